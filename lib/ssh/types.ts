@@ -1,0 +1,83 @@
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { SFTPWrapper } from 'ssh2';
+
+/** Where to connect and as whom. Secrets in here never leave `lib/ssh`. */
+export interface SshTarget {
+  /** What messages call it: `gerrit review.example.com`, `worker host-a`. */
+  label: string;
+  host: string;
+  port: number;
+  user: string;
+  /** PEM or OpenSSH text of the private key. */
+  privateKey: string;
+  passphrase?: string;
+  /**
+   * The server's key that is believed: `SHA256:…`, or a public-key line (`ssh-ed25519 AAAA…`). Missing: the first one
+   * met is pinned in the known-hosts file and believed from then on.
+   */
+  hostKey?: string;
+}
+
+export interface Exit {
+  /** Missing where a signal ended it. */
+  code?: number;
+  /** Signal name without `SIG`. */
+  signal?: string;
+}
+
+export interface RunOptions {
+  /** Sent to the command's stdin, which is then closed. Without it stdin is closed at once. */
+  stdin?: string | Buffer;
+  signal?: AbortSignal;
+  /** Milliseconds; 60 s where missing. */
+  timeout?: number;
+  /** Bytes kept of each of stdout and stderr (1 MiB where missing); more is dropped. */
+  limit?: number;
+}
+
+export interface RunResult extends Exit {
+  stdout: string;
+  stderr: string;
+}
+
+/** A command that runs, its streams open. Nothing is read from stdout or stderr before somebody reads: back-pressure holds. */
+export interface Running {
+  stdin: Writable;
+  stdout: Readable;
+  stderr: Readable;
+  /** Settles when the command has ended and its output was read; rejects where the connection was lost. */
+  exit: Promise<Exit>;
+  /** Closes the channel. It does not end processes there: who starts one owns its end. */
+  close(): void;
+}
+
+/** A machine: over SSH, or this one. The one door through which commands go: argument arrays, quoted there. */
+export interface Host {
+  /** As messages call it. */
+  readonly label: string;
+  /** Runs a command to its end and gives its exit and its (bounded) output. Rejects where it could not be run. */
+  run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Starts a command and hands over its streams. */
+  start(argv: readonly string[], options?: { signal?: AbortSignal }): Promise<Running>;
+  sftp(signal?: AbortSignal): Promise<SFTPWrapper>;
+  /** A connection from that machine to (host, port). */
+  forwardOut(host: string, port: number, signal?: AbortSignal): Promise<Duplex>;
+  /** Listens on that machine; each connection arrives here with its source. Port 0 chooses one. */
+  forwardIn(
+    address: string,
+    port: number,
+    onConnection: (socket: Duplex, source: { address: string; port: number }) => void,
+  ): Promise<{ port: number; close(): Promise<void> }>;
+  /** Aborts when the connection is lost or closed. */
+  readonly gone: AbortSignal;
+  close(): void;
+}
+
+/** How a shared connection is doing, as its users show it. */
+export interface LinkHealth {
+  state: 'connecting' | 'up' | 'down';
+  /** Why it is down. */
+  error?: Error;
+  /** When it is tried again: milliseconds since the epoch. */
+  retryAt?: number;
+}
