@@ -1,5 +1,5 @@
-import type { ChangeInfo } from '../model/change.ts';
 import type { BuildView } from '../model/build.ts';
+import type { ChangeInfo } from '../model/change.ts';
 
 /** What the page of a build shows beside the build itself. */
 export interface BuildPage {

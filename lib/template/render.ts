@@ -1,0 +1,49 @@
+import Mustache from 'mustache';
+import { badTemplate, unescapedTag } from '../errors/template.ts';
+
+/** What a template makes, and so how a value in it is escaped. */
+export type TemplateKind = 'text' | 'xml' | 'yaml' | 'shell';
+
+const XML_ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+
+const escapes: Record<TemplateKind, (value: unknown) => string> = {
+  text: (value) => String(value),
+  // Control characters that XML 1.0 cannot hold are dropped.
+  xml: (value) =>
+    String(value)
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '')
+      .replace(/[&<>"']/g, (c) => XML_ENTITIES[c]!),
+  // A JSON string is a YAML flow scalar, whatever is in it.
+  yaml: (value) => JSON.stringify(String(value)),
+  shell: (value) => `'${String(value).replaceAll("'", `'\\''`)}'`,
+};
+
+type Token = [type: string, value: string, start: number, end: number, children?: Token[]];
+
+function findUnescaped(tokens: Token[]): string | undefined {
+  for (const token of tokens) {
+    if (token[0] === '&') return token[1];
+    const inside = Array.isArray(token[4]) ? findUnescaped(token[4]) : undefined;
+    if (inside) return inside;
+  }
+  return undefined;
+}
+
+/**
+ * Fills a mustache template. The kind picks the escape of each value: none for text, entities for XML, a JSON string
+ * for YAML, single quotes for a shell. An unescaped tag ({{{x}}}, {{&x}}) is refused in all but text, since a value
+ * from outside could then end the place that it stands in. Partials are not loaded.
+ *
+ * @throws CiError where the template does not parse or holds an unescaped tag
+ */
+export function render(kind: TemplateKind, template: string, view: object): string {
+  let tokens: Token[];
+  try {
+    tokens = Mustache.parse(template) as Token[];
+  } catch (error) {
+    throw badTemplate(kind, error);
+  }
+  const open = kind === 'text' ? undefined : findUnescaped(tokens);
+  if (open !== undefined) throw unescapedTag(kind, open);
+  return Mustache.render(template, view, {}, { escape: escapes[kind] });
+}
