@@ -16,6 +16,11 @@ export interface SshTarget {
    * met is pinned in the known-hosts file and believed from then on.
    */
   hostKey?: string;
+  /**
+   * Where the server looks for public keys, as a message says it ("the SSH keys of this account in Gerrit's settings").
+   * Missing: the user's authorized_keys file.
+   */
+  keysPlace?: string;
 }
 
 export interface Exit {
@@ -55,7 +60,10 @@ export interface Running {
 export interface Host {
   /** As messages call it. */
   readonly label: string;
-  /** Runs a command to its end and gives its exit and its (bounded) output. Rejects where it could not be run. */
+  /**
+   * Runs a command to its end and gives its exit and its (bounded) output. Rejects where it could not be run, at its
+   * time limit and at an abort; over SSH it may then go on there: what must end with its caller is for `runScript`.
+   */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Starts a command and hands over its streams. */
   start(argv: readonly string[], options?: { signal?: AbortSignal }): Promise<Running>;

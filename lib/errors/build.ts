@@ -1,0 +1,158 @@
+import { CiError } from './ci-error.ts';
+
+export const noBuild = (node: string): CiError =>
+  new CiError({
+    code: 'build/none',
+    message: `${node}: this message belongs to no running build, so there was nothing to do. Wire this node behind a ci-jobs node.`,
+    result: 'ERROR',
+  });
+
+export const aborted = (by: string): CiError =>
+  new CiError({ code: 'build/aborted', message: `The build was aborted: ${by}.`, result: 'ABORTED' });
+
+export const superseded = (by: string): CiError =>
+  new CiError({ code: 'build/superseded', message: `The build was stopped, because ${by} came.`, result: 'ABORTED' });
+
+export const jobTimeUp = (minutes: number): CiError =>
+  new CiError({
+    code: 'build/job-timeout',
+    message: `The job's time of ${minutes} min was up. Give the job more time in its ci-jobs node where that is too short.`,
+    result: 'TIMED_OUT',
+  });
+
+export const messageLost = (node: string): CiError =>
+  new CiError({
+    code: 'build/message-lost',
+    message: `The build's message was lost behind "${node}": a node dropped it, or its output leads nowhere. To leave a job out, set msg.result to SKIPPED in place of dropping the message.`,
+    result: 'ERROR',
+  });
+
+export const noRoom = (minutes: number, why: string): CiError =>
+  new CiError({
+    code: 'build/no-room',
+    message: `No worker had room within ${minutes} min: ${why}. Add a worker host or slots, or let builds wait longer.`,
+  });
+
+export const noWorker = (node: string): CiError =>
+  new CiError({
+    code: 'build/no-worker',
+    message: `${node}: no worker host is chosen. Choose one in the node's form.`,
+    result: 'ERROR',
+  });
+
+export const noImage = (node: string): CiError =>
+  new CiError({
+    code: 'build/no-image',
+    message: `${node}: no image is chosen. Choose one in the node's form.`,
+    result: 'ERROR',
+  });
+
+export const strangersCode = (worker: string): CiError =>
+  new CiError({
+    code: 'build/strangers-code',
+    message: `${worker} has no wall around its builds, and this change comes from a Gerrit that is not on this machine. Use a worker with virtual machines, or tick "strangers' code may run on this machine" in the worker host.`,
+    result: 'ERROR',
+  });
+
+export const guestTwice = (guest: string): CiError =>
+  new CiError({
+    code: 'build/guest-twice',
+    message: `This build has a guest "${guest}" already. Give each clone-image of a lane another guest name.`,
+    result: 'ERROR',
+  });
+
+export const noSuchGuest = (guest: string, known: string[]): CiError =>
+  new CiError({
+    code: 'build/no-such-guest',
+    message: `This build has no booted guest "${guest}"${known.length > 0 ? `, only ${known.join(', ')}` : ''}. Put a clone-image with that guest name and a virsh-boot before this step.`,
+    result: 'ERROR',
+  });
+
+export const nothingToBoot = (): CiError =>
+  new CiError({
+    code: 'build/nothing-to-boot',
+    message: 'There is no clone to boot. Put a clone-image before this step.',
+    result: 'ERROR',
+  });
+
+export const bootFailed = (guest: string, worker: string, why: string, console: string): CiError =>
+  new CiError({
+    code: 'build/boot-failed',
+    message: `${worker}: guest ${guest} did not come up: ${why}${console ? ` Its console ends with: "${console}".` : ''}`,
+  });
+
+export const badVariable = (name: string): CiError =>
+  new CiError({
+    code: 'build/bad-variable',
+    message: `msg.env holds "${name}", which is no environment variable: a name is letters, digits and underscore, its value a text, number or boolean.`,
+    result: 'ERROR',
+  });
+
+export const badResult = (value: string, allowed: readonly string[]): CiError =>
+  new CiError({
+    code: 'build/bad-result',
+    message: `msg.result is "${value}". A node may set ${allowed.join(', ')}; anything else is decided by the steps.`,
+    result: 'ERROR',
+  });
+
+export const editedByHand = (node: string): CiError =>
+  new CiError({
+    code: 'build/edited-by-hand',
+    message: `"${node}" changed msg.build; that was ignored. Set msg.env to add variables, or msg.result to decide the result.`,
+    result: 'ERROR',
+  });
+
+export const lateBranch = (build: string, node: string): CiError =>
+  new CiError({
+    code: 'build/late-branch',
+    message: `A branch of build ${build} came to "${node}" after the build was published there; it changes nothing. Set its field "branches" to the number of branches that meet there.`,
+    result: 'ERROR',
+  });
+
+export const releaseFailed = (what: string, why: string): CiError =>
+  new CiError({ code: 'build/release-failed', message: `${what} could not be removed: ${why}. It is tried again.` });
+
+export const guestLost = (guest: string): CiError =>
+  new CiError({
+    code: 'build/guest-lost',
+    message: `The SSH connection to guest ${guest} was lost while a script ran. Look at the guest's console in the logs; this is not held against the patch.`,
+  });
+
+export const serverMissing = (server: string): CiError =>
+  new CiError({
+    code: 'build/no-server',
+    message: `The Gerrit server (${server}) of this report is not in the flow any more. Choose a server in the gerrit-review node and deploy.`,
+    transient: true,
+  });
+
+export const stepTimeUp = (seconds: number): CiError =>
+  new CiError({
+    code: 'build/step-timeout',
+    message: `The script was stopped after its own limit of ${seconds} s. Give the step more time where that is too short.`,
+    result: 'TIMED_OUT',
+  });
+
+export const noChange = (): CiError =>
+  new CiError({
+    code: 'build/no-change',
+    message:
+      'This message names no change. Wire gerrit-events in front, or send {change: {project, number}, patchset}.',
+    result: 'ERROR',
+  });
+
+export const postFailed = (why: string): CiError =>
+  new CiError({ code: 'build/post-failed', message: `Logs could not be fetched: ${why}.`, result: 'POST_FAILURE' });
+
+export const badComments = (count: number): CiError =>
+  new CiError({
+    code: 'build/bad-comments',
+    message: `${count} inline comments of msg.comments were left out. It takes {file: [{line, message}]}, at most 500.`,
+    result: 'ERROR',
+  });
+
+export const serverDown = (server: string, why: string): CiError =>
+  new CiError({
+    code: 'build/server-down',
+    message: `${server} is not connected${why ? ` (${why})` : ''}. The report waits and is posted when it is back.`,
+    transient: true,
+  });

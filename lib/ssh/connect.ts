@@ -1,0 +1,129 @@
+import type { Duplex } from 'node:stream';
+import ssh2, { type CipherAlgorithm, type Client, type ConnectConfig, type PublicKeyAuthMethod } from 'ssh2';
+import { connectionRefused, handshakeFailed, keyRefused, nameNotFound, noAnswer, unreachable } from '../errors/ssh.ts';
+import { hostKeyCheck } from './host-key.ts';
+import { publicKeyOf, readPrivateKey } from './keys.ts';
+import type { KnownHosts } from './known-hosts.ts';
+import { SshHost } from './ssh-host.ts';
+import type { Host, SshTarget } from './types.ts';
+
+/** The authenticated ciphers first: one pass over the data, and done by the processor itself. */
+const CIPHERS: CipherAlgorithm[] = [
+  'aes128-gcm@openssh.com',
+  'aes256-gcm@openssh.com',
+  'chacha20-poly1305@openssh.com',
+  'aes128-ctr',
+  'aes192-ctr',
+  'aes256-ctr',
+];
+
+const KEEP_ALIVE = { interval: 15_000, count: 3 };
+
+export interface ConnectOptions {
+  knownHosts: KnownHosts;
+  signal?: AbortSignal;
+  /** Milliseconds until the login must be done; 20 s where missing. */
+  timeout?: number;
+  /** Milliseconds between two signs of life (15 s where missing); the connection is lost after three without answer. */
+  keepAlive?: number;
+  /** A way to the server that is open already, such as a `forwardOut` of another host; it is closed with the host. */
+  socket?: Duplex;
+}
+
+/** What ssh2 adds to its errors: where in the connection it happened. */
+interface SshError extends NodeJS.ErrnoException {
+  level?: string;
+}
+
+/**
+ * One connection, one try. Rejects with a CiError that tells apart: name not found, refused, unreachable, no answer,
+ * key refused, key unreadable or its passphrase wrong, host key changed; and with the signal's reason where it aborts.
+ */
+export async function connectHost(target: SshTarget, options: ConnectOptions): Promise<Host> {
+  const { signal, timeout = 20_000, socket } = options;
+  signal?.throwIfAborted();
+  const key = readPrivateKey(target.privateKey, target.passphrase);
+  const check = hostKeyCheck(target, options.knownHosts);
+  const auth: PublicKeyAuthMethod = { type: 'publickey', username: target.user, key };
+  const client = new ssh2.Client();
+  let refused: unknown;
+  const config: ConnectConfig = {
+    host: target.host,
+    port: target.port,
+    username: target.user,
+    sock: socket,
+    readyTimeout: timeout,
+    keepaliveInterval: options.keepAlive ?? KEEP_ALIVE.interval,
+    keepaliveCountMax: KEEP_ALIVE.count,
+    algorithms: { cipher: CIPHERS, serverHostKey: check.algorithms },
+    authHandler: [auth],
+    hostVerifier: (shown: Buffer): boolean => {
+      try {
+        check.verify(shown);
+        return true;
+      } catch (error) {
+        refused = error;
+        return false;
+      }
+    },
+  };
+  try {
+    return await ready(client, config, target, signal);
+  } catch (error) {
+    client.destroy();
+    socket?.destroy();
+    signal?.throwIfAborted();
+    throw refused ?? connectError(target, timeout, error as SshError);
+  }
+}
+
+function ready(client: Client, config: ConnectConfig, target: SshTarget, signal?: AbortSignal): Promise<Host> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      signal?.removeEventListener('abort', onAbort);
+      client.removeAllListeners();
+      // A late error without a listener would end the process.
+      client.on('error', () => {});
+    };
+    const fail = (error: unknown): void => {
+      settle();
+      reject(error);
+    };
+    const onAbort = (): void => fail(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    // Each step of the handshake is one small packet that the other side waits for.
+    client.once('connect', () => client.setNoDelay(true));
+    // Made at once: what comes behind the login may be in the same packet, and its events need their listeners.
+    client.once('ready', () => {
+      settle();
+      resolve(new SshHost(client, target));
+    });
+    client.once('error', fail);
+    client.once('close', () => fail(new Error('the other side closed it')));
+    client.connect(config);
+  });
+}
+
+function connectError(target: SshTarget, timeout: number, error: SshError): Error {
+  if (error.level === 'client-authentication') {
+    return keyRefused(target, publicKeyOf(target.privateKey, target.passphrase), target.keysPlace);
+  }
+  if (error.level === 'client-timeout') return noAnswer(target, timeout);
+  switch (error.code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return nameNotFound(target, error);
+    case 'ECONNREFUSED':
+      return connectionRefused(target, error);
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EHOSTDOWN':
+    case 'ENETDOWN':
+    case 'ETIMEDOUT':
+    case 'EACCES':
+    case 'EPERM':
+      return unreachable(target, error);
+    default:
+      return handshakeFailed(target, error);
+  }
+}

@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CiError, toCiError } from '../errors/ci-error.ts';
+import { hostClosed } from '../errors/ssh.ts';
+import type { Host, LinkHealth } from './types.ts';
+
+/** How a link behaves in time; all in milliseconds. */
+export interface Tempo {
+  /** The first wait before a connection is tried again. */
+  first: number;
+  /** Each wait is longer by this factor … */
+  factor: number;
+  /** … up to this one. */
+  longest: number;
+  /** A link that was up for so long starts with the first wait again. */
+  goodService: number;
+  /** The wait after a refusal that only a person can mend. */
+  slow: number;
+  /** How long a link that nobody holds any more stays up. */
+  grace: number;
+  /** How long a login may take. */
+  timeout: number;
+  /** Between two signs of life. */
+  keepAlive: number;
+}
+
+/** As Gerrit's and OpenSSH's own clients do it: quick at first, a minute at most. */
+export const TEMPO: Tempo = {
+  first: 500,
+  factor: 1.5,
+  longest: 60_000,
+  goodService: 120_000,
+  slow: 60_000,
+  grace: 10_000,
+  timeout: 20_000,
+  keepAlive: 15_000,
+};
+
+/** One connection that is kept up until it is closed: connects, tells how it does, and tries again when it is lost. */
+export class SharedLink {
+  readonly #label: string;
+  readonly #connect: (signal: AbortSignal) => Promise<Host>;
+  readonly #tempo: Tempo;
+  readonly #listeners = new Set<(health: LinkHealth) => void>();
+  readonly #closing = new AbortController();
+  #health: LinkHealth = { state: 'connecting' };
+  #host: Host | undefined;
+  #hurry = new AbortController();
+
+  /** @param connect one try of a connection */
+  constructor(label: string, tempo: Tempo, connect: (signal: AbortSignal) => Promise<Host>) {
+    this.#label = label;
+    this.#tempo = tempo;
+    this.#connect = connect;
+    void this.#keepUp();
+  }
+
+  get health(): LinkHealth {
+    return this.#health;
+  }
+
+  /** Calls back at each change of health, until the returned function is called. */
+  onHealth(callback: (health: LinkHealth) => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  /** The connected host, as soon as there is one. Rejects with the signal's reason, or where the link is closed. */
+  host(signal?: AbortSignal): Promise<Host> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#closing.signal.aborted) return Promise.reject(hostClosed(this.#label));
+    if (this.#host !== undefined) return Promise.resolve(this.#host);
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        stopListening();
+        signal?.removeEventListener('abort', onAbort);
+        this.#closing.signal.removeEventListener('abort', onClose);
+      };
+      const onAbort = (): void => {
+        settle();
+        reject(signal?.reason);
+      };
+      const onClose = (): void => {
+        settle();
+        reject(hostClosed(this.#label));
+      };
+      const stopListening = this.onHealth(() => {
+        if (this.#host === undefined) return;
+        settle();
+        resolve(this.#host);
+      });
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#closing.signal.addEventListener('abort', onClose, { once: true });
+    });
+  }
+
+  /** Tries again now, where it is waiting to: something was mended. */
+  retry(): void {
+    this.#hurry.abort();
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#hurry.abort();
+    this.#host?.close();
+    this.#listeners.clear();
+  }
+
+  async #keepUp(): Promise<void> {
+    const { first, factor, longest, goodService, slow } = this.#tempo;
+    const { signal } = this.#closing;
+    let wait = first;
+    while (!signal.aborted) {
+      let failure: CiError;
+      try {
+        const host = await this.#connect(signal);
+        const upSince = performance.now();
+        failure = await this.#serve(host);
+        if (performance.now() - upSince >= goodService) wait = first;
+      } catch (error) {
+        failure = toCiError(error, this.#label);
+      }
+      if (signal.aborted) return;
+      // A fifth more or less, so that many clients of a restarted server do not come back as one.
+      const pause = failure.transient ? wait * (0.8 + Math.random() * 0.4) : slow;
+      wait = Math.min(wait * factor, longest);
+      this.#hurry = new AbortController();
+      this.#tell({ state: 'down', error: failure, retryAt: Date.now() + pause });
+      await sleep(pause, undefined, { signal: this.#hurry.signal }).catch(() => {});
+      if (!signal.aborted) this.#tell({ state: 'connecting', error: failure });
+    }
+  }
+
+  /** Hands the host out until it is gone, and gives the reason. */
+  async #serve(host: Host): Promise<CiError> {
+    if (this.#closing.signal.aborted) host.close();
+    if (!host.gone.aborted) {
+      this.#host = host;
+      this.#tell({ state: 'up' });
+      await new Promise((resolve) => host.gone.addEventListener('abort', resolve, { once: true }));
+      this.#host = undefined;
+    }
+    return toCiError(host.gone.reason, this.#label);
+  }
+
+  #tell(health: LinkHealth): void {
+    this.#health = health;
+    for (const callback of [...this.#listeners]) {
+      try {
+        callback(health);
+      } catch (error) {
+        // One listener's fault must not stop the link for all.
+        process.emitWarning(error as Error);
+      }
+    }
+  }
+}

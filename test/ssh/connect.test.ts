@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { CiError } from '../../lib/errors/ci-error.ts';
+import { connectHost } from '../../lib/ssh/connect.ts';
+import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import type { SshTarget } from '../../lib/ssh/types.ts';
+import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
+import { until } from '../support/until.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'connect-'));
+const own = generateKeyPair('ci');
+const rsa = generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey.export({
+  type: 'pkcs1',
+  format: 'pem',
+}) as string;
+let files = 0;
+const fresh = (): KnownHosts => new KnownHosts(join(dir, `hosts-${files++}.json`));
+let server: TestSshServer;
+let target: SshTarget;
+
+before(async () => {
+  server = await startSshServer({ authorized: [own.publicKey, publicKeyOf(rsa)] });
+  target = { label: 'worker a', host: '127.0.0.1', port: server.port, user: 'root', privateKey: own.privateKey };
+});
+after(async () => {
+  await server.close();
+  rmSync(dir, { recursive: true });
+});
+
+const refusal =
+  (code: string, ...words: string[]) =>
+  (error: CiError) => {
+    assert.equal(error.code, code, error.stack);
+    for (const word of words) assert.ok(error.message.includes(word), error.message);
+    return true;
+  };
+
+test('a login works and ends without a trace', async () => {
+  const host = await connectHost(target, { knownHosts: fresh() });
+  assert.equal((await host.run(['echo', 'hello'])).stdout, 'hello\n');
+  host.close();
+  assert.ok(host.gone.aborted);
+  await until('the server sees the end', () => server.connections.size === 0);
+});
+
+test('an RSA key signs with SHA-2', async () => {
+  const host = await connectHost({ ...target, privateKey: rsa }, { knownHosts: fresh() });
+  host.close();
+  assert.match(String(server.algorithms.at(-1)), /sha(256|512)/);
+});
+
+test('a name that nobody has', async () => {
+  await assert.rejects(
+    connectHost({ ...target, host: 'no-such-host.invalid' }, { knownHosts: fresh() }),
+    refusal('ssh/name-not-found', 'worker a (root@no-such-host.invalid'),
+  );
+});
+
+test('nothing listens there', async () => {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  await new Promise((resolve) => listener.close(resolve));
+  await assert.rejects(
+    connectHost({ ...target, port }, { knownHosts: fresh() }),
+    refusal('ssh/refused', `port ${port}`),
+  );
+});
+
+test('a server that says nothing is given up at the time limit', async () => {
+  const sockets: import('node:net').Socket[] = [];
+  const listener = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  try {
+    await assert.rejects(
+      connectHost({ ...target, port }, { knownHosts: fresh(), timeout: 200 }),
+      refusal('ssh/no-answer', '0.2 s'),
+    );
+    await until('the socket is gone', () => sockets.every((socket) => socket.resume().destroyed));
+  } finally {
+    listener.close();
+  }
+});
+
+test('a server that speaks something else', async () => {
+  const listener = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  try {
+    await assert.rejects(connectHost({ ...target, port }, { knownHosts: fresh() }), refusal('ssh/handshake'));
+  } finally {
+    listener.close();
+  }
+});
+
+test('a refused key says which line to add, and where', async () => {
+  const other = generateKeyPair('recheck');
+  const asOther = { ...target, privateKey: other.privateKey };
+  await assert.rejects(
+    connectHost(asOther, { knownHosts: fresh() }),
+    refusal('ssh/key-refused', '/root/.ssh/authorized_keys', other.publicKey),
+  );
+  await assert.rejects(
+    connectHost({ ...asOther, keysPlace: "Gerrit's settings" }, { knownHosts: fresh() }),
+    refusal('ssh/key-refused', `Add this line to Gerrit's settings: ${other.publicKey}`),
+  );
+});
+
+test('a first key is pinned; another is refused with both fingerprints and kept as offered', async () => {
+  const knownHosts = fresh();
+  (await connectHost(target, { knownHosts })).close();
+  assert.equal(knownHosts.entry('127.0.0.1', server.port).pinned, server.fingerprint);
+
+  await server.close();
+  const changed = await startSshServer({ authorized: [own.publicKey], port: server.port });
+  try {
+    await assert.rejects(
+      connectHost(target, { knownHosts }),
+      refusal('ssh/host-key-changed', `was ${server.fingerprint}, is ${changed.fingerprint}`),
+    );
+    assert.equal(changed.logins, 0);
+    assert.equal(knownHosts.entry('127.0.0.1', server.port).offered, changed.fingerprint);
+    knownHosts.accept('127.0.0.1', server.port);
+    (await connectHost(target, { knownHosts })).close();
+  } finally {
+    await changed.close();
+    server = await startSshServer({ authorized: [own.publicKey], hostKey: server.hostKey, port: server.port });
+  }
+});
+
+test('a key given in the settings is the one believed, and pins nothing', async () => {
+  const knownHosts = fresh();
+  const line = publicKeyOf(server.hostKey);
+  for (const hostKey of [server.fingerprint, line]) {
+    (await connectHost({ ...target, hostKey }, { knownHosts })).close();
+  }
+  await assert.rejects(
+    connectHost({ ...target, hostKey: generateKeyPair('').publicKey }, { knownHosts }),
+    refusal('ssh/host-key-changed', server.fingerprint, 'settings'),
+  );
+  await assert.rejects(
+    connectHost({ ...target, hostKey: 'MD5:aa:bb' }, { knownHosts }),
+    refusal('ssh/host-key-setting'),
+  );
+  assert.deepEqual(knownHosts.entry('127.0.0.1', server.port), { pinned: undefined, offered: undefined });
+});
+
+test('an unreadable key is said before anything is connected', async () => {
+  await assert.rejects(
+    connectHost({ ...target, privateKey: 'nonsense' }, { knownHosts: fresh() }),
+    refusal('ssh/key-unreadable'),
+  );
+});
+
+test('an abort ends the try with its reason', async () => {
+  const listener = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const abort = new AbortController();
+  const reason = new Error('enough');
+  const connecting = connectHost({ ...target, port }, { knownHosts: fresh(), signal: abort.signal });
+  setTimeout(() => abort.abort(reason), 50);
+  try {
+    await assert.rejects(connecting, (error) => error === reason);
+    await assert.rejects(
+      connectHost(target, { knownHosts: fresh(), signal: abort.signal }),
+      (error) => error === reason,
+    );
+  } finally {
+    listener.close();
+  }
+});
+
+test('a connection can go through a socket that is open already', async () => {
+  const socket = connect(server.port, '127.0.0.1');
+  const host = await connectHost({ ...target, host: '10.255.255.1' }, { knownHosts: fresh(), socket });
+  assert.equal((await host.run(['echo', 'through'])).stdout, 'through\n');
+  host.close();
+  await until('the socket is closed', () => socket.destroyed);
+});

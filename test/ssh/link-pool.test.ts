@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import type { CiError } from '../../lib/errors/ci-error.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { LinkPool } from '../../lib/ssh/link-pool.ts';
+import type { LinkHealth, SshTarget } from '../../lib/ssh/types.ts';
+import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
+import { until } from '../support/until.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'link-pool-'));
+const own = generateKeyPair('ci');
+const pools: LinkPool[] = [];
+let files = 0;
+let server: TestSshServer;
+let target: SshTarget;
+
+before(async () => {
+  server = await startSshServer({ authorized: [own.publicKey] });
+  target = { label: 'gerrit', host: '127.0.0.1', port: server.port, user: 'ci', privateKey: own.privateKey };
+});
+afterEach(async () => {
+  for (const pool of pools.splice(0)) pool.close();
+  await until('no connection is left', () => server.connections.size === 0);
+  // Sockets, listeners and timers that keep the process alive; the test runner has pipes of its own.
+  await until('no timer and no socket of a client is left', () => {
+    const alive = process.getActiveResourcesInfo();
+    return !alive.includes('TCPSocketWrap') && !alive.includes('Timeout');
+  });
+});
+after(async () => {
+  await server.close();
+  rmSync(dir, { recursive: true });
+});
+
+function newPool(tempo = {}): { pool: LinkPool; knownHosts: KnownHosts } {
+  const knownHosts = new KnownHosts(join(dir, `hosts-${files++}.json`));
+  const pool = new LinkPool({ knownHosts, tempo: { first: 20, grace: 100, ...tempo } });
+  pools.push(pool);
+  return { pool, knownHosts };
+}
+
+const within = (milliseconds: number): AbortSignal => AbortSignal.timeout(milliseconds);
+const codeOf = (health: LinkHealth): string | undefined => (health.error as CiError | undefined)?.code;
+
+test('all holders of a target share one connection, whatever they call it', async () => {
+  const { pool } = newPool();
+  const before = server.logins;
+  const links = [pool.acquire(target), pool.acquire({ ...target, label: 'the same' }), pool.acquire(target)];
+  const hosts = await Promise.all(links.map((link) => link.host()));
+  assert.equal(new Set(hosts).size, 1);
+  assert.equal(server.logins, before + 1);
+  assert.deepEqual(links[0]!.health, { state: 'up' });
+  assert.equal(links[1]!.target.label, 'the same');
+});
+
+test('other credentials are another connection', async () => {
+  const { pool } = newPool();
+  const one = await pool.acquire(target).host();
+  const two = await pool.acquire({ ...target, user: 'other' }).host();
+  assert.notEqual(one, two);
+});
+
+test('a release and a new acquire cut nothing; a release alone ends it after the grace', async () => {
+  const { pool } = newPool();
+  const before = server.logins;
+  const link = pool.acquire(target);
+  const host = await link.host();
+  link.release();
+  link.release();
+  await assert.rejects(link.host());
+  const again = pool.acquire(target);
+  assert.equal(await again.host(), host);
+  again.release();
+  assert.ok(!host.gone.aborted);
+  await until('the connection is closed', () => host.gone.aborted);
+  const third = await pool.acquire(target).host();
+  assert.notEqual(third, host);
+  assert.equal(server.logins, before + 2);
+});
+
+test('it comes back when the server dies and returns, and tells all of it', async () => {
+  const { pool } = newPool({ longest: 50 });
+  const link = pool.acquire(target);
+  const seen: LinkHealth[] = [];
+  link.onHealth((health) => seen.push(health));
+  const host = await link.host();
+  await server.close();
+  await until('it is down', () => seen.some((health) => codeOf(health) === 'ssh/refused'));
+  assert.equal((host.gone.reason as CiError).code, 'ssh/connection-lost');
+  const down = seen.find((health) => health.state === 'down')!;
+  assert.equal(codeOf(down), 'ssh/connection-lost');
+  assert.ok(Math.abs(down.retryAt! - Date.now()) < 5000);
+
+  const waiting = link.host(within(5000));
+  server = await startSshServer({ authorized: [own.publicKey], hostKey: server.hostKey, port: server.port });
+  const next = await waiting;
+  assert.equal((await next.run(['echo', 'back'])).stdout, 'back\n');
+  assert.deepEqual(link.health, { state: 'up' });
+  assert.deepEqual([...new Set(seen.map((health) => health.state))].sort(), ['connecting', 'down', 'up']);
+});
+
+test('a server that takes the connection and says nothing is given up, and tried again', async () => {
+  const sockets: Socket[] = [];
+  const listener = createServer((socket) => sockets.push(socket.on('error', () => {}).resume()));
+  await once(listener.listen(0, '127.0.0.1'), 'listening');
+  const { pool } = newPool({ timeout: 100 });
+  const link = pool.acquire({ ...target, port: (listener.address() as AddressInfo).port });
+  await until('it was tried twice', () => sockets.length >= 2);
+  assert.equal(codeOf(link.health), 'ssh/no-answer');
+  await assert.rejects(link.host(within(50)), (error: Error) => error.name === 'TimeoutError');
+  pool.close();
+  await until('its sockets are closed', () => sockets.every((socket) => socket.destroyed));
+  listener.close();
+});
+
+test('a server that falls silent later is noticed by keep-alive', async () => {
+  // A door between client and server, which can be blocked without closing anything.
+  const inside: Socket[] = [];
+  const door = createServer((socket) => {
+    const onward = connect(server.port, '127.0.0.1');
+    for (const end of [socket, onward]) inside.push(end.on('error', () => {}));
+    socket.pipe(onward).pipe(socket);
+  });
+  await once(door.listen(0, '127.0.0.1'), 'listening');
+  const { pool } = newPool({ keepAlive: 30, timeout: 300 });
+  const link = pool.acquire({ ...target, port: (door.address() as AddressInfo).port });
+  const host = await link.host();
+  for (const socket of inside) socket.unpipe().pause();
+  await until('the connection is given up', () => host.gone.aborted);
+  assert.match((host.gone.reason as Error).message, /connection was lost \(Keepalive timeout\)/);
+  pool.close();
+  for (const socket of inside) socket.destroy();
+  door.close();
+});
+
+test('a refused key is tried again slowly, or when somebody says so', async () => {
+  const { pool } = newPool({ slow: 60_000 });
+  const stranger = generateKeyPair('stranger');
+  const link = pool.acquire({ ...target, privateKey: stranger.privateKey });
+  await until('it is down', () => link.health.state === 'down');
+  assert.equal(codeOf(link.health), 'ssh/key-refused');
+  assert.ok(link.health.retryAt! > Date.now() + 50_000);
+  const { port, hostKey } = server;
+  await server.close();
+  server = await startSshServer({ authorized: [own.publicKey, stranger.publicKey], hostKey, port });
+  link.retry();
+  assert.ok(await link.host(within(5000)));
+});
+
+test('a changed host key stops the link until the new one is accepted', async () => {
+  const { pool, knownHosts } = newPool();
+  await pool.acquire(target).host();
+  pool.close();
+  const { port } = server;
+  await server.close();
+  server = await startSshServer({ authorized: [own.publicKey], port });
+  const link = pool.acquire(target);
+  await until('it is down', () => link.health.state === 'down');
+  assert.equal(codeOf(link.health), 'ssh/host-key-changed');
+  assert.equal(knownHosts.entry('127.0.0.1', port).offered, server.fingerprint);
+  knownHosts.accept('127.0.0.1', port);
+  link.retry();
+  assert.ok(await link.host(within(5000)));
+});
+
+test('closing the pool ends every wait', async () => {
+  const { pool } = newPool();
+  const link = pool.acquire({ ...target, privateKey: 'nonsense' });
+  const waiting = link.host();
+  await until('it is down', () => link.health.state === 'down');
+  assert.equal(codeOf(link.health), 'ssh/key-unreadable');
+  pool.close();
+  await assert.rejects(waiting, (error: CiError) => error.code === 'ssh/closed');
+  await assert.rejects(link.host(), (error: CiError) => error.code === 'ssh/closed');
+});

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CiError } from '../../lib/errors/ci-error.ts';
+import { connectHost } from '../../lib/ssh/connect.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
+import { until } from '../support/until.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'ssh-host-'));
+const own = generateKeyPair('ci');
+let server: TestSshServer;
+let host: Host;
+
+before(async () => {
+  server = await startSshServer({ authorized: [own.publicKey] });
+});
+after(async () => {
+  await server.close();
+  rmSync(dir, { recursive: true });
+});
+beforeEach(async () => {
+  server.maxSessions = 100;
+  host = await connectHost(
+    { label: 'worker a', host: '127.0.0.1', port: server.port, user: 'me', privateKey: own.privateKey },
+    { knownHosts: new KnownHosts(join(dir, 'hosts.json')) },
+  );
+});
+afterEach(() => host.close());
+
+const code = (wanted: string) => (error: CiError) => {
+  assert.equal(error.code, wanted, error.stack);
+  return true;
+};
+
+test('run gives output, exit code and signal, and feeds stdin', async () => {
+  assert.deepEqual(await host.run(['sh', '-c', 'cat; echo err >&2; exit 3'], { stdin: "it's $HOME\n" }), {
+    code: 3,
+    stdout: "it's $HOME\n",
+    stderr: 'err\n',
+  });
+  assert.equal((await host.run(['sh', '-c', 'kill -9 $$'])).signal, 'KILL');
+  assert.equal((await host.run(['cat'])).stdout, '');
+});
+
+test('run keeps no more output than its limit', async () => {
+  const { stdout, code: exit } = await host.run(['head', '-c', '3000000', '/dev/zero'], { limit: 1000 });
+  assert.equal(stdout.length, 1000);
+  assert.equal(exit, 0);
+});
+
+test('run is given up at its time limit and at an abort', async () => {
+  await assert.rejects(host.run(['sleep', '5'], { timeout: 100 }), code('ssh/command-timeout'));
+  const reason = new Error('enough');
+  const abort = new AbortController();
+  const running = host.run(['sleep', '5'], { signal: abort.signal });
+  setTimeout(() => abort.abort(reason), 50);
+  await assert.rejects(running, (error) => error === reason);
+  await assert.rejects(host.run(['true'], { signal: abort.signal }), (error) => error === reason);
+  assert.equal((await host.run(['echo', 'still'])).stdout, 'still\n');
+});
+
+test('thirty commands share the connection at once', async () => {
+  const before = server.logins;
+  const results = await Promise.all(Array.from({ length: 30 }, (_, i) => host.run(['echo', String(i)])));
+  assert.deepEqual(
+    results.map((result) => result.stdout),
+    Array.from({ length: 30 }, (_, i) => `${i}\n`),
+  );
+  assert.equal(server.logins, before);
+});
+
+test('what is not read is not sent: a started command waits', async () => {
+  const running = await host.start(['sh', '-c', 'head -c 20000000 /dev/zero; echo done >&2']);
+  let said = '';
+  running.stderr.on('data', (chunk) => {
+    said += chunk;
+  });
+  await sleep(500);
+  assert.equal(said, '');
+  assert.ok(running.stdout.readableLength < 5_000_000);
+  let bytes = 0;
+  running.stdout.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  assert.deepEqual(await running.exit, { code: 0 });
+  assert.equal(bytes, 20_000_000);
+});
+
+test('closing or aborting what was started settles its exit', async () => {
+  const running = await host.start(['sh', '-c', 'yes']);
+  running.close();
+  await assert.rejects(running.exit, code('ssh/command-closed'));
+  const abort = new AbortController();
+  const other = await host.start(['cat'], { signal: abort.signal });
+  abort.abort();
+  await assert.rejects(other.exit, code('ssh/command-closed'));
+});
+
+test('no free session is a clear error, and harms nothing else', async () => {
+  server.maxSessions = 1;
+  const first = await host.start(['cat']);
+  await assert.rejects(host.run(['true']), (error: CiError) => {
+    assert.equal(error.code, 'ssh/channel-refused');
+    assert.match(error.message, /MaxSessions/);
+    return true;
+  });
+  first.stdin.end();
+  first.stdout.resume();
+  assert.deepEqual(await first.exit, { code: 0 });
+});
+
+test('a server without SFTP says so', async () => {
+  await assert.rejects(host.sftp(), code('ssh/request-refused'));
+});
+
+test('a lost connection rejects all that runs on it', async () => {
+  const running = await host.start(['cat']);
+  const run = host.run(['cat'], { timeout: 60_000, stdin: undefined });
+  const slow = host.run(['sleep', '5']);
+  await run;
+  server.cut();
+  await assert.rejects(slow, code('ssh/connection-lost'));
+  await assert.rejects(running.exit, code('ssh/connection-lost'));
+  assert.ok(host.gone.aborted);
+  assert.equal((host.gone.reason as CiError).code, 'ssh/connection-lost');
+  await assert.rejects(host.run(['true']), code('ssh/connection-lost'));
+  await assert.rejects(host.start(['true']), code('ssh/connection-lost'));
+  await assert.rejects(host.sftp(), code('ssh/connection-lost'));
+  await assert.rejects(host.forwardOut('127.0.0.1', 1), code('ssh/connection-lost'));
+  await assert.rejects(
+    host.forwardIn('127.0.0.1', 0, () => {}),
+    code('ssh/connection-lost'),
+  );
+});
+
+test('closing here rejects what runs, with other words', async () => {
+  const running = await host.start(['cat']);
+  host.close();
+  await assert.rejects(running.exit, code('ssh/closed'));
+  await assert.rejects(host.run(['true']), code('ssh/closed'));
+});
+
+test('forwardOut reaches a port there, and says which one it could not', async () => {
+  const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  const { port } = echo.address() as AddressInfo;
+  const socket = await host.forwardOut('127.0.0.1', port);
+  socket.write('ping');
+  assert.equal(String((await once(socket, 'data'))[0]), 'ping');
+  socket.end();
+  await once(socket, 'close');
+  await new Promise((resolve) => echo.close(resolve));
+  await assert.rejects(host.forwardOut('127.0.0.1', port), (error: CiError) => {
+    assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
+    return error.code === 'ssh/forward';
+  });
+});
+
+test('forwardIn hands over connections with their source, until it is closed', async () => {
+  const sources: { address: string; port: number }[] = [];
+  const forward = await host.forwardIn('127.0.0.1', 0, (socket, source) => {
+    sources.push(source);
+    socket.end('welcome');
+  });
+  const socket = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.3' });
+  assert.equal(String((await once(socket, 'data'))[0]), 'welcome');
+  assert.deepEqual(sources, [{ address: '127.0.0.3', port: socket.localPort }]);
+  socket.destroy();
+  await assert.rejects(
+    host.forwardIn('127.0.0.1', forward.port, () => {}),
+    code('ssh/listen'),
+  );
+  await forward.close();
+  await forward.close();
+  await until('the port is free', async () => {
+    const again = connect(forward.port, '127.0.0.1');
+    const refused = await Promise.race([
+      once(again, 'connect').then(() => false),
+      once(again, 'error').then(() => true),
+    ]).catch(() => true);
+    again.destroy();
+    return refused;
+  });
+});

@@ -1,0 +1,120 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { SshTarget } from '../../lib/ssh/types.ts';
+import { until } from './until.ts';
+
+/** A real OpenSSH server on loopback, with keys and settings of its own, that lets in the user who started it. */
+export interface OpenSsh {
+  readonly dir: string;
+  readonly port: number;
+  readonly target: SshTarget;
+  /** Adds a public-key line to those let in. */
+  authorize(line: string): void;
+  /** Makes a key with ssh-keygen and gives its private text and public line. */
+  keygen(name: string, ...args: string[]): { privateKey: string; publicKey: string };
+  /** Ends the server and its connections. */
+  stop(): Promise<void>;
+  /** Starts it again at its port. */
+  start(): Promise<void>;
+  /** Ends it and removes its folder. */
+  remove(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('data', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+    setTimeout(() => socket.destroy(), 500);
+  });
+
+/** @param settings more lines of sshd_config; they stand before the usual ones, and the first of a name wins */
+export async function startOpenSsh(settings: string[] = []): Promise<OpenSsh> {
+  const dir = mkdtempSync(join(tmpdir(), 'openssh-'));
+  const port = await freePort();
+  const keygen: OpenSsh['keygen'] = (name, ...args) => {
+    const file = join(dir, name);
+    execFileSync('ssh-keygen', ['-q', '-N', '', '-C', `${name}@test`, '-f', file, ...args]);
+    return { privateKey: readFileSync(file, 'utf8'), publicKey: readFileSync(`${file}.pub`, 'utf8').trim() };
+  };
+  keygen('host_key', '-t', 'ed25519');
+  const own = keygen('id', '-t', 'ed25519');
+  const authorized = join(dir, 'authorized_keys');
+  writeFileSync(authorized, `${own.publicKey}\n`);
+  writeFileSync(
+    join(dir, 'sshd_config'),
+    [
+      ...settings,
+      'ListenAddress 127.0.0.1',
+      `Port ${port}`,
+      `HostKey ${dir}/host_key`,
+      'PidFile none',
+      `AuthorizedKeysFile ${authorized}`,
+      'PermitRootLogin prohibit-password',
+      'PasswordAuthentication no',
+      'KbdInteractiveAuthentication no',
+      'UsePAM no',
+      'StrictModes no',
+      'AllowTcpForwarding yes',
+      'MaxStartups 50:30:100',
+      'MaxSessions 50',
+      'Subsystem sftp internal-sftp',
+      '',
+    ].join('\n'),
+  );
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    child = spawn('/usr/sbin/sshd', ['-D', '-f', join(dir, 'sshd_config'), '-E', join(dir, 'log')], {
+      stdio: 'ignore',
+    });
+    await until('sshd answers', () => answers(port));
+  };
+  const stop = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    // sshd's own children, one a connection, go on without it: they are ended by their parent's number.
+    const connections = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+    child.kill('SIGTERM');
+    for (const pid of connections.split(' ').filter(Boolean)) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    await ended;
+  };
+  await start();
+  return {
+    dir,
+    port,
+    target: {
+      label: 'worker host',
+      host: '127.0.0.1',
+      port,
+      user: userInfo().username,
+      privateKey: own.privateKey,
+    },
+    authorize: (line) => writeFileSync(authorized, `${line}\n`, { flag: 'a' }),
+    keygen,
+    start,
+    stop,
+    async remove() {
+      await stop();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
