@@ -1,0 +1,92 @@
+/** Makes a value right: gives it back, a better one in its place, or undefined where nothing can be made of it. */
+export type Repair = (value: unknown) => unknown;
+
+/** The fields of an object that somebody relies on. */
+export type Schema = readonly (readonly [key: string, repair: Repair])[];
+
+/** A string; a number is written out. */
+export const text: Repair = (value) =>
+  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
+
+/** A whole number from 0 on; old servers send numbers as strings. */
+export const whole: Repair = (value) => {
+  const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  return Number.isSafeInteger(number) && (number as number) >= 0 ? number : undefined;
+};
+
+export const flag: Repair = (value) => (typeof value === 'boolean' ? value : undefined);
+
+/** A project's name; the events-log plugin sends `{"name": …}`. */
+export const projectName: Repair = (value) => (isObject(value) ? text(value.name) : text(value));
+
+/** Whether it is an object and no array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Makes the schema's fields of an object right, in place and shallowly: what has the wrong type and cannot be mended
+ * is taken away, fields that the schema does not name stay as they are. Cheap, since nearly always nothing changes.
+ */
+export function repairObject(value: Record<string, unknown>, schema: Schema): Record<string, unknown> {
+  for (const [key, repair] of schema) {
+    const found = value[key];
+    if (found === undefined) continue;
+    const right = repair(found);
+    if (right === found) continue;
+    if (right === undefined) delete value[key];
+    else value[key] = right;
+  }
+  return value;
+}
+
+/** An object with the fields of the schema. */
+export const object =
+  (schema: Schema): Repair =>
+  (value) =>
+    isObject(value) ? repairObject(value, schema) : undefined;
+
+/** An array; entries of which nothing can be made are left out. */
+export const list =
+  (repair: Repair): Repair =>
+  (value) =>
+    Array.isArray(value) ? value.map(repair).filter((entry) => entry !== undefined) : undefined;
+
+/** Whether a value nests deeper than that: walking such a one would overflow the stack of whoever copies it. */
+export function nestsDeeper(value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (limit === 0) return true;
+  for (const key in value) if (nestsDeeper((value as Record<string, unknown>)[key], limit - 1)) return true;
+  return false;
+}
+
+export const ACCOUNT = object([
+  ['name', text],
+  ['email', text],
+  ['username', text],
+]);
+
+/** Fields of a change in an event; a row of a query has the same ones at its top. */
+export const CHANGE_FIELDS: Schema = [
+  ['project', projectName],
+  ['branch', text],
+  ['topic', text],
+  ['id', text],
+  ['number', whole],
+  ['subject', text],
+  ['owner', ACCOUNT],
+  ['url', text],
+  ['commitMessage', text],
+  ['status', text],
+  ['wip', flag],
+  ['private', flag],
+];
+
+export const PATCHSET_FIELDS: Schema = [
+  ['number', whole],
+  ['revision', text],
+  ['ref', text],
+  ['uploader', ACCOUNT],
+  ['author', ACCOUNT],
+  ['createdOn', whole],
+  ['kind', text],
+];

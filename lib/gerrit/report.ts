@@ -1,0 +1,141 @@
+import type { ChangeInfo } from '../model/change.ts';
+import { render } from '../template/render.ts';
+import type { BuildOutcome } from './vote.ts';
+import { voteOf } from './vote.ts';
+
+/** Bytes of a message that Gerrit surely takes: its limit is 16 KiB with its own header, and Zuul cuts here too. */
+export const MAX_MESSAGE = 16_056;
+/** Bytes of header and footer each, so that both always fit. */
+const MAX_PART = 4096;
+/** Bytes of a job's line; its URL is the only part that can be long. */
+const MAX_LINE = 2048;
+
+/** Mustache templates of the parts of a report. */
+export interface ReportTemplates {
+  /** Its first line must read `Build <status> (<pipeline> pipeline).` for Gerrit's results table. */
+  header: string;
+  jobLine: string;
+  footer: string;
+}
+
+/** What the results-summary plugin of Gerrit's UI reads as a table. */
+export const DEFAULT_TEMPLATES: ReportTemplates = {
+  header: 'Build {{status}} ({{pipeline}} pipeline).',
+  jobLine: '- {{name}} {{url}} : {{result}} in {{time}}{{#nonVoting}} (non-voting){{/nonVoting}}',
+  footer:
+    '{{#infrastructure}}Something failed that is not the patch: no vote.\n{{/infrastructure}}Comment "{{recheck}}" to run again.{{#contact}} About this CI: {{contact}}{{/contact}}',
+};
+
+/** One job's line of a report. */
+export interface ReportedBuild extends BuildOutcome {
+  job: string;
+  /** Where its logs are. */
+  url?: string;
+  /** Milliseconds. */
+  duration: number;
+  /** What went wrong; the table shows it beside ERROR. */
+  message?: string;
+}
+
+export interface ReportInput {
+  /** Parts left out are the default ones. */
+  templates?: Partial<ReportTemplates>;
+  /** Letters, digits, underscore; else Gerrit's table does not show the message. */
+  pipeline: string;
+  builds: readonly ReportedBuild[];
+  ciName: string;
+  change: ChangeInfo;
+  /** The CI's page, with a contact. */
+  contact?: string;
+}
+
+/** How long something took, as people and Gerrit's table read it: `12s`, `2m 45s`, `1h 02m 03s`. */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000)) || 0;
+  const two = (value: number) => String(value).padStart(2, '0');
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (hours > 0) return `${hours}h ${two(minutes)}m ${two(rest)}s`;
+  return minutes > 0 ? `${minutes}m ${two(rest)}s` : `${rest}s`;
+}
+
+/** The start of a text, cut to so many bytes of UTF-8 between two characters. */
+export function clipBytes(text: string, limit: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= limit) return text;
+  let end = limit - 3;
+  // 10xxxxxx is the middle of a character.
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return `${bytes.toString('utf8', 0, end)}…`;
+}
+
+/** Text from outside on one line: a line break in it could forge a job's line. */
+const oneLine = (text: string): string => text.replace(/[\s\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, ' ').trim();
+
+/** A text without spaces: one in a job's name or URL would shift the columns. */
+const word = (text: string, filler: string): string => oneLine(text).replaceAll(' ', filler);
+
+/** `succeeded` is what turns the table's tick green; with voting builds only those decide. */
+function statusOf(builds: readonly BuildOutcome[]): string {
+  const deciding = builds.some(({ voting }) => voting) ? builds : builds.map((build) => ({ ...build, voting: true }));
+  if (voteOf(deciding) === 'success') return 'succeeded';
+  return builds.every(({ result }) => result === 'SKIPPED') ? 'skipped' : 'failed';
+}
+
+function jobView(build: ReportedBuild): Record<string, unknown> {
+  const note = build.result === 'ERROR' && build.message ? ` ${clipBytes(oneLine(build.message), 300)}` : '';
+  const url = build.url ? word(build.url, '%20') : 'no-logs';
+  const result = `${build.result}${note}`;
+  const name = word(build.job, '_') || 'job';
+  const time = formatDuration(build.duration);
+  // The folders of the build below the logs' URL: change, patchset, pipeline, job, id.
+  const log_path = url.split('/').filter(Boolean).slice(-5).join('/');
+  return { name, url, log_path, result, success: result, voting: build.voting, nonVoting: !build.voting, time };
+}
+
+/** Lines that fit into so many bytes: those in the middle go first, and a line in their place says how many. */
+function fitLines(lines: readonly string[], room: number): string[] {
+  const size = (some: readonly string[]) => some.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+  if (size(lines) <= room) return [...lines];
+  const head = [...lines.slice(0, Math.ceil(lines.length / 2))];
+  const tail = [...lines.slice(head.length)];
+  const note = () => `(${lines.length - head.length - tail.length} more jobs, left out to keep this message short)`;
+  while (head.length + tail.length > 0 && size([...head, note(), ...tail]) > room) {
+    if (head.length > tail.length) head.pop();
+    else tail.shift();
+  }
+  return [...head, note(), ...tail];
+}
+
+/**
+ * Writes the one comment of a buildset: header, a line a job, footer. Values from outside stand on one line each, so
+ * that none can forge a line of the table; the message fits into Gerrit's limit, at the cost of job lines in the
+ * middle. Templates see `status` (and as rally-ci called it, `succeeded`), `pipeline`, `ci`, `recheck`, `contact`,
+ * `change`, `infrastructure`, and the job line `name`, `url` (`log_path`), `result` (`success`), `time`, `voting`, `nonVoting` besides.
+ *
+ * @throws CiError where a template cannot be read
+ */
+export function composeReport(input: ReportInput): { message: string; status: string } {
+  const templates = { ...DEFAULT_TEMPLATES, ...input.templates };
+  const status = statusOf(input.builds);
+  const change = Object.fromEntries(
+    Object.entries(input.change).map(([key, value]) => [key, typeof value === 'string' ? oneLine(value) : value]),
+  );
+  const view = {
+    status,
+    succeeded: status,
+    pipeline: input.pipeline.replace(/\W/g, '_'),
+    ci: oneLine(input.ciName),
+    recheck: `${oneLine(input.ciName)} recheck`.trim(),
+    contact: input.contact ? oneLine(input.contact) : undefined,
+    infrastructure: status === 'failed' && voteOf(input.builds) === 'none' && input.builds.some(({ voting }) => voting),
+    change,
+  };
+  const header = clipBytes(render('text', templates.header, view).trim(), MAX_PART);
+  const footer = clipBytes(render('text', templates.footer, view).trim(), MAX_PART);
+  const lines = input.builds
+    .map((build) => render('text', templates.jobLine, { ...view, ...jobView(build) }))
+    .map((line) => clipBytes(line, MAX_LINE));
+  const room = MAX_MESSAGE - Buffer.byteLength(header) - Buffer.byteLength(footer) - 4;
+  const parts = [header, fitLines(lines, room).join('\n'), footer];
+  return { message: parts.filter((part) => part !== '').join('\n\n'), status };
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import type { Link } from '../ssh/link-pool.ts';
+import type { SshTarget } from '../ssh/types.ts';
+import { Stream, type StreamSubscriber } from './event-stream.ts';
+import type { StreamTimes } from './stream-channel.ts';
+
+export type { StreamHealth, StreamSubscriber } from './event-stream.ts';
+
+export interface AttachOptions {
+  /** Exact names of projects whose open changes are looked through after the stream was away. */
+  catchUp?: { projects: readonly string[] };
+}
+
+/** Milliseconds that a stream outlives its last subscriber. */
+const GRACE = 10_000;
+
+/** The server and the account, secrets as a digest only. */
+const targetId = ({ host, port, user, privateKey, passphrase, hostKey }: SshTarget): string =>
+  createHash('sha256')
+    .update(JSON.stringify([host, port, user, privateKey, passphrase, hostKey]))
+    .digest('base64url');
+
+/**
+ * Gerrit's event streams, each one channel on its link's shared connection. Who goes and comes back within the grace
+ * (a redeploy) finds its stream running and gets what came meanwhile.
+ */
+export class StreamPool {
+  readonly #streams = new Map<string, Stream>();
+  readonly #times: StreamTimes;
+  readonly #grace: number;
+
+  /** All in milliseconds: 60 s of silence before a probe, 10 s for its answer, 10 s of grace. */
+  constructor({ quiet = 60_000, probe = 10_000, grace = GRACE }: Partial<StreamTimes> & { grace?: number } = {}) {
+    this.#times = { quiet, probe };
+    this.#grace = grace;
+  }
+
+  /**
+   * Subscribes to a stream of those event types, opened where it does not run yet. `key` names the subscriber for a
+   * later attach (a node's id): the same link target, key and types find the same stream. Gives the way to detach.
+   */
+  attach(
+    link: Link,
+    key: string,
+    types: readonly string[],
+    subscriber: StreamSubscriber,
+    { catchUp }: AttachOptions = {},
+  ): () => void {
+    const sorted = [...new Set(types)].sort();
+    const id = JSON.stringify([targetId(link.target), key, sorted]);
+    let stream = this.#streams.get(id);
+    if (stream === undefined) {
+      stream = new Stream(sorted, this.#times);
+      this.#streams.set(id, stream);
+    }
+    const found = stream;
+    const leave = found.join(link, subscriber, catchUp?.projects ?? []);
+    return () => {
+      if (!leave()) return;
+      const timer = setTimeout(() => {
+        if (!found.idle || this.#streams.get(id) !== found) return;
+        this.#streams.delete(id);
+        found.close();
+      }, this.#grace);
+      timer.unref();
+    };
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+  }
+}

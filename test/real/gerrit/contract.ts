@@ -1,0 +1,37 @@
+import { after, before, describe } from 'node:test';
+import { GerritSession } from '../../support/gerrit-session.ts';
+import type { GerritUnderTest } from '../../support/gerrit-under-test.ts';
+import { clientContract } from './contract-client.ts';
+import { commandContract } from './contract-commands.ts';
+import { eventContract } from './contract-events.ts';
+import { quotingContract } from './contract-quoting.ts';
+import { reviewContract } from './contract-review.ts';
+
+/** What a part of the contract works with; filled in before its first test. */
+export interface ContractContext {
+  gerrit: GerritUnderTest;
+  session: GerritSession;
+}
+
+/**
+ * What a Gerrit server does and this project relies on, as tests: run against the real server and the sandbox's, so
+ * that neither the sandbox nor our reading of the real one drifts.
+ */
+export function gerritContract(name: string, start: () => Promise<GerritUnderTest>): void {
+  describe(`Gerrit's contract: ${name}`, { timeout: 600_000 }, () => {
+    const context = {} as ContractContext;
+    before(async () => {
+      context.session = await GerritSession.open();
+      context.gerrit = await start();
+    });
+    after(async () => {
+      await context.session.close();
+      await context.gerrit?.close();
+    });
+    commandContract(context);
+    quotingContract(context);
+    reviewContract(context);
+    eventContract(context);
+    clientContract(context);
+  });
+}
