@@ -1,0 +1,174 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { SFTPWrapper } from 'ssh2';
+import { logWriteFailed } from '../errors/logs.ts';
+import type { BuildView } from '../model/build.ts';
+import type { ChangeInfo } from '../model/change.ts';
+import { writeAtomic } from './atomic.ts';
+import { buildPage } from './build-page.ts';
+import { ConsoleWriter } from './console.ts';
+import { consolePage } from './console-page.ts';
+import { fetchFiles } from './fetch.ts';
+import { Files } from './files.ts';
+import { BUILD_FILE, buildPlace, CONSOLE_FILE, CONSOLE_PAGE, INDEX_PAGE } from './layout.ts';
+import type { BuildPage, Fetched, FetchRow, FileEntry, LogSettings } from './types.ts';
+import { spellSize } from './words.ts';
+
+/** Milliseconds between two writes of a running build's pages. */
+const PAUSE = 1000;
+/** And before the first, so that a burst of updates is one write. */
+const LEAST = 50;
+/** A console's page is not written again before this many times what its last writing took. */
+const CONSOLE_PAUSE = 20;
+
+/** A build's folder, there from the build's start to be looked at. */
+export class BuildLog {
+  readonly dir: string;
+  /** With a slash at its end. */
+  readonly url: string;
+  readonly console: ConsoleWriter;
+  readonly #settings: LogSettings;
+  readonly #files: Files;
+  #page: BuildPage;
+  #timer: NodeJS.Timeout | undefined;
+  /** All writing of pages, one after the other. */
+  #writing: Promise<void> = Promise.resolve();
+  #consoleDue = 0;
+  #written = 0;
+  #finished = false;
+
+  /** Use `openBuildLog`. */
+  constructor(settings: LogSettings, place: { dir: string; url: string }, console: ConsoleWriter, page: BuildPage) {
+    this.#settings = settings;
+    this.dir = place.dir;
+    this.url = place.url;
+    this.console = console;
+    this.#page = page;
+    this.#files = new Files(place.dir);
+  }
+
+  /** Shows a build's state on its page: within a second, and often called at no cost. */
+  update(page: BuildPage): void {
+    this.#page = page;
+    if (this.#finished || this.#timer !== undefined) return;
+    const pause = Math.max(LEAST, this.#written + PAUSE - Date.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // A page that cannot be written now is written at the end, and told of there.
+      this.#write(false).catch(() => undefined);
+    }, pause).unref();
+  }
+
+  /** Writes the first pages. */
+  async begin(): Promise<void> {
+    await this.#write(false);
+  }
+
+  /**
+   * Fetches rows from a guest into the folder. What is not there is listed; rejects with a CiError where the guest is
+   * lost or silent (POST_FAILURE) or the disk here is full (DISK_FULL), and with the signal's reason when aborted.
+   */
+  async fetch(
+    sftp: SFTPWrapper,
+    rows: readonly FetchRow[],
+    guest: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Fetched> {
+    const fetched = await fetchFiles(sftp, rows, this.#files, { guest, signal, ...this.#settings.limits });
+    const count = `${fetched.files} ${fetched.files === 1 ? 'file' : 'files'}, ${spellSize(fetched.bytes)}`;
+    this.console.line(`logs: ${count} fetched from ${guest}.${fetched.cut === undefined ? '' : ` ${fetched.cut}`}`);
+    this.update(this.#page);
+    return fetched;
+  }
+
+  /** Adds a file; `name` may have folders. Never replaces one. Rejects with a CiError where it cannot be written. */
+  async addFile(name: string, stream: Readable): Promise<void> {
+    await this.#files.add(name, stream);
+    if (this.#finished) await this.#write(true);
+    else this.update(this.#page);
+  }
+
+  /** Closes the console and writes all pages for good. Rejects with the first CiError on the way, all else done. */
+  async finish(page: BuildPage): Promise<void> {
+    this.#page = page;
+    this.#finished = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const closed = await this.console.close().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await this.#write(true);
+    if (closed !== undefined) throw closed;
+  }
+
+  #write(last: boolean): Promise<void> {
+    const writing = this.#writing.then(() => this.#pages(last));
+    this.#writing = writing.catch(() => undefined);
+    return writing;
+  }
+
+  async #pages(last: boolean): Promise<void> {
+    // An update that was on its way when the build ended.
+    if (this.#finished && !last) return;
+    const page = this.#page;
+    const { build, change } = page;
+    let fault: unknown;
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      await work().catch((error: unknown) => {
+        fault ??= error;
+      });
+    };
+    if (last || Date.now() >= this.#consoleDue) await attempt(() => this.#writeConsole(page, last));
+    const files: FileEntry[] = [{ path: CONSOLE_FILE, size: this.console.bytes }, ...this.#files.entries];
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    await attempt(() => writeAtomic(join(this.dir, INDEX_PAGE), [buildPage(page, files, Date.now())]));
+    const ended = page.endedAt === undefined ? {} : { endedAt: page.endedAt, result: build.result ?? 'SUCCESS' };
+    const record = {
+      build,
+      change,
+      reason: page.reason,
+      startedAt: build.startedAt,
+      ...ended,
+      url: this.url,
+      size,
+      files: files.length,
+    };
+    await attempt(() => writeAtomic(join(this.dir, BUILD_FILE), [`${JSON.stringify(record, undefined, 2)}\n`]));
+    this.#written = Date.now();
+    if (fault !== undefined) throw fault;
+  }
+
+  async #writeConsole({ build, change }: BuildPage, last: boolean): Promise<void> {
+    const begun = Date.now();
+    await this.console.flushed();
+    const title = `${build.job} of ${change.number === undefined ? change.project : `${change.number},${change.patchset ?? ''}`}`;
+    await writeAtomic(
+      join(this.dir, CONSOLE_PAGE),
+      consolePage(join(this.dir, CONSOLE_FILE), { title, running: !last }),
+    );
+    const now = Date.now();
+    this.#consoleDue = now + (now - begun) * CONSOLE_PAUSE;
+  }
+}
+
+/** Opens a build's folder with its first page at its final URL. Rejects with a CiError. */
+export async function openBuildLog(settings: LogSettings, change: ChangeInfo, build: BuildView): Promise<BuildLog> {
+  const place = buildPlace(settings, change, build);
+  try {
+    await mkdir(place.dir, { recursive: true });
+  } catch (error) {
+    throw logWriteFailed(place.dir, error);
+  }
+  const limit = settings.consoleLimit === undefined ? {} : { limit: settings.consoleLimit };
+  const console = await ConsoleWriter.open(join(place.dir, CONSOLE_FILE), limit);
+  const log = new BuildLog(settings, place, console, { build, change, reason: '' });
+  try {
+    await log.begin();
+  } catch (error) {
+    await console.close().catch(() => undefined);
+    throw error;
+  }
+  return log;
+}

@@ -1,0 +1,220 @@
+import { open } from 'node:fs/promises';
+import { logWriteFailed } from '../errors/logs.ts';
+import { History } from './history.ts';
+import { Masker } from './mask.ts';
+import { Spool } from './spool.ts';
+import { STAMP_LENGTH, stamper } from './stamp.ts';
+
+/** Bytes of a console on disk where its settings name no other limit. */
+export const CONSOLE_LIMIT = 4 * 2 ** 30;
+/** Bytes stamped at once: small strings die young. */
+const PIECE = 8 << 10;
+/** Room for lines of our own after the limit. */
+const OWN_ROOM = 1 << 20;
+
+const NEWLINE = /\n/g;
+
+/** Counts what a console already holds, where a build goes on in a folder of an earlier process. */
+async function measure(file: string): Promise<{ bytes: number; lines: number; open: boolean }> {
+  const found = { bytes: 0, lines: 0, open: false };
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    handle = await open(file, 'r');
+  } catch {
+    return found;
+  }
+  try {
+    if (!(await handle.stat()).isFile()) return found;
+    const buffer = Buffer.allocUnsafe(256 << 10);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) break;
+      found.bytes += bytesRead;
+      for (let at = buffer.indexOf(10); at !== -1 && at < bytesRead; at = buffer.indexOf(10, at + 1)) found.lines++;
+      found.open = buffer[bytesRead - 1] !== 10;
+    }
+    if (found.open) found.lines++;
+    return found;
+  } catch (error) {
+    throw logWriteFailed(file, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * The console of a build on disk: every line with the UTC time at which it began to arrive
+ * (`2026-11-22 15:57:01.123 | text`), all else byte for byte. Nothing of it is kept in memory but a bounded end.
+ */
+export class ConsoleWriter {
+  readonly #spool: Spool;
+  readonly #limit: number;
+  readonly #stamp = stamper();
+  readonly #history = new History();
+  readonly #masker = new Masker();
+  #bytes: number;
+  #lines: number;
+  /** Whether the last line has no newline yet. */
+  #open: boolean;
+  #limited = false;
+  #closing: Promise<void> | undefined;
+  /** The writers that wait for the disk, in order. */
+  #waiting: Promise<void> | undefined;
+
+  private constructor(spool: Spool, limit: number, found: { bytes: number; lines: number; open: boolean }) {
+    this.#spool = spool;
+    this.#limit = limit;
+    this.#bytes = found.bytes;
+    this.#lines = found.lines;
+    this.#open = found.open;
+  }
+
+  /** Opens a console, going on after what the file holds. `limit` in bytes on disk. Rejects with a CiError. */
+  static async open(file: string, { limit = CONSOLE_LIMIT }: { limit?: number } = {}): Promise<ConsoleWriter> {
+    const found = await measure(file);
+    return new ConsoleWriter(await Spool.open(file), limit, found);
+  }
+
+  /** Lines begun so far; the next line of our own is number `lines + 1`. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  /** Bytes so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Adds output as it came. A promise means: the disk is behind, send no more before it resolves. It rejects with a
+   * CiError (DISK_FULL where the disk is full) once a write has failed.
+   */
+  write(chunk: Buffer): void | Promise<void> {
+    if (this.#waiting !== undefined) return this.#wait(chunk, 0);
+    if (this.#spool.error !== undefined) return this.#failed();
+    if (this.#closing !== undefined) return undefined;
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      if (this.#spool.behind) return this.#wait(chunk, at);
+      this.#output(chunk, at);
+    }
+    return this.#spool.behind ? this.#wait(chunk, chunk.length) : undefined;
+  }
+
+  /** Adds one line of our own, on a line to itself. Never fails; a failed disk is told by `write` and `close`. */
+  line(text: string): void {
+    if (this.#closing !== undefined || this.#bytes > this.#limit + OWN_ROOM) return;
+    this.#flushMask();
+    const line = Buffer.from(text.slice(0, 8192).replace(/[\r\n]+/g, ' ')).toString('latin1');
+    this.#append(`${this.#open ? '\n' : ''}${this.#stamp()}${this.#masker.whole(line)}\n`);
+    this.#lines++;
+    this.#open = false;
+  }
+
+  /** From now on each of these values (and each line of a longer one) is shown as `***`. */
+  mask(secrets: readonly string[]): void {
+    this.#flushMask();
+    this.#masker.add(secrets);
+  }
+
+  /** The last `count` lines, without times, escapes and control characters, each of at most 500 characters. */
+  tail(count: number): string[] {
+    return this.#history.tail(count);
+  }
+
+  /** Resolves when all that was written so far is in the file, for a reader of it. Never rejects. */
+  async flushed(): Promise<void> {
+    await this.#waiting?.catch(() => undefined);
+    await this.#spool.flushed();
+  }
+
+  /** Writes the rest and closes the file. Rejects with a CiError where any write failed. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#waiting?.catch(() => undefined);
+    this.#flushMask();
+    if (this.#open) this.#append('\n');
+    this.#open = false;
+    await this.#spool.close();
+  }
+
+  #failed(): Promise<void> {
+    const failed = Promise.reject(this.#spool.error);
+    // Whoever did not wait learns of it from `close`.
+    failed.catch(() => undefined);
+    return failed;
+  }
+
+  #wait(chunk: Buffer, from: number): Promise<void> {
+    const before = this.#waiting ?? Promise.resolve();
+    const waiting: Promise<void> = before
+      .then(async () => {
+        for (let at = from; at < chunk.length; at += PIECE) {
+          await this.#spool.drained();
+          this.#output(chunk, at);
+        }
+        await this.#spool.drained();
+        if (this.#spool.error !== undefined) throw this.#spool.error;
+      })
+      .finally(() => {
+        if (this.#waiting === waiting) this.#waiting = undefined;
+      });
+    waiting.catch(() => undefined);
+    this.#waiting = waiting;
+    return waiting;
+  }
+
+  #output(chunk: Buffer, from: number): void {
+    if (this.#limited) return;
+    const piece = chunk.toString('latin1', from, Math.min(chunk.length, from + PIECE));
+    this.#stamped(this.#masker.active ? this.#masker.push(piece) : piece);
+  }
+
+  #flushMask(): void {
+    if (this.#masker.active) this.#stamped(this.#masker.flush());
+  }
+
+  /**
+   * Puts a stamp before each line. `replace` of one character by a constant runs inside V8 at more than 1 GB/s; a loop
+   * over bytes, or a search for each newline, takes three times as long.
+   */
+  #stamped(text: string): void {
+    if (text === '') return;
+    const stamp = this.#stamp();
+    const many = text.replace(NEWLINE, `\n${stamp}`);
+    const newlines = (many.length - text.length) / STAMP_LENGTH;
+    const ends = text.endsWith('\n');
+    const lines = ends ? many.slice(0, -STAMP_LENGTH) : many;
+    const room = this.#limit - this.#bytes - (this.#open ? 0 : STAMP_LENGTH);
+    if (lines.length > room) {
+      this.#full(lines.slice(0, lines.lastIndexOf('\n', Math.max(0, room)) + 1));
+      return;
+    }
+    if (!this.#open) this.#append(stamp);
+    this.#lines += newlines + (this.#open ? 0 : 1) - (ends ? 1 : 0);
+    this.#open = !ends;
+    this.#append(lines);
+  }
+
+  /** The limit is reached: keeps the whole lines that still fit, and says so. */
+  #full(fits: string): void {
+    this.#limited = true;
+    if (fits !== '') {
+      if (!this.#open) this.#append(this.#stamp());
+      this.#lines += fits.split('\n').length - 1 - (this.#open ? 1 : 0);
+      this.#append(fits);
+      this.#open = false;
+    }
+    const gib = Math.round((this.#limit / 2 ** 30) * 100) / 100;
+    this.line(`The console has reached its limit of ${gib} GiB: the output that follows is left out.`);
+  }
+
+  #append(text: string): void {
+    this.#bytes += text.length;
+    this.#history.push(text);
+    this.#spool.append(text);
+  }
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+
+/** UTF-8 bytes; file systems take 255. The rest is room for a suffix of ours. */
+const MAX_BYTES = 160;
+
+const bytes = (text: string): number => Buffer.byteLength(text);
+
+/** The first `count` bytes of a text, cut between characters. */
+function cut(text: string, count: number): string {
+  let out = '';
+  let size = 0;
+  for (const character of text) {
+    size += bytes(character);
+    if (size > count) break;
+    out += character;
+  }
+  return out;
+}
+
+/**
+ * One segment of a path, made of any text: the one place where names from Gerrit and from guests become file names.
+ * Letters and digits of any script and ` ._+@=~,()-` stay, all else turns into `_`; no leading dot or dash, no trailing
+ * dot or space, never empty, at most 160 bytes (a cut name ends with a hash of the whole, before its extension).
+ */
+export function safeName(text: string): string {
+  const clean = text
+    .slice(0, 4096)
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{M}\p{N} ._+@=~,()-]/gu, '_')
+    .replace(/^[.\s-]/, '_')
+    .replace(/[.\s]$/, '_');
+  if (clean === '') return '_';
+  if (bytes(clean) <= MAX_BYTES) return clean;
+  const extension = /\.[A-Za-z0-9.]{1,15}$/.exec(clean)?.[0] ?? '';
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
+  return `${cut(clean, MAX_BYTES - extension.length - hash.length - 1)}~${hash}${extension}`;
+}
+
+/** A path of any text as safe segments: empty ones, `.` and `..` are left out, so nothing climbs. */
+export const safeSegments = (path: string): string[] =>
+  path
+    .split('/')
+    .filter((part) => part !== '' && part !== '.' && part !== '..')
+    .map(safeName);
+
+/** The name, or where it is taken the name with `~2`, `~3`, … before its extension. Adds it to `taken`. */
+export function freeName(name: string, taken: Set<string>): string {
+  const dot = name.lastIndexOf('.');
+  const split = dot > 0 ? dot : name.length;
+  let free = name;
+  for (let n = 2; taken.has(free); n++) free = `${name.slice(0, split)}~${n}${name.slice(split)}`;
+  taken.add(free);
+  return free;
+}

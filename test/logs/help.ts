@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { BuildPage } from '../../lib/logs/types.ts';
+import type { BuildView, StepRecord } from '../../lib/model/build.ts';
+import type { ChangeInfo } from '../../lib/model/change.ts';
+
+/** An empty folder that is gone after the test. */
+export async function scratch(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'recheck-logs-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Waits until something holds, five seconds at most. */
+export async function until<T>(probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+  for (const end = Date.now() + 5000; ; ) {
+    const found = await probe();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error('it never came to hold');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+export const change = (over: Partial<ChangeInfo> = {}): ChangeInfo => ({
+  server: 'gerrit',
+  project: 'demo',
+  branch: 'master',
+  number: 1234,
+  patchset: 2,
+  revision: '0123456789abcdef0123456789abcdef01234567',
+  ref: 'refs/changes/34/1234/2',
+  url: 'https://review.example.com/c/demo/+/1234',
+  subject: 'Greet politely',
+  owner: 'ann',
+  ...over,
+});
+
+export const build = (over: Partial<BuildView> = {}): BuildView => ({
+  id: '7f3a',
+  attempt: 1,
+  set: { id: 's1', index: 0, count: 1 },
+  pipeline: 'check',
+  job: 'unit',
+  voting: true,
+  env: {},
+  guests: { vm: { host: 'host-a', image: 'debian-12', clone: 'c1', address: '192.168.122.17' } },
+  steps: [],
+  startedAt: '2026-11-22T15:57:00.000Z',
+  ...over,
+});
+
+export const step = (over: Partial<StepRecord> = {}): StepRecord => ({
+  node: 'n1',
+  name: 'run its tests',
+  type: 'ssh-exec',
+  guest: 'vm',
+  result: 'SUCCESS',
+  startedAt: '2026-11-22T15:57:05.000Z',
+  duration: 4000,
+  line: 3,
+  ...over,
+});
+
+export const page = (over: Partial<BuildPage> = {}): BuildPage => ({
+  build: build(),
+  change: change(),
+  reason: 'patchset 2 was uploaded',
+  recheck: 'my-ci recheck',
+  ...over,
+});
