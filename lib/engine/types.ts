@@ -4,8 +4,11 @@ import type { Result } from '../model/result.ts';
 export interface RunRequest<Data> {
   /** Dedupe key: server | project | change | patchset | revision | pipeline | trigger | job. */
   key: string;
-  /** server | project | change | pipeline | job: a newer run under it cancels the older. Missing: nothing is superseded. */
-  supersedeKey?: string;
+  /**
+   * Under one key (server | project | change | pipeline | job) a run ends the ones of the same or a lower rank (the
+   * patchset's number). Missing: nothing is superseded.
+   */
+  supersede?: { key: string; rank: number };
   data: Data;
 }
 
@@ -40,16 +43,9 @@ export interface Engine<Data, Report> {
   checkpoint(run: { id: string; attempt: number }, stage: string, state: unknown): Promise<boolean>;
   /** Ends a run: its result, its history row and what is to be sent, in one transaction. False where it was not ours. */
   finish(run: { id: string; attempt: number }, result: Result, outbox: OutboxEntry<Report>[]): Promise<boolean>;
-  cancel(what: { id: string } | { supersedeKey: string }): Promise<string[]>;
+  cancel(id: string): Promise<boolean>;
   readonly slots: SlotTable;
-  readonly outbox: {
-    /** The oldest entry that is due, held for `lease` seconds. */
-    claim(owner: string, lease: number): Promise<OutboxClaim<Report> | undefined>;
-    ack(key: string): Promise<void>;
-    /** Back into the box, due again after `delay` milliseconds. */
-    nack(key: string, delay: number): Promise<void>;
-    pending(): Promise<number>;
-  };
+  readonly outbox: Outbox<Report>;
 }
 
 /** A build's places on hosts. */
@@ -58,4 +54,16 @@ export interface SlotTable {
   acquire(host: string, slots: number, run: string): Promise<number | undefined>;
   release(host: string, run: string): Promise<void>;
   held(host: string): Promise<number>;
+}
+
+/** What is to be sent to the world at least once. */
+export interface Outbox<Report> {
+  /** Queues an entry; false where its key was queued before. */
+  put(entry: OutboxEntry<Report>): Promise<boolean>;
+  /** The oldest entry that is due, held for `lease` seconds. */
+  claim(owner: string, lease: number): Promise<OutboxClaim<Report> | undefined>;
+  ack(key: string): Promise<void>;
+  /** Back into the box, due again after `delay` milliseconds. */
+  nack(key: string, delay: number): Promise<void>;
+  pending(): Promise<number>;
 }

@@ -1,0 +1,128 @@
+/** One node of the wired flow, as the editor saves it: only what finding a way needs. */
+export interface FlowNode {
+  id: string;
+  type: string;
+  z?: string;
+  name?: string;
+  /** True where it is disabled. */
+  d?: boolean;
+  disabled?: boolean;
+  wires?: string[][];
+  /** Of link nodes. */
+  links?: string[];
+  mode?: string;
+  /** Of a subflow's definition. */
+  in?: { wires?: { id: string }[] }[];
+  out?: { wires?: { id: string; port: number }[] }[];
+}
+
+/** A node met on the way, nearest first. The key names it inside its subflow instances: `instance/node`. */
+export interface Reached {
+  key: string;
+  type: string;
+}
+
+const SUBFLOW = 'subflow:';
+
+const join = (inside: string, id: string): string => (inside ? `${inside}/${id}` : id);
+
+/** Splits a key into the subflow instances that it stands in and the node's own id. */
+function split(key: string): { inside: string; id: string } {
+  const slash = key.lastIndexOf('/');
+  return slash < 0 ? { inside: '', id: key } : { inside: key.slice(0, slash), id: key.slice(slash + 1) };
+}
+
+/** The wires of the deployed flow: follows them through link nodes, link calls and subflows. */
+export class FlowGraph {
+  readonly #nodes = new Map<string, FlowNode>();
+
+  constructor(nodes: Iterable<FlowNode>) {
+    for (const node of nodes) this.#nodes.set(node.id, node);
+  }
+
+  has(key: string): boolean {
+    return this.#node(key) !== undefined;
+  }
+
+  /** The node's name, or its type where it has none. */
+  nameOf(key: string): string {
+    const node = this.#nodes.get(split(key).id);
+    return node?.name || node?.type || key;
+  }
+
+  typeOf(key: string): string | undefined {
+    return this.#nodes.get(split(key).id)?.type;
+  }
+
+  /** All nodes that a message sent from there can come to, nearest first; without `port`, by any output. */
+  reach(from: string, port?: number): Reached[] {
+    const seen = new Set<string>();
+    const found: Reached[] = [];
+    let edge = this.#next(from, port);
+    while (edge.length > 0) {
+      const further: string[] = [];
+      for (const key of edge) {
+        if (seen.has(key)) continue;
+        seen.add(key);
+        const node = this.#node(key);
+        if (!node) continue;
+        if (!node.type.startsWith(SUBFLOW)) found.push({ key, type: node.type });
+        further.push(...this.#enter(key, node));
+      }
+      edge = further;
+    }
+    return found;
+  }
+
+  #node(key: string): FlowNode | undefined {
+    const { inside, id } = split(key);
+    const node = this.#nodes.get(id);
+    if (!node || node.d) return undefined;
+    if (inside) return this.#node(inside) ? node : undefined;
+    return node.z !== undefined && this.#nodes.get(node.z)?.disabled ? undefined : node;
+  }
+
+  /** Where a message goes that has come to a node. */
+  #enter(key: string, node: FlowNode): string[] {
+    if (!node.type.startsWith(SUBFLOW)) return this.#next(key);
+    const definition = this.#nodes.get(node.type.slice(SUBFLOW.length));
+    const inputs = definition?.in?.flatMap((input) => input.wires ?? []) ?? [];
+    // A wire straight from the subflow's input to an output stands in `out`, with the definition's own id.
+    const through = this.#outputsOf(definition, definition?.id ?? '', 0);
+    return [...inputs.map((wire) => join(key, wire.id)), ...through.flatMap((output) => this.#next(key, output))];
+  }
+
+  /** Where a message goes that a node sends. */
+  #next(key: string, port?: number): string[] {
+    const { inside, id } = split(key);
+    const node = this.#nodes.get(id);
+    if (!node) return [];
+    const wires = port === undefined ? (node.wires ?? []).flat() : (node.wires?.[port] ?? []);
+    const targets = wires.map((wire) => join(inside, wire));
+    if ((node.type === 'link out' && node.mode !== 'return') || node.type === 'link call') {
+      // The two ends of a link need not stand in the same subflow.
+      targets.push(...(node.links ?? []).map((link) => this.#linkKey(inside, link)));
+    }
+    if (!inside) return targets;
+    const definition = this.#nodes.get(node.z ?? '');
+    const ports = port === undefined ? (node.wires ?? []).map((_, index) => index) : [port];
+    for (const each of ports) {
+      for (const output of this.#outputsOf(definition, id, each)) targets.push(...this.#next(inside, output));
+    }
+    return targets;
+  }
+
+  /** The outputs of a subflow that a node's port inside it is wired to. */
+  #outputsOf(definition: FlowNode | undefined, id: string, port: number): number[] {
+    const outputs: number[] = [];
+    definition?.out?.forEach((output, index) => {
+      if (output.wires?.some((wire) => wire.id === id && wire.port === port)) outputs.push(index);
+    });
+    return outputs;
+  }
+
+  #linkKey(inside: string, link: string): string {
+    const sibling = this.#nodes.get(link)?.z === this.#nodes.get(split(inside).id)?.type.slice(SUBFLOW.length);
+    return inside && sibling ? join(inside, link) : link;
+  }
+}

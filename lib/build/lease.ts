@@ -1,0 +1,109 @@
+import type { Readable } from 'node:stream';
+import { releaseFailed } from '../errors/build.ts';
+import { type CiError, messageOf } from '../errors/ci-error.ts';
+import type { GuestView } from '../model/build.ts';
+import type { Host } from '../ssh/types.ts';
+import type { Clone, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
+
+/** One guest that a build holds. */
+export interface Guest {
+  name: string;
+  worker: Worker;
+  image: ImageSpec;
+  /** Name of the clone and of the domain on the worker: noted before either is made. */
+  domain: string;
+  clone?: Clone;
+  /** Whether it was booted (or a boot was begun). */
+  booted: boolean;
+  /** What kept its boot from being done, while it boots. */
+  trouble?: string;
+  /** Whether the metadata server knows it. */
+  documented: boolean;
+  address?: { host: string; port: number };
+  /** Its SSH connection, after the login. */
+  host?: Host;
+  /** Variable that gets its address. */
+  addressEnv?: string;
+}
+
+/** Milliseconds that ending one thing may take. */
+const RELEASE_LIMIT = 60_000;
+
+/** Everything that a build holds, and its release in the order in which nothing is left behind. */
+export class Lease {
+  worker: Worker | undefined;
+  /** The way to its guests' metadata, once it was opened. */
+  metadata: MetadataLink | undefined;
+  readonly guests = new Map<string, Guest>();
+  /** Given back last, in this order: the metadata link, the slot. */
+  readonly #returns: { what: string; undo: () => Promise<void> }[] = [];
+
+  /** Notes something to be undone when the build ends. */
+  onRelease(what: string, undo: () => Promise<void>): void {
+    this.#returns.push({ what, undo });
+  }
+
+  guestViews(): Record<string, GuestView> {
+    const views: Record<string, GuestView> = {};
+    for (const guest of this.guests.values()) {
+      views[guest.name] = {
+        host: guest.worker.label,
+        image: guest.image.name,
+        clone: guest.domain,
+        ...(guest.booted ? { domain: guest.domain } : {}),
+        ...(guest.address ? { address: guest.address.host } : {}),
+      };
+    }
+    return views;
+  }
+
+  /** The commands that boot the same guests by hand, where the worker can tell. */
+  byHand(): string[] {
+    return [...this.guests.values()].flatMap((guest) => guest.worker.byHand?.(guest.image, guest.name) ?? []);
+  }
+
+  /**
+   * Gives everything back: SSH, consoles into the logs, domains, clones, and last the metadata link and the slot. What
+   * could not be removed stays noted, so that another call tries it again.
+   */
+  async release(saveConsole: (guest: string, console: Readable) => Promise<void>): Promise<CiError[]> {
+    const faults: CiError[] = [];
+    const attempt = async (what: string, undo: () => Promise<void>): Promise<boolean> => {
+      try {
+        await undo();
+        return true;
+      } catch (error) {
+        faults.push(releaseFailed(what, messageOf(error)));
+        return false;
+      }
+    };
+    await Promise.all(
+      [...this.guests.values()].map(async (guest) => {
+        const gone = await attempt(`Guest ${guest.domain} on ${guest.worker.label}`, () =>
+          this.#end(guest, saveConsole),
+        );
+        if (gone) this.guests.delete(guest.name);
+      }),
+    );
+    // The slot goes back even where something is left: it is named above and tried again.
+    for (const { what, undo } of this.#returns.splice(0)) await attempt(what, undo);
+    return faults;
+  }
+
+  async #end(guest: Guest, saveConsole: (guest: string, console: Readable) => Promise<void>): Promise<void> {
+    const { worker, domain } = guest;
+    const limit = () => ({ signal: AbortSignal.timeout(RELEASE_LIMIT) });
+    guest.host?.close();
+    guest.host = undefined;
+    if (guest.booted) {
+      // A console that cannot be read must not keep the guest alive.
+      await worker.hypervisor
+        .console(domain, limit())
+        .then((console) => (console ? saveConsole(guest.name, console) : undefined))
+        .catch(() => undefined);
+      await worker.hypervisor.stop(domain, limit());
+      guest.booted = false;
+    }
+    await worker.storage.remove(domain, limit());
+  }
+}

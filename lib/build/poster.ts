@@ -1,0 +1,139 @@
+import type { Outbox } from '../engine/types.ts';
+import { serverDown, serverMissing } from '../errors/build.ts';
+import { messageOf, toCiError } from '../errors/ci-error.ts';
+import type { GerritClient } from '../gerrit/client.ts';
+import type { ReviewInput } from '../gerrit/types.ts';
+import type { LinkHealth } from '../ssh/types.ts';
+import type { Outlet } from './types.ts';
+
+/** One review to be posted. */
+export interface ReportEntry {
+  /** Id of the buildset. */
+  set: string;
+  /** Key of the gerrit-review node. */
+  node: string;
+  /** Id of the gerrit-server. */
+  server: string;
+  /** `1234,2`. */
+  label: string;
+  project: string;
+  change: number;
+  patchset: number;
+  review: ReviewInput;
+  /** The vote in words, such as `Verified +1`; missing where none is given. */
+  vote?: string;
+  /** Page of a build, for the node's button. */
+  url?: string;
+  /** When it was written: milliseconds since the epoch. */
+  at: number;
+}
+
+/** A Gerrit server as reports reach it. */
+interface Reachable {
+  label: string;
+  client: GerritClient;
+  link: { readonly health: LinkHealth };
+}
+
+/** Reviews posted at once over one connection. */
+const PARALLEL = 8;
+/** Seconds that posting one may take before another try. */
+const LEASE = 90;
+/** Milliseconds between two tries, and when it is given up. */
+const FIRST_RETRY = 1_000;
+const LAST_RETRY = 60_000;
+const GIVE_UP = 3 * 24 * 3600_000;
+/** Milliseconds until it is looked again whether a server is back. */
+const DOWN_RETRY = 1_000;
+
+/** Sends what is in the outbox to Gerrit, each report once, for as long as it takes. */
+export class Poster {
+  readonly #outbox: Outbox<ReportEntry>;
+  readonly #outlet: Outlet;
+  readonly #server: (server: string) => Reachable | undefined;
+  readonly #closed = new AbortController();
+  #active = 0;
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(outbox: Outbox<ReportEntry>, outlet: Outlet, server: (server: string) => Reachable | undefined) {
+    this.#outbox = outbox;
+    this.#outlet = outlet;
+    this.#server = server;
+  }
+
+  async put(key: string, report: ReportEntry): Promise<void> {
+    await this.#outbox.put({ key, report });
+    this.kick();
+  }
+
+  /** Looks into the outbox, as when a server has come back. */
+  kick(): void {
+    while (this.#active < PARALLEL && !this.#closed.signal.aborted) {
+      this.#active += 1;
+      void this.#work();
+    }
+  }
+
+  close(): void {
+    this.#closed.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  async #work(): Promise<void> {
+    try {
+      for (;;) {
+        const claim = await this.#outbox.claim('here', LEASE);
+        if (!claim || this.#closed.signal.aborted) return;
+        await this.#post(claim.key, claim.report, claim.tries);
+      }
+    } finally {
+      this.#active -= 1;
+    }
+  }
+
+  async #post(key: string, report: ReportEntry, tries: number): Promise<void> {
+    const { set, node, label, review, vote, url } = report;
+    const show = (state: Parameters<Outlet['observe']>[0] & { kind: 'report' }) => this.#outlet.observe(state);
+    try {
+      const server = this.#server(report.server);
+      if (!server) throw serverMissing(report.server);
+      const { client, link } = server;
+      if (link.health.state !== 'up') throw serverDown(server.label, link.health.error?.message ?? '');
+      const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(LEASE * 900)]);
+      // A try whose answer was lost may have been posted: look before it is sent again.
+      const posted = tries > 1 && (await client.hasMessage(report, review.message ?? '', signal));
+      const { warnings } = posted ? { warnings: [] } : await client.postReview({ ...report, review }, signal);
+      await this.#outbox.ack(key);
+      show({
+        kind: 'report',
+        label,
+        node,
+        set,
+        state: { state: 'posted', vote, message: review.message ?? '', warnings, url },
+      });
+    } catch (error) {
+      const fault = toCiError(error, label);
+      if (this.#closed.signal.aborted) return;
+      if (!fault.transient || Date.now() - report.at > GIVE_UP) {
+        await this.#outbox.ack(key);
+        show({ kind: 'report', label, node, set, state: { state: 'failed', message: messageOf(fault) } });
+        return;
+      }
+      const down = fault.code === 'build/server-down';
+      const delay = down ? DOWN_RETRY : Math.min(LAST_RETRY, FIRST_RETRY * 1.5 ** Math.min(tries, 20));
+      await this.#outbox.nack(key, delay);
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.kick();
+      }, delay).unref();
+      this.#timers.add(timer);
+      show({
+        kind: 'report',
+        label,
+        node,
+        set,
+        state: { state: 'waiting', pending: await this.#outbox.pending(), message: fault.message },
+      });
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import { messageLost } from '../errors/build.ts';
+import type { Build } from './build.ts';
+import type { BuildSet } from './buildset.ts';
+import type { FlowGraph } from './flow-graph.ts';
+import type { Message, Outlet } from './types.ts';
+
+/** Milliseconds without movement after which a build's branches count as in. */
+const QUIET = 250;
+/** Milliseconds after which a message that no node holds counts as dropped. */
+const DROPPED = 2_000;
+/** Milliseconds between two looks. */
+const LOOK = 100;
+
+/** Core nodes with which a user leaves a report out on purpose, behind publish-logs. */
+const FILTERS = new Set(['switch', 'rbe']);
+
+/** What the recovery does with what it finds. */
+interface Actions {
+  end(build: Build): Promise<void>;
+  report(set: BuildSet, review: string): void;
+  forget(set: BuildSet): void;
+}
+
+/** Watches over messages: tells when a build's branches are in, when a buildset is complete, and finds lost builds. */
+export class Recovery {
+  readonly #outlet: Outlet;
+  readonly #builds: () => Iterable<Build>;
+  readonly #actions: Actions;
+  #timer: NodeJS.Timeout | undefined;
+  #reach: { graph: FlowGraph; known: Map<string, Set<string>> } | undefined;
+  readonly #waiting = new Set<{ ready(): boolean; resolve(): void }>();
+
+  constructor(outlet: Outlet, builds: () => Iterable<Build>, actions: Actions) {
+    this.#outlet = outlet;
+    this.#builds = builds;
+    this.#actions = actions;
+  }
+
+  /** The publish-logs and gerrit-review nodes that a message sent from there comes to, nearest first. */
+  targetsFrom(node: string, port?: number): { key: string; type: string }[] {
+    return this.#outlet
+      .graph()
+      .reach(node, port)
+      .filter(({ type }) => type === 'publish-logs' || type === 'gerrit-review');
+  }
+
+  /** Resolves when all branches of a build that can come to a node are in there. */
+  settled(build: Build, spec: { node: string; branches?: number }, here: { arrived: number }): Promise<void> {
+    const comes = (node: string) => this.#reaches(node, spec.node);
+    const ready = (): boolean => {
+      const still = Date.now() - build.positions.movedAt;
+      if (build.running.size > 0) return false;
+      if (spec.branches !== undefined) return here.arrived >= spec.branches || still > build.set.request.idle;
+      if (!build.positions.any(comes)) return true;
+      return still > (build.positions.held(comes) ? build.set.request.idle : QUIET);
+    };
+    if (ready()) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.add({ ready, resolve });
+      this.watch();
+    });
+  }
+
+  /** Looks at once, and from then on while there is anything to look at. */
+  check(): void {
+    this.watch();
+    this.#look();
+  }
+
+  /** Looks from time to time while there is a build. */
+  watch(): void {
+    this.#timer ??= setInterval(() => this.#look(), LOOK).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    for (const waiter of this.#waiting) {
+      if (!waiter.ready()) continue;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
+    }
+    const sets = new Set<BuildSet>();
+    for (const build of this.#builds()) {
+      sets.add(build.set);
+      this.#find(build);
+    }
+    for (const set of sets) this.#complete(set);
+    if (sets.size === 0 && this.#waiting.size === 0) this.stop();
+  }
+
+  /** Reports a set whose builds are all in, and forgets one of which nothing more can come. */
+  #complete(set: BuildSet): void {
+    if (set.builds.some((build) => !build.endedAt)) return;
+    for (const review of set.arrived.keys()) {
+      if (!set.reported.has(review) && set.builds.every((build) => this.#isIn(build, review))) {
+        set.reported.add(review);
+        this.#actions.report(set, review);
+      }
+    }
+    const idle = set.builds.every((build) => {
+      const still = Date.now() - build.positions.movedAt;
+      return !build.positions.any(() => true) ? still > DROPPED * 2 : still > set.request.idle;
+    });
+    if (idle && [...set.arrived.keys()].every((review) => set.reported.has(review))) this.#actions.forget(set);
+  }
+
+  /** Whether a build has come to a review, never will, or has ended and rests where nothing holds it. */
+  #isIn(build: Build, review: string): boolean {
+    if (build.set.arrived.get(review)?.builds.has(build.id)) return true;
+    if (!this.#targetsOf(build).some((target) => target.key === review)) return true;
+    const still = Date.now() - build.positions.movedAt;
+    const comes = (node: string) => this.#reaches(node, review) && !this.#gathers(node);
+    return still > (build.positions.held(comes) ? build.set.request.idle : QUIET);
+  }
+
+  /** Hands a build whose message is lost to where its lane would have led it. */
+  #find(build: Build): void {
+    if (!build.begun || build.lost || build.running.size > 0) return;
+    if ([...build.gathered.values()].some((here) => here.state !== 'done')) return;
+    const still = Date.now() - build.positions.movedAt;
+    const onItsWay = build.positions.any((node) => this.#leads(node));
+    const heldBack = build.positions.held((node) => this.#leads(node));
+    if (still < (heldBack ? build.set.request.idle : onItsWay ? DROPPED : QUIET)) return;
+    if (build.endedAt) this.#lostBehind(build);
+    else this.#lostBefore(build);
+  }
+
+  #lostBefore(build: Build): void {
+    const last = build.positions.last.node;
+    build.settle('ERROR');
+    const ran = build.steps.findLast((step) => step.node === last);
+    const lost = messageLost(ran?.name ?? this.#outlet.graph().nameOf(last));
+    build.say(lost.message);
+    build.positions.clear();
+    build.positions.movedAt = Date.now();
+    this.#outlet.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message: lost.message });
+    const ahead = [...this.targetsFrom(last), ...this.#targetsOf(build)].filter(
+      (target) => !build.gathered.has(target.key),
+    );
+    const target =
+      ahead.find(({ type }) => type === 'publish-logs') ?? ahead.find(({ type }) => type === 'gerrit-review');
+    if (target && this.#outlet.hand(target.key, this.#message(build))) return;
+    build.lost = true;
+    void this.#actions.end(build);
+  }
+
+  /** An ended build that came to no review: given to the nearest, unless a filter behind publish-logs took it out. */
+  #lostBehind(build: Build): void {
+    build.lost = true;
+    const { last } = build.positions;
+    if (build.set.superseded || FILTERS.has(last.type)) return;
+    const { arrived } = build.set;
+    if ([...arrived.values()].some((there) => there.builds.has(build.id))) return;
+    const reviews = this.targetsFrom(last.node).filter(({ type }) => type === 'gerrit-review');
+    // A join gathers builds: one message then stands for all of them.
+    if (reviews.some(({ key }) => arrived.has(key))) return;
+    if (reviews[0]) this.#outlet.hand(reviews[0].key, this.#message(build));
+  }
+
+  #message(build: Build): Message {
+    const { request } = build.set;
+    const kept = build.inFlight.get(build.positions.origin)?.message ?? request.message;
+    return { ...this.#outlet.copy(kept), change: build.change, build: build.view() };
+  }
+
+  /** Where the build's lane leads now; as it was at the start where its ci-jobs is gone. */
+  #targetsOf(build: Build): { key: string; type: string }[] {
+    const { node } = build.set.request;
+    return this.#outlet.graph().has(node) ? this.targetsFrom(node, build.spec.port) : build.targets;
+  }
+
+  #gathers(node: string): boolean {
+    const type = this.#outlet.graph().typeOf(node);
+    return type === 'join' || type === 'batch';
+  }
+
+  #leads(node: string): boolean {
+    const type = this.#outlet.graph().typeOf(node);
+    return type === 'publish-logs' || type === 'gerrit-review' || this.#reachable(node).size > 0;
+  }
+
+  #reaches(node: string, target: string): boolean {
+    return node === target || this.#reachable(node).has(target);
+  }
+
+  #reachable(node: string): Set<string> {
+    const graph = this.#outlet.graph();
+    if (this.#reach?.graph !== graph) this.#reach = { graph, known: new Map() };
+    let keys = this.#reach.known.get(node);
+    if (!keys) {
+      keys = new Set(this.targetsFrom(node).map((target) => target.key));
+      this.#reach.known.set(node, keys);
+    }
+    return keys;
+  }
+}

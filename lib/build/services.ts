@@ -1,0 +1,56 @@
+import type { MetadataService } from '../metadata/service.ts';
+import type { MetadataLink, Worker } from '../worker/types.ts';
+import type { Room } from './room.ts';
+
+/** What the steps share in one process. */
+export interface Services {
+  room: Room;
+  metadata: MetadataService;
+  links: MetadataLinks;
+  /** The controller's own key pair, let into every guest. */
+  key: { privateKey: string; publicKey: string };
+  /** Whether changes of that Gerrit server (id) are this machine's own. */
+  isLocal(server: string): boolean;
+}
+
+interface Shared {
+  link: Promise<MetadataLink>;
+  users: number;
+}
+
+/** The ways from workers' guests to the metadata server: one a worker, opened for its first build, closed with its last. */
+export class MetadataLinks {
+  readonly #metadata: MetadataService;
+  /** By the worker itself: a changed worker-host is another, with a way of its own. */
+  readonly #open = new Map<Worker, Shared>();
+
+  constructor(metadata: MetadataService) {
+    this.#metadata = metadata;
+  }
+
+  async acquire(worker: Worker, signal: AbortSignal): Promise<{ link: MetadataLink; release(): Promise<void> }> {
+    let shared = this.#open.get(worker);
+    if (!shared) {
+      // Not the asking build's signal: others may wait for the same link.
+      const link = worker.linkMetadata(this.#metadata.serverFor(worker), { signal: AbortSignal.timeout(30_000) });
+      shared = { link, users: 0 };
+      this.#open.set(worker, shared);
+    }
+    shared.users += 1;
+    const mine = shared;
+    const release = async () => {
+      mine.users -= 1;
+      if (mine.users > 0) return;
+      if (this.#open.get(worker) === mine) this.#open.delete(worker);
+      await (await mine.link).close();
+    };
+    try {
+      const link = await mine.link;
+      signal.throwIfAborted();
+      return { link, release };
+    } catch (error) {
+      await release().catch(() => undefined);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bootFailed, nothingToBoot } from '../../errors/build.ts';
+import { CiError, messageOf } from '../../errors/ci-error.ts';
+import type { Host } from '../../ssh/types.ts';
+import type { Network } from '../../worker/types.ts';
+import type { Build } from '../build.ts';
+import type { Guest } from '../lease.ts';
+import type { Services } from '../services.ts';
+import type { StepContext } from '../step.ts';
+import type { StepOutcome } from '../types.ts';
+import { lastLines } from './last-lines.ts';
+
+/** What a virsh-boot node is set to. */
+export interface BootSettings {
+  /** MiB. */
+  memory: number;
+  vcpus: number;
+  networks: Network[];
+  /** Guests that differ. */
+  guests: { guest: string; memory?: number; vcpus?: number }[];
+  /** Milliseconds until a login must have worked. */
+  timeout: number;
+}
+
+/** Milliseconds between two tries to log in. */
+const LOGIN_PAUSE = 200;
+
+/** Boots all guests that are cloned and not booted, in parallel, and waits until each lets us in. */
+export async function bootStep(context: StepContext, settings: BootSettings, services: Services): Promise<StepOutcome> {
+  const { build } = context;
+  const guests = [...build.lease.guests.values()].filter((guest) => guest.clone && !guest.booted);
+  if (guests.length === 0) throw nothingToBoot();
+  const names = guests.map((guest) => guest.name).join(', ');
+  const late = AbortSignal.timeout(settings.timeout);
+  // One that fails ends the wait for the others.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, late, failed.signal]);
+  context.progress('booting', { guests: names });
+  await Promise.all(
+    guests.map(async (guest) => {
+      try {
+        await bootGuest(build, guest, settings, services, signal, () =>
+          context.progress('login', { guest: guest.name }),
+        );
+      } catch (error) {
+        failed.abort(error);
+        if (context.signal.aborted) throw context.signal.reason;
+        if (error instanceof CiError && error.code !== 'worker/guest-died' && !late.aborted) throw error;
+        const why = late.aborted
+          ? `it let nobody in within ${settings.timeout / 1000} s (${guest.trouble ?? 'no answer'}).`
+          : messageOf(error);
+        throw bootFailed(guest.name, guest.worker.label, why, await consoleEnd(guest));
+      }
+    }),
+  );
+  const payload = Object.fromEntries(guests.map((guest) => [guest.name, guest.address?.host]));
+  return { result: 'SUCCESS', payload };
+}
+
+async function bootGuest(
+  build: Build,
+  guest: Guest,
+  settings: BootSettings,
+  services: Services,
+  signal: AbortSignal,
+  onAddress: () => void,
+): Promise<void> {
+  const { worker, domain, clone } = guest;
+  const own = settings.guests.find((row) => row.guest === guest.name);
+  const metadataUrl = build.lease.metadata?.url;
+  guest.booted = true;
+  guest.trouble = 'it has no address yet';
+  await worker.hypervisor.boot(
+    {
+      name: guest.name,
+      domain,
+      clone: clone!,
+      memory: own?.memory ?? settings.memory,
+      vcpus: own?.vcpus ?? settings.vcpus,
+      networks: settings.networks,
+      owner: { build: build.id, attempt: build.attempt },
+      ...(metadataUrl ? { metadataUrl } : {}),
+    },
+    { signal },
+  );
+  const address = await worker.hypervisor.address(domain, { signal });
+  guest.address = address;
+  onAddress();
+  guest.host = await logIn(guest, address, services, signal);
+  if (guest.addressEnv) build.env[guest.addressEnv] = address.host;
+  build.say(`${guest.name}: up at ${address.host}`);
+}
+
+/** Tries to log in until it works: a guest's sshd may answer before its keys are in place. */
+async function logIn(
+  guest: Guest,
+  address: { host: string; port: number },
+  services: Services,
+  signal: AbortSignal,
+): Promise<Host> {
+  for (;;) {
+    try {
+      return await guest.worker.login(
+        { ...address, user: guest.image.loginUser, privateKey: services.key.privateKey },
+        { signal },
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      guest.trouble = messageOf(error);
+      await sleep(LOGIN_PAUSE, undefined, { signal });
+    }
+  }
+}
+
+/** The last line of a guest's console, for the error's sentence. */
+async function consoleEnd(guest: Guest): Promise<string> {
+  try {
+    const console = await guest.worker.hypervisor.console(guest.domain, { signal: AbortSignal.timeout(5_000) });
+    return console ? ((await lastLines(console, 1))[0] ?? '') : '';
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,298 @@
+import type { Engine } from '../engine/types.ts';
+import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
+import { type CiError, toCiError } from '../errors/ci-error.ts';
+import { openBuildLog } from '../logs/build-log.ts';
+import type { Owner, Worker } from '../worker/types.ts';
+import { Build, type Gathering } from './build.ts';
+import { BuildSet } from './buildset.ts';
+import type { ReportEntry } from './poster.ts';
+import { Recovery } from './recovery.ts';
+import { Room } from './room.ts';
+import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
+import type { Message, Outlet, StartRequest } from './types.ts';
+import { LEASE_SECONDS, Undertaker } from './undertaker.ts';
+
+/** Milliseconds that clearing up after a crash may take. */
+const REAP_LIMIT = 120_000;
+
+/** What the engine keeps of a build. */
+export interface RunData {
+  build: Build;
+}
+
+/** What a gathering node does once a build's branches are in. */
+export interface GatherSpec {
+  node: string;
+  /** How many branches meet there; missing: as the wires tell. */
+  branches?: number;
+}
+
+/**
+ * Owns the builds of one process: they outlive the nodes, which come and go with deploys. It hands messages on through
+ * the flow's current nodes, and it alone aborts a build.
+ */
+export class Supervisor {
+  readonly room: Room;
+  readonly #engine: Engine<RunData, ReportEntry>;
+  readonly #outlet: Outlet;
+  readonly #builds = new Map<string, Build>();
+  readonly #recovery: Recovery;
+  readonly #undertaker: Undertaker;
+
+  constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet) {
+    this.#engine = engine;
+    this.#outlet = outlet;
+    this.room = new Room(engine.slots);
+    this.#undertaker = new Undertaker(engine, outlet);
+    this.#recovery = new Recovery(outlet, () => this.#builds.values(), {
+      end: (build) => this.end(build),
+      report: (set, review) => this.onSetComplete?.(set, review),
+      forget: (set) => {
+        for (const build of set.builds) this.#builds.delete(build.id);
+      },
+    });
+  }
+
+  /** Told when all builds of a set are in at a gerrit-review. */
+  onSetComplete: ((set: BuildSet, review: string) => void) | undefined;
+
+  /** All builds that it knows, ended ones too while their report is awaited. */
+  builds(): Build[] {
+    return [...this.#builds.values()];
+  }
+
+  /** Builds that run now, of one ci-jobs node where it is given. */
+  active(node?: string): Build[] {
+    return this.builds().filter((build) => !build.endedAt && (node === undefined || build.set.request.node === node));
+  }
+
+  /**
+   * Starts the builds of a trigger, each at its lane. A trigger seen before starts nothing.
+   *
+   * @returns the builds started and how many were seen before
+   */
+  async start(request: StartRequest): Promise<{ started: Build[]; duplicates: number }> {
+    const { change, trigger, jobs } = request;
+    const set = new BuildSet(request);
+    const where = [change.server, change.project, change.number ?? change.ref, request.pipeline, request.node];
+    let duplicates = 0;
+    for (const spec of jobs) {
+      const data = {} as RunData;
+      const {
+        id,
+        outcome,
+        superseded: older,
+      } = await this.#engine.enqueue({
+        key: JSON.stringify([...where, change.patchset, change.revision, trigger.key, spec.name]),
+        ...(request.supersede && change.number !== undefined
+          ? { supersede: { key: JSON.stringify([...where, spec.name]), rank: change.patchset ?? 0 } }
+          : {}),
+        data,
+      });
+      if (outcome === 'duplicate') {
+        duplicates += 1;
+        continue;
+      }
+      for (const each of older) this.#supersede(each, request);
+      data.build = new Build(id, 1, set, set.builds.length, spec);
+      set.builds.push(data.build);
+      this.#builds.set(id, data.build);
+    }
+    await this.#claim();
+    return { started: set.builds, duplicates };
+  }
+
+  /** Aborts one build by a person's wish. False where it does not run. */
+  abort(id: string, by: string): boolean {
+    const build = this.#builds.get(id);
+    if (!build || build.endedAt) return false;
+    build.abort(aborted(by));
+    return true;
+  }
+
+  /**
+   * Runs one step for a message: takes what users' nodes put on it, decides whether the step runs, runs it, sends the
+   * message on.
+   *
+   * @returns the fault for Catch nodes to see, if there was one
+   */
+  async step(spec: StepSpec, message: Message, work: StepWork): Promise<CiError | undefined> {
+    const build = this.#receive(spec.node, message);
+    if (!build || build.endedAt) {
+      this.#outlet.deliver(spec.node, 0, message);
+      return noBuild(spec.name);
+    }
+    if (!runs(spec.when, build.result !== undefined)) {
+      this.#outlet.observe({ kind: 'step-passed', label: build.label, node: spec.node });
+      this.#send(build, spec.node, 0, message);
+      return undefined;
+    }
+    const { outcome, fault } = await runStep(build, spec, this.#outlet, work);
+    this.#send(build, spec.node, 0, outcome.payload === undefined ? message : { ...message, payload: outcome.payload });
+    return fault;
+  }
+
+  /**
+   * Gathers a build's branches at a node and acts once: when no step of it runs, nothing of it is on its way there, and
+   * nothing has moved for a moment. Later branches change nothing and are said plainly.
+   */
+  async gather(
+    spec: GatherSpec,
+    message: Message,
+    act: (build: Build, message: Message) => Promise<CiError | undefined>,
+  ): Promise<CiError | undefined> {
+    const build = this.#receive(spec.node, message);
+    if (!build) {
+      this.#outlet.deliver(spec.node, 0, message);
+      return noBuild(this.#outlet.graph().nameOf(spec.node));
+    }
+    const here = build.gathered.get(spec.node);
+    if (here && here.state !== 'gathering') {
+      // A Catch node's copy of a message whose original went its way is no branch.
+      if (message['error'] !== undefined) return undefined;
+      const late = lateBranch(build.label, this.#outlet.graph().nameOf(spec.node));
+      this.#outlet.observe({ kind: 'warning', label: build.label, node: spec.node, message: late.message });
+      return undefined;
+    }
+    if (here) {
+      here.arrived += 1;
+      if (message['error'] === undefined) here.message = message;
+      return undefined;
+    }
+    const gathering: Gathering = { arrived: 1, state: 'gathering', message };
+    build.gathered.set(spec.node, gathering);
+    await this.#recovery.settled(build, spec, gathering);
+    gathering.state = 'acting';
+    // Only a Catch node brought the build here: the node that failed dropped its message.
+    if (gathering.message['error'] !== undefined) build.settle('ERROR');
+    try {
+      return await act(build, gathering.message);
+    } finally {
+      gathering.state = 'done';
+    }
+  }
+
+  /** Sends a build's message on from a gathering node. */
+  send(build: Build, node: string, port: number, message: Message): void {
+    this.#send(build, node, port, message);
+  }
+
+  /** Notes that a build came to a gerrit-review. */
+  arrive(build: Build, review: string, message: Message): void {
+    build.set.arrive(review, build.id, message);
+    this.#recovery.check();
+  }
+
+  /** Ends a build: gives back all that it held and closes its log. Again is fine. */
+  async end(build: Build): Promise<void> {
+    if (build.endedAt) return;
+    build.endedAt = new Date();
+    build.stopClock();
+    const result = build.result ?? 'SUCCESS';
+    await this.#undertaker.bury(build, result);
+    this.#outlet.observe({
+      kind: 'build-ended',
+      label: build.label,
+      node: build.set.request.node,
+      build: build.view(),
+      change: build.change,
+      result,
+      duration: build.endedAt.getTime() - build.startedAt.getTime(),
+    });
+    this.#recovery.check();
+  }
+
+  /** A message of a build was sent from a node to others. */
+  moved(id: string, from: string, ours: boolean, to: Parameters<Build['positions']['sent']>[2]): void {
+    this.#builds.get(id)?.positions.sent(from, ours, to);
+  }
+
+  /** A deploy has ended: messages that waited in closed nodes are sent again from where they came. */
+  deployed(): void {
+    for (const build of this.#builds.values()) {
+      for (const origin of build.positions.takeDead()) {
+        const last = build.inFlight.get(origin);
+        if (last) this.#send(build, origin, last.port, last.message);
+      }
+    }
+  }
+
+  /** Ends what a crash left on a worker: every domain and clone that belongs to no build of this process. */
+  async reap(worker: Worker): Promise<void> {
+    const limit = { signal: AbortSignal.timeout(REAP_LIMIT) };
+    const stray = ({ owner }: { owner: Owner }) => this.#builds.get(owner.build)?.attempt !== owner.attempt;
+    for (const { domain } of (await worker.hypervisor.list(limit)).filter(stray))
+      await worker.hypervisor.stop(domain, limit);
+    for (const { name } of (await worker.storage.list(limit)).filter(stray)) await worker.storage.remove(name, limit);
+  }
+
+  /** Ends all builds for good, as when the process stops. */
+  async close(): Promise<void> {
+    this.#recovery.stop();
+    for (const build of this.active()) build.abort(aborted('the controller stops'));
+    await Promise.all(this.active().map((build) => this.end(build)));
+  }
+
+  async #claim(): Promise<void> {
+    const begun: Promise<void>[] = [];
+    for (;;) {
+      const run = await this.#engine.claim('here', LEASE_SECONDS);
+      if (!run) break;
+      run.data.build.begun = true;
+      begun.push(this.#begin(run.data.build));
+    }
+    await Promise.all(begun);
+  }
+
+  async #begin(build: Build): Promise<void> {
+    const { request } = build.set;
+    build.targets = this.#recovery.targetsFrom(request.node, build.spec.port);
+    const publish = build.targets.find((target) => target.type === 'publish-logs');
+    const settings = publish && this.#outlet.logSettings(publish.key);
+    if (settings) {
+      try {
+        build.log = await openBuildLog(settings, build.change, build.view());
+        build.log.update(build.page());
+      } catch (error) {
+        const fault = toCiError(error, settings.root);
+        build.settle(fault.result);
+        this.#outlet.observe({ kind: 'warning', label: build.label, node: publish.key, message: fault.message });
+      }
+    }
+    this.#recovery.watch();
+    this.#outlet.observe({
+      kind: 'build-started',
+      label: build.label,
+      node: request.node,
+      build: build.view(),
+      change: build.change,
+    });
+    this.#send(build, request.node, build.spec.port, this.#outlet.copy(request.message));
+  }
+
+  /** Notes a message's arrival and takes what users' nodes put on it. */
+  #receive(node: string, message: Message): Build | undefined {
+    const build = this.#builds.get(message.build?.id ?? '');
+    if (!build) return undefined;
+    for (const wrong of build.take(message)) {
+      this.#outlet.observe({ kind: 'warning', label: build.label, node, message: wrong.message });
+    }
+    build.positions.left(node);
+    return build;
+  }
+
+  #send(build: Build, node: string, port: number, message: Message): void {
+    const next: Message = { ...message, change: build.change, build: build.view() };
+    build.inFlight.set(node, { port, message: this.#outlet.copy(next) });
+    build.positions.sent(node, true, []);
+    this.#outlet.deliver(node, port, next);
+  }
+
+  #supersede(id: string, request: StartRequest): void {
+    const build = this.#builds.get(id);
+    if (!build || build.endedAt) return;
+    build.set.superseded = true;
+    build.abort(superseded(request.trigger.reason));
+    if (!build.begun) void this.end(build);
+  }
+}

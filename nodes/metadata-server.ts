@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { metadataStep } from '../lib/build/steps/metadata.ts';
+import { textOf } from './shared/settings.ts';
+import { stepNode } from './shared/step-node.ts';
+import { useTexts } from './shared/texts.ts';
+
+interface Config extends NodeDef {
+  hostname: string;
+  userData: string;
+  authorizedKeys: string;
+  authorizedKeysFile: string;
+  vendorData: string;
+}
+
+/** metadata-server: each guest's own cloud-init metadata. */
+export default function (RED: NodeAPI): void {
+  useTexts('metadata-server', RED);
+  RED.nodes.registerType('metadata-server', function (this: Node, config: Config) {
+    RED.nodes.createNode(this, config);
+    stepNode(RED, this, {}, (runtime) => async (context) => {
+      const file = textOf(config.authorizedKeysFile);
+      const settings = {
+        hostname: textOf(config.hostname, '{{job}}-{{guest}}'),
+        userData: config.userData ?? '',
+        vendorData: config.vendorData ?? '',
+        authorizedKeys: config.authorizedKeys ?? '',
+        authorizedKeysFile: file ? await readFile(file, 'utf8') : '',
+      };
+      return metadataStep(context, settings, runtime.services);
+    });
+  });
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { runStep } from '../lib/build/step.ts';
+import { publishStep } from '../lib/build/steps/publish.ts';
+import { onInput } from './shared/handler.ts';
+import { serveLogs } from './shared/logs.ts';
+import { enter, runtimeOf } from './shared/runtime.ts';
+import { numberOf, rowsOf, textOf } from './shared/settings.ts';
+import { text, useTexts } from './shared/texts.ts';
+
+interface Config extends NodeDef {
+  files: { guest: string; path: string; dir: string }[];
+  root: string;
+  url: string;
+  days: string;
+  gigabytes: string;
+  branches: string;
+  then: 'destroy' | 'keep';
+}
+
+/** publish-logs: the build's logs on a page; then everything that the build held is destroyed. */
+export default function (RED: NodeAPI): void {
+  useTexts('publish-logs', RED);
+  RED.nodes.registerType('publish-logs', function (this: Node, config: Config) {
+    RED.nodes.createNode(this, config);
+    const root = textOf(config.root, join(runtimeOf(RED).stateDir, 'logs'));
+    const served = serveLogs(RED, this, root, {
+      days: numberOf(config.days, 30),
+      gigabytes: numberOf(config.gigabytes, 50),
+    });
+    const { runtime, key } = enter(RED, this, {
+      logs: { root, url: textOf(config.url, served ?? '').replace(/\/+$/, '') },
+    });
+    const { supervisor, outlet, board } = runtime;
+    const branches = numberOf(config.branches, 0);
+    const spec = { node: key, type: this.type, name: this.name || this.type, when: 'always', timed: false } as const;
+    const files = rowsOf<Config['files'][number]>(config.files).map((row) => ({
+      guest: textOf(row.guest),
+      path: textOf(row.path),
+      dir: textOf(row.dir),
+    }));
+    if (!textOf(config.url) && !served) this.warn(text(this.type, 'status.notServed'));
+    onInput(this, (message) =>
+      supervisor.gather({ node: key, ...(branches > 0 ? { branches } : {}) }, message, async (build, last) => {
+        const { outcome, fault } = await runStep(build, spec, outlet, (context) => publishStep(context, { files }));
+        if (config.then !== 'keep') await supervisor.end(build);
+        const { set, index } = build;
+        const parts = { id: set.id, type: 'array', index, count: set.count };
+        supervisor.send(build, key, 0, { ...last, payload: outcome.payload, parts });
+        const published = (outcome.payload as { files?: number } | undefined)?.files ?? 0;
+        if (outcome.result === 'SUCCESS') {
+          board.rest(key, {
+            fill: 'green',
+            shape: 'dot',
+            text: text(this.type, 'status.published', { label: build.label, files: published }),
+          });
+        }
+        return fault;
+      }),
+    );
+  });
+}

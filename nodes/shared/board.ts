@@ -1,0 +1,133 @@
+import type { NodeStatus } from 'node-red';
+import type { BuildEvent } from '../../lib/build/types.ts';
+import { text } from './texts.ts';
+
+interface Busy {
+  label: string;
+  at: number;
+  what?: string;
+  values?: Record<string, string | number>;
+}
+
+interface Row {
+  type: string;
+  busy: Map<string, Busy>;
+  passed: number;
+  failed: number;
+  /** What is shown while nothing runs. */
+  rest?: NodeStatus;
+}
+
+/** How a status reaches a node; false where the node is not there now. */
+export type ShowStatus = (node: string, status: NodeStatus) => boolean;
+
+const seconds = (since: number): string => {
+  const all = Math.floor((Date.now() - since) / 1000);
+  return `${Math.floor(all / 60)}:${String(all % 60).padStart(2, '0')}`;
+};
+
+/** Shows on the nodes what their builds do: a process-wide board, so that a redeployed node shows on. */
+export class Board {
+  readonly #rows = new Map<string, Row>();
+  readonly #show: ShowStatus;
+  #tick: NodeJS.Timeout | undefined;
+
+  constructor(show: ShowStatus) {
+    this.#show = show;
+  }
+
+  /** A node was deployed: it shows what it showed before, or that it is ready. */
+  enter(node: string, type: string): void {
+    const row = this.#rows.get(node);
+    if (row && row.type === type) this.#paint(node, row);
+    else this.#rows.set(node, { type, busy: new Map(), passed: 0, failed: 0 });
+  }
+
+  take(event: BuildEvent): void {
+    const row = this.#rows.get(event.node);
+    if (!row) return;
+    switch (event.kind) {
+      case 'build-started':
+        row.busy.set(event.build!.id, { label: event.label, at: Date.now() });
+        break;
+      case 'build-ended':
+        row.busy.delete(event.build!.id);
+        row.rest = undefined;
+        break;
+      case 'step-started':
+        row.busy.set(event.label, { label: event.label, at: event.at });
+        break;
+      case 'step-progress': {
+        const busy = row.busy.get(event.label);
+        if (busy) Object.assign(busy, { what: event.what, values: event.values });
+        break;
+      }
+      case 'step-ended':
+        row.busy.delete(event.label);
+        if (event.result === 'SUCCESS') {
+          row.passed += 1;
+          row.rest = undefined;
+        } else {
+          row.failed += 1;
+          row.rest = { fill: 'red', shape: 'ring', text: this.#trouble(event) };
+        }
+        break;
+      case 'warning':
+        row.rest = { fill: 'yellow', shape: 'ring', text: event.message.slice(0, 60) };
+        break;
+      default:
+        return;
+    }
+    this.#paint(event.node, row);
+  }
+
+  /** Shows something at rest on a node, as its own code decides. */
+  rest(node: string, status: NodeStatus): void {
+    const row = this.#rows.get(node);
+    if (!row) return;
+    row.rest = status;
+    this.#paint(node, row);
+  }
+
+  stop(): void {
+    clearInterval(this.#tick);
+    this.#tick = undefined;
+  }
+
+  #trouble(event: BuildEvent & { kind: 'step-ended' }): string {
+    const step = event.message?.match(/exit \d+|signal \w+/)?.[0];
+    return `${event.result}: ${step ?? event.message ?? ''}`.slice(0, 60);
+  }
+
+  #paint(node: string, row: Row): void {
+    this.#show(node, this.#status(row));
+    const working = [...this.#rows.values()].some(({ busy, type }) => busy.size > 0 && type !== 'ci-jobs');
+    if (!working) this.stop();
+    else this.#tick ??= setInterval(() => this.#repaint(), 1000).unref();
+  }
+
+  #repaint(): void {
+    for (const [node, row] of this.#rows) {
+      if (row.busy.size > 0 && row.type !== 'ci-jobs') this.#show(node, this.#status(row));
+    }
+  }
+
+  #status({ type, busy, passed, failed, rest }: Row): NodeStatus {
+    const first = busy.values().next().value;
+    if (type === 'ci-jobs') {
+      if (!first) return rest ?? { fill: 'grey', shape: 'dot', text: text(type, 'status.idle') };
+      return { fill: 'blue', shape: 'dot', text: text(type, 'status.running', { count: busy.size }) };
+    }
+    if (first) {
+      const waiting = first.what === 'waiting';
+      const what = first.what ? ` ${text(type, `status.${first.what}`, first.values)}` : '';
+      const more = busy.size > 1 ? ` +${busy.size - 1}` : '';
+      const shape = waiting ? 'ring' : 'dot';
+      return { fill: waiting ? 'yellow' : 'blue', shape, text: `${first.label}${more}${what} ${seconds(first.at)}` };
+    }
+    if (rest) return rest;
+    if (passed + failed === 0) return { fill: 'grey', shape: 'dot', text: text(type, 'status.ready') };
+    const counts = failed > 0 ? 'status.counts' : 'status.passed';
+    return { fill: 'green', shape: 'dot', text: text(type, counts, { passed, failed }) };
+  }
+}

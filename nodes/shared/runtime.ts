@@ -1,0 +1,165 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Node, NodeAPI } from 'node-red';
+import { Poster, type ReportEntry } from '../../lib/build/poster.ts';
+import { MetadataLinks, type Services } from '../../lib/build/services.ts';
+import { type RunData, Supervisor } from '../../lib/build/supervisor.ts';
+import type { BuildEvent } from '../../lib/build/types.ts';
+import { MemoryEngine } from '../../lib/engine/memory.ts';
+import type { GerritClient } from '../../lib/gerrit/client.ts';
+import { StreamPool } from '../../lib/gerrit/stream.ts';
+import { MetadataService } from '../../lib/metadata/service.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
+import { Board } from './board.ts';
+import { nodeKey, Registry } from './keys.ts';
+import { FlowOutlet, type Offer } from './outlet.ts';
+
+/** A Gerrit server that the flow is connected to. */
+export interface ServerEntry {
+  id: string;
+  label: string;
+  ciName: string;
+  ciUser: string;
+  /** Whether it is on this machine, so that its changes may run without walls. */
+  local: boolean;
+  link: Link;
+  client: GerritClient;
+}
+
+/** What the nodes of one process share. */
+export interface Runtime {
+  /** Folder for pins, keys, logs and the sandbox. */
+  stateDir: string;
+  /** Base URL under which this Node-RED serves its nodes' pages; undefined where that is off. */
+  baseUrl: string | undefined;
+  knownHosts: KnownHosts;
+  pool: LinkPool;
+  streams: StreamPool;
+  registry: Registry<Offer>;
+  board: Board;
+  outlet: FlowOutlet;
+  supervisor: Supervisor;
+  poster: Poster;
+  services: Services;
+  servers: Map<string, ServerEntry>;
+  /** Ends everything at once, for who runs Node-RED inside a process of its own that goes on. */
+  close(): Promise<void>;
+  /** Noted to be done at the end. */
+  onClose(end: () => void | Promise<void>): void;
+  /** Told of every event of builds; returns what undoes it. */
+  onEvent(listener: (event: BuildEvent) => void): () => void;
+}
+
+let runtime: Runtime | undefined;
+
+/** The process's runtime, made with the first node. */
+export function runtimeOf(RED: NodeAPI): Runtime {
+  runtime ??= makeRuntime(RED);
+  return runtime;
+}
+
+/** Makes a flow node one of ours: known by its key, its status kept over deploys. */
+export function enter(RED: NodeAPI, node: Node, offer: Offer = {}): { runtime: Runtime; key: string } {
+  const shared = runtimeOf(RED);
+  const key = nodeKey(node);
+  shared.registry.add(node, offer);
+  shared.board.enter(key, node.type);
+  return { runtime: shared, key };
+}
+
+function makeRuntime(RED: NodeAPI): Runtime {
+  const settings = RED.settings as unknown as { userDir?: string };
+  const stateDir = join(settings.userDir ?? process.cwd(), 'recheck');
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const knownHosts = new KnownHosts(join(stateDir, 'known-hosts.json'));
+  const pool = new LinkPool({ knownHosts });
+  const registry = new Registry<Offer>();
+  const servers = new Map<string, ServerEntry>();
+  const listeners = new Set<(event: BuildEvent) => void>();
+  const board = new Board((key, status) => {
+    registry.get(key)?.node.status(status);
+    return registry.get(key) !== undefined;
+  });
+  const outlet = new FlowOutlet(RED, registry, (event) => {
+    board.take(event);
+    if (event.kind === 'warning') registry.get(event.node)?.node.warn(event.message);
+    for (const listener of listeners) listener(event);
+    RED.events.emit('recheck:event', event);
+  });
+  const engine = new MemoryEngine<RunData, ReportEntry>();
+  const supervisor = new Supervisor(engine, outlet);
+  supervisor.onSetComplete = (set, review) => registry.get(review)?.report?.(set);
+  const poster = new Poster(engine.outbox, outlet, (server) => servers.get(server));
+  const metadata = new MetadataService();
+  const services: Services = {
+    room: supervisor.room,
+    metadata,
+    links: new MetadataLinks(metadata),
+    key: controllerKey(stateDir),
+    isLocal: (server) => servers.get(server)?.local ?? false,
+  };
+  const unfollow = outlet.follow(
+    (...move) => supervisor.moved(...move),
+    () => supervisor.deployed(),
+  );
+  const streams = new StreamPool();
+  const ends: (() => void | Promise<void>)[] = [];
+  return {
+    stateDir,
+    baseUrl: baseUrl(RED),
+    knownHosts,
+    pool,
+    streams,
+    registry,
+    board,
+    outlet,
+    supervisor,
+    poster,
+    services,
+    servers,
+    async close() {
+      unfollow();
+      board.stop();
+      poster.close();
+      await supervisor.close();
+      streams.close();
+      pool.close();
+      for (const end of ends) await end();
+    },
+    onClose(end) {
+      ends.push(end);
+    },
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** One key pair for all guests, kept so that an image made long ago still lets the controller in. */
+function controllerKey(stateDir: string): { privateKey: string; publicKey: string } {
+  const file = join(stateDir, 'guest-key');
+  try {
+    return { privateKey: readFileSync(file, 'utf8'), publicKey: readFileSync(`${file}.pub`, 'utf8').trim() };
+  } catch {
+    const pair = generateKeyPair('recheck-controller');
+    writeFileSync(file, pair.privateKey, { mode: 0o600 });
+    writeFileSync(`${file}.pub`, `${pair.publicKey}\n`);
+    return pair;
+  }
+}
+
+function baseUrl(RED: NodeAPI): string | undefined {
+  const { uiHost, uiPort, https, httpNodeRoot } = RED.settings as unknown as {
+    uiHost?: string;
+    uiPort?: number | string;
+    https?: unknown;
+    httpNodeRoot?: string | false;
+  };
+  if (httpNodeRoot === false) return undefined;
+  const host = !uiHost || uiHost === '0.0.0.0' || uiHost === '::' ? '127.0.0.1' : uiHost;
+  const root = (httpNodeRoot ?? '/').replace(/^\/*/, '/').replace(/\/*$/, '');
+  return `${https ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${uiPort ?? 1880}${root}`;
+}

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import type { NodeCredentials } from 'node-red';
+import { messageOf } from '../../lib/errors/ci-error.ts';
+import { keyFileUnreadable } from '../../lib/errors/ssh-settings.ts';
+import type { SshTarget } from '../../lib/ssh/types.ts';
+import { numberOf, textOf } from './settings.ts';
+
+/** What a form with an SSH target in it saves. */
+export interface SshConfig {
+  name: string;
+  host: string;
+  port: string | number;
+  user: string;
+  keyFile: string;
+  hostKey: string;
+}
+
+/** Secrets of such a form; each may be missing. */
+export type SshCredentials = Partial<Record<'privateKey' | 'passphrase', string>>;
+
+export const SSH_CREDENTIALS: NodeCredentials<Required<SshCredentials>> = {
+  privateKey: { type: 'password' },
+  passphrase: { type: 'password' },
+};
+
+/** The target that a form describes. The key is the one pasted, else the file's. */
+export async function targetOf(
+  kind: string,
+  config: SshConfig,
+  credentials: SshCredentials | undefined,
+  port: number,
+): Promise<SshTarget> {
+  const host = textOf(config.host);
+  const label = `${kind} ${textOf(config.name, host)}`;
+  const pasted = textOf(credentials?.privateKey);
+  const file = textOf(config.keyFile);
+  // With neither, the connection says what is missing.
+  const privateKey =
+    !file || pasted
+      ? pasted
+      : await readFile(file, 'utf8').catch((error: unknown) => {
+          throw keyFileUnreadable(label, file, messageOf(error));
+        });
+  const passphrase = credentials?.passphrase;
+  const hostKey = textOf(config.hostKey);
+  return {
+    label,
+    host,
+    port: numberOf(config.port, port, 1),
+    user: textOf(config.user),
+    privateKey,
+    ...(passphrase ? { passphrase } : {}),
+    ...(hostKey ? { hostKey } : {}),
+  };
+}
+
+/** Whether a host is this machine. */
+export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host.trim());

@@ -1,0 +1,24 @@
+import type { Node, NodeAPI } from 'node-red';
+import type { StepSpec, StepWork } from '../../lib/build/step.ts';
+import { onInput } from './handler.ts';
+import { enter, type Runtime } from './runtime.ts';
+
+/** A node that is one step of a build: its messages go to the supervisor, which runs the step and sends them on. */
+export function stepNode(
+  RED: NodeAPI,
+  node: Node,
+  step: Partial<Omit<StepSpec, 'node'>>,
+  makeWork: (runtime: Runtime, key: string) => StepWork,
+): void {
+  const { runtime, key } = enter(RED, node);
+  const work = makeWork(runtime, key);
+  const spec: StepSpec = {
+    type: node.type,
+    name: node.name || node.type,
+    when: 'passing',
+    timed: false,
+    ...step,
+    node: key,
+  };
+  onInput(node, (message) => runtime.supervisor.step(spec, message, work));
+}

@@ -1,0 +1,79 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import type { When } from '../lib/build/step.ts';
+import { scriptStep } from '../lib/build/steps/script.ts';
+import { isRecord } from '../lib/model/record.ts';
+import { environmentOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';
+import { stepNode } from './shared/step-node.ts';
+import { useTexts } from './shared/texts.ts';
+import type { SshHostNode } from './ssh-host.ts';
+
+interface Config extends NodeDef {
+  target: 'guest' | 'host';
+  guests: string;
+  host: string;
+  script: string;
+  interpreter: string;
+  user: string;
+  env: { name: string; value: string }[];
+  secretNames: string[];
+  timeout: string;
+  when: When;
+  wires: string[][];
+}
+
+/** Milliseconds for a script that has no limit of its own, where the job's time does not count either. */
+const LONGEST = 24 * 3600_000;
+const LONGEST_AFTER = 10 * 60_000;
+
+/** ssh-exec: a script in guests, or on another machine. */
+export default function (RED: NodeAPI): void {
+  useTexts('ssh-exec', RED);
+  RED.nodes.registerType(
+    'ssh-exec',
+    function (this: Node<{ secrets: string }>, config: Config) {
+      RED.nodes.createNode(this, config);
+      const when = (textOf(config.when, 'passing') as When) ?? 'passing';
+      const guests = namesOf(config.guests);
+      const secrets = secretsOf(this.credentials?.secrets, rowsOf<string>(config.secretNames));
+      const limit = numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? LONGEST : LONGEST_AFTER);
+      const spec = { when, timed: true, ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
+      stepNode(RED, this, spec, (runtime, key) => (context) => {
+        const { id } = context.build;
+        const topic = context.build.change.project;
+        return scriptStep(context, {
+          guests,
+          ...(config.target === 'host'
+            ? { host: (signal) => (RED.nodes.getNode(config.host) as SshHostNode).open(signal) }
+            : {}),
+          script: config.script ?? '',
+          interpreter: textOf(config.interpreter, '/bin/bash -xe'),
+          ...(textOf(config.user) ? { user: textOf(config.user) } : {}),
+          env: environmentOf(config.env),
+          secrets,
+          timeout: limit,
+          // Nothing is made of the lines where nobody is wired to them.
+          ...(config.wires[1]?.length
+            ? {
+                onLines: (lines: string[], dropped: number) =>
+                  runtime.outlet.deliver(key, 1, {
+                    topic,
+                    payload: lines,
+                    buildId: id,
+                    ...(dropped ? { dropped } : {}),
+                  }),
+              }
+            : {}),
+        });
+      });
+    },
+    { credentials: { secrets: { type: 'password' } } },
+  );
+}
+
+/** Secret variables as the editor keeps them: a JSON object in one credential, where a removed one may still stand. */
+function secretsOf(json: string | undefined, names: string[]): Record<string, string> {
+  if (!json) return {};
+  const values: unknown = JSON.parse(json);
+  if (!isRecord(values)) return {};
+  return Object.fromEntries(names.filter((name) => name in values).map((name) => [name, String(values[name])]));
+}

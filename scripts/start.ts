@@ -1,0 +1,155 @@
+/** `npm start`: Node-RED on this machine with the shipped flows, a sandbox Gerrit and the sandbox worker. */
+import { execFileSync } from 'node:child_process';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { join, relative, resolve } from 'node:path';
+import express from 'express';
+import RED from 'node-red';
+import type { BuildEvent } from '../lib/build/types.ts';
+import type { SandboxGerrit } from '../lib/sandbox/gerrit/index.ts';
+import { Story } from './story.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const userDir = resolve(process.env['RECHECK_SANDBOX'] ?? join(root, '.sandbox'));
+const port = Number(process.env['PORT'] ?? 1880);
+const base = `http://127.0.0.1:${port}`;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const fail = (line: string): never => {
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
+};
+
+/** The flow that runs at the start; the others stand beside it, disabled, so that a patchset gets one review. */
+const ACTIVE = '3 a matrix of jobs';
+
+try {
+  execFileSync('git', ['--version'], { stdio: 'ignore' });
+} catch {
+  fail(
+    'The sandbox Gerrit needs git, which is not on this machine. Install it (Debian, Ubuntu: apt-get install git) and start again.',
+  );
+}
+
+const found = existsSync(join(userDir, 'flows.json'));
+mkdirSync(join(userDir, 'node_modules', '@recheck'), { recursive: true });
+const link = join(userDir, 'node_modules', '@recheck', 'node-red-gerrit-ci');
+if (!existsSync(link)) symlinkSync(root, link);
+if (!found) writeFileSync(join(userDir, 'flows.json'), JSON.stringify(shippedFlows(), null, 2));
+
+type FlowNode = { type: string; label?: string; disabled?: boolean };
+
+/** All shipped flows as one, the active one first. */
+function shippedFlows(): FlowNode[] {
+  const names = readdirSync(join(root, 'flows'))
+    .map((file) => file.replace(/\.json$/, ''))
+    .sort();
+  const order = [ACTIVE, ...names.filter((name) => name !== ACTIVE)];
+  return order.flatMap((name) => {
+    const nodes = JSON.parse(readFileSync(join(root, 'flows', `${name}.json`), 'utf8')) as FlowNode[];
+    return nodes.map((node) => (node.type === 'tab' ? { ...node, disabled: name !== ACTIVE } : node));
+  });
+}
+
+const app = express();
+const server = createServer(app);
+server.on('error', (error: NodeJS.ErrnoException) =>
+  fail(
+    error.code === 'EADDRINUSE'
+      ? `Port ${port} of 127.0.0.1 is taken, perhaps by another Node-RED. Stop that, or choose another port: PORT=${port + 1} npm start`
+      : `Port ${port} of 127.0.0.1 cannot be used: ${error.message}. Choose another: PORT=${port + 1} npm start`,
+  ),
+);
+await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
+
+const log = createWriteStream(join(userDir, 'node-red.log'), { flags: 'a' });
+RED.init(server, {
+  userDir,
+  uiHost: '127.0.0.1',
+  uiPort: port,
+  httpAdminRoot: '/',
+  httpNodeRoot: '/',
+  flowFile: 'flows.json',
+  credentialSecret: 'sandbox',
+  telemetry: { enabled: false, updateNotification: false },
+  editorTheme: { tours: false, page: { title: 'Recheck sandbox' }, header: { title: 'Recheck sandbox' } },
+  logging: {
+    file: {
+      level: 'info',
+      handler: () => (entry: { level: number; msg: unknown; timestamp: number }) =>
+        log.write(`${new Date(entry.timestamp).toISOString()} ${entry.level} ${String(entry.msg)}\n`),
+    },
+  },
+} as never);
+app.use('/', RED.httpAdmin);
+app.use('/', RED.httpNode);
+
+say('Recheck sandbox: a small Gerrit, a worker and a CI on this machine. Nothing leaves it.');
+say('Its worker has no walls: what a patchset does, it does as you. The sandbox Gerrit listens on this machine only.');
+say(`  editor    ${base}/`);
+say(`  changes   ${base}/sandbox        upload, comment, read the reviews`);
+say(
+  `  state     ${relative(process.cwd(), userDir) || '.'}/        ${found ? 'found again from an earlier start; ' : ''}delete it to start over`,
+);
+
+const story = new Story(say, (change) => `${base}/sandbox/${change}`);
+const reported = new Set<string>();
+const sandbox = new Promise<SandboxGerrit>((done) => RED.events.once('recheck:sandbox', done));
+const listening = new Promise<void>((done) => {
+  const onStatus = ({ id, status }: { id: string; status: { fill?: string } }) => {
+    const { getNode } = RED.nodes as unknown as { getNode(id: string): { type: string } | null };
+    if (status.fill !== 'green' || getNode(id)?.type !== 'gerrit-events') return;
+    RED.events.off('node-status', onStatus);
+    done();
+  };
+  RED.events.on('node-status', onStatus);
+});
+RED.events.on('recheck:event', (event: BuildEvent) => {
+  story.take(event);
+  if (event.kind === 'report' && event.state.state === 'posted') reported.add(event.label);
+  RED.events.emit('recheck:told');
+});
+
+let stopping = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    RED.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  });
+}
+
+await RED.start();
+await listening;
+const gerrit = await sandbox;
+if (gerrit.restored) {
+  say(`\nThe changes of an earlier start are there again: ${base}/sandbox`);
+} else {
+  await runSample('broken');
+  await runSample('good');
+}
+say('\nNow comment "my-ci recheck" on a change, or move a wire in the editor and deploy. Ctrl-C stops.');
+
+/** Uploads a sample patchset and waits until its review is posted. */
+async function runSample(kind: 'good' | 'broken'): Promise<void> {
+  const change = await gerrit.uploadSample(kind);
+  await new Promise<void>((done) => {
+    const look = () => {
+      if (!reported.has(`${change},1`)) return;
+      RED.events.off('recheck:told', look);
+      done();
+    };
+    RED.events.on('recheck:told', look);
+    look();
+  });
+}

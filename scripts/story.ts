@@ -1,0 +1,53 @@
+/** Tells on the terminal what the sandbox's builds do: a line a job, and the review. */
+import type { BuildEvent } from '../lib/build/types.ts';
+import { formatDuration } from '../lib/gerrit/report.ts';
+
+const brief = (milliseconds: number): string =>
+  milliseconds < 100 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+
+const VERBS: Record<string, string> = { 'clone-image': 'cloned', 'virsh-boot': 'booted' };
+/** Steps that a newcomer need not hear of. */
+const QUIET = new Set(['metadata-server', 'publish-logs']);
+
+export class Story {
+  readonly #say: (line: string) => void;
+  readonly #told = new Set<string>();
+  readonly #page: (change: number) => string;
+
+  constructor(say: (line: string) => void, page: (change: number) => string) {
+    this.#say = say;
+    this.#page = page;
+  }
+
+  take(event: BuildEvent): void {
+    const { build, change } = event;
+    if (event.kind === 'build-started' && build && change && !this.#told.has(build.set.id)) {
+      this.#told.add(build.set.id);
+      const where = change.number === undefined ? change.ref : `change ${change.number}, patchset ${change.patchset}`;
+      this.#say(`\n${where} on ${change.project}: "${change.subject ?? ''}"`);
+    }
+    if (event.kind === 'build-ended' && build) {
+      const steps = build.steps
+        .filter((step) => !QUIET.has(step.type))
+        .map((step) => `${VERBS[step.type] ?? step.name} ${brief(step.duration)}`);
+      this.#say(
+        `  ${build.job.padEnd(7)} ${[...steps, `${event.result} in ${formatDuration(event.duration)}`].join(' · ')}`,
+      );
+    }
+    if (event.kind === 'warning') this.#say(`  ! ${event.message}`);
+    if (event.kind === 'report') this.#report(event);
+  }
+
+  #report(event: BuildEvent & { kind: 'report' }): void {
+    const { state } = event;
+    const first = state.message.split('\n', 1)[0] ?? '';
+    const page = this.#page(Number.parseInt(event.label, 10));
+    if (state.state === 'posted') {
+      this.#say(`review posted: ${state.vote ?? 'no vote'}     ${page}`);
+      this.#say(first);
+      for (const warning of state.warnings) this.#say(`  ! ${warning}`);
+    } else if (state.state === 'failed' || state.state === 'waiting') {
+      this.#say(`  ! review of ${event.label}: ${first}`);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SshTarget } from '../../lib/ssh/types.ts';
+import type { FlowConfig, TestRed } from './red.ts';
+import { until } from './until.ts';
+
+/** A shipped flow, to be changed as a person would in the editor. */
+export class Flow {
+  readonly nodes: FlowConfig[];
+
+  constructor(nodes: FlowConfig[]) {
+    this.nodes = nodes;
+  }
+
+  static shipped(name: string): Flow {
+    return new Flow(JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'flows', `${name}.json`), 'utf8')));
+  }
+
+  /** The node of a type, by its name where there are several. */
+  node(type: string, name?: string): FlowConfig {
+    const found = this.nodes.find((node) => node.type === type && (name === undefined || node['name'] === name));
+    if (!found) throw new Error(`no ${type} ${name ?? ''} in the flow`);
+    return found;
+  }
+
+  set(type: string, values: Record<string, unknown>, name?: string): this {
+    Object.assign(this.node(type, name), values);
+    return this;
+  }
+
+  /** Points the flow at a Gerrit: its server, a project, and a review that is posted and votes. */
+  useGerrit(target: SshTarget, project: string): this {
+    const { host, port, user, privateKey } = target;
+    this.set('gerrit-server', { kind: 'ssh', host, port: String(port), user, credentials: { privateKey } });
+    this.set('gerrit-events', { projects: [{ match: 'exact', pattern: project }] });
+    return this.set('gerrit-review', { silent: false, vote: true });
+  }
+
+  /** Puts a node on a wire: behind a node's port, in front of what is wired there. */
+  insert(behind: FlowConfig, node: FlowConfig, port = 0): this {
+    const wires = behind['wires'] as string[][];
+    this.nodes.push({ z: behind['z'], name: '', x: 0, y: 0, wires: [wires[port] ?? []], ...node });
+    wires[port] = [node.id];
+    return this;
+  }
+}
+
+/** Waits until the flow's gerrit-events node hears its Gerrit. */
+export const connected = (red: TestRed, flow: Flow): Promise<unknown> =>
+  until('gerrit-events is connected', () => red.status(flow.node('gerrit-events').id).startsWith('connected'), 30_000);

@@ -1,0 +1,112 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'ssh2';
+import { parseEvent } from '../../lib/gerrit/parse.ts';
+import type { GerritEvent } from '../../lib/gerrit/types.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
+import type { RunResult, SshTarget } from '../../lib/ssh/types.ts';
+import { until } from './until.ts';
+
+/** Connections to a Gerrit under test, closed together. */
+export class GerritSession {
+  readonly #dir: string;
+  readonly pool: LinkPool;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+    // A slow second try leaves room to do something while the connection is down.
+    this.pool = new LinkPool({ knownHosts: new KnownHosts(join(dir, 'known-hosts.json')), tempo: { first: 3_000 } });
+  }
+
+  static async open(): Promise<GerritSession> {
+    return new GerritSession(await mkdtemp(join(tmpdir(), 'gerrit-session-')));
+  }
+
+  link(target: SshTarget): Link {
+    return this.pool.acquire(target);
+  }
+
+  /** Runs a command by an argument array, over lib/ssh. */
+  async run(target: SshTarget, argv: string[], stdin?: string): Promise<RunResult> {
+    const link = this.pool.acquire(target);
+    try {
+      const host = await link.host(AbortSignal.timeout(30_000));
+      return await host.run(argv, { stdin, timeout: 30_000 });
+    } finally {
+      link.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.pool.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** Runs a command line as it is written, with no quoting of ours, on a connection of its own. */
+export async function runLine(target: SshTarget, line: string, stdin = ''): Promise<RunResult> {
+  const client = new Client();
+  const { host, port, user: username, privateKey } = target;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once('ready', resolve).once('error', reject);
+      client.connect({ host, port, username, privateKey });
+    });
+    return await new Promise((resolve, reject) => {
+      client.exec(line, (error, channel) => {
+        if (error) {
+          reject(error);
+          return;
+        }
+        const result: RunResult = { stdout: '', stderr: '' };
+        channel.on('data', (chunk: Buffer) => {
+          result.stdout += chunk;
+        });
+        channel.stderr.on('data', (chunk: Buffer) => {
+          result.stderr += chunk;
+        });
+        channel.on('exit', (code: number) => {
+          result.code = code;
+        });
+        channel.on('close', () => resolve(result));
+        // `end` would let ssh2 close the channel before the exit status is in (lib/ssh/stdin.ts).
+        if (stdin !== '') channel.write(stdin);
+        channel.eof();
+      });
+    });
+  } finally {
+    client.end();
+  }
+}
+
+/** The events that a `gerrit stream-events` of those types sends from now on. */
+export async function listen(
+  link: Link,
+  types: string[],
+): Promise<{
+  events: GerritEvent[];
+  /** Waits until an event fits and gives it. */
+  find(what: string, fits: (event: GerritEvent) => boolean): Promise<GerritEvent>;
+  stop(): void;
+}> {
+  const host = await link.host(AbortSignal.timeout(30_000));
+  const running = await host.start(['gerrit', 'stream-events', ...types.flatMap((type) => ['-s', type])]);
+  const events: GerritEvent[] = [];
+  let rest = '';
+  running.stderr.resume();
+  running.stdout.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) events.push(parseEvent(line)!);
+  });
+  // The answer to a later command on the connection shows that the stream before it has begun.
+  await host.run(['gerrit', 'version'], { timeout: 30_000 });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return {
+    events,
+    find: (what, fits) => until(what, () => events.find(fits), 20_000),
+    stop: () => running.close(),
+  };
+}
