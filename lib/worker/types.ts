@@ -115,9 +115,13 @@ export interface Worker {
   readonly slots: number;
   /** Whether its guests have a wall around them; without one it takes builds of a loopback Gerrit only. */
   readonly isolated: boolean;
+  /** Whether its operator said that strangers' code may run on it all the same. */
+  readonly strangers: boolean;
   readonly storage: Storage;
   readonly hypervisor: Hypervisor;
   linkMetadata(serve: ServeMetadata, options: CallOptions): Promise<MetadataLink>;
+  /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */
+  byHand?(image: ImageSpec, guest: string): string[];
   /** Logs in to a guest once; rejects at the first refusal. The caller tries again and closes the host. */
   login(login: Login, options: CallOptions): Promise<Host>;
 }

@@ -1,0 +1,49 @@
+import { ec2Tree } from './ec2.ts';
+import { type Folder, folder, type Leaf } from './folder.ts';
+import { noCloudTree } from './nocloud.ts';
+import { openStackTree } from './openstack.ts';
+import type { MetadataDocument } from './types.ts';
+
+/** What the metadata server is asked. */
+export interface MetadataRequest {
+  method: string;
+  /** Path of the URL, with or without a query. */
+  path: string;
+  /** The guest's own address, which some leaves tell it. */
+  address: string;
+}
+
+export interface MetadataAnswer {
+  status: number;
+  type: string;
+  body: string;
+}
+
+/**
+ * What a guest with this document is answered: the EC2 tree (which every cloud-init can read) at the root, OpenStack's
+ * below `/openstack`, NoCloud's below `/nocloud/`. A slash at the end or too many change nothing. What is not there is
+ * 404, an EC2 session token (PUT) included: cloud-init then goes on without.
+ */
+export function metadataAnswer(document: MetadataDocument, request: MetadataRequest): MetadataAnswer {
+  if (request.method === 'PUT') return text(404, 'Not Found');
+  if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'Method Not Allowed');
+  const ec2 = ec2Tree(document, request.address);
+  const root = folder(
+    [...ec2.entries, ['openstack', openStackTree(document)], ['nocloud', noCloudTree(document)]],
+    // As EC2 does; the others are known by name.
+    [...ec2.entries.keys()],
+  );
+  let place: Leaf | Folder | undefined = root;
+  for (const part of request.path.split(/[?#]/, 1)[0]!.split('/')) {
+    if (part === '') continue;
+    place = place !== undefined && 'entries' in place ? place.entries.get(part) : undefined;
+  }
+  if (place === undefined) return text(404, 'Not Found');
+  if ('entries' in place) return text(200, listingOf(place));
+  return { ...text(200, place.body), ...(place.json ? { type: 'application/json' } : {}) };
+}
+
+const text = (status: number, body: string): MetadataAnswer => ({ status, type: 'text/plain; charset=utf-8', body });
+
+const listingOf = (place: Folder): string =>
+  (place.listing ?? [...place.entries].map(([name, one]) => ('entries' in one ? `${name}/` : name))).join('\n');

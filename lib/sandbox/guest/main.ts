@@ -1,0 +1,44 @@
+/**
+ * The process of one sandbox guest. Its hypervisor starts it with an IPC channel, sends one GuestConfig, and hears back
+ * GuestUp; it ends, and every process of the guest before it, at SIGTERM and when the channel closes, which it does
+ * when the hypervisor dies in whatever way. Its standard output is its serial console.
+ */
+import { bootGuest } from './boot.ts';
+import { log } from './console.ts';
+import { endGuestProcesses } from './processes.ts';
+import { CLEAN_EXIT, type GuestConfig } from './protocol.ts';
+
+/** Milliseconds for the end of a guest's processes; the hypervisor waits a little longer before it ends this one. */
+const END_TIME = 1_500;
+
+let mark: string | undefined;
+let ending = false;
+
+async function end(why: string, code: number): Promise<void> {
+  if (ending) return;
+  ending = true;
+  log(`power off: ${why}`);
+  const left = mark === undefined ? [] : await endGuestProcesses(mark, END_TIME);
+  process.exit(left.length === 0 ? code : 1);
+}
+
+process.on('SIGTERM', () => void end('stopped', CLEAN_EXIT));
+process.on('disconnect', () => void end('the controller is gone', CLEAN_EXIT));
+process.on('uncaughtException', (error) => {
+  log(`fault of the guest itself: ${error.stack}`);
+  void end('a fault', 1);
+});
+process.once('message', async (config: GuestConfig) => {
+  mark = config.mark;
+  try {
+    process.send!(await bootGuest(config));
+  } catch (error) {
+    log(`boot failed: ${(error as Error).message}`);
+    await end('boot failed', 1);
+  }
+});
+
+if (!process.connected) {
+  log('A guest is started by the sandbox worker, not by hand.');
+  process.exitCode = 1;
+}

@@ -1,0 +1,140 @@
+import { constants } from 'node:fs';
+import { cp, mkdir, realpath, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { foreignClone, noImage, noSource, sourceNotFolder } from '../errors/storage.ts';
+import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
+import { guarded } from './guarded.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import { checkName, Records } from './records.ts';
+import { removeTree } from './remove-tree.ts';
+
+/** `name@key`: an image's folder below `images/`. */
+export const imageFolder = (image: ImageSpec): string =>
+  `${checkName('an image', image.name)}@${checkName("an image's key", image.key)}`;
+
+/**
+ * Storage in plain folders of this machine, for the sandbox worker:
+ *
+ *     <root>/images/<name>@<key>/   what clones start with
+ *     <root>/clones/<name>/         a clone
+ *     <root>/clones/<name>.json     whose it is; written first, removed last
+ *
+ * What is being made stands under a name with a leading dot and is renamed when it is whole, so that a half-made image
+ * or clone is never used. Files are copied by reflink where the file system can. One controller owns a root.
+ */
+export class DirectoryStorage implements Storage {
+  readonly #images: string;
+  readonly #clones: string;
+  readonly #owners: Records<Owner>;
+  readonly #lock = new KeyedLock();
+
+  constructor(root: string) {
+    this.#images = join(root, 'images');
+    this.#clones = join(root, 'clones');
+    this.#owners = new Records(this.#clones);
+  }
+
+  async has(image: ImageSpec, { signal }: CallOptions): Promise<boolean> {
+    signal.throwIfAborted();
+    return isFolder(join(this.#images, imageFolder(image)));
+  }
+
+  async make(
+    image: ImageSpec,
+    { signal, onProgress }: CallOptions & { onProgress?: (text: string) => void },
+  ): Promise<void> {
+    const folder = imageFolder(image);
+    // Two builds that want it make it once: the second finds it when its turn comes.
+    await this.#lock.run(`image ${folder}`, signal, async () => {
+      if (await this.has(image, { signal })) return;
+      const whole = join(this.#images, folder);
+      const draft = join(this.#images, `.${folder}`);
+      const { source } = image;
+      const from = source.kind === 'directory' ? await sourceFolder(image.name, source.path) : undefined;
+      await guarded(`Image ${image.name}`, signal, async () => {
+        await removeTree(draft, signal);
+        await mkdir(this.#images, { recursive: true });
+        onProgress?.('copying');
+        if (from === undefined) await mkdir(draft);
+        else await copyTree(from, draft, signal);
+        await rename(draft, whole);
+      });
+    });
+  }
+
+  async clone(image: ImageSpec, name: string, owner: Owner, { signal }: CallOptions): Promise<Clone> {
+    checkName('a clone', name);
+    const path = join(this.#clones, name);
+    return this.#lock.run(`clone ${name}`, signal, () =>
+      guarded(`Clone ${name} of image ${image.name}`, signal, async () => {
+        const before = await this.#owners.read(name);
+        if (before && (before.build !== owner.build || before.attempt !== owner.attempt)) {
+          throw foreignClone(name, before.build, before.attempt);
+        }
+        if (before && (await isFolder(path))) return { name, path, disks: [] };
+        if (!(await this.has(image, { signal }))) throw noImage(image.name);
+        await this.#owners.write(name, { build: owner.build, attempt: owner.attempt });
+        const draft = join(this.#clones, `.${name}`);
+        await removeTree(draft, signal);
+        await copyTree(join(this.#images, imageFolder(image)), draft, signal);
+        await rename(draft, path);
+        return { name, path, disks: [] };
+      }),
+    );
+  }
+
+  async remove(name: string, { signal }: CallOptions): Promise<void> {
+    checkName('a clone', name);
+    await this.#lock.run(`clone ${name}`, signal, () =>
+      guarded(`The removal of clone ${name}`, signal, async () => {
+        await removeTree(join(this.#clones, `.${name}`), signal);
+        await removeTree(join(this.#clones, name), signal);
+        await this.#owners.remove(name);
+      }),
+    );
+  }
+
+  async list({ signal }: CallOptions): Promise<{ name: string; owner: Owner }[]> {
+    return guarded('The list of clones', signal, async () => {
+      signal.throwIfAborted();
+      return (await this.#owners.list()).map(({ name, value }) => ({ name, owner: value }));
+    });
+  }
+}
+
+/** Copies a folder, sharing blocks where the file system can; links inside stay as they are. */
+async function copyTree(from: string, to: string, signal: AbortSignal): Promise<void> {
+  await cp(from, to, {
+    recursive: true,
+    mode: constants.COPYFILE_FICLONE,
+    verbatimSymlinks: true,
+    preserveTimestamps: true,
+    errorOnExist: true,
+    force: false,
+    filter: () => {
+      signal.throwIfAborted();
+      return true;
+    },
+  });
+}
+
+async function sourceFolder(image: string, path: string): Promise<string> {
+  let real: string;
+  try {
+    real = await realpath(path);
+  } catch (error) {
+    throw noSource(image, path, error);
+  }
+  if (!(await isFolder(real))) throw sourceNotFolder(image, path);
+  return real;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import type { Client, ClientChannel, ConnectConfig } from 'ssh2';
+import ssh2 from 'ssh2';
+import { type World, worldFor } from '../../worker/sandbox-world.ts';
+
+/** A guest, and a way to log in with ssh2 itself, as any client might. */
+export async function guestFor(t: TestContext): Promise<{
+  world: World;
+  connect(extra?: Partial<ConnectConfig>): Promise<Client>;
+}> {
+  const world = await worldFor(t);
+  const address = await world.boot('unit-1');
+  return {
+    world,
+    async connect(extra = {}) {
+      const client = new ssh2.Client();
+      t.after(() => client.destroy());
+      client.connect({ ...address, username: 'anyone', privateKey: world.keys.privateKey, ...extra });
+      await once(client, 'ready');
+      client.on('error', () => {});
+      return client;
+    },
+  };
+}
+
+export const exec = (client: Client, command: string): Promise<ClientChannel> =>
+  new Promise((resolve, reject) =>
+    client.exec(command, (error, channel) => (error ? reject(error) : resolve(channel))),
+  );
+
+/** How a command ended: `exit` as the client tells it, and its output. */
+export async function outcome(channel: ClientChannel): Promise<{ exit: unknown[]; stdout: string; stderr: string }> {
+  let stdout = '';
+  let stderr = '';
+  channel.on('data', (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  channel.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const exited = once(channel, 'exit');
+  await once(channel, 'close');
+  return { exit: await exited, stdout, stderr };
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../../worker/sandbox-world.ts';
+import { exec, guestFor, outcome } from './client.ts';
+
+test('exit codes and signals arrive as sshd sends them', async (t) => {
+  const client = await (await guestFor(t)).connect();
+  const exitOf = async (command: string) => (await outcome(await exec(client, command))).exit.slice(0, 2);
+  assert.deepEqual(await exitOf('exit 0'), [0]);
+  assert.deepEqual(await exitOf('exit 255'), [255]);
+  assert.deepEqual(await exitOf('no-such-command'), [127]);
+  assert.deepEqual(await exitOf('kill -TERM $$'), [null, 'SIGTERM']);
+  assert.deepEqual(await exitOf('kill -KILL $$'), [null, 'SIGKILL']);
+  assert.deepEqual(await exitOf('kill -XCPU $$'), [152], 'a signal that SSH has no name for');
+});
+
+test('the exit is told at once, output of a background process still follows', async (t) => {
+  const client = await (await guestFor(t)).connect();
+  const channel = await exec(client, '(sleep 0.3; echo late) & echo early; exit 7');
+  let seen = '';
+  channel.on('data', (chunk: Buffer) => {
+    seen += chunk;
+  });
+  const closed = once(channel, 'close');
+  assert.deepEqual(await once(channel, 'exit'), [7]);
+  assert.doesNotMatch(seen, /late/);
+  await closed;
+  assert.equal(seen, 'early\nlate\n');
+});
+
+test('stdin arrives whole, and what a command does not read is thrown away', async (t) => {
+  const client = await (await guestFor(t)).connect();
+  const bytes = Buffer.alloc(5_000_000, 'abcdefg');
+  const count = await exec(client, 'sha256sum');
+  count.end(bytes);
+  const sum = createHash('sha256').update(bytes).digest('hex');
+  assert.equal((await outcome(count)).stdout, `${sum}  -\n`);
+  const deaf = await exec(client, 'exec <&-; echo deaf');
+  deaf.on('error', () => {});
+  deaf.end(bytes);
+  assert.equal((await outcome(deaf)).stdout, 'deaf\n');
+});
+
+test('a signal of the client reaches the whole process group', async (t) => {
+  const client = await (await guestFor(t)).connect();
+  const channel = await exec(client, 'sleep 1000 & sleep 1000; echo never');
+  channel.signal('TERM');
+  const { exit, stdout } = await outcome(channel);
+  assert.deepEqual(exit.slice(0, 2), [null, 'SIGTERM']);
+  assert.equal(stdout, '');
+});
+
+test('a command waits while nobody reads it, and goes on when its client closes', async (t) => {
+  const { world, connect } = await guestFor(t);
+  const client = await connect();
+  const written = join(world.root, 'clones', 'unit-1', 'written');
+  const sizeOf = () =>
+    stat(written).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  // A byte of `written` is 64 KiB that left the command.
+  const channel = await exec(
+    client,
+    'while head -c 65536 /dev/zero; do printf x >> written; done 2>/dev/null; echo > end',
+  );
+  channel.pause();
+  await eventually('it writes', async () => (await sizeOf()) > 0);
+  let before = -1;
+  await eventually('it has stopped', async () => {
+    const now = await sizeOf();
+    const same = now === before;
+    before = now;
+    await delay(200);
+    return same;
+  });
+  assert.ok(before < 200, `${before} pieces were taken from a command that nobody reads`);
+  channel.destroy();
+  await eventually('its pipe broke', () =>
+    stat(join(world.root, 'clones', 'unit-1', 'end')).then(Boolean, () => false),
+  );
+});
+
+test('output and errors that flood together both arrive whole', async (t) => {
+  const client = await (await guestFor(t)).connect();
+  const channel = await exec(client, 'seq 1 1500000 & seq 1500001 3000000 >&2; wait');
+  const hashes = [createHash('sha256'), createHash('sha256')];
+  // Both wait for the window at first.
+  channel.pause();
+  channel.stderr.pause();
+  await delay(300);
+  channel.on('data', (chunk: Buffer) => hashes[0]!.update(chunk)).resume();
+  channel.stderr.on('data', (chunk: Buffer) => hashes[1]!.update(chunk)).resume();
+  await once(channel, 'close');
+  const expected = await outcome(await exec(client, 'seq 1 1500000 | sha256sum; seq 1500001 3000000 | sha256sum'));
+  assert.equal(hashes.map((hash) => `${hash.digest('hex')}  -\n`).join(''), expected.stdout);
+});

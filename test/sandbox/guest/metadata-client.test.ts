@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { readMetadata } from '../../../lib/sandbox/guest/metadata-client.ts';
+
+async function serve(t: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const read = (baseUrl: string, timeout: number, said: string[] = []) =>
+  readMetadata({ baseUrl, address: '127.64.8.1', timeout, log: (text) => said.push(text) });
+
+test('it walks in the order of cloud-init, from its own address, and asks again while the server is not ready', async (t) => {
+  const asked: string[] = [];
+  const files: Record<string, string> = {
+    'meta-data/instance-id': 'i-1',
+    'meta-data/public-keys/': '0=key-0\n1=key-1',
+    'meta-data/public-keys/0/openssh-key': 'ssh-ed25519 AAAA one\n',
+    'meta-data/public-keys/1/openssh-key': 'ssh-ed25519 AAAA two\n',
+  };
+  let notReady = 2;
+  const said: string[] = [];
+  const url = await serve(t, (request, response) => {
+    assert.equal(request.socket.remoteAddress, '127.64.8.1');
+    const path = request.url!.replace('/2009-04-04/', '');
+    asked.push(path);
+    if (notReady-- > 0) response.writeHead(notReady ? 503 : 404).end();
+    else if (files[path] === undefined) response.writeHead(404).end();
+    else response.end(files[path]);
+  });
+  assert.deepEqual(await read(url, 10_000, said), {
+    instanceId: 'i-1',
+    hostname: 'i-1',
+    publicKeys: ['ssh-ed25519 AAAA one', 'ssh-ed25519 AAAA two'],
+    userData: '',
+  });
+  assert.deepEqual(asked, [
+    'meta-data/instance-id',
+    'meta-data/instance-id',
+    'meta-data/instance-id',
+    'meta-data/hostname',
+    'meta-data/public-keys/',
+    'meta-data/public-keys/0/openssh-key',
+    'meta-data/public-keys/1/openssh-key',
+    'user-data',
+  ]);
+  assert.match(said[0]!, /the answer was 503; asking again/);
+});
+
+test('a server that never answers ends the walk in its time, with the last reason', async (t) => {
+  const silent = await serve(t, () => {});
+  await assert.rejects(read(silent, 400), /no metadata from .*instance-id: no answer in time/);
+  await assert.rejects(read('http://127.0.0.1:1', 1_000), /ECONNREFUSED/);
+});
+
+test('an answer without end is given up, and asked for again', async (t) => {
+  let requests = 0;
+  const url = await serve(t, (_request, response) => {
+    if (++requests > 1) return response.end('i-1');
+    // Each piece is written when the one before is on its way; the client's end ends it.
+    const more = (error?: Error | null) => {
+      if (!error) response.write('x'.repeat(65_536), more);
+    };
+    more();
+  });
+  const said: string[] = [];
+  assert.equal((await read(url, 20_000, said)).instanceId, 'i-1');
+  assert.match(said[0]!, /the answer is longer than 1048576 bytes; asking again/);
+});

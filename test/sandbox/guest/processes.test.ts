@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { endGuestProcesses, guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
+import { eventually } from '../../worker/sandbox-world.ts';
+
+const sh = (t: TestContext, mark: string | undefined, script: string) => {
+  const env = mark === undefined ? { PATH: process.env['PATH'] } : { PATH: process.env['PATH'], RECHECK_GUEST: mark };
+  const child = spawn('/bin/sh', ['-c', script], { env, detached: true, stdio: 'ignore' });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+};
+
+test('all processes of a guest are found and ended, however they hide; those of others go on', async (t) => {
+  const mark = `unit/${randomUUID()}`;
+  const plain = sh(t, mark, 'exec sleep 1000');
+  sh(t, mark, 'setsid sh -c "sleep 1000 & sleep 1000" & exit 0');
+  const emptied = sh(t, mark, 'env -i sleep 1000 & setsid env -i sleep 1000 & wait');
+  // A mark that only begins alike, one in an argument, and none at all.
+  const others = [
+    sh(t, `${mark}-2`, 'exec sleep 1000'),
+    sh(t, undefined, `exec sleep 1000 # RECHECK_GUEST=${mark}`),
+    sh(t, undefined, 'exec sleep 1000'),
+  ];
+  await eventually('all run', () => guestProcesses(mark).length === 7);
+  const gone = Promise.all([once(plain, 'exit'), once(emptied, 'exit')]);
+  assert.deepEqual(await endGuestProcesses(mark, 5_000), []);
+  await gone;
+  assert.deepEqual(guestProcesses(mark), []);
+  for (const other of others) assert.equal(other.exitCode ?? other.signalCode, null);
+});
+
+test('a guest that starts processes as fast as it can is ended all the same', async (t) => {
+  const mark = `unit/${randomUUID()}`;
+  sh(t, mark, 'while :; do sleep 1000 & sleep 0.01; done');
+  await eventually('it has started some', () => guestProcesses(mark).length > 5);
+  assert.deepEqual(await endGuestProcesses(mark, 5_000), []);
+});

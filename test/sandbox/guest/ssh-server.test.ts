@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import ssh2 from 'ssh2';
+import { parseAuthorizedKey } from '../../../lib/sandbox/guest/ssh-server.ts';
+import { generateKeyPair } from '../../../lib/ssh/keys.ts';
+import { exec, guestFor, outcome } from './client.ts';
+
+test('authorized keys are read with the options that may stand before them', () => {
+  const { publicKey } = generateKeyPair('me');
+  for (const line of [publicKey, `no-pty,command="echo hi" ${publicKey}`]) {
+    assert.equal(parseAuthorizedKey(line)?.type, 'ssh-ed25519', line);
+  }
+  assert.equal(parseAuthorizedKey('ssh-ed25519 rubbish'), undefined);
+  assert.equal(parseAuthorizedKey(''), undefined);
+});
+
+test('a password or a key that is not in the metadata is refused; an RSA key that is lets in', async (t) => {
+  const { world, connect } = await guestFor(t);
+  await assert.rejects(connect({ privateKey: undefined, password: 'r00tme' }), { level: 'client-authentication' });
+  await assert.rejects(connect({ privateKey: generateKeyPair('other').privateKey }), {
+    level: 'client-authentication',
+  });
+
+  const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs1', format: 'pem' });
+  const parsed = ssh2.utils.parseKey(pem);
+  assert.ok(!(parsed instanceof Error));
+  const authorizedKeys = [`ssh-rsa ${parsed.getPublicSSH().toString('base64')} seed`];
+  const document = { instanceId: 'rsa', hostname: 'rsa', authorizedKeys, userData: '', vendorData: '' };
+  world.service.put('w1', 'rsa', document);
+  const signal = AbortSignal.timeout(20_000);
+  await world.worker.hypervisor.boot(await world.spec('rsa'), { signal });
+  const address = await world.worker.hypervisor.address('rsa', { signal });
+  const client = await connect({ ...address, privateKey: pem });
+  assert.equal((await outcome(await exec(client, 'echo in'))).stdout, 'in\n');
+});
+
+test("a session's environment is small, and nothing of the controller's or the client's comes through", async (t) => {
+  process.env['RECHECK_TEST_SECRET'] = 'hunter2';
+  t.after(() => delete process.env['RECHECK_TEST_SECRET']);
+  const { connect } = await guestFor(t);
+  const client = await connect();
+  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
+    client.exec('env', { env: { LD_PRELOAD: '/x', WANTED: 'x' } }, (error, one) =>
+      error ? reject(error) : resolve(one),
+    ),
+  );
+  const { stdout } = await outcome(channel);
+  const names = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split('=', 1)[0]!);
+  const expected = 'HOME HOSTNAME LANG LOGNAME PATH RECHECK_GUEST SHELL TMPDIR USER'.split(' ');
+  assert.deepEqual(names.filter((name) => !['PWD', 'SHLVL', '_'].includes(name)).sort(), expected);
+});
+
+test('a shell without a terminal, and two commands at once on one connection', async (t) => {
+  const { connect } = await guestFor(t);
+  const client = await connect();
+  const shell = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
+    client.shell(false, (error, channel) => (error ? reject(error) : resolve(channel))),
+  );
+  shell.end('echo typed; exit 5\n');
+  const [typed, other] = await Promise.all([outcome(shell), exec(client, 'echo other').then(outcome)]);
+  assert.deepEqual(typed, { exit: [5], stdout: 'typed\n', stderr: '' });
+  assert.equal(other.stdout, 'other\n');
+});
+
+test('a lost connection leaves the command to itself and the guest in service, as sshd does', async (t) => {
+  const { connect } = await guestFor(t);
+  const client = await connect();
+  const channel = await exec(client, 'echo begun; sleep 0.5; echo done > proof; echo more; echo more');
+  await once(channel, 'data');
+  client.destroy();
+  const again = await connect();
+  const waited = 'for i in $(seq 100); do test -f proof && cat proof && exit 0; sleep 0.1; done; exit 1';
+  assert.deepEqual(await outcome(await exec(again, waited)), { exit: [0], stdout: 'done\n', stderr: '' });
+});
+
+test('an sftp client that has said all is let go: it waits for the server to close', async (t) => {
+  const client = await (await guestFor(t)).connect();
+  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
+    client.subsys('sftp', (error, one) => (error ? reject(error) : resolve(one))),
+  );
+  channel.resume().end();
+  await once(channel, 'close', { signal: AbortSignal.timeout(5_000) });
+});

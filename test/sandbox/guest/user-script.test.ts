@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { endGuestProcesses } from '../../../lib/sandbox/guest/processes.ts';
+import { runUserScript } from '../../../lib/sandbox/guest/user-script.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'recheck-script-'));
+const mark = `script/${randomUUID()}`;
+after(async () => {
+  await endGuestProcesses(mark, 5_000);
+  await rm(folder, { recursive: true });
+});
+
+async function run(text: string, timeout = 20_000) {
+  let output = '';
+  const write = (chunk: Buffer) => {
+    output += chunk;
+  };
+  const env = { PATH: process.env['PATH']!, RECHECK_GUEST: mark };
+  const outcome = await runUserScript(text, { home: folder, tmp: folder, env, timeout, write });
+  return { outcome, output };
+}
+
+test('a script runs at home under its interpreter, and its end is told in words', async () => {
+  assert.deepEqual(await run('#!/bin/sh\npwd; echo no >&2; exit 3\n'), {
+    outcome: 'ended with exit code 3',
+    output: `${folder}\nno\n`,
+  });
+  assert.equal((await run('#!/bin/sh\nkill -9 $$\n')).outcome, 'was ended by SIGKILL');
+  assert.match((await run('#!/no/such/interpreter\n')).outcome, /could not be started/);
+});
+
+test('a process left in the background, or a script without end, does not hold up the boot', async () => {
+  assert.equal((await run('#!/bin/sh\nsleep 1000 & exit 0\n')).outcome, 'ended with exit code 0');
+  assert.equal((await run('#!/bin/sh\nsleep 1000\n', 200)).outcome, 'still runs after 0.2 s and is left to itself');
+});
+
+test('a flood is read to its end, and the console keeps a megabyte of it', async () => {
+  const { outcome, output } = await run('#!/bin/sh\nhead -c 20000000 /dev/zero | tr "\\0" x\n');
+  assert.equal(outcome, 'ended with exit code 0');
+  assert.equal(output.length, 1024 * 1024);
+});
