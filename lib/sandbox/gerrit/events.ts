@@ -1,0 +1,88 @@
+import { accountOf } from './accounts.ts';
+import type { Change, Patchset } from './types.ts';
+
+/** An event of the stream, with Gerrit's field names. */
+export interface StreamEvent {
+  type: string;
+  [field: string]: unknown;
+}
+
+/** Whole seconds, as Gerrit gives times. */
+export const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000);
+
+/**
+ * One line of JSON as Gerrit's Gson writes it: the signs of HTML are escaped, so that a reader who looks for raw text
+ * in a line learns better here than in production.
+ */
+export const gsonLine = (value: unknown): string =>
+  JSON.stringify(value).replace(/[<>&='\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** `{name, email, username}`; an account without an email has no such field. */
+export function accountJson(username: string) {
+  const { name, email } = accountOf(username);
+  return { name, ...(email && { email }), username };
+}
+
+/** The change as events carry it. `wip` and `private` are missing, as in Gerrit where they are false. */
+export function changeJson(change: Change, patchset: Patchset, httpUrl: string | undefined) {
+  return {
+    project: change.project,
+    branch: change.branch,
+    id: change.id,
+    number: change.number,
+    subject: change.subject,
+    owner: accountJson(change.owner),
+    ...(httpUrl && { url: `${httpUrl}/${change.number}` }),
+    commitMessage: patchset.commitMessage,
+    createdOn: seconds(change.createdOn),
+    status: change.status,
+  };
+}
+
+export function patchsetJson(patchset: Patchset) {
+  const uploader = accountJson(patchset.uploader);
+  return {
+    number: patchset.number,
+    revision: patchset.revision,
+    parents: [patchset.parent],
+    ref: patchset.ref,
+    uploader,
+    createdOn: seconds(patchset.createdOn),
+    author: uploader,
+    kind: patchset.kind,
+    sizeInsertions: patchset.sizeInsertions,
+    sizeDeletions: patchset.sizeDeletions,
+  };
+}
+
+/** `ref-updated`. */
+export const refUpdated = (
+  submitter: string,
+  project: string,
+  refName: string,
+  oldRev: string | undefined,
+  newRev: string,
+): StreamEvent => ({
+  submitter: accountJson(submitter),
+  refUpdate: { oldRev: oldRev ?? '0'.repeat(40), newRev, refName, project },
+  type: 'ref-updated',
+  eventCreatedOn: seconds(Date.now()),
+});
+
+/** An event about a patchset: its own fields first, then what all of them carry, in Gerrit's order. */
+export const patchsetEvent = (
+  type: string,
+  own: Record<string, unknown>,
+  change: Change,
+  patchset: Patchset,
+  httpUrl: string | undefined,
+): StreamEvent => ({
+  ...own,
+  patchSet: patchsetJson(patchset),
+  change: changeJson(change, patchset, httpUrl),
+  project: change.project,
+  refName: `refs/heads/${change.branch}`,
+  changeKey: { id: change.id },
+  type,
+  eventCreatedOn: seconds(Date.now()),
+});
