@@ -41,6 +41,7 @@ export default function (RED: NodeAPI): void {
         const { id } = context.build;
         const topic = context.build.change.project;
         return scriptStep(context, {
+          node: this.name || this.type,
           guests,
           ...(config.target === 'host'
             ? { host: (signal) => (RED.nodes.getNode(config.host) as SshHostNode).open(signal) }

@@ -28,6 +28,9 @@ export interface StepContext {
   progress(what: string, values?: Record<string, string | number>): void;
 }
 
+/** Lines of a failed step that its record keeps. */
+const TAIL = 20;
+
 export type StepWork = (context: StepContext) => Promise<StepOutcome>;
 
 /** Whether a step runs, by the build's result so far. */
@@ -91,7 +94,9 @@ export async function runStep(
     ...(outcome.signal === undefined ? {} : { signal: outcome.signal }),
     ...(outcome.message === undefined ? {} : { message: outcome.message }),
     line,
-    ...(outcome.result === 'SUCCESS' || !build.log ? {} : { tail: build.log.console.tail(20) }),
+    ...(outcome.result === 'SUCCESS' || !build.log
+      ? {}
+      : { tail: build.log.console.tail(Math.min(TAIL, build.log.console.lines - line + 1)) }),
   };
   build.steps.push(record);
   build.say(`=== ${spec.name}: ${outcome.result} in ${(record.duration / 1000).toFixed(1)} s`);

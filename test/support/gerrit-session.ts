@@ -52,6 +52,7 @@ export async function runLine(target: SshTarget, line: string, stdin = ''): Prom
   try {
     await new Promise<void>((resolve, reject) => {
       client.once('ready', resolve).once('error', reject);
+      client.once('connect', () => client.setNoDelay(true));
       client.connect({ host, port, username, privateKey });
     });
     return await new Promise((resolve, reject) => {

@@ -1,4 +1,5 @@
 import { guestLost, noSuchGuest, stepTimeUp } from '../../errors/build.ts';
+import { ConsoleSource } from '../../logs/console-source.ts';
 import { Masker } from '../../logs/mask.ts';
 import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
@@ -8,6 +9,8 @@ import type { StepOutcome } from '../types.ts';
 
 /** What an ssh-exec node is set to. */
 export interface ScriptSettings {
+  /** The node's name. */
+  node: string;
   /** Guests by name; empty for all of the build. Not looked at where `host` is given. */
   guests: string[];
   /** A machine that is no guest. */
@@ -38,23 +41,27 @@ export async function scriptStep(context: StepContext, settings: ScriptSettings)
   const targets = await findTargets(context, settings);
   build.log?.console.mask(Object.values(settings.secrets));
   const env = { ...build.env, ...settings.env, ...settings.secrets };
-  // One that fails ends the others: its result is the step's.
+  // One that fails ends the others, and the step ends when all have.
   const failed = new AbortController();
-  const outcomes = await Promise.all(
-    targets.map(async (target): Promise<StepOutcome> => {
-      const outcome = await runOn(
-        target,
-        context,
-        settings,
-        env,
-        AbortSignal.any([signal, failed.signal]),
-        failed.signal,
-      );
+  const each = targets.map(async (target) => {
+    try {
+      const run = { target, env, signal: AbortSignal.any([signal, failed.signal]), sibling: failed.signal };
+      const outcome = await runOn(run, context, settings, targets.length > 1);
       if (outcome.result !== 'SUCCESS') failed.abort();
       return outcome;
-    }),
-  );
-  return outcomes.find((outcome) => outcome.result !== 'SUCCESS' && outcome.result !== 'ABORTED') ?? outcomes[0]!;
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  });
+  const ended = await Promise.allSettled(each);
+  const fault = ended.find((end) => end.status === 'rejected');
+  if (fault) throw fault.reason;
+  const outcomes = ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+  const decides = outcomes.find(({ result }) => result !== 'SUCCESS' && result !== 'ABORTED') ?? outcomes[0]!;
+  return outcomes.length === 1
+    ? decides
+    : { ...decides, payload: { ...decides.payload, guests: outcomes.map(({ payload }) => payload) } };
 }
 
 async function findTargets({ build, signal }: StepContext, settings: ScriptSettings): Promise<Target[]> {
@@ -73,15 +80,26 @@ async function findTargets({ build, signal }: StepContext, settings: ScriptSetti
   });
 }
 
+/** One target's part of a step. */
+interface TargetRun {
+  target: Target;
+  env: Record<string, string>;
+  signal: AbortSignal;
+  /** Aborts where another target failed. */
+  sibling: AbortSignal;
+}
+
 async function runOn(
-  target: Target,
+  { target, env, signal, sibling }: TargetRun,
   { build }: StepContext,
   settings: ScriptSettings,
-  env: Record<string, string>,
-  signal: AbortSignal,
-  sibling: AbortSignal,
-): Promise<StepOutcome> {
-  const console = build.log?.console;
+  among: boolean,
+): Promise<StepOutcome & { payload?: object }> {
+  // Several at once (guests, or branches of a fork): each one's lines stay whole, behind its name.
+  const name = among ? target.name : settings.node;
+  const several =
+    build.log && (among || build.running.size > 1) ? new ConsoleSource(build.log.console, name) : undefined;
+  const console = several ?? build.log?.console;
   const masker = new Masker();
   masker.add(Object.values(settings.secrets));
   const lines =
@@ -130,6 +148,7 @@ async function runOn(
     if (target.guest && target.host.gone.aborted && !signal.aborted) throw guestLost(target.name);
     throw error;
   } finally {
+    several?.end();
     lines?.flush();
     target.release?.();
   }

@@ -6,6 +6,9 @@ import { end, runCommand } from './commands.ts';
 import type { Site } from './site.ts';
 import type { Account } from './types.ts';
 
+/** Milliseconds in which a client must have logged in. */
+const LOGIN_TIME = 60_000;
+
 /** An account that may log in, and its key. */
 export interface KeyedAccount {
   account: Account;
@@ -20,6 +23,8 @@ export async function listenSsh(
   const connections = new Set<Connection>();
   const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'GerritCodeReview_sandbox' }, (connection) => {
     connections.add(connection);
+    // Small packets go back and forth: without this each turn waits 40 ms. ssh2's types lack the method.
+    (connection as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
     connection.on('close', () => connections.delete(connection));
     connection.on('error', () => {}); // a client that breaks off is no fault of the server; 'close' follows
     serve(site, connection, options.accounts);
@@ -40,6 +45,9 @@ export async function listenSsh(
 
 function serve(site: Site, connection: Connection, accounts: readonly KeyedAccount[]): void {
   let account: Account | undefined;
+  const late = setTimeout(() => connection.end(), LOGIN_TIME);
+  connection.on('ready', () => clearTimeout(late));
+  connection.on('close', () => clearTimeout(late));
   connection.on('authentication', (context) => {
     const known = accounts.find((one) => one.account.username === context.username);
     if (known && isKeyOf(context, known.key)) {
