@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CiError } from '../errors/ci-error.ts';
+import { Backoff } from '../ssh/backoff.ts';
 import type { Link } from '../ssh/link-pool.ts';
 import type { Host, LinkHealth } from '../ssh/types.ts';
-import { Backoff } from './backoff.ts';
 import { CatchUp } from './catch-up.ts';
 import { isChangeRefUpdate, parseEvent } from './parse.ts';
 import { readStream, type StreamTimes } from './stream-channel.ts';

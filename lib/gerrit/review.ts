@@ -37,6 +37,8 @@ const has = (part: object | undefined): boolean => part !== undefined && Object.
 
 /** What of the review a refusal is about; undefined where leaving something out cannot help. */
 function refusedPart(answer: string, review: ReviewInput): DroppedPart | undefined {
+  // An abandoned or merged change takes a message, but not every vote.
+  if (has(review.labels) && /change is closed|closed change/i.test(answer)) return 'labels';
   if (/change is closed|no such (?:change|patch ?set)|database error|internal server error/i.test(answer))
     return undefined;
   if (has(review.labels) && /\blabel\b.*(?:restricted|not permitted|not a configured|not a valid)/i.test(answer))

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Link } from '../ssh/link-pool.ts';
-import type { SshTarget } from '../ssh/types.ts';
+import { targetKey } from '../ssh/target-key.ts';
 import { Stream, type StreamSubscriber } from './event-stream.ts';
 import type { StreamTimes } from './stream-channel.ts';
 
@@ -13,12 +12,6 @@ export interface AttachOptions {
 
 /** Milliseconds that a stream outlives its last subscriber. */
 const GRACE = 10_000;
-
-/** The server and the account, secrets as a digest only. */
-const targetId = ({ host, port, user, privateKey, passphrase, hostKey }: SshTarget): string =>
-  createHash('sha256')
-    .update(JSON.stringify([host, port, user, privateKey, passphrase, hostKey]))
-    .digest('base64url');
 
 /**
  * Gerrit's event streams, each one channel on its link's shared connection. Who goes and comes back within the grace
@@ -47,7 +40,7 @@ export class StreamPool {
     { catchUp }: AttachOptions = {},
   ): () => void {
     const sorted = [...new Set(types)].sort();
-    const id = JSON.stringify([targetId(link.target), key, sorted]);
+    const id = JSON.stringify([targetKey(link.target), key, sorted]);
     let stream = this.#streams.get(id);
     if (stream === undefined) {
       stream = new Stream(sorted, this.#times);

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { hostClosed } from '../errors/ssh.ts';
 import { connectHost } from './connect.ts';
 import type { KnownHosts } from './known-hosts.ts';
 import { SharedLink, TEMPO, type Tempo } from './shared-link.ts';
+import { targetKey } from './target-key.ts';
 import type { Host, LinkHealth, SshTarget } from './types.ts';
 
 /** One holder's hand on a shared connection. */
@@ -41,7 +41,7 @@ export class LinkPool {
   }
 
   acquire(target: SshTarget): Link {
-    const key = keyOf(target);
+    const key = targetKey(target);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
       shared = { link: this.#open(target), holders: 0 };
@@ -104,11 +104,4 @@ export class LinkPool {
       },
     };
   }
-}
-
-/** What makes two targets the same connection. A new label or another hint for messages cuts nothing. */
-function keyOf({ host, port, user, privateKey, passphrase, hostKey }: SshTarget): string {
-  return createHash('sha256')
-    .update(JSON.stringify([host, port, user, privateKey, passphrase, hostKey]))
-    .digest('hex');
 }

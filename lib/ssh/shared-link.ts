@@ -1,18 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { hostClosed } from '../errors/ssh.ts';
+import { BACKOFF, Backoff, type BackoffTimes } from './backoff.ts';
 import type { Host, LinkHealth } from './types.ts';
 
 /** How a link behaves in time; all in milliseconds. */
-export interface Tempo {
-  /** The first wait before a connection is tried again. */
-  first: number;
-  /** Each wait is longer by this factor … */
-  factor: number;
-  /** … up to this one. */
-  longest: number;
-  /** A link that was up for so long starts with the first wait again. */
-  goodService: number;
+export interface Tempo extends BackoffTimes {
   /** The wait after a refusal that only a person can mend. */
   slow: number;
   /** How long a link that nobody holds any more stays up. */
@@ -23,12 +16,8 @@ export interface Tempo {
   keepAlive: number;
 }
 
-/** As Gerrit's and OpenSSH's own clients do it: quick at first, a minute at most. */
 export const TEMPO: Tempo = {
-  first: 500,
-  factor: 1.5,
-  longest: 60_000,
-  goodService: 120_000,
+  ...BACKOFF,
   slow: 60_000,
   grace: 10_000,
   timeout: 20_000,
@@ -106,23 +95,22 @@ export class SharedLink {
   }
 
   async #keepUp(): Promise<void> {
-    const { first, factor, longest, goodService, slow } = this.#tempo;
     const { signal } = this.#closing;
-    let wait = first;
+    const backoff = new Backoff(this.#tempo);
     while (!signal.aborted) {
       let failure: CiError;
+      let held = 0;
       try {
         const host = await this.#connect(signal);
         const upSince = performance.now();
         failure = await this.#serve(host);
-        if (performance.now() - upSince >= goodService) wait = first;
+        held = performance.now() - upSince;
       } catch (error) {
         failure = toCiError(error, this.#label);
       }
       if (signal.aborted) return;
-      // A fifth more or less, so that many clients of a restarted server do not come back as one.
-      const pause = failure.transient ? wait * (0.8 + Math.random() * 0.4) : slow;
-      wait = Math.min(wait * factor, longest);
+      const wait = backoff.next(held);
+      const pause = failure.transient ? wait : this.#tempo.slow;
       this.#hurry = new AbortController();
       this.#tell({ state: 'down', error: failure, retryAt: Date.now() + pause });
       await sleep(pause, undefined, { signal: this.#hurry.signal }).catch(() => {});

@@ -118,6 +118,18 @@ export function clientContract(context: ContractContext): void {
       );
     });
 
+    test('an abandoned or a merged change takes the report, if need be without its vote', async () => {
+      for (const close of ['abandon', 'submit'] as const) {
+        const request = await push();
+        await context.gerrit[close](request.change);
+        const message = `Build failed (check pipeline).\n\nafter ${close}`;
+        const outcome = await client.postReview({ ...request, review: { message, labels: { Verified: -1 } } }, limit());
+        assert.deepEqual(outcome.dropped, ['labels']);
+        assert.match(outcome.warnings.join(), /without its vote/);
+        assert.match((await own(request.change)).at(-1)!.message, new RegExp(`after ${close}`));
+      }
+    });
+
     test('inline comments that are refused cost themselves only', async () => {
       const request = await push();
       const comments = { 'nofile.txt': [{ line: 1, message: 'x' }] };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../lib/gerrit/backoff.ts';
+import { Backoff } from '../../lib/ssh/backoff.ts';
 
 test('waits grow to a minute, and are short again after good service', () => {
   const backoff = new Backoff();
