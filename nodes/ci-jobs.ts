@@ -1,21 +1,11 @@
-import type { Node, NodeAPI, NodeDef } from 'node-red';
+import type { Node, NodeAPI } from 'node-red';
 import { CiError } from '../lib/errors/ci-error.ts';
 import { nodeAction } from './shared/admin.ts';
 import { onInput } from './shared/handler.ts';
 import { enter } from './shared/runtime.ts';
 import { textOf } from './shared/settings.ts';
-import type { JobRow, Lane } from './shared/start-request.ts';
-import { startRequest } from './shared/start-request.ts';
+import { type CiJobsConfig, startRequest } from './shared/start-request.ts';
 import { text, useTexts } from './shared/texts.ts';
-
-export interface CiJobsConfig extends NodeDef {
-  pipeline: string;
-  jobs: JobRow[];
-  lanes: Lane[];
-  eventEnv: { name: string; path: string }[];
-  supersede: boolean;
-  idle: string;
-}
 
 export interface CiJobsNode extends Node {
   /** Aborts all builds that it started, for the button. */

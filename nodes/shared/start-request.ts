@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { NodeDef } from 'node-red';
 import type { JobSpec, Message, StartRequest, Trigger } from '../../lib/build/types.ts';
 import { noChange } from '../../lib/errors/build.ts';
 import { type CiError, toCiError } from '../../lib/errors/ci-error.ts';
@@ -7,7 +8,6 @@ import { compilePatterns, type PatternRow } from '../../lib/gerrit/patterns.ts';
 import type { GerritEvent } from '../../lib/gerrit/types.ts';
 import type { ChangeInfo } from '../../lib/model/change.ts';
 import { isRecord } from '../../lib/model/record.ts';
-import type { CiJobsConfig } from '../ci-jobs.ts';
 import type { ServerEntry } from './runtime.ts';
 import { environmentOf, flagOf, numberOf, rowsOf, textOf } from './settings.ts';
 
@@ -27,6 +27,16 @@ export interface JobRow {
 export interface Lane {
   id: string;
   label: string;
+}
+
+/** What a ci-jobs node is set to. */
+export interface CiJobsConfig extends NodeDef {
+  pipeline: string;
+  jobs: JobRow[];
+  lanes: Lane[];
+  eventEnv: { name: string; path: string }[];
+  supersede: boolean;
+  idle: string;
 }
 
 /** Triggers that a job is for where its row names none. */
