@@ -52,7 +52,10 @@ export default function (RED: NodeAPI): void {
           board.rest(key, {
             fill: 'green',
             shape: 'dot',
-            text: text(this.type, 'status.published', { label: build.label, files: published }),
+            text: text(this.type, published === 1 ? 'status.publishedOne' : 'status.published', {
+              label: build.label,
+              files: published,
+            }),
           });
         }
         return fault;

@@ -119,7 +119,8 @@ export class Recovery {
 
   /** Hands a build whose message is lost to where its lane would have led it. */
   #find(build: Build): void {
-    if (!build.begun || build.lost || build.running.size > 0) return;
+    // One that has sent nothing yet waits in the queue, or for its log to be opened.
+    if (build.inFlight.size === 0 || build.lost || build.running.size > 0) return;
     if ([...build.gathered.values()].some((here) => here.state !== 'done')) return;
     const still = Date.now() - build.positions.movedAt;
     const onItsWay = build.positions.any((node) => this.#leads(node));

@@ -57,9 +57,20 @@ export function parseObject(line: string): Record<string, unknown> | undefined {
     return undefined;
   }
   if (!isObject(value)) return undefined;
-  // A level of nesting takes two characters at least, so that a short line cannot nest deep.
-  if (line.length > 2 * MAX_DEPTH && nestsDeeper(value, MAX_DEPTH)) return undefined;
+  if (mayNestDeeper(line, MAX_DEPTH) && nestsDeeper(value, MAX_DEPTH)) return undefined;
   return value;
+}
+
+/** Whether a line has enough brackets to nest deeper than that: few have, and a walk takes longer than the parsing. */
+function mayNestDeeper(line: string, limit: number): boolean {
+  let left = limit;
+  for (const bracket of ['{', '[']) {
+    for (let at = line.indexOf(bracket); at !== -1; at = line.indexOf(bracket, at + 1)) {
+      if (left === 0) return true;
+      left -= 1;
+    }
+  }
+  return false;
 }
 
 /**

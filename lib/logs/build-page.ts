@@ -78,7 +78,7 @@ function again({ recheck, byHand }: BuildPage): Html | undefined {
   if (!recheck && !byHand?.length) return undefined;
   return html`<section>
 <h2>Run it again</h2>
-${recheck && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${byHand?.length && html`<p>Or the same guest by hand:</p>\n<pre class="tail">${byHand.join('\n')}</pre>\n`}</section>
+${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${byHand !== undefined && byHand.length > 0 && html`<p>Or the same guest by hand:</p>\n<pre class="tail">${byHand.join('\n')}</pre>\n`}</section>
 `;
 }
 

@@ -1,7 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { RESULTS, type Result } from '../model/result.ts';
 import { AnsiHtml } from './ansi.ts';
 import { html, pageHead, styles } from './html.ts';
 import { countLines, readLines } from './line-reader.ts';
+import { resultWords } from './result-words.ts';
 import { STAMP } from './stamp.ts';
 import { spellCount, spellSize } from './words.ts';
 
@@ -12,8 +14,9 @@ const HEAD = { lines: 20_000, bytes: 5 << 20 };
 const TAIL = { lines: 80_000, bytes: 19 << 20 };
 /** Bytes shown of one line. */
 const LINE = 8 << 10;
-/** A line of our own that begins or ends a step begins so. */
+/** A line of our own that begins or ends a step begins so; one that ends it closes with the result and how long it took. */
 const HEADING = '=== ';
+const ENDED = new RegExp(`: (${RESULTS.join('|')}) in [0-9.]+ s$`);
 /** Lines that a browser lays out together, when they come into view. */
 const GROUP = 100;
 
@@ -44,8 +47,10 @@ class Groups {
     const shown = this.#ansi.line(said);
     const rest = more > 0 ? ` <em>… ${spellSize(more)} more of this line in the raw log</em>` : '';
     const number = this.#number++;
+    const ended = heading && (ENDED.exec(said)?.[1] as Result | undefined);
+    const mark = ended ? ` class="own ${resultWords(ended).tone}"` : heading ? ' class=own' : '';
     this.#group.push(
-      `<p id=L${number}${heading ? ' class=own' : ''}><a href=#L${number} data-t=${stamp?.[2] ?? '-'}>${number}</a>${shown}${rest}\n`,
+      `<p id=L${number}${mark}><a href=#L${number} data-t=${stamp?.[2] ?? '-'}>${number}</a>${shown}${rest}\n`,
     );
     return this.#group.length === GROUP ? this.end() : '';
   }

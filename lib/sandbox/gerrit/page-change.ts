@@ -32,6 +32,12 @@ export function changePage(gerrit: SandboxGerrit, change: Change, patches: Reado
 <div class="story">
 <section id="results" data-live>${results.length > 0 ? html`<h2>Results</h2>${results.map(resultsTable)}` : waiting(change, gerrit.ciName)}</section>
 <section id="log" data-live><h2>Log</h2><ol class="log">${logEntries(change.messages)}</ol></section>
+<section id="patchsets" data-live><h2>Patchsets</h2>${[...change.patchsets].reverse().map(
+      (
+        one,
+      ) => html`<details class="card patchset" id="ps-${one.number}"><summary><strong>Patchset ${one.number}</strong> <code>${one.revision.slice(0, 8)}</code> <span class="quiet">${one.kind === 'REWORK' ? '' : `${one.kind}, `}${accountOf(one.uploader).name}, ${ago(one.createdOn)}</span></summary>
+<pre class="message">${one.commitMessage.trim()}</pre><pre class="diff">${diffLines(patches.get(one.number) ?? '')}</pre></details>`,
+    )}</section>
 </div>
 <aside>
 <section class="card act"><h2>Comment</h2>
@@ -42,12 +48,6 @@ export function changePage(gerrit: SandboxGerrit, change: Change, patches: Reado
 <section class="card facts" id="facts" data-live>${facts(gerrit, change)}</section>
 </aside>
 </div>
-<section id="patchsets" data-live><h2>Patchsets</h2>${[...change.patchsets].reverse().map(
-      (
-        one,
-      ) => html`<details class="card patchset" id="ps-${one.number}"><summary><strong>Patchset ${one.number}</strong> <code>${one.revision.slice(0, 8)}</code> <span class="quiet">${one.kind === 'REWORK' ? '' : `${one.kind}, `}${accountOf(one.uploader).name}, ${ago(one.createdOn)}</span></summary>
-<pre class="message">${one.commitMessage.trim()}</pre><pre class="diff">${diffLines(patches.get(one.number) ?? '')}</pre></details>`,
-    )}</section>
 </main>`,
   );
 }
