@@ -6,6 +6,7 @@ import { onInput } from './shared/handler.ts';
 import { serveLogs } from './shared/logs.ts';
 import { enter, runtimeOf } from './shared/runtime.ts';
 import { numberOf, rowsOf, textOf } from './shared/settings.ts';
+import { isLoopbackUrl } from './shared/ssh-settings.ts';
 import { text, useTexts } from './shared/texts.ts';
 
 interface Config extends NodeDef {
@@ -28,9 +29,8 @@ export default function (RED: NodeAPI): void {
       days: numberOf(config.days, 30),
       gigabytes: numberOf(config.gigabytes, 50),
     });
-    const { runtime, key } = enter(RED, this, {
-      logs: { root, url: textOf(config.url, served ?? '').replace(/\/+$/, '') },
-    });
+    const url = textOf(config.url, served ?? '').replace(/\/+$/, '');
+    const { runtime, key } = enter(RED, this, { logs: { root, url } });
     const { supervisor, outlet, board } = runtime;
     const branches = numberOf(config.branches, 0);
     const spec = { node: key, type: this.type, name: this.name || this.type, when: 'always', timed: false } as const;
@@ -40,8 +40,15 @@ export default function (RED: NodeAPI): void {
       dir: textOf(row.dir),
     }));
     if (!textOf(config.url) && !served) this.warn(text(this.type, 'status.notServed'));
+    let warned = '';
+    const warnOnce = (words: string): void => {
+      if (words !== warned) this.warn(words);
+      warned = words;
+    };
     onInput(this, (message) =>
       supervisor.gather({ node: key, ...(branches > 0 ? { branches } : {}) }, message, async (build, last) => {
+        const server = runtime.servers.get(build.change.server);
+        if (server && !server.local && isLoopbackUrl(url)) warnOnce(text(this.type, 'status.loopbackUrl', { url }));
         const { outcome, fault } = await runStep(build, spec, outlet, (context) => publishStep(context, { files }));
         if (config.then !== 'keep') await supervisor.end(build);
         const { set, index } = build;

@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import type { When } from '../lib/build/step.ts';
 import { scriptStep } from '../lib/build/steps/script.ts';
+import { noHost } from '../lib/errors/build.ts';
 import { isRecord } from '../lib/model/record.ts';
 import { environmentOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
@@ -37,15 +38,19 @@ export default function (RED: NodeAPI): void {
       const secrets = secretsOf(this.credentials?.secrets, rowsOf<string>(config.secretNames));
       const limit = numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? LONGEST : LONGEST_AFTER);
       const spec = { when, timed: true, ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
+      const openHost = async (signal: AbortSignal) => {
+        // Looked up at each build: a deploy may have changed the configuration node alone.
+        const host = RED.nodes.getNode(config.host) as SshHostNode | null;
+        if (!host) throw noHost(this.name || this.type);
+        return host.open(signal);
+      };
       stepNode(RED, this, spec, (runtime, key) => (context) => {
         const { id } = context.build;
         const topic = context.build.change.project;
         return scriptStep(context, {
           node: this.name || this.type,
           guests,
-          ...(config.target === 'host'
-            ? { host: (signal) => (RED.nodes.getNode(config.host) as SshHostNode).open(signal) }
-            : {}),
+          ...(config.target === 'host' ? { host: openHost } : {}),
           script: config.script ?? '',
           interpreter: textOf(config.interpreter, '/bin/bash -xe'),
           ...(textOf(config.user) ? { user: textOf(config.user) } : {}),

@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { hostWithin } from '../lib/ssh/host-within.ts';
 import type { Host } from '../lib/ssh/types.ts';
 import { hostAdmin } from './shared/admin.ts';
 import { runtimeOf } from './shared/runtime.ts';
@@ -6,7 +7,7 @@ import { SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from '
 import { useTexts } from './shared/texts.ts';
 
 export interface SshHostNode extends Node<Required<SshCredentials>> {
-  /** The machine, over the shared connection, until it is released. */
+  /** The machine, over the shared connection, until it is released; a CiError where it cannot be reached in time. */
   open(signal: AbortSignal): Promise<{ name: string; host: Host; release(): void }>;
 }
 
@@ -18,12 +19,16 @@ export default function (RED: NodeAPI): void {
     'ssh-host',
     function (this: SshHostNode, config: NodeDef & SshConfig) {
       RED.nodes.createNode(this, config);
-      const { pool } = runtimeOf(RED);
+      const { pool, connectLimit } = runtimeOf(RED);
       this.open = async (signal) => {
         const target = await targetOf('host', config, this.credentials, 22);
         const link = pool.acquire(target);
         try {
-          return { name: target.label, host: await link.host(signal), release: () => link.release() };
+          return {
+            name: target.label,
+            host: await hostWithin(link, connectLimit, signal),
+            release: () => link.release(),
+          };
         } catch (error) {
           link.release();
           throw error;

@@ -79,7 +79,13 @@ RED.init(server, {
   flowFile: 'flows.json',
   credentialSecret: 'sandbox',
   telemetry: { enabled: false, updateNotification: false },
-  editorTheme: { tours: false, page: { title: 'Recheck sandbox' }, header: { title: 'Recheck sandbox' } },
+  editorTheme: {
+    tours: false,
+    page: { title: 'Recheck sandbox' },
+    header: { title: 'Recheck sandbox' },
+    // Nothing leaves this machine: the list of installable modules would come from the Internet.
+    palette: { catalogues: [] },
+  },
   logging: {
     file: {
       level: 'info',
@@ -100,7 +106,6 @@ say(
 );
 
 const story = new Story(say, (change) => `${base}/sandbox/${change}`);
-const reported = new Set<string>();
 const sandbox = new Promise<SandboxGerrit>((done) => RED.events.once('recheck:sandbox', done));
 const listening = new Promise<void>((done) => {
   const onStatus = ({ id, status }: { id: string; status: { fill?: string } }) => {
@@ -113,7 +118,6 @@ const listening = new Promise<void>((done) => {
 });
 RED.events.on('recheck:event', (event: BuildEvent) => {
   story.take(event);
-  if (event.kind === 'report' && event.state.state === 'posted') reported.add(event.label);
   RED.events.emit('recheck:told');
 });
 
@@ -140,12 +144,12 @@ if (gerrit.restored) {
 }
 say('\nNow comment "my-ci recheck" on a change, or move a wire in the editor and deploy. Ctrl-C stops.');
 
-/** Uploads a sample patchset and waits until its review is posted. */
+/** Uploads a sample patchset and waits until its review was told of. */
 async function runSample(kind: 'good' | 'broken'): Promise<void> {
   const change = await gerrit.uploadSample(kind);
   await new Promise<void>((done) => {
     const look = () => {
-      if (!reported.has(`${change},1`)) return;
+      if (!story.reported.has(`${change},1`)) return;
       RED.events.off('recheck:told', look);
       done();
     };

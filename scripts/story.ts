@@ -11,7 +11,12 @@ const QUIET = new Set(['metadata-server', 'publish-logs']);
 
 export class Story {
   readonly #say: (line: string) => void;
+  /** Patchsets whose review was told of, such as `1,1`. */
+  readonly reported = new Set<string>();
   readonly #told = new Set<string>();
+  /** Builds of a set that run, and its report that waits for their end. */
+  readonly #running = new Map<string, Set<string>>();
+  readonly #held = new Map<string, BuildEvent & { kind: 'report' }>();
   readonly #page: (change: number) => string;
 
   constructor(say: (line: string) => void, page: (change: number) => string) {
@@ -26,6 +31,10 @@ export class Story {
       const where = change.number === undefined ? change.ref : `change ${change.number}, patchset ${change.patchset}`;
       this.#say(`\n${where} on ${change.project}: "${change.subject ?? ''}"`);
     }
+    if (event.kind === 'build-started' && build) {
+      const { id } = build.set;
+      this.#running.set(id, (this.#running.get(id) ?? new Set()).add(build.id));
+    }
     if (event.kind === 'build-ended' && build) {
       const steps = build.steps
         .filter((step) => !QUIET.has(step.type))
@@ -34,8 +43,22 @@ export class Story {
         `  ${build.job.padEnd(7)} ${[...steps, `${event.result} in ${formatDuration(event.duration)}`].join(' · ')}`,
       );
     }
+    if (event.kind === 'build-ended' && build) this.#ended(build.set.id, build.id);
     if (event.kind === 'warning') this.#say(`  ! ${event.message}`);
-    if (event.kind === 'report') this.#report(event);
+    if (event.kind === 'report') {
+      // A review is often there before the last guest is gone: it is told of after the jobs that it tells of.
+      if (this.#running.has(event.set)) this.#held.set(event.set, event);
+      else this.#report(event);
+    }
+  }
+
+  #ended(set: string, build: string): void {
+    const running = this.#running.get(set);
+    if (!running?.delete(build) || running.size > 0) return;
+    this.#running.delete(set);
+    const report = this.#held.get(set);
+    this.#held.delete(set);
+    if (report) this.#report(report);
   }
 
   #report(event: BuildEvent & { kind: 'report' }): void {
@@ -43,6 +66,7 @@ export class Story {
     const first = state.message.split('\n', 1)[0] ?? '';
     const page = this.#page(Number.parseInt(event.label, 10));
     if (state.state === 'posted') {
+      this.reported.add(event.label);
       this.#say(`review posted: ${state.vote ?? 'no vote'}     ${page}`);
       this.#say(first);
       for (const warning of state.warnings) this.#say(`  ! ${warning}`);

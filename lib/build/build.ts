@@ -45,8 +45,10 @@ export class Build {
   readonly running = new Set<RunningStep>();
   /** Aborted when the build is; steps that run always have a signal of their own. */
   readonly work = new AbortController();
-  /** What our nodes sent last, each: kept to send it again where a deploy closed the node that it waited in. */
+  /** What our nodes sent last, each: kept to send it when a deploy is over, and for a build whose message is lost. */
   readonly inFlight = new Map<string, { port: number; message: Message }>();
+  /** Our nodes whose message in flight could not be delivered, since a deploy was on or took them out. */
+  readonly undelivered = new Set<string>();
   /** Nodes at which the build's branches are gathered or were acted on. */
   readonly gathered = new Map<string, Gathering>();
   env: Record<string, string>;
@@ -108,20 +110,25 @@ export class Build {
   /** What the build's page shows. */
   page(): BuildPage {
     const { request } = this.set;
+    const { guests, byHand } = this.lease.story();
     return {
-      build: { ...this.view(), result: this.endedAt ? (this.result ?? 'SUCCESS') : this.result },
+      build: { ...this.view(), guests, result: this.endedAt ? (this.result ?? 'SUCCESS') : this.result },
       change: this.change,
       ...(this.endedAt ? { endedAt: this.endedAt.toISOString() } : {}),
       reason: request.trigger.reason,
       running: [...this.running].map((step) => step.name).join(', ') || undefined,
       recheck: request.recheck,
-      byHand: this.lease.byHand(),
+      byHand,
     };
   }
 
   /** The first result that is not SUCCESS wins. */
   settle(result: Result): void {
     if (result !== 'SUCCESS') this.result ??= result;
+  }
+
+  get aborted(): boolean {
+    return this.work.signal.aborted;
   }
 
   /** Ends its running steps that are not run always. The result is the reason's. */
@@ -131,8 +138,12 @@ export class Build {
     this.work.abort(reason);
   }
 
-  /** Takes what users' own nodes put on the message: variables and a result. Gives what was wrong with it. */
-  take(message: Message): CiError[] {
+  /**
+   * Takes what users' own nodes put on the message: variables and a result. Gives what was wrong with it.
+   *
+   * @param sender name of the node that sent it
+   */
+  take(message: Message, sender: string): CiError[] {
     const wrong: CiError[] = [];
     if (isRecord(message.env)) {
       for (const [name, value] of Object.entries(message.env)) {
@@ -154,7 +165,7 @@ export class Build {
     delete message.result;
     delete message['comments'];
     if (message.build !== undefined && !this.#views.has(fingerprint(message.build))) {
-      wrong.push(editedByHand(this.positions.sender));
+      wrong.push(editedByHand(sender));
     }
     return wrong;
   }
@@ -162,7 +173,7 @@ export class Build {
   /** Starts the job's time with its first timed step; gives the reason where it is up. */
   startClock(): CiError | undefined {
     this.#clock ??= setTimeout(() => {
-      this.#timeUp = jobTimeUp(Math.round(this.spec.timeout / 60_000));
+      this.#timeUp = jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2)));
       for (const step of this.running) if (step.timed) step.controller.abort(this.#timeUp);
     }, this.spec.timeout).unref();
     return this.#timeUp;

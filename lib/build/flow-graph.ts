@@ -54,6 +54,18 @@ export class FlowGraph {
     return this.#nodes.get(split(key).id)?.type;
   }
 
+  /**
+   * Whether a node gives a message on to another without sending it: a link out to its link in, a returning one to a
+   * link call.
+   */
+  handsTo(from: string, to: string): boolean {
+    const { inside, id } = split(from);
+    const node = this.#nodes.get(id);
+    if (node?.type !== 'link out') return false;
+    if (node.mode === 'return') return this.typeOf(to) === 'link call';
+    return (node.links ?? []).some((link) => this.#linkKey(inside, link) === to);
+  }
+
   /** All nodes that a message sent from there can come to, nearest first; without `port`, by any output. */
   reach(from: string, port?: number): Reached[] {
     const seen = new Set<string>();

@@ -35,6 +35,8 @@ export class Lease {
   /** The way to its guests' metadata, once it was opened. */
   metadata: MetadataLink | undefined;
   readonly guests = new Map<string, Guest>();
+  /** Its guests as they were before they were given back: a build's page tells where it ran. */
+  #past: { guests: Record<string, GuestView>; byHand: string[] } = { guests: {}, byHand: [] };
   /** Given back last, in this order: the metadata link, the slot. */
   readonly #returns: { what: string; undo: () => Promise<void> }[] = [];
 
@@ -57,9 +59,12 @@ export class Lease {
     return views;
   }
 
-  /** The commands that boot the same guests by hand, where the worker can tell. */
-  byHand(): string[] {
-    return [...this.guests.values()].flatMap((guest) => guest.worker.byHand?.(guest.image, guest.name) ?? []);
+  /** Where the build runs or, once all was given back, where it ran; with the commands that boot the same guests by hand. */
+  story(): { guests: Record<string, GuestView>; byHand: string[] } {
+    if (this.guests.size === 0) return this.#past;
+    const guests = [...this.guests.values()];
+    const byHand = guests.flatMap((guest) => guest.worker.byHand?.(guest.image, guest.name) ?? []);
+    return { guests: this.guestViews(), byHand };
   }
 
   /**
@@ -67,6 +72,7 @@ export class Lease {
    * could not be removed stays noted, so that another call tries it again.
    */
   async release(saveConsole: (guest: string, console: Readable) => Promise<void>): Promise<CiError[]> {
+    this.#past = this.story();
     const faults: CiError[] = [];
     const attempt = async (what: string, undo: () => Promise<void>): Promise<boolean> => {
       try {

@@ -10,6 +10,8 @@ const QUIET = 250;
 const DROPPED = 2_000;
 /** Milliseconds between two looks. */
 const LOOK = 100;
+/** Milliseconds for which a deploy is waited for: then its flows were stopped, or did not start. */
+const LONGEST_DEPLOY = 10 * 60_000;
 
 /** Core nodes with which a user leaves a report out on purpose, behind publish-logs. */
 const FILTERS = new Set(['switch', 'rbe']);
@@ -28,6 +30,7 @@ export class Recovery {
   readonly #actions: Actions;
   #timer: NodeJS.Timeout | undefined;
   #reach: { graph: FlowGraph; known: Map<string, Set<string>> } | undefined;
+  #pausedAt: number | undefined;
   readonly #waiting = new Set<{ ready(): boolean; resolve(): void }>();
 
   constructor(outlet: Outlet, builds: () => Iterable<Build>, actions: Actions) {
@@ -50,9 +53,10 @@ export class Recovery {
     const ready = (): boolean => {
       const still = Date.now() - build.positions.movedAt;
       if (build.running.size > 0) return false;
-      if (spec.branches !== undefined) return here.arrived >= spec.branches || still > build.set.request.idle;
+      if (spec.branches !== undefined)
+        return here.arrived >= spec.branches || still > (build.aborted ? QUIET : build.set.request.idle);
       if (!build.positions.any(comes)) return true;
-      return still > (build.positions.held(comes) ? build.set.request.idle : QUIET);
+      return still > (build.positions.held(comes) && !build.aborted ? build.set.request.idle : QUIET);
     };
     if (ready()) return Promise.resolve();
     return new Promise((resolve) => {
@@ -77,7 +81,33 @@ export class Recovery {
     this.#timer = undefined;
   }
 
+  /** Looks no more until a deploy has ended: its nodes come and go, and nothing is lost by that. */
+  pause(): void {
+    this.#pausedAt ??= Date.now();
+  }
+
+  resume(): void {
+    this.#pausedAt = undefined;
+  }
+
+  get paused(): boolean {
+    return this.#pausedAt !== undefined && Date.now() - this.#pausedAt < LONGEST_DEPLOY;
+  }
+
+  /** Whether a message at a node can come to any publish-logs or gerrit-review. */
+  leads(node: string): boolean {
+    const type = this.#outlet.graph().typeOf(node);
+    return type === 'publish-logs' || type === 'gerrit-review' || this.#reachable(node).size > 0;
+  }
+
+  /** Whether one message out of a node stands for many that came to it. */
+  gathers(node: string): boolean {
+    const type = this.#outlet.graph().typeOf(node);
+    return type === 'join' || type === 'batch';
+  }
+
   #look(): void {
+    if (this.paused) return;
     for (const waiter of this.#waiting) {
       if (!waiter.ready()) continue;
       this.#waiting.delete(waiter);
@@ -103,7 +133,8 @@ export class Recovery {
     }
     const idle = set.builds.every((build) => {
       const still = Date.now() - build.positions.movedAt;
-      return !build.positions.any(() => true) ? still > DROPPED * 2 : still > set.request.idle;
+      const comes = (node: string) => this.leads(node) && !this.gathers(node);
+      return still > (build.positions.held(comes) ? set.request.idle : DROPPED * 2);
     });
     if (idle && [...set.arrived.keys()].every((review) => set.reported.has(review))) this.#actions.forget(set);
   }
@@ -113,7 +144,7 @@ export class Recovery {
     if (build.set.arrived.get(review)?.builds.has(build.id)) return true;
     if (!this.#targetsOf(build).some((target) => target.key === review)) return true;
     const still = Date.now() - build.positions.movedAt;
-    const comes = (node: string) => this.#reaches(node, review) && !this.#gathers(node);
+    const comes = (node: string) => this.#reaches(node, review) && !this.gathers(node);
     return still > (build.positions.held(comes) ? build.set.request.idle : QUIET);
   }
 
@@ -123,23 +154,22 @@ export class Recovery {
     if (build.inFlight.size === 0 || build.lost || build.running.size > 0) return;
     if ([...build.gathered.values()].some((here) => here.state !== 'done')) return;
     const still = Date.now() - build.positions.movedAt;
-    const onItsWay = build.positions.any((node) => this.#leads(node));
-    const heldBack = build.positions.held((node) => this.#leads(node));
-    if (still < (heldBack ? build.set.request.idle : onItsWay ? DROPPED : QUIET)) return;
+    const comes = (node: string) => this.leads(node);
+    const heldBack = build.positions.held(comes) && !build.aborted;
+    if (still < (heldBack ? build.set.request.idle : build.positions.any(comes) ? DROPPED : QUIET)) return;
     if (build.endedAt) this.#lostBehind(build);
     else this.#lostBefore(build);
   }
 
   #lostBefore(build: Build): void {
     const last = build.positions.last.node;
+    // Of an aborted build nothing is waited for; that its message rests somewhere is no loss.
+    if (!build.aborted) this.#sayLost(build, last);
     build.settle('ERROR');
-    const ran = build.steps.findLast((step) => step.node === last);
-    const lost = messageLost(ran?.name ?? this.#outlet.graph().nameOf(last));
-    build.say(lost.message);
     build.positions.clear();
     build.positions.movedAt = Date.now();
-    this.#outlet.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message: lost.message });
-    const ahead = [...this.targetsFrom(last), ...this.#targetsOf(build)].filter(
+    // What was deleted under it may have cut the way that it had when it started.
+    const ahead = [...this.targetsFrom(last), ...this.#targetsOf(build), ...build.targets].filter(
       (target) => !build.gathered.has(target.key),
     );
     const target =
@@ -149,6 +179,13 @@ export class Recovery {
     void this.#actions.end(build);
   }
 
+  #sayLost(build: Build, last: string): void {
+    const ran = build.steps.findLast((step) => step.node === last);
+    const { message } = messageLost(ran?.name ?? this.#outlet.graph().nameOf(last));
+    build.say(message);
+    this.#outlet.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
+  }
+
   /** An ended build that came to no review: given to the nearest, unless a filter behind publish-logs took it out. */
   #lostBehind(build: Build): void {
     build.lost = true;
@@ -156,7 +193,9 @@ export class Recovery {
     if (build.set.superseded || FILTERS.has(last.type)) return;
     const { arrived } = build.set;
     if ([...arrived.values()].some((there) => there.builds.has(build.id))) return;
-    const reviews = this.targetsFrom(last.node).filter(({ type }) => type === 'gerrit-review');
+    const isReview = ({ type }: { type: string }) => type === 'gerrit-review';
+    const cut = !this.#targetsOf(build).some(isReview);
+    const reviews = [...this.targetsFrom(last.node), ...(cut ? build.targets : [])].filter(isReview);
     // A join gathers builds: one message then stands for all of them.
     if (reviews.some(({ key }) => arrived.has(key))) return;
     if (reviews[0]) this.#outlet.hand(reviews[0].key, this.#message(build));
@@ -172,16 +211,6 @@ export class Recovery {
   #targetsOf(build: Build): { key: string; type: string }[] {
     const { node } = build.set.request;
     return this.#outlet.graph().has(node) ? this.targetsFrom(node, build.spec.port) : build.targets;
-  }
-
-  #gathers(node: string): boolean {
-    const type = this.#outlet.graph().typeOf(node);
-    return type === 'join' || type === 'batch';
-  }
-
-  #leads(node: string): boolean {
-    const type = this.#outlet.graph().typeOf(node);
-    return type === 'publish-logs' || type === 'gerrit-review' || this.#reachable(node).size > 0;
   }
 
   #reaches(node: string, target: string): boolean {

@@ -49,11 +49,12 @@ export async function runStep(
   const running: RunningStep = { node: spec.node, name: spec.name, timed: spec.timed, controller };
   const signal = spec.when === 'passing' ? AbortSignal.any([controller.signal, build.work.signal]) : controller.signal;
   const started = Date.now();
+  const whose = { label: build.label, id: build.id, jobs: build.set.request.node, node: spec.node };
   const line = (build.log?.console.lines ?? 0) + 1;
   build.running.add(running);
   build.say(`=== ${spec.name}`);
   build.log?.update(build.page());
-  outlet.observe({ kind: 'step-started', label: build.label, node: spec.node, at: started });
+  outlet.observe({ kind: 'step-started', ...whose, at: started });
   let outcome: StepOutcome;
   let fault: CiError | undefined;
   try {
@@ -64,13 +65,7 @@ export async function runStep(
       build,
       signal,
       progress: (what, values) =>
-        outlet.observe({
-          kind: 'step-progress',
-          label: build.label,
-          node: spec.node,
-          what,
-          ...(values ? { values } : {}),
-        }),
+        outlet.observe({ kind: 'step-progress', ...whose, what, ...(values ? { values } : {}) }),
     });
   } catch (error) {
     // An aborted wait may surface as any error: the reason is what counts.
@@ -104,8 +99,7 @@ export async function runStep(
   build.log?.update(build.page());
   outlet.observe({
     kind: 'step-ended',
-    label: build.label,
-    node: spec.node,
+    ...whose,
     result: outcome.result,
     duration: record.duration,
     ...(outcome.message === undefined ? {} : { message: outcome.message }),

@@ -2,18 +2,18 @@ import type { Engine } from '../engine/types.ts';
 import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { openBuildLog } from '../logs/build-log.ts';
-import type { Owner, Worker } from '../worker/types.ts';
+import type { Worker } from '../worker/types.ts';
 import { Build, type Gathering } from './build.ts';
 import { BuildSet } from './buildset.ts';
+import { Courier } from './courier.ts';
+import type { Stop } from './positions.ts';
 import type { ReportEntry } from './poster.ts';
+import { reap } from './reap.ts';
 import { Recovery } from './recovery.ts';
 import { Room } from './room.ts';
 import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
 import type { Message, Outlet, StartRequest } from './types.ts';
 import { LEASE_SECONDS, Undertaker } from './undertaker.ts';
-
-/** Milliseconds that clearing up after a crash may take. */
-const REAP_LIMIT = 120_000;
 
 /** What the engine keeps of a build. */
 export interface RunData {
@@ -37,6 +37,7 @@ export class Supervisor {
   readonly #outlet: Outlet;
   readonly #builds = new Map<string, Build>();
   readonly #recovery: Recovery;
+  readonly #courier: Courier;
   readonly #undertaker: Undertaker;
 
   constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet) {
@@ -51,6 +52,7 @@ export class Supervisor {
         for (const build of set.builds) this.#builds.delete(build.id);
       },
     });
+    this.#courier = new Courier(outlet, this.#recovery);
   }
 
   /** Told when all builds of a set are in at a gerrit-review. */
@@ -118,17 +120,25 @@ export class Supervisor {
    */
   async step(spec: StepSpec, message: Message, work: StepWork): Promise<CiError | undefined> {
     const build = this.#receive(spec.node, message);
+    // Long ended by a person's wish; what a delay held comes now, and goes nowhere.
+    if (build?.endedAt && build.aborted) return undefined;
     if (!build || build.endedAt) {
       this.#outlet.deliver(spec.node, 0, message);
-      return noBuild(spec.name);
+      // A late branch is spoken of where it comes too late.
+      return build && this.#recovery.targetsFrom(spec.node).length > 0 ? undefined : noBuild(spec.name);
     }
     if (!runs(spec.when, build.result !== undefined)) {
       this.#outlet.observe({ kind: 'step-passed', label: build.label, node: spec.node });
-      this.#send(build, spec.node, 0, message);
+      this.#courier.send(build, spec.node, 0, message);
       return undefined;
     }
     const { outcome, fault } = await runStep(build, spec, this.#outlet, work);
-    this.#send(build, spec.node, 0, outcome.payload === undefined ? message : { ...message, payload: outcome.payload });
+    this.#courier.send(
+      build,
+      spec.node,
+      0,
+      outcome.payload === undefined ? message : { ...message, payload: outcome.payload },
+    );
     return fault;
   }
 
@@ -148,8 +158,8 @@ export class Supervisor {
     }
     const here = build.gathered.get(spec.node);
     if (here && here.state !== 'gathering') {
-      // A Catch node's copy of a message whose original went its way is no branch.
-      if (message['error'] !== undefined) return undefined;
+      // A Catch node's copy of a message whose original went its way is no branch; one of an aborted build is no news.
+      if (message['error'] !== undefined || build.aborted) return undefined;
       const late = lateBranch(build.label, this.#outlet.graph().nameOf(spec.node));
       this.#outlet.observe({ kind: 'warning', label: build.label, node: spec.node, message: late.message });
       return undefined;
@@ -174,7 +184,7 @@ export class Supervisor {
 
   /** Sends a build's message on from a gathering node. */
   send(build: Build, node: string, port: number, message: Message): void {
-    this.#send(build, node, port, message);
+    this.#courier.send(build, node, port, message);
   }
 
   /** Notes that a build came to a gerrit-review. */
@@ -203,27 +213,24 @@ export class Supervisor {
   }
 
   /** A message of a build was sent from a node to others. */
-  moved(id: string, from: string, ours: boolean, to: Parameters<Build['positions']['sent']>[2]): void {
-    this.#builds.get(id)?.positions.sent(from, ours, to);
+  moved(message: Message, from: string, ours: boolean, to: Stop[]): void {
+    const build = this.#builds.get(message.build?.id ?? '');
+    if (build) this.#courier.moved(build, message, from, ours, to);
   }
 
-  /** A deploy has ended: messages that waited in closed nodes are sent again from where they came. */
+  /** A deploy has begun. */
+  deploying(): void {
+    this.#courier.deploying();
+  }
+
+  /** A deploy has ended. */
   deployed(): void {
-    for (const build of this.#builds.values()) {
-      for (const origin of build.positions.takeDead()) {
-        const last = build.inFlight.get(origin);
-        if (last) this.#send(build, origin, last.port, last.message);
-      }
-    }
+    this.#courier.deployed(this.builds());
   }
 
-  /** Ends what a crash left on a worker: every domain and clone that belongs to no build of this process. */
-  async reap(worker: Worker): Promise<void> {
-    const limit = { signal: AbortSignal.timeout(REAP_LIMIT) };
-    const stray = ({ owner }: { owner: Owner }) => this.#builds.get(owner.build)?.attempt !== owner.attempt;
-    for (const { domain } of (await worker.hypervisor.list(limit)).filter(stray))
-      await worker.hypervisor.stop(domain, limit);
-    for (const { name } of (await worker.storage.list(limit)).filter(stray)) await worker.storage.remove(name, limit);
+  /** Ends what a crash left on a worker: all that belongs to no build of this process. */
+  reap(worker: Worker): Promise<void> {
+    return reap(worker, (owner) => this.#builds.get(owner.build)?.attempt === owner.attempt);
   }
 
   /** Ends all builds for good, as when the process stops. */
@@ -267,25 +274,19 @@ export class Supervisor {
       build: build.view(),
       change: build.change,
     });
-    this.#send(build, request.node, build.spec.port, this.#outlet.copy(request.message));
+    this.#courier.send(build, request.node, build.spec.port, this.#outlet.copy(request.message));
   }
 
   /** Notes a message's arrival and takes what users' nodes put on it. */
   #receive(node: string, message: Message): Build | undefined {
     const build = this.#builds.get(message.build?.id ?? '');
     if (!build) return undefined;
-    for (const wrong of build.take(message)) {
+    const sender = this.#outlet.graph().nameOf(build.positions.senderTo(node));
+    for (const wrong of build.take(message, sender)) {
       this.#outlet.observe({ kind: 'warning', label: build.label, node, message: wrong.message });
     }
     build.positions.left(node);
     return build;
-  }
-
-  #send(build: Build, node: string, port: number, message: Message): void {
-    const next: Message = { ...message, change: build.change, build: build.view() };
-    build.inFlight.set(node, { port, message: this.#outlet.copy(next) });
-    build.positions.sent(node, true, []);
-    this.#outlet.deliver(node, port, next);
   }
 
   #supersede(id: string, request: StartRequest): void {

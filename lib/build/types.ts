@@ -62,8 +62,10 @@ export interface Place {
 export interface Outlet {
   /** Sends a message from a node's output. False where the node is not there. */
   deliver(node: string, port: number, message: Message): boolean;
-  /** Gives a message to a node as if it came over a wire. False where the node is not there. */
+  /** Gives a message to a node, a foreign one too, as if it came over a wire. False where the node is not there. */
   hand(node: string, message: Message): boolean;
+  /** The place that a node is now; undefined where it is not there. */
+  place(node: string): Place | undefined;
   /** The wires as deployed now. */
   graph(): FlowGraph;
   /** Where a publish-logs node puts its logs; undefined where the node is not there. */
@@ -75,14 +77,21 @@ export interface Outlet {
 }
 
 /** What happens in builds, for whoever shows it. */
-export type BuildEvent = { label: string; build?: BuildView; change?: ChangeInfo } & (
+export type BuildEvent = {
+  /** `1234,2`, or the ref. */
+  label: string;
+  /** The build's id, and the key of the ci-jobs node that started it: of steps. */
+  id?: string;
+  jobs?: string;
+  build?: BuildView;
+  change?: ChangeInfo;
+} & (
   | { kind: 'build-started'; node: string }
   | { kind: 'build-ended'; node: string; result: Result; duration: number }
   | { kind: 'step-started'; node: string; at: number }
   | { kind: 'step-progress'; node: string; what: string; values?: Record<string, string | number> }
   | { kind: 'step-ended'; node: string; result: Result; duration: number; message?: string }
   | { kind: 'step-passed'; node: string }
-  | { kind: 'waiting'; node: string; position: number }
   | { kind: 'warning'; node: string; message: string }
   | { kind: 'report'; node: string; set: string; state: ReportState }
 );

@@ -35,7 +35,9 @@ export class Undertaker {
   /** Gives back what the build holds; what stays is said and tried again. */
   async release(build: Build, tries = 0): Promise<void> {
     const faults = await build.lease.release(async (guest, console) => {
-      await build.log?.addFile(`consoles/${guest}.log`, console);
+      // One that nobody reads would keep its file open.
+      if (build.log) await build.log.addFile(`consoles/${guest}.log`, console);
+      else console.destroy();
     });
     for (const fault of faults) {
       build.say(fault.message);

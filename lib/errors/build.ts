@@ -47,6 +47,13 @@ export const noImage = (node: string): CiError =>
     result: 'ERROR',
   });
 
+export const noHost = (node: string): CiError =>
+  new CiError({
+    code: 'build/no-host',
+    message: `${node}: no SSH host is chosen. Choose one in the node's form.`,
+    result: 'ERROR',
+  });
+
 export const strangersCode = (worker: string): CiError =>
   new CiError({
     code: 'build/strangers-code',

@@ -29,6 +29,11 @@ export class CiError extends Error {
     this.result = fields.result ?? 'NODE_FAILURE';
     this.transient = fields.transient ?? false;
   }
+
+  /** The sentence alone, wherever it is shown as text. */
+  override toString(): string {
+    return this.message;
+  }
 }
 
 /** The words of anything thrown, without a stack. */

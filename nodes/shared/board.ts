@@ -12,11 +12,16 @@ interface Busy {
 interface Row {
   type: string;
   busy: Map<string, Busy>;
+  /** Of ci-jobs: its builds that wait for room, by id. */
+  waiting: Set<string>;
   passed: number;
   failed: number;
   /** What is shown while nothing runs. */
   rest?: NodeStatus;
 }
+
+/** Types that say so while they wait for their first build. */
+const READY = new Set(['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publish-logs']);
 
 /** How a status reaches a node; false where the node is not there now. */
 export type ShowStatus = (node: string, status: NodeStatus) => boolean;
@@ -39,31 +44,32 @@ export class Board {
   /** A node was deployed: it shows what it showed before, or that it is ready. */
   enter(node: string, type: string): void {
     const row = this.#rows.get(node);
-    if (row && row.type === type) this.#paint(node, row);
-    else this.#rows.set(node, { type, busy: new Map(), passed: 0, failed: 0 });
+    if (row?.type !== type) this.#rows.set(node, { type, busy: new Map(), waiting: new Set(), passed: 0, failed: 0 });
+    if (READY.has(type)) this.#paint(node, this.#rows.get(node)!);
   }
 
   take(event: BuildEvent): void {
+    this.#noteWaiting(event);
     const row = this.#rows.get(event.node);
     if (!row) return;
     switch (event.kind) {
       case 'build-started':
         row.busy.set(event.build!.id, { label: event.label, at: Date.now() });
+        row.rest = undefined;
         break;
       case 'build-ended':
         row.busy.delete(event.build!.id);
-        row.rest = undefined;
         break;
       case 'step-started':
-        row.busy.set(event.label, { label: event.label, at: event.at });
+        row.busy.set(event.id ?? event.label, { label: event.label, at: event.at });
         break;
       case 'step-progress': {
-        const busy = row.busy.get(event.label);
+        const busy = row.busy.get(event.id ?? event.label);
         if (busy) Object.assign(busy, { what: event.what, values: event.values });
         break;
       }
       case 'step-ended':
-        row.busy.delete(event.label);
+        row.busy.delete(event.id ?? event.label);
         if (event.result === 'SUCCESS') {
           row.passed += 1;
           row.rest = undefined;
@@ -94,6 +100,16 @@ export class Board {
     this.#tick = undefined;
   }
 
+  /** Shows on a ci-jobs node how many of its builds wait for room. */
+  #noteWaiting(event: BuildEvent): void {
+    const row = this.#rows.get(event.jobs ?? '');
+    if (!row || !event.id) return;
+    const before = row.waiting.size;
+    if (event.kind === 'step-progress' && event.what === 'waiting') row.waiting.add(event.id);
+    else row.waiting.delete(event.id);
+    if (row.waiting.size !== before) this.#paint(event.jobs!, row);
+  }
+
   #trouble(event: BuildEvent & { kind: 'step-ended' }): string {
     const step = event.message?.match(/exit \d+|signal \w+/)?.[0];
     return `${event.result}: ${step ?? event.message ?? ''}`.slice(0, 60);
@@ -112,18 +128,25 @@ export class Board {
     }
   }
 
-  #status({ type, busy, passed, failed, rest }: Row): NodeStatus {
+  #status({ type, busy, waiting, passed, failed, rest }: Row): NodeStatus {
     const first = busy.values().next().value;
     if (type === 'ci-jobs') {
       if (!first) return rest ?? { fill: 'grey', shape: 'dot', text: text(type, 'status.idle') };
-      return { fill: 'blue', shape: 'dot', text: text(type, 'status.running', { count: busy.size }) };
+      if (waiting.size === 0)
+        return { fill: 'blue', shape: 'dot', text: text(type, 'status.running', { running: busy.size }) };
+      const counts = { running: busy.size - waiting.size, waiting: waiting.size };
+      return {
+        fill: 'blue',
+        shape: counts.running > 0 ? 'dot' : 'ring',
+        text: text(type, 'status.runningWaiting', counts),
+      };
     }
     if (first) {
-      const waiting = first.what === 'waiting';
+      const held = first.what === 'waiting';
       const what = first.what ? ` ${text(type, `status.${first.what}`, first.values)}` : '';
       const more = busy.size > 1 ? ` +${busy.size - 1}` : '';
-      const shape = waiting ? 'ring' : 'dot';
-      return { fill: waiting ? 'yellow' : 'blue', shape, text: `${first.label}${more}${what} ${seconds(first.at)}` };
+      const shape = held ? 'ring' : 'dot';
+      return { fill: held ? 'yellow' : 'blue', shape, text: `${first.label}${more}${what} ${seconds(first.at)}` };
     }
     if (rest) return rest;
     if (passed + failed === 0) return { fill: 'grey', shape: 'dot', text: text(type, 'status.ready') };

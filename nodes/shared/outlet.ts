@@ -1,6 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import type { BuildSet } from '../../lib/build/buildset.ts';
 import { FlowGraph, type FlowNode } from '../../lib/build/flow-graph.ts';
+import type { Stop } from '../../lib/build/positions.ts';
 import type { BuildEvent, Message, Outlet, Place } from '../../lib/build/types.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';
@@ -16,8 +17,9 @@ export interface Offer {
 interface RuntimeNode {
   id: string;
   type: string;
-  /** The flow it runs in; Node-RED's own. */
-  _flow?: { getNode?(id: string, here?: boolean): RuntimeNode | null };
+  receive(message: object): void;
+  /** The flow it runs in; Node-RED's own. A subflow's instance knows the ids that it gave to the nodes inside. */
+  _flow?: { getNode?(id: string, here?: boolean): RuntimeNode | null; node_map?: Record<string, { id: string }> };
 }
 
 interface SendEvent {
@@ -52,9 +54,14 @@ export class FlowOutlet implements Outlet {
   }
 
   hand(key: string, message: Message): boolean {
-    const entry = this.#registry.get(key);
-    entry?.node.receive(message as never);
-    return entry !== undefined;
+    const node = this.#node(key);
+    node?.receive(message);
+    return node !== undefined;
+  }
+
+  place(key: string): Place | undefined {
+    const node = this.#node(key);
+    return node && placeOf(node);
   }
 
   graph(): FlowGraph {
@@ -78,25 +85,37 @@ export class FlowOutlet implements Outlet {
     this.#observe(event);
   }
 
+  /** The deployed node of a key, ours or not; inside a subflow by way of the instances that it stands in. */
+  #node(key: string): RuntimeNode | undefined {
+    const [first, ...inner] = key.split('/');
+    let node = (this.#red.nodes.getNode(first!) ?? undefined) as RuntimeNode | undefined;
+    for (const id of inner) {
+      const flow = node?._flow;
+      node = flow?.getNode?.(flow.node_map?.[id]?.id ?? '', true) ?? undefined;
+    }
+    return node;
+  }
+
   /**
-   * Tells the supervisor of every message of a build that moves, and of every deploy.
+   * Tells the supervisor of every message of a build that moves, and of every deploy, when it begins and when it ends.
    *
    * @returns undoes it
    */
   follow(
-    moved: (build: string, from: string, ours: boolean, to: { node: string; type: string; place: Place }[]) => void,
+    moved: (message: Message, from: string, ours: boolean, to: Stop[]) => void,
+    deploying: () => void,
     deployed: () => void,
   ): () => void {
     const onSend = (events: SendEvent[]) => {
-      const id = events[0]?.msg.build?.id;
+      const message = events[0]?.msg;
       const source = events[0]?.source.node;
-      if (id === undefined || !source) return;
+      if (message?.build?.id === undefined || !source) return;
       const from = nodeKey(source);
       const to = events.flatMap(({ destination }) => {
         const node = source._flow?.getNode?.(destination.id);
         return node ? [{ node: nodeKey(node), type: node.type, place: placeOf(node) }] : [];
       });
-      moved(id, from, this.#registry.get(from) !== undefined, to);
+      moved(message, from, this.#registry.get(from) !== undefined, to);
     };
     const onFlows = () => {
       this.#graph = undefined;
@@ -107,9 +126,11 @@ export class FlowOutlet implements Outlet {
       events: NodeJS.EventEmitter;
     };
     hooks.add('onSend.recheck', onSend as never);
+    events.on('flows:stopping', deploying);
     events.on('flows:started', onFlows);
     return () => {
       hooks.remove('onSend.recheck');
+      events.off('flows:stopping', deploying);
       events.off('flows:started', onFlows);
     };
   }

@@ -36,6 +36,8 @@ export interface Runtime {
   baseUrl: string | undefined;
   knownHosts: KnownHosts;
   pool: LinkPool;
+  /** Milliseconds that a step waits for a connection to an ssh-host. */
+  connectLimit: number;
   streams: StreamPool;
   registry: Registry<Offer>;
   board: Board;
@@ -51,6 +53,9 @@ export interface Runtime {
   /** Told of every event of builds; returns what undoes it. */
   onEvent(listener: (event: BuildEvent) => void): () => void;
 }
+
+/** A machine that restarts is back within this. */
+const CONNECT_LIMIT = 60_000;
 
 let runtime: Runtime | undefined;
 
@@ -102,6 +107,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   };
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),
+    () => supervisor.deploying(),
     () => supervisor.deployed(),
   );
   const streams = new StreamPool();
@@ -111,6 +117,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
     baseUrl: baseUrl(RED),
     knownHosts,
     pool,
+    connectLimit: CONNECT_LIMIT,
     streams,
     registry,
     board,

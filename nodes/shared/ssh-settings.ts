@@ -43,16 +43,22 @@ export async function targetOf(
         });
   const passphrase = credentials?.passphrase;
   const hostKey = textOf(config.hostKey);
+  const user = textOf(config.user);
   return {
     label,
     host,
     port: numberOf(config.port, port, 1),
-    user: textOf(config.user),
+    user,
     privateKey,
     ...(passphrase ? { passphrase } : {}),
     ...(hostKey ? { hostKey } : {}),
+    // Gerrit keeps its keys by itself.
+    ...(kind === 'gerrit' ? { keysPlace: `the SSH keys in the settings of Gerrit's account ${user}` } : {}),
   };
 }
 
 /** Whether a host is this machine. */
 export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host.trim());
+
+/** Whether a URL leads to this machine only. */
+export const isLoopbackUrl = (url: string): boolean => URL.canParse(url) && isLoopback(new URL(url).hostname);

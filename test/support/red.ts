@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import express from 'express';
 import RED from 'node-red';
 import type { BuildEvent } from '../../lib/build/types.ts';
+import type { SandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
 import { until } from './until.ts';
 
 export type FlowConfig = Record<string, unknown> & { id: string; type: string };
@@ -35,6 +36,8 @@ export interface TestRed {
     fits?: (event: BuildEvent & { kind: K }) => boolean,
     limit?: number,
   ): Promise<BuildEvent & { kind: K }>;
+  /** The sandbox Gerrit that a deploy from now on starts in this Node-RED. */
+  sandbox(): Promise<SandboxGerrit>;
   close(): Promise<void>;
 }
 
@@ -77,7 +80,10 @@ export async function startRed(settings: Record<string, unknown> = {}): Promise<
     if (status?.text !== undefined) statuses.push({ ...status, id });
   });
   RED.events.on('recheck:event', (event: BuildEvent) => events.push(event));
+  // The empty flows of a new user directory start too: their start must not pass for that of the first deploy.
+  const empty = new Promise<void>((resolve) => RED.events.once('flows:started', () => resolve()));
   await RED.start();
+  await empty;
   // Debug nodes' own messages are cut for the sidebar: what was delivered to them is taken as it is.
   RED.hooks.add(
     'postDeliver.test',
@@ -92,7 +98,13 @@ export async function startRed(settings: Record<string, unknown> = {}): Promise<
     url: `http://127.0.0.1:${port}`,
     runtime: () => runtimeOf({ settings: { userDir } } as never),
     async deploy(nodes, type = 'full') {
-      const started = new Promise<void>((resolve) => RED.events.once('flows:started', () => resolve()));
+      const started = new Promise<void>((resolve, reject) => {
+        const limit = setTimeout(() => reject(new Error(`the flows did not start: ${logs.at(-1)?.msg}`)), 20_000);
+        RED.events.once('flows:started', () => {
+          clearTimeout(limit);
+          resolve();
+        });
+      });
       const { flows } = RED.runtime as unknown as { flows: { setFlows(o: object): Promise<unknown> } };
       await flows.setFlows({ flows: { flows: structuredClone(nodes) }, deploymentType: type });
       await started;
@@ -114,6 +126,7 @@ export async function startRed(settings: Record<string, unknown> = {}): Promise<
         () => events.find((event): event is never => event.kind === kind && fits(event as never)),
         limit,
       ) as never,
+    sandbox: () => new Promise((resolve) => RED.events.once('recheck:sandbox', resolve)),
     async close() {
       await RED.stop();
       await runtimeOf({ settings: { userDir } } as never).close();

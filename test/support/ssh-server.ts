@@ -29,6 +29,14 @@ export interface TestSshOptions {
   /** Private host key; a new one where missing. */
   hostKey?: string;
   port?: number;
+  /** Answers a command in place of this machine's shell; false where the shell is to run it. */
+  answer?(command: string, channel: ServerChannel): boolean;
+}
+
+/** A private key that only this passphrase opens. */
+export function lockedKey(passphrase: string): string {
+  const options = { passphrase, cipher: 'aes256-ctr', rounds: 16 } as const;
+  return ssh2.utils.generateKeyPairSync('ed25519', options as never).private;
 }
 
 export async function startSshServer(options: TestSshOptions): Promise<TestSshServer> {
@@ -62,7 +70,7 @@ export async function startSshServer(options: TestSshOptions): Promise<TestSshSe
     });
     client.on('ready', () => {
       state.logins += 1;
-      serve(client, state);
+      serve(client, state, options.answer);
     });
   });
   const state: TestSshServer = {
@@ -86,7 +94,7 @@ export async function startSshServer(options: TestSshOptions): Promise<TestSshSe
   return Object.assign(state, { port: (server.address() as AddressInfo).port });
 }
 
-function serve(client: Connection, state: TestSshServer): void {
+function serve(client: Connection, state: TestSshServer, answer: TestSshOptions['answer']): void {
   let sessions = 0;
   client.on('session', (accept, reject) => {
     if (sessions >= state.maxSessions) return void reject();
@@ -95,7 +103,10 @@ function serve(client: Connection, state: TestSshServer): void {
     session.on('close', () => {
       sessions -= 1;
     });
-    session.on('exec', (accepted, _reject, { command }) => exec(accepted(), command, client));
+    session.on('exec', (accepted, _reject, { command }) => {
+      const channel = accepted();
+      if (!answer?.(command, channel)) exec(channel, command, client);
+    });
   });
   client.on('tcpip', (accept, reject, { destIP, destPort }) => {
     const socket = connect(destPort, destIP);

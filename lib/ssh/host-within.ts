@@ -1,0 +1,26 @@
+import { CiError } from '../errors/ci-error.ts';
+import { noAnswer } from '../errors/ssh.ts';
+import type { Link } from './link-pool.ts';
+import type { Host } from './types.ts';
+
+/**
+ * The link's host for one piece of work. A link that is down tries again now; where it then says what only a person can
+ * mend (a key refused, a host key changed), or is not up within the limit, that is thrown.
+ *
+ * @param limit milliseconds
+ * @throws CiError the link's own trouble; the signal's reason where it aborts
+ */
+export async function hostWithin(link: Link, limit: number, signal: AbortSignal): Promise<Host> {
+  const over = new AbortController();
+  const stopListening = link.onHealth(({ state, error }) => {
+    if (state === 'down' && error instanceof CiError && !error.transient) over.abort(error);
+  });
+  const timer = setTimeout(() => over.abort(link.health.error ?? noAnswer(link.target, limit)), limit);
+  if (link.health.state === 'down') link.retry();
+  try {
+    return await link.host(AbortSignal.any([signal, over.signal]));
+  } finally {
+    clearTimeout(timer);
+    stopListening();
+  }
+}

@@ -1,0 +1,302 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/** Node-RED's editor in headless Chromium, worked as a person does. */
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+export type Theme = 'light' | 'dark';
+
+/** What the editor's pages hold, as far as the tests ask. */
+interface EditorNode {
+  id: string;
+  type: string;
+  name: string;
+  /** Of a gerrit-server: ssh or sandbox. */
+  kind?: string;
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+  z: string;
+  _def: { category: string; align?: string; button?: object; set?: { module: string } };
+}
+/** A node on the canvas and what it is called there. */
+type Placed = Pick<EditorNode, 'id' | 'type'> & { label: string };
+
+interface EditorApi {
+  nodes: {
+    node(id: string): EditorNode;
+    workspace(id: string): { label: string };
+    getWorkspaceOrder(): string[];
+    filterNodes(filter: { z?: string }): EditorNode[];
+    filterLinks(filter: object): { source: EditorNode; target: EditorNode }[];
+    eachConfig(take: (node: EditorNode) => void): void;
+    groups(z: string): { name: string; x: number; y: number; w: number; h: number }[];
+  };
+  workspaces: { active(): string; show(id: string): void };
+  editor: { edit(node: object): void; editConfig(name: string, type: string, id: string): void };
+  utils: { getNodeLabel(node: object): string };
+}
+declare global {
+  interface Window {
+    RED: EditorApi;
+    /** What statuses showed, and how long the page has been still: kept by the functions below. */
+    seen: Set<string>;
+    still: number;
+    boxes: string;
+  }
+}
+
+/** Where pictures go: git-ignored, for people to look at. */
+export const SCREENSHOTS = join(import.meta.dirname, '..', '..', 'test-results', 'screenshots');
+
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export async function openBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ARGUMENTS,
+  });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/** Pages of one theme; `faults` collects what their consoles say is wrong, and requests that leave the machine. */
+export async function openContext(
+  browser: Browser,
+  url: string,
+  theme: Theme,
+  width = 1900,
+): Promise<{ context: BrowserContext; faults: string[] }> {
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme: theme,
+    // Where the editor keeps the theme that a person chose.
+    storageState: {
+      cookies: [],
+      origins: [{ origin: url, localStorage: [{ name: 'view-dark-theme', value: theme }] }],
+    },
+  });
+  const faults: string[] = [];
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) faults.push(`${message.type()}: ${message.text()}`);
+  });
+  context.on('weberror', (error) => faults.push(`thrown: ${error.error().stack}`));
+  context.on('request', (request) => {
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) faults.push(`asked ${request.url()}`);
+  });
+  return { context, faults };
+}
+
+export class Editor {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  static async open(context: BrowserContext, url: string): Promise<Editor> {
+    const page = await context.newPage();
+    await page.goto(`${url}/`);
+    await page.waitForFunction(
+      () =>
+        window.RED?.workspaces?.active() &&
+        document.querySelector('#red-ui-palette-container-gerrit_ci .red-ui-palette-node'),
+    );
+    await settled(page);
+    return new Editor(page);
+  }
+
+  /** Ids of the tabs and their labels. */
+  tabs(): Promise<{ id: string; label: string }[]> {
+    return this.page.evaluate(() =>
+      window.RED.nodes.getWorkspaceOrder().map((id) => ({ id, label: window.RED.nodes.workspace(id).label })),
+    );
+  }
+
+  async show(tab: string): Promise<void> {
+    await this.page.evaluate((id) => window.RED.workspaces.show(id), tab);
+    await this.page.waitForFunction(
+      (id) => window.RED.workspaces.active() === id && document.querySelector('.red-ui-flow-node-group'),
+      tab,
+    );
+    await settled(this.page);
+  }
+
+  /** Imports an example as a person does: menu, Import, Examples, the package, its name. */
+  async importExample(name: string): Promise<void> {
+    const { page } = this;
+    await page.click('#red-ui-header-button-sidemenu');
+    await page.click('#menu-item-import');
+    await page.locator('.red-ui-clipboard-dialog-tabs a', { hasText: 'Examples' }).click();
+    const tree = page.locator('#red-ui-clipboard-dialog-import-tab-examples');
+    await tree.locator('.red-ui-treeList-label', { hasText: '@recheck/node-red-gerrit-ci' }).click();
+    await tree.locator('.red-ui-treeList-label', { hasText: name }).click();
+    await page.click('#red-ui-clipboard-dialog-ok');
+    const tab = page.locator('#red-ui-workspace-tabs li', { hasText: name });
+    await tab.click();
+    await page.waitForSelector('.red-ui-flow-node-group');
+    await settled(page);
+  }
+
+  /** The nodes of the tab that is shown. */
+  nodes(): Promise<Placed[]> {
+    return this.page.evaluate(() =>
+      window.RED.nodes.filterNodes({ z: window.RED.workspaces.active() }).map((node) => ({
+        id: node.id,
+        type: node.type,
+        name: node.name,
+        label: window.RED.utils.getNodeLabel(node),
+        x: node.x,
+        y: node.y,
+        w: node.w,
+        h: node.h,
+      })),
+    );
+  }
+
+  async node(label: string): Promise<Placed> {
+    const found = (await this.nodes()).find((node) => node.label === label);
+    if (!found) throw new Error(`no node ${label} on the canvas`);
+    return found;
+  }
+
+  /** Middle of the wire between two nodes, on the screen. */
+  wire(from: string, to: string): Promise<{ x: number; y: number }> {
+    return this.page.evaluate(
+      ([source, target]) => {
+        for (const path of document.querySelectorAll<SVGPathElement>('path.red-ui-flow-link-line')) {
+          const link = (path as unknown as { __data__: { source: EditorNode; target: EditorNode } }).__data__;
+          if (link.source.id !== source || link.target.id !== target) continue;
+          const middle = path.getPointAtLength(path.getTotalLength() / 2);
+          const { x, y } = middle.matrixTransform(path.getScreenCTM()!);
+          return { x, y };
+        }
+        throw new Error('no such wire');
+      },
+      [from, to] as const,
+    );
+  }
+
+  /** Drags a node out of the palette onto an empty place, or onto a wire; gives its id. */
+  async drag(type: string, to: { x: number; y: number }, onto: 'canvas' | 'wire' = 'canvas'): Promise<string> {
+    const { page } = this;
+    const before = new Set((await this.nodes()).map((node) => node.id));
+    const item = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`);
+    await item.scrollIntoViewIfNeeded();
+    await item.hover();
+    await page.mouse.down();
+    await page.mouse.move(to.x - 60, to.y + 40, { steps: 12 });
+    await page.mouse.move(to.x, to.y, { steps: 12 });
+    // The node does not hang by its middle: a person looks at it, not at the mouse, and waits for the wire to change.
+    const hung = (await page.locator('.ui-draggable-dragging').boundingBox())!;
+    const x = to.x + to.x - (hung.x + hung.width / 2);
+    const y = to.y + to.y - (hung.y + hung.height / 2);
+    await page.mouse.move(x, y, { steps: 4 });
+    for (let lift = 0; onto === 'wire' && lift <= 20; lift += 2) {
+      await page.mouse.move(x, y - lift, { steps: 2 });
+      await settled(page);
+      if (await page.locator('.red-ui-flow-link-splice').count()) break;
+    }
+    await page.mouse.up();
+    const made = (await this.nodes()).filter((node) => !before.has(node.id));
+    if (made.length !== 1) throw new Error(`${made.length} nodes were made by the drag`);
+    return made[0]!.id;
+  }
+
+  /** Draws a wire from an output to an input. */
+  async connect(from: string, to: string): Promise<void> {
+    const { page } = this;
+    const port = (id: string, kind: 'output' | 'input') =>
+      page.locator(`[id="${id}"] .red-ui-flow-port-${kind} .red-ui-flow-port`).first();
+    const start = (await port(from, 'output').boundingBox())!;
+    const end = (await port(to, 'input').boundingBox())!;
+    await page.mouse.move(start.x + start.width / 2, start.y + start.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(end.x - 30, end.y + 20, { steps: 8 });
+    await page.mouse.move(end.x + end.width / 2, end.y + end.height / 2, { steps: 8 });
+    await page.mouse.up();
+  }
+
+  /** Opens a node's form, as a double click does. */
+  async open(id: string): Promise<void> {
+    await this.page.evaluate((node) => {
+      const { RED } = window;
+      const found = RED.nodes.node(node);
+      if (found._def.category === 'config') RED.editor.editConfig('', found.type, node);
+      else RED.editor.edit(found);
+    }, id);
+    await this.page.waitForSelector('.red-ui-tray .recheck-form', { state: 'visible' });
+    await settled(this.page);
+  }
+
+  async close(button: 'ok' | 'cancel'): Promise<void> {
+    await this.page.locator(`#node-config-dialog-${button}, #node-dialog-${button}`).last().click();
+    await this.page.waitForSelector('.red-ui-tray', { state: 'detached' });
+  }
+
+  /** Replaces the text of the code editor in the form that is open. */
+  async write(text: string): Promise<void> {
+    const code = this.page.locator('.recheck-scripting .node-text-editor');
+    await code.click({ position: { x: 200, y: 30 } });
+    await this.page.keyboard.press('Control+A');
+    await this.page.keyboard.press('Delete');
+    await this.page.keyboard.insertText(text);
+  }
+
+  async deploy(): Promise<void> {
+    await this.page.click('#red-ui-header-button-deploy');
+    await this.page.waitForSelector('#red-ui-header-button-deploy.disabled');
+  }
+
+  /** Keeps what the nodes' statuses show from now on: `label: text`. */
+  async watchStatuses(): Promise<() => Promise<string[]>> {
+    await this.page.evaluate(() => {
+      const seen = new Set<string>();
+      window.seen = seen;
+      const look = () => {
+        for (const group of document.querySelectorAll<SVGGElement>('g.red-ui-flow-node-group')) {
+          const text = group.querySelector('.red-ui-flow-node-status-label')?.textContent;
+          if (text) seen.add(`${window.RED.utils.getNodeLabel(window.RED.nodes.node(group.id))}: ${text}`);
+        }
+      };
+      look();
+      new MutationObserver(look).observe(document.querySelector('#red-ui-workspace-chart')!, {
+        subtree: true,
+        childList: true,
+        characterData: true,
+      });
+    });
+    return () => this.page.evaluate(() => [...window.seen]);
+  }
+}
+
+/** Waits until nothing moves on the page any more. */
+export async function settled(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    window.still = 0;
+  });
+  await page.waitForFunction(
+    () => {
+      const now = [
+        ...document.querySelectorAll('.red-ui-tray, .ui-dialog, .red-ui-flow-node-group, .red-ui-loading-screen'),
+      ]
+        .map((element) => JSON.stringify(element.getBoundingClientRect()) + getComputedStyle(element).opacity)
+        .join();
+      window.still = now === window.boxes ? window.still + 1 : 0;
+      window.boxes = now;
+      return window.still >= 3;
+    },
+    undefined,
+    { polling: 80 },
+  );
+}

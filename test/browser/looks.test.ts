@@ -1,0 +1,203 @@
+/** What everything looks like, in both themes: pictures for people, and what a machine can tell of them. */
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, suite, type TestContext, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { Editor, openBrowser, openContext, SCREENSHOTS, settled, type Theme } from './editor.ts';
+import { type Product, startProduct, stateDir } from './product.ts';
+
+/** A key of a locale file, shown where a text should be. */
+const KEY = /^[a-z-]+(\.[a-zA-Z-]+)+$/;
+/** What `1 noop` has no answer for on import: its Gerrit. */
+const ASKED_FOR = ['Host is missing.', 'User is missing.', 'There is no key to log in with'];
+
+const picture = (theme: Theme, name: string): string => join(SCREENSHOTS, `${theme}-${name.replaceAll(' ', '-')}.png`);
+
+/** Texts of labels, buttons, options, hints and placeholders that look like keys. */
+const untranslated = (page: Page): Promise<string[]> =>
+  page.evaluate((key) => {
+    const pattern = new RegExp(key);
+    const texts = [
+      ...document.querySelectorAll(
+        '.red-ui-tray :is(label, button, option, summary, span, div, h5, a), #red-ui-palette-container-gerrit_ci .red-ui-palette-label',
+      ),
+    ]
+      .filter((element) => element.childElementCount === 0)
+      .map((element) => element.textContent ?? '');
+    const attributes = [...document.querySelectorAll('.red-ui-tray :is([placeholder], [title], [aria-label])')].flatMap(
+      (element) => ['placeholder', 'title', 'aria-label'].map((name) => element.getAttribute(name) ?? ''),
+    );
+    return [...texts, ...attributes]
+      .map((text) => text.trim())
+      .filter((text) => pattern.test(text) && !text.endsWith('.example.com'));
+  }, KEY.source);
+
+/** Opens all that is folded in the form, and gives the window the height that the form needs. */
+async function unfold(page: Page): Promise<void> {
+  const missing = await page.evaluate(() => {
+    for (const fold of document.querySelectorAll<HTMLDetailsElement>('details.recheck-more')) fold.open = true;
+    document.querySelector<HTMLButtonElement>('#recheck-jobs .recheck-cells > button')?.click();
+    const body = [...document.querySelectorAll('.red-ui-tray-body')].at(-1)!;
+    const form = body.querySelector('.recheck-form')!;
+    return Math.max(0, form.getBoundingClientRect().bottom - body.getBoundingClientRect().bottom);
+  });
+  await page.setViewportSize({ width: 1900, height: Math.ceil(900 + missing + 60) });
+  await settled(page);
+}
+
+/** Whatever stands on each other on the canvas, or leaves its group, or runs backwards. */
+async function crowded(editor: Editor): Promise<string[]> {
+  return editor.page.evaluate(() => {
+    const { RED } = window;
+    const z = RED.workspaces.active();
+    const found: string[] = [];
+    const boxes = RED.nodes.filterNodes({ z }).map((node) => {
+      // A button stands 25 beside its node; a status 18 below.
+      const button = node._def.button && node.type !== 'comment' ? 25 : 0;
+      const [left, right] = node._def.align === 'right' ? [0, button] : [button, 0];
+      return {
+        name: RED.utils.getNodeLabel(node),
+        left: node.x - node.w / 2 - left,
+        right: node.x + node.w / 2 + right,
+        top: node.y - node.h / 2,
+        bottom: node.y + node.h / 2 + 18,
+      };
+    });
+    const groups = RED.nodes.groups(z).map((group) => ({
+      name: `group ${group.name}`,
+      left: group.x,
+      right: group.x + group.w,
+      top: group.y,
+      bottom: group.y + group.h,
+    }));
+    const meet = (list: typeof boxes, gap: number) =>
+      list.forEach((one, index) => {
+        for (const other of list.slice(index + 1)) {
+          if (
+            one.left < other.right + gap &&
+            other.left < one.right + gap &&
+            one.top < other.bottom &&
+            other.top < one.bottom
+          ) {
+            found.push(`${one.name} and ${other.name}`);
+          }
+        }
+      });
+    meet(boxes, 10);
+    meet(groups, 10);
+    for (const box of [...boxes, ...groups])
+      if (box.left < 5 || box.top < 5) found.push(`${box.name} leaves the canvas`);
+    for (const { source, target } of RED.nodes.filterLinks({})) {
+      if (source.z === z && source.x + source.w / 2 >= target.x - target.w / 2)
+        found.push(`a wire runs back to ${RED.utils.getNodeLabel(target)}`);
+    }
+    return found;
+  });
+}
+
+/** Ids of one node of each of our types on a tab, and of our configuration nodes. */
+const nodesToOpen = (page: Page, tab: string): Promise<{ id: string; name: string }[]> =>
+  page.evaluate((z) => {
+    const { RED } = window;
+    const all = RED.nodes.filterNodes({ z });
+    RED.nodes.eachConfig((node) => all.push(node));
+    const named = all
+      .filter((node) => node._def.set?.module === '@recheck/node-red-gerrit-ci')
+      .map((node) => ({ id: node.id, name: node.type === 'gerrit-server' ? `gerrit-server ${node.kind}` : node.type }));
+    return named.filter(({ name }, index) => named.findIndex((each) => each.name === name) === index);
+  }, tab);
+
+async function forms(t: TestContext, editor: Editor, theme: Theme, tab: string): Promise<void> {
+  const { page } = editor;
+  for (const { id, name } of await nodesToOpen(page, tab)) {
+    await t.test(`the form of ${name}`, async () => {
+      await editor.open(id);
+      const tray = page.locator('.red-ui-tray').last();
+      await tray.screenshot({ path: picture(theme, `form-${name}`) });
+      await unfold(page);
+      await tray.screenshot({ path: picture(theme, `form-${name}-unfolded`) });
+      const reasons = await page.locator('.recheck-reason:not([hidden])').allInnerTexts();
+      const keys = await untranslated(page);
+      const wide = await page.evaluate(() => {
+        const body = [...document.querySelectorAll('.red-ui-tray-body')].at(-1)!;
+        return body.scrollWidth - body.clientWidth;
+      });
+      await editor.close('cancel');
+      await page.setViewportSize({ width: 1900, height: 900 });
+      const red = reasons.filter((text) => text.trim() !== '');
+      const asked = name === 'gerrit-server ssh' ? ASKED_FOR : [];
+      assert.deepEqual(
+        red.filter((text) => !asked.some((each) => text.includes(each))),
+        [],
+      );
+      assert.deepEqual(keys, []);
+      assert.ok(wide <= 1, `the form is ${wide} px too wide`);
+    });
+  }
+}
+
+async function pages(product: Product, page: Page, theme: Theme): Promise<void> {
+  await page.setViewportSize({ width: 1200, height: 900 });
+  const shoot = async (name: string) => {
+    await page.screenshot({ path: picture(theme, name), fullPage: true });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wide <= 0, `${name} is ${wide} px too wide`);
+  };
+  await page.goto(`${product.url}/sandbox`);
+  await shoot('sandbox');
+  for (const [change, result] of [
+    [1, 'failed'],
+    [2, 'succeeded'],
+  ] as const) {
+    await page.goto(`${product.url}/sandbox/${change}`);
+    await shoot(`sandbox-${result}`);
+    await page.locator('#results tr', { hasText: 'unit' }).getByRole('link').click();
+    await page.waitForSelector('h2:text-is("Steps")');
+    assert.match(await page.locator('dl').innerText(), /where\s+vm on worker this machine: empty at 127\./);
+    const again = page.locator('section', { has: page.locator('h2:text-is("Run it again")') });
+    assert.equal((await again.innerText()).replace(/\s+/g, ' '), 'Run it again Comment on the change: my-ci recheck');
+    await shoot(`build-${result}`);
+    await page.getByRole('link', { name: 'Console' }).click();
+    await page.waitForSelector('h1:has-text("Console of")');
+    const tone = result === 'failed' ? 'bad' : 'good';
+    assert.match(await page.locator(`p.own.${tone}`).last().innerText(), /=== .*: (FAILURE|SUCCESS) in /);
+    await shoot(`console-${result}`);
+  }
+  await page.setViewportSize({ width: 420, height: 860 });
+  await page.goBack();
+  await shoot('build-narrow');
+  await page.goto(`${product.url}/sandbox/1`);
+  await shoot('sandbox-narrow');
+}
+
+suite('looks', () => {
+  before(() => {
+    rmSync(SCREENSHOTS, { recursive: true, force: true });
+    mkdirSync(SCREENSHOTS, { recursive: true });
+  });
+
+  test('the editor, every form and every page', { timeout: 400_000 }, async (t) => {
+    const product = await startProduct(t, stateDir(t));
+    await product.says(/^Now comment/m);
+    const browser = await openBrowser(t);
+    for (const theme of ['light', 'dark'] as const) {
+      await t.test(`in the ${theme} theme`, async (t) => {
+        const { context, faults } = await openContext(browser, product.url, theme);
+        const editor = await Editor.open(context, product.url);
+        const tabs = await editor.tabs();
+        assert.deepEqual(tabs.map((tab) => tab.label).sort(), ['1 noop', '2 one VM', '3 a matrix of jobs']);
+        for (const { id, label } of tabs) {
+          await editor.show(id);
+          assert.deepEqual(await crowded(editor), [], label);
+          await editor.page.screenshot({ path: picture(theme, `editor-${label}`) });
+        }
+        await editor.show(tabs[0]!.id);
+        await forms(t, editor, theme, tabs[0]!.id);
+        await pages(product, await context.newPage(), theme);
+        assert.deepEqual(faults, []);
+        await context.close();
+      });
+    }
+  });
+});

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { until } from '../support/until.ts';
+import { Editor, openBrowser, openContext } from './editor.ts';
+import { startProduct, stateDir } from './product.ts';
+
+test('an example is imported, rewired by hand, deployed, and verifies a patchset', { timeout: 240_000 }, async (t) => {
+  const dir = stateDir(t);
+  // An empty canvas, as that of a Node-RED that has just got the package.
+  writeFileSync(join(dir, 'flows.json'), '[]');
+  const product = await startProduct(t, dir);
+  await product.says(/state .*delete it/);
+  const browser = await openBrowser(t);
+  const { context, faults } = await openContext(browser, product.url, 'light', 2400);
+  await until('the editor is served', async () => (await fetch(`${product.url}/`).catch(() => undefined))?.ok, 30_000);
+  const editor = await Editor.open(context, product.url);
+
+  await editor.importExample('2 one VM');
+  const fetchStep = await editor.node('fetch the change');
+  const tests = await editor.node('run its tests');
+
+  // A step dropped onto a wire stands in it.
+  const hello = await editor.drag('ssh-exec', await editor.wire(fetchStep.id, tests.id), 'wire');
+  await editor.open(hello);
+  await editor.page.fill('#node-input-name', 'say hello');
+  await editor.write('echo "hello $GERRIT_CHANGE_NUMBER"');
+  await editor.close('ok');
+  await editor.wire(fetchStep.id, hello);
+  await editor.wire(hello, tests.id);
+
+  // A wire that forks: a step beside the lane, whose end meets it again at publish-logs.
+  const boot = await editor.node('boot');
+  const place = await editor.wire(boot.id, fetchStep.id);
+  const beside = await editor.drag('ssh-exec', { x: place.x + 160, y: place.y + 160 });
+  await editor.open(beside);
+  await editor.page.fill('#node-input-name', 'beside the lane');
+  await editor.write('echo "beside"; uname');
+  await editor.close('ok');
+  await editor.connect(boot.id, beside);
+  await editor.connect(beside, (await editor.node('publish logs')).id);
+
+  const statuses = await editor.watchStatuses();
+  await editor.deploy();
+  await product.says(/^Build succeeded \(check pipeline\)\.$/m);
+  await product.says(/^Now comment/m);
+
+  // A patchset uploaded with the sandbox page's button.
+  const changes = await context.newPage();
+  await changes.goto(`${product.url}/sandbox`);
+  await changes.getByRole('button', { name: 'Upload a good patchset' }).click();
+  await product.says(/change 3, patchset 1 on demo[\s\S]*Build succeeded/);
+  await changes.goto(`${product.url}/sandbox/3`);
+  assert.match(await changes.locator('#log').innerText(), /Verified \+1[\s\S]*Build succeeded \(check pipeline\)\./);
+
+  // The canvas was followed with the eyes: work on each step, then what came of it.
+  await editor.page.bringToFront();
+  const expected = [/^say hello: 3,1 .*\d:\d\d$/, /^boot: 3,1 /, /^say hello: 3 ok$/, /^beside the lane: 3 ok$/];
+  await until(
+    'the statuses of change 3',
+    async () => {
+      const seen = await statuses();
+      return expected.every((pattern) => seen.some((text) => pattern.test(text))) && seen;
+    },
+    10_000,
+  ).catch(async (error: Error) => {
+    throw new Error(`${error.message}; the canvas showed\n${(await statuses()).join('\n')}`);
+  });
+  const seen = await statuses();
+  assert.ok(seen.includes('post review: 3,1 Verified +1'), seen.join('\n'));
+
+  // The log page has the new steps, and the console what they printed.
+  await changes.locator('#results a', { hasText: 'log' }).first().click();
+  await changes.waitForSelector('h1:has-text("unit")');
+  const steps = await changes.locator('section:has(h2:text-is("Steps")) td:first-child').allInnerTexts();
+  assert.deepEqual(
+    steps
+      .map((step) => step.trim())
+      .filter((step) => /hello|beside/.test(step))
+      .sort(),
+    ['beside the lane', 'say hello'],
+  );
+  await changes.locator('tr:has-text("say hello") a').last().click();
+  await changes.waitForURL(/console\.html#L\d+$/);
+  assert.match(await changes.locator('main').innerText(), /hello 3\n/);
+  assert.deepEqual(faults, []);
+});

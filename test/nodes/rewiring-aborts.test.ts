@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Ci, processesOf } from '../support/ci.ts';
+import { Tab } from '../support/tab.ts';
+import { until } from '../support/until.ts';
+
+/** A lane whose script would run for a minute. */
+const lane = (id: string): Tab =>
+  new Tab(id)
+    .jobs()
+    .guest()
+    .exec('work', 'echo begun\nsleep 60\necho never')
+    .exec('next', 'echo never')
+    .publish()
+    .review()
+    .line('jobs', 'clone')
+    .line('boot', 'work', 'next', 'publish', 'review');
+
+describe('builds that are ended before their time', { concurrency: true }, () => {
+  const button = lane('button');
+  const kill = lane('kill');
+  const killOne = lane('killOne');
+  const newer = lane('newer');
+  newer.node('work')['script'] = '[ "$GERRIT_PATCHSET_NUMBER" = 2 ] || sleep 60';
+  const waiting = lane('waiting').delay('wait', 8).line('work', 'wait', 'next');
+  waiting.node('work')['script'] = 'echo begun';
+  waiting.node('work')['wires'] = [[waiting.idOf('wait')], []];
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-replay-'));
+  const file = join(dir, 'events.jsonl');
+  writeFileSync(file, '');
+  const twice = new Tab('twice')
+    .add('events', 'gerrit-events', {
+      source: 'replay',
+      server: 'gerrit',
+      onPatchset: true,
+      onRecheck: true,
+      projects: [{ match: 'exact', pattern: 'demo' }],
+      branches: [],
+      replayFile: file,
+      replayPace: 'asap',
+    })
+    .jobs()
+    .publish()
+    .review()
+    .line('events', 'jobs', 'publish', 'review');
+  const tabs = [button, kill, killOne, newer, waiting, twice];
+  let ci: Ci;
+  before(async () => {
+    ci = await Ci.start(tabs, { slots: '20' });
+  });
+  after(async () => {
+    await ci.nothingHeld();
+    await ci.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  const runs = (number: number) =>
+    until('its script runs', () => ci.builds(number).at(-1)?.running.values().next().value?.name === 'work', 20_000);
+  const isAborted = async (number: number, by: RegExp): Promise<void> => {
+    const { results, vote, console, builds } = await ci.verdict(number);
+    assert.deepEqual([results, vote], [{ unit: 'ABORTED' }, 0]);
+    assert.match(console, by);
+    assert.doesNotMatch(console, /never/);
+    assert.ok(builds[0]!.endedAt!.getTime() - builds[0]!.startedAt.getTime() < 6_000, 'at once');
+  };
+
+  test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing is left', async () => {
+    const number = await ci.run(button);
+    await runs(number);
+    assert.notDeepEqual(processesOf(ci.builds(number)[0]!.id), [], 'the test sees a guest that runs');
+    const answer = await fetch(`${ci.red.url}/recheck/ci-jobs/${button.idOf('jobs')}/abort`, { method: 'POST' });
+    assert.deepEqual([answer.status, await answer.json()], [200, { ok: true }]);
+    await isAborted(number, /The build was aborted: /);
+  });
+
+  test('msg.kill ends all builds', async () => {
+    const number = await ci.run(kill);
+    await runs(number);
+    ci.red.send(kill.idOf('jobs'), { kill: true });
+    await isAborted(number, /The build was aborted: /);
+  });
+
+  test("msg.kill with a build's id ends that one", async () => {
+    const [one, other] = [await ci.run(killOne), await ci.run(killOne)];
+    await Promise.all([runs(one), runs(other)]);
+    ci.red.send(killOne.idOf('jobs'), { kill: ci.builds(one)[0]!.id });
+    await isAborted(one, /The build was aborted: /);
+    assert.equal(ci.builds(other)[0]!.endedAt, undefined, 'the other one runs on');
+    ci.red.send(killOne.idOf('jobs'), { kill: ci.builds(other)[0]!.id });
+    await isAborted(other, /The build was aborted: /);
+  });
+
+  test('a build that waits in a delay ends at once as well, and its guest is gone', async () => {
+    const number = await ci.run(waiting);
+    await until('it waits', () => ci.builds(number)[0]!.inFlight.has(waiting.idOf('work')), 20_000);
+    ci.red.send(waiting.idOf('jobs'), { kill: true });
+    await isAborted(number, /The build was aborted: /);
+  });
+
+  test('a new patchset ends the build of the older one: no report for that, one for the new one', async () => {
+    const number = await ci.run(newer);
+    await runs(number);
+    await ci.upload(number);
+    ci.again(newer, number);
+    await until('the second build', () => ci.builds(number).length === 2);
+    const { builds, results, vote } = await ci.verdict(number);
+    assert.deepEqual(
+      builds.map(({ result }) => result),
+      ['ABORTED', undefined],
+    );
+    assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
+    const posted = ci.change(number).messages.filter(({ author }) => author === 'my-ci');
+    assert.deepEqual(
+      posted.map(({ patchset }) => patchset),
+      [2],
+    );
+  });
+
+  test('the same event twice starts nothing twice', async () => {
+    const { number, project, branch, subject, id, patchsets } = await ci.upload();
+    const [patchset] = patchsets;
+    const account = { name: 'Ann', username: 'ann' };
+    const event = JSON.stringify({
+      type: 'patchset-created',
+      change: { project, branch, id, number, subject, owner: account, status: 'NEW', url: 'http://localhost/1' },
+      patchSet: { number: 1, revision: patchset!.revision, ref: patchset!.ref, uploader: account, kind: 'REWORK' },
+      uploader: account,
+      eventCreatedOn: 1,
+    });
+    writeFileSync(file, `${event}\n${event}\n`);
+    // A changed node reads the file.
+    twice.node('events')['name'] = 'once';
+    await ci.deploy(tabs, 'nodes');
+    await ci.review(number);
+    twice.node('events')['name'] = 'again';
+    await ci.deploy(tabs, 'nodes');
+    await until('it was read again', () => ci.red.statuses.some(({ text }) => text === 'replayed, 4 seen 4 taken'));
+    const { results, builds } = await ci.verdict(number);
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+    assert.equal(builds.length, 1);
+  });
+});

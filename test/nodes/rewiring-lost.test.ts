@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Ci } from '../support/ci.ts';
+import { Tab } from '../support/tab.ts';
+import { until } from '../support/until.ts';
+
+/** jobs → a guest → work → (the test's own) … → publish → review. */
+const lane = (id: string, script = 'echo ran'): Tab =>
+  new Tab(id)
+    .jobs()
+    .guest()
+    .exec('work', script)
+    .publish()
+    .review()
+    .line('jobs', 'clone')
+    .line('boot', 'work')
+    .line('publish', 'review');
+
+describe('messages that are lost', { concurrency: true }, () => {
+  const unmatched = lane('unmatched')
+    .switch('stable only', 'change.branch', 'stable')
+    .line('work', 'stable only', 'publish');
+  const swallowed = lane('swallowed').fn('swallow', 'return null;').line('work', 'swallow', 'publish');
+  const bare = lane('bare').fn('bare', 'return { payload: 1 };').line('work', 'bare', 'publish');
+  const thrown = lane('thrown').fn('thrower', 'throw new Error("a bug");').line('work', 'thrower', 'publish');
+  const unwired = lane('unwired').exec('end', 'echo end').line('work', 'end');
+  const elsewhere = lane('elsewhere')
+    .switch('where', 'change.branch', 'stable', 'master')
+    .line('work', 'where', 'publish');
+  const running = lane('running', 'touch started\nsleep 3\necho it went on');
+  running.line('work', 'publish');
+  const next = lane('next', 'touch started\nsleep 3\necho it went on').exec('after', 'echo never');
+  next.line('work', 'after', 'publish');
+  const start = lane('start', 'touch started\nsleep 3\necho it went on');
+  start.line('work', 'publish');
+  const everything = lane('everything', 'touch started\nsleep 3');
+  everything.line('work', 'publish');
+  const others = [unmatched, swallowed, bare, thrown, unwired, elsewhere];
+  let ci: Ci;
+  before(async () => {
+    ci = await Ci.start([...others, running, next, start, everything], { slots: '20' });
+  });
+  after(async () => {
+    await ci.nothingHeld();
+    await ci.close();
+  });
+
+  const lostBehind = (tab: Tab, node: string) =>
+    test(`dropped behind "${node}": ERROR, no vote, the sentence in its log names the node`, async () => {
+      const { results, vote, console, builds } = await ci.verdict(await ci.run(tab));
+      assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
+      assert.match(console, /ran/);
+      assert.match(console, new RegExp(`lost behind "${node}"`));
+      assert.deepEqual(builds[0]!.steps.at(-1)!.name, 'publish');
+    });
+  lostBehind(unmatched, 'stable only');
+  lostBehind(swallowed, 'swallow');
+  lostBehind(bare, 'bare');
+  lostBehind(thrown, 'thrower');
+  lostBehind(elsewhere, 'where');
+
+  test('an output left unwired, in a lane that leads to no publish-logs: ci-jobs shows it, and the guest is gone', async () => {
+    const number = await ci.run(unwired);
+    await ci.over(number);
+    assert.deepEqual(ci.reviews(number), []);
+    assert.equal(ci.said(/lost behind "end": a node dropped it, or its output leads nowhere/).length, 1);
+    const statuses = ci.red.statuses.filter(({ id }) => id === unwired.idOf('jobs')).map(({ text }) => text);
+    assert.ok(
+      statuses.some((text) => /lost/.test(text)),
+      statuses.join('; '),
+    );
+  });
+
+  test('a node deleted under a running build: reported once, and what it held is gone', async () => {
+    const [one, two, three, four] = await Promise.all([running, next, start, everything].map((tab) => ci.run(tab)));
+    for (const number of [one!, two!, three!, four!]) {
+      await until('its script runs', () => ci.builds(number)[0]!.running.values().next().value?.name === 'work');
+    }
+    running.remove('work'); // the step that runs
+    next.remove('after'); // the step behind it
+    start.remove('jobs'); // the one that started it
+    await ci.deploy([...others, running, next, start], 'nodes'); // and a whole tab
+    const stopped = await ci.verdict(one!);
+    assert.deepEqual([stopped.results, stopped.vote], [{ unit: 'ERROR' }, 0]);
+    assert.match(stopped.console, /it went on[\s\S]*lost behind "work"/);
+    const cut = await ci.verdict(two!);
+    assert.deepEqual([cut.results, cut.vote], [{ unit: 'ERROR' }, 0]);
+    assert.match(cut.console, /it went on[\s\S]*lost behind "work"/);
+    const orphan = await ci.verdict(three!);
+    assert.deepEqual([orphan.results, orphan.vote], [{ unit: 'SUCCESS' }, 1], 'its lane is whole');
+    await ci.over(four!);
+    assert.deepEqual(ci.reviews(four!), [], 'nothing is left that could report');
+  });
+});

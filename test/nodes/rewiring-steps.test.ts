@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Ci } from '../support/ci.ts';
+import { Tab } from '../support/tab.ts';
+
+const onHost = { target: 'host', host: 'host' };
+/** jobs → … → publish → review, with steps on the SSH server. */
+const lane = (id: string): Tab => new Tab(id).jobs().publish().review().line('publish', 'review');
+
+describe('core nodes between the steps', { concurrency: true }, () => {
+  const inserted = lane('inserted').exec('first', 'echo first ran', onHost).line('jobs', 'first', 'publish');
+  const env = lane('env')
+    .fn('set', 'msg.env = { COLOUR: "dark red", COUNT: 3, "BAD NAME": "x" }; return msg;')
+    .exec('show', 'echo "colour=$COLOUR count=$COUNT job=$GERRIT_PROJECT"', onHost)
+    .exec('later', 'echo "later: $COLOUR"', onHost)
+    .line('jobs', 'set', 'show', 'later', 'publish');
+  const result = lane('result')
+    .fn('decide', 'msg.result = msg.payload; return msg;')
+    .exec('after', 'echo after ran', onHost)
+    .line('jobs', 'decide', 'after', 'publish');
+  const byHand = lane('byHand')
+    .exec('fail', 'exit 4', onHost)
+    .fn('whitewash', 'msg.build.result = "SUCCESS"; msg.build.steps = []; return msg;')
+    .line('jobs', 'fail', 'whitewash', 'publish');
+  const inline = lane('inline')
+    .fn('lint', 'msg.comments = { "a.txt": [{ line: 1, message: "no full stop" }, { line: 2 }] }; return msg;')
+    .line('jobs', 'lint', 'publish');
+  const routed = lane('routed')
+    .switch('docs only', 'change.branch', 'master', 'stable')
+    .exec('full', 'echo full test', onHost)
+    .exec('short', 'echo short test', onHost)
+    .line('jobs', 'docs only', 'full', 'publish')
+    .wire('docs only', 'short', 1)
+    .line('short', 'publish');
+  const delayed = lane('delayed')
+    .delay('wait', 1)
+    .exec('then', 'echo after the wait', onHost)
+    .line('jobs', 'wait', 'then', 'publish');
+  const tabs = [inserted, env, result, byHand, inline, routed, delayed];
+  let ci: Ci;
+  before(async () => {
+    ci = await Ci.start(tabs);
+  });
+  after(() => ci.close());
+
+  test('a step is inserted and taken out again with a wire', async () => {
+    const first = await ci.run(inserted);
+    await ci.review(first);
+
+    inserted.node('first')['wires'] = [[inserted.idOf('second')], []];
+    inserted.exec('second', 'echo second ran\nexit 7', onHost).wire('second', 'publish');
+    await ci.deploy(tabs, 'nodes');
+    const second = await ci.run(inserted);
+    await ci.review(second);
+
+    inserted.remove('second').wire('first', 'publish');
+    await ci.deploy(tabs, 'nodes');
+    const third = await ci.run(inserted);
+    const [one, two, three] = await Promise.all([first, second, third].map((number) => ci.verdict(number)));
+    assert.deepEqual([one!.results, one!.vote], [{ unit: 'SUCCESS' }, 1]);
+    assert.deepEqual([two!.results, two!.vote], [{ unit: 'FAILURE' }, -1]);
+    assert.match(two!.console, /first ran[\s\S]*second ran/);
+    assert.deepEqual([three!.results, three!.vote], [{ unit: 'SUCCESS' }, 1]);
+    assert.doesNotMatch(three!.console, /second ran/);
+  });
+
+  test('msg.env of a function is seen by every script behind it; a name that is none is warned about', async () => {
+    const { results, console } = await ci.verdict(await ci.run(env));
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+    assert.match(console, /colour=dark red count=3 job=demo/);
+    assert.match(console, /later: dark red/);
+    assert.equal(ci.said(/"BAD NAME", which is no environment variable/).length, 1);
+  });
+
+  for (const [wish, vote] of [
+    ['FAILURE', -1],
+    ['SKIPPED', 0],
+    ['ABORTED', 0],
+  ] as const) {
+    test(`msg.result ${wish} ends the work and is the job's result`, async () => {
+      const verdict = await ci.verdict(await ci.run(result, { payload: wish }));
+      assert.deepEqual([verdict.results, verdict.vote], [{ unit: wish }, vote]);
+      assert.doesNotMatch(verdict.console, /after ran/);
+    });
+  }
+
+  test('a msg.result that is none is warned about and changes nothing', async () => {
+    const verdict = await ci.verdict(await ci.run(result, { payload: 'GREEN' }));
+    assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'SUCCESS' }, 1]);
+    assert.match(verdict.console, /after ran/);
+    assert.equal(ci.said(/msg\.result is "GREEN"\. A node may set FAILURE, /).length, 1);
+  });
+
+  test('msg.build changed by hand changes nothing; the warning names the node that did it', async () => {
+    const verdict = await ci.verdict(await ci.run(byHand));
+    assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'FAILURE' }, -1]);
+    assert.deepEqual(
+      verdict.builds[0]!.steps.map(({ name }) => name),
+      ['fail', 'publish'],
+    );
+    assert.equal(ci.said(/"whitewash" changed msg\.build; that was ignored/).length, 1);
+    assert.equal(ci.said(/changed msg\.build/).length, 1, 'nobody else is accused');
+  });
+
+  test('msg.comments become inline comments of the review', async () => {
+    const number = await ci.run(inline);
+    await ci.verdict(number);
+    const posted = ci.change(number).messages.flatMap(({ comments }) => comments ?? []);
+    assert.deepEqual(posted, [{ file: 'a.txt', line: 1, message: 'no full stop' }]);
+    assert.equal(ci.said(/1 inline comments of msg\.comments were left out/).length, 1);
+  });
+
+  test('a switch sends a build one way or the other', async () => {
+    const { results, console } = await ci.verdict(await ci.run(routed));
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+    assert.match(console, /full test/);
+    assert.doesNotMatch(console, /short test/);
+  });
+
+  test('a delay holds a build up and loses nothing', async () => {
+    const { results, console, builds } = await ci.verdict(await ci.run(delayed));
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+    assert.match(console, /after the wait/);
+    const ended = builds[0]!.endedAt!.getTime();
+    assert.ok(ended - builds[0]!.startedAt.getTime() >= 1000, 'it waited');
+  });
+});

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Ci } from '../support/ci.ts';
+import { Tab } from '../support/tab.ts';
+
+const onHost = { target: 'host', host: 'host' };
+/** Seconds as ci-jobs takes a job's time. */
+const minutes = (seconds: number): string => String(seconds / 60);
+
+describe('steps that run always or on failure, second outputs, and time', { concurrency: true }, () => {
+  const steps = (id: string, script: string): Tab =>
+    new Tab(id)
+      .jobs()
+      .exec('work', script, onHost)
+      .exec('passing', 'echo only when passing', onHost)
+      .exec('always', 'echo always', { ...onHost, when: 'always' })
+      .exec('failure', 'echo on failure', { ...onHost, when: 'failure' })
+      .publish()
+      .review()
+      .line('jobs', 'work', 'passing', 'always', 'failure', 'publish', 'review');
+  const fails = steps('fails', 'exit 5');
+  const passes = steps('passes', 'true');
+  const lines = new Tab('lines')
+    .jobs()
+    .exec('talk', 'echo one\necho two\necho three', onHost)
+    .publish()
+    .review()
+    .debug('out')
+    .line('jobs', 'talk', 'publish', 'review')
+    .wire('talk', 'out', 1);
+  const slow = new Tab('slow')
+    .jobs([{ name: 'unit', timeout: minutes(1) }])
+    .guest()
+    .exec('work', 'echo begun\nsleep 60 & echo $! > child\nwait')
+    .exec('more', 'echo never')
+    .exec(
+      'post',
+      'sleep 0.5\ncase "$(cat "/proc/$(cat child)/stat" 2>/dev/null)" in ""|*") Z "*) echo all ended;; *) echo still there;; esac',
+      { when: 'always' },
+    )
+    .publish()
+    .review()
+    .line('jobs', 'clone')
+    .line('boot', 'work', 'more', 'post', 'publish', 'review');
+  // Its time is up long before the delay is over; only the patch's own time counts.
+  const waits = new Tab('waits')
+    .jobs([{ name: 'unit', timeout: minutes(1) }])
+    .delay('wait', 2)
+    .exec('work', 'echo ran', onHost)
+    .publish()
+    .review()
+    .line('jobs', 'wait', 'work', 'publish', 'review');
+  const twoSteps = new Tab('twoSteps')
+    .jobs([{ name: 'unit', timeout: minutes(1.2) }])
+    .exec('first', 'sleep 0.8', onHost)
+    .exec('second', 'sleep 30', onHost)
+    .publish()
+    .review()
+    .line('jobs', 'first', 'second', 'publish', 'review');
+  let ci: Ci;
+  before(async () => {
+    ci = await Ci.start([fails, passes, lines, slow, waits, twoSteps]);
+  });
+  after(() => ci.close());
+
+  test('after a failure: the rest is passed over, but for steps that run always or on failure', async () => {
+    const { results, vote, console, builds } = await ci.verdict(await ci.run(fails));
+    assert.deepEqual([results, vote], [{ unit: 'FAILURE' }, -1]);
+    assert.deepEqual(
+      builds[0]!.steps.map(({ name }) => name),
+      ['work', 'always', 'failure', 'publish'],
+    );
+    assert.match(console, /always[\s\S]*on failure/);
+    assert.doesNotMatch(console, /only when passing/);
+  });
+
+  test('where nothing failed, the steps on failure are passed over', async () => {
+    const { results, builds } = await ci.verdict(await ci.run(passes));
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+    assert.deepEqual(
+      builds[0]!.steps.map(({ name }) => name),
+      ['work', 'passing', 'always', 'publish'],
+    );
+  });
+
+  test('the second output carries the lines without msg.build, and is no branch of the build', async () => {
+    const { results, builds } = await ci.verdict(await ci.run(lines));
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+    const messages = ci.red.received(lines.idOf('out'));
+    assert.deepEqual(
+      messages.flatMap(({ payload }) => payload),
+      ['one', 'two', 'three'],
+    );
+    for (const message of messages) {
+      assert.equal('build' in message, false);
+      assert.deepEqual([message['buildId'], message['topic']], [builds[0]!.id, 'demo']);
+    }
+  });
+
+  test("a script over the job's time is TIMED_OUT with all its processes; a step that runs always still runs", async () => {
+    const { results, vote, console, builds } = await ci.verdict(await ci.run(slow));
+    assert.deepEqual([results, vote], [{ unit: 'TIMED_OUT' }, -1]);
+    assert.deepEqual(
+      builds[0]!.steps.slice(3).map(({ name, result }) => [name, result]),
+      [
+        ['work', 'TIMED_OUT'],
+        ['post', 'SUCCESS'],
+        ['publish', 'SUCCESS'],
+      ],
+    );
+    assert.match(console, /begun[\s\S]*The job's time of 0.02 min was up[\s\S]*all ended/);
+  });
+
+  test("the job's time runs from its first script: waiting before it does not count", async () => {
+    const { results } = await ci.verdict(await ci.run(waits));
+    assert.deepEqual(results, { unit: 'SUCCESS' });
+  });
+
+  test("the job's time counts all its scripts together", async () => {
+    const { results, builds } = await ci.verdict(await ci.run(twoSteps));
+    assert.deepEqual(results, { unit: 'TIMED_OUT' });
+    assert.deepEqual(
+      builds[0]!.steps.map(({ result }) => result),
+      ['SUCCESS', 'TIMED_OUT', 'SUCCESS'],
+    );
+    assert.ok(builds[0]!.steps[1]!.duration < 5000, `${builds[0]!.steps[1]!.duration} ms`);
+  });
+});

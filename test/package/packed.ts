@@ -1,0 +1,71 @@
+/** The package as its users get it: packed by npm, installed into a user directory of its own. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export const root = join(import.meta.dirname, '..', '..');
+export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+export interface Manifest {
+  name: string;
+  version: string;
+  license: string;
+  homepage?: string;
+  repository?: { url: string };
+  bugs?: { url: string };
+  keywords: string[];
+  engines: { node: string };
+  dependencies: Record<string, string>;
+  'node-red': { version: string; nodes: Record<string, string>; plugins: Record<string, string> };
+}
+
+/** Newest Node-RED of the oldest line that the package is for. */
+const OLD = '4.1.15';
+
+/** Runs npm and gives what it prints. */
+export async function npm(args: string[], cwd: string): Promise<string> {
+  const { stdout } = await run('npm', args, { cwd, maxBuffer: 64 << 20, timeout: 300_000 });
+  return stdout;
+}
+
+/** Packs the checkout as it is built; gives the tarball and the files in it. */
+export async function pack(): Promise<{ tarball: string; files: string[]; remove(): void }> {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-pack-'));
+  const said = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', dir], root);
+  const [packed] = Object.values(JSON.parse(said) as Record<string, { filename: string; files: { path: string }[] }>);
+  if (!packed) throw new Error(`npm pack said ${said}`);
+  return {
+    tarball: join(dir, packed.filename),
+    files: packed.files.map((file) => file.path),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+/** An empty user directory with the tarball installed. Its dependencies' own scripts are not run: they are optional. */
+export async function userDirWith(tarball: string): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-user-'));
+  writeFileSync(join(dir, 'package.json'), JSON.stringify({ name: 'user-dir', private: true }));
+  await npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', tarball], dir);
+  return dir;
+}
+
+/** Folder of the Node-RED to try: the checkout's own, or one of the 4.1 line, installed once a machine. */
+export async function nodeRed(line: '5' | '4.1'): Promise<string> {
+  if (line === '5') return join(root, 'node_modules', 'node-red');
+  const dir = join(homedir(), '.cache', 'recheck-node-red-4.1');
+  const home = join(dir, 'node_modules', 'node-red');
+  try {
+    const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string };
+    if (version === OLD) return home;
+  } catch {
+    // Not there yet.
+  }
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'package.json'), JSON.stringify({ name: 'node-red-4.1', private: true }));
+  await npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', `node-red@${OLD}`], dir);
+  return home;
+}

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Build } from '../../lib/build/build.ts';
+import type { Change, SandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import type { Worker } from '../../lib/worker/types.ts';
+import { parseTable } from '../gerrit/results-table.ts';
+import { type FlowConfig, startRed, type TestRed } from './red.ts';
+import { startSshServer, type TestSshServer } from './ssh-server.ts';
+import { shared, type Tab } from './tab.ts';
+import { until } from './until.ts';
+
+type Deploy = 'full' | 'nodes' | 'flows';
+
+/** What a change shows of one run. */
+export interface Verdict {
+  review: string;
+  /** Result of each job in the results table. */
+  results: Record<string, string>;
+  vote: number;
+  builds: Build[];
+  /** The console of the one build. */
+  console: string;
+}
+
+/** A real Node-RED with the sandbox Gerrit, its worker, and an SSH server that is no guest (the ssh-host `host`). */
+export class Ci {
+  readonly red: TestRed;
+  readonly host: TestSshServer;
+  readonly #config: FlowConfig[];
+  gerrit!: SandboxGerrit;
+  /** What is open before the first build. */
+  #idle: string[] = [];
+  /** Every build that was started, by its change. */
+  readonly #builds = new Map<number, Build[]>();
+
+  private constructor(red: TestRed, host: TestSshServer, config: FlowConfig[]) {
+    this.red = red;
+    this.host = host;
+    this.#config = config;
+  }
+
+  static async start(tabs: Tab[], worker: Record<string, unknown> = {}): Promise<Ci> {
+    const key = generateKeyPair('test');
+    const host = await startSshServer({ authorized: [key.publicKey] });
+    const red = await startRed();
+    const ci = new Ci(red, host, [
+      ...shared(worker),
+      {
+        id: 'host',
+        type: 'ssh-host',
+        name: 'a machine',
+        host: '127.0.0.1',
+        port: String(host.port),
+        user: 'me',
+        credentials: { privateKey: key.privateKey, passphrase: '' },
+      },
+    ]);
+    const gerrit = red.sandbox();
+    await ci.deploy(tabs);
+    ci.gerrit = await gerrit;
+    ci.#idle = serversAndChildren();
+    return ci;
+  }
+
+  deploy(tabs: Tab[], type: Deploy = 'full'): Promise<void> {
+    return this.red.deploy([...this.#config, ...tabs.flatMap((tab) => tab.nodes)], type);
+  }
+
+  /** Uploads a change and gives it, by hand, to the tab's ci-jobs. */
+  async run(tab: Tab, more: Record<string, unknown> = {}): Promise<number> {
+    const { number } = await this.upload();
+    this.again(tab, number, more);
+    await this.build(number);
+    return number;
+  }
+
+  /** Uploads a change, or the next patchset of one. */
+  upload(change?: number): Promise<Change> {
+    return this.gerrit.upload({ message: 'A change\n', files: { 'a.txt': `${process.hrtime.bigint()}\n` }, change });
+  }
+
+  /** Gives a change's newest patchset to the tab's ci-jobs. */
+  again(tab: Tab, number: number, more: Record<string, unknown> = {}): void {
+    const { project, branch, subject, patchsets } = this.change(number);
+    this.red.send(tab.idOf('jobs'), {
+      change: { server: 'gerrit', project, branch, number, subject },
+      patchset: patchsets.length,
+      ...more,
+    });
+  }
+
+  change(number: number): Change {
+    return this.gerrit.changes().find((change) => change.number === number)!;
+  }
+
+  /** All builds of a change so far. */
+  builds(number: number): Build[] {
+    const known = this.#builds.get(number) ?? [];
+    for (const build of this.red.runtime().supervisor.builds()) {
+      if (build.change.number === number && !known.includes(build)) known.push(build);
+    }
+    this.#builds.set(number, known);
+    return known;
+  }
+
+  /** The newest build of a change, once there is one. */
+  build(number: number): Promise<Build> {
+    return until(`a build of change ${number}`, () => this.builds(number).at(-1));
+  }
+
+  reviews(number: number): string[] {
+    return this.change(number)
+      .messages.filter(({ author }) => author === 'my-ci')
+      .map(({ message }) => message);
+  }
+
+  vote(number: number): number {
+    return (
+      this.change(number)
+        .patchsets.at(-1)!
+        .votes.find(({ by }) => by === 'my-ci')?.value ?? 0
+    );
+  }
+
+  /** Waits until nothing more can come of a change's builds, and checks that they hold nothing. */
+  async over(number: number, limit = 20_000): Promise<Build[]> {
+    const { supervisor } = this.red.runtime();
+    await until(
+      `the builds of change ${number} are over and forgotten`,
+      () => this.builds(number).length > 0 && !supervisor.builds().some((build) => build.change.number === number),
+      limit,
+    );
+    for (const build of this.builds(number)) this.#gone(build);
+    return this.builds(number);
+  }
+
+  /** The one review of a change, as soon as it is there; that it stays the only one, `verdict` tells later. */
+  async review(number: number): Promise<Verdict> {
+    await until(`a review of change ${number}`, () => this.reviews(number)[0], 20_000);
+    return this.#shown(number);
+  }
+
+  /** The one review that a change got, after nothing more can come. */
+  async verdict(number: number, limit?: number): Promise<Verdict> {
+    await this.over(number, limit);
+    return this.#shown(number);
+  }
+
+  #shown(number: number): Verdict {
+    const builds = this.builds(number);
+    const reviews = this.reviews(number);
+    assert.equal(reviews.length, 1, `one review, not ${reviews.length}:\n${reviews.join('\n---\n')}`);
+    const results = Object.fromEntries(parseTable(reviews[0]!).rows.map(({ job, result }) => [job, result]));
+    return { review: reviews[0]!, results, vote: this.vote(number), builds, console: consoleOf(builds[0]!) };
+  }
+
+  /** Warnings and errors that were logged, of nodes and of ours. */
+  said(pattern: RegExp): string[] {
+    return this.red.logs.filter(({ level, msg }) => level <= 30 && pattern.test(msg)).map(({ msg }) => msg);
+  }
+
+  /** Checks that all slots are free, and that no guest runs and no metadata link is open. */
+  async nothingHeld(): Promise<void> {
+    const { room } = this.red.runtime().supervisor;
+    const slots = Number(this.#config.find(({ id }) => id === 'worker')!['slots']);
+    const worker = { id: 'worker', label: 'worker', slots, isolated: true } as Worker;
+    const options = { limit: 1000, trusted: true, signal: new AbortController().signal, onWait: () => {} };
+    const runs = Array.from({ length: slots }, (_, index) => `probe-${index}`);
+    await Promise.all(runs.map((run) => room.acquire(run, [worker], options)));
+    await Promise.all(runs.map((run) => room.release(worker, run)));
+    assert.deepEqual(serversAndChildren(), this.#idle);
+  }
+
+  async close(): Promise<void> {
+    await this.red.close();
+    await this.host.close();
+  }
+
+  #gone(build: Build): void {
+    assert.ok(build.endedAt, `build ${build.id} has ended`);
+    const root = join(this.red.userDir, 'recheck', 'worker');
+    for (const folder of ['clones', 'guests']) {
+      const left = list(join(root, folder)).filter((name) => name.includes(build.id));
+      assert.deepEqual(left, [], `${folder} of build ${build.id}`);
+    }
+    assert.deepEqual(processesOf(build.id), [], `processes of build ${build.id}`);
+  }
+}
+
+/** Servers that listen and child processes that run, of this process. */
+const serversAndChildren = (): string[] =>
+  process
+    .getActiveResourcesInfo()
+    .filter((name) => name === 'TCPServerWrap' || name === 'ProcessWrap')
+    .sort();
+
+/** The text of a build's console; empty where it has no log. */
+export function consoleOf(build: Build): string {
+  return build.log ? readFileSync(join(build.log.dir, 'console.log'), 'utf8') : '';
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Processes of a build's guests, known by the mark in their environment. */
+export function processesOf(build: string): string[] {
+  return list('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`recheck-${build}-`);
+      } catch {
+        return false;
+      }
+    });
+}
