@@ -33,13 +33,13 @@ export default function (RED: NodeAPI): void {
     board.rest(key, { fill: 'grey', shape: 'dot', text: text(this.type, 'status.idle') });
     onInput(this, async (message) => {
       const kill = message['kill'];
-      if (kill !== undefined && kill !== false) {
+      if (kill !== undefined && kill !== null && kill !== false) {
         // `true` ends all; a build's id ends that one.
-        const count = abort(typeof kill === 'string' ? kill : undefined);
+        const count = abort(kill === true ? undefined : String(kill));
         board.rest(key, { fill: 'grey', shape: 'dot', text: text(this.type, 'status.aborted', { count }) });
         return undefined;
       }
-      const request = startRequest(config, key, message, (server) => servers.get(server));
+      const request = startRequest(config, key, message, servers);
       if (request instanceof CiError) {
         board.rest(key, { fill: 'red', shape: 'ring', text: request.message.slice(0, 60) });
         return request;

@@ -42,6 +42,12 @@ const triggersOf = (config: Config): TriggerType[] => [
   ...(flagOf(config.onRefUpdated) ? (['ref'] as const) : []),
 ];
 
+/** The projects that are named in full. */
+const exactProjects = (config: Config): string[] =>
+  rowsOf<PatternRow>(config.projects)
+    .filter((row) => row.match === 'exact' && textOf(row.pattern))
+    .map((row) => row.pattern);
+
 /** gerrit-events: what happens in Gerrit, as far as builds are for it. */
 export default function (RED: NodeAPI): void {
   useTexts('gerrit-events', RED);
@@ -54,6 +60,8 @@ export default function (RED: NodeAPI): void {
     const closed = new AbortController();
     let health: LinkHealth = { state: 'connecting' };
     let painting: NodeJS.Timeout | undefined;
+    /** How far a replay is; undefined for a live stream. */
+    let replay: 'status.replaying' | 'status.replayed' | undefined;
 
     const paint = () => {
       clearTimeout(painting);
@@ -62,7 +70,10 @@ export default function (RED: NodeAPI): void {
       const extra =
         (counts.garbage ? ` ${text(this.type, 'status.garbage', counts)}` : '') +
         (counts.dropped ? ` ${text(this.type, 'status.dropped', counts)}` : '');
-      if (health.state === 'up') {
+      if (replay) {
+        const fill = replay === 'status.replayed' ? 'grey' : 'green';
+        this.status({ fill, shape: 'dot', text: text(this.type, replay, counts) + extra });
+      } else if (health.state === 'up') {
         this.status({ fill: 'green', shape: 'dot', text: text(this.type, 'status.connected', counts) + extra });
       } else if (health.state === 'connecting') {
         this.status({ fill: 'yellow', shape: 'ring', text: text(this.type, 'status.connecting') });
@@ -99,11 +110,13 @@ export default function (RED: NodeAPI): void {
       counts.taken += 1;
       this.send({ topic: change.project, payload: event, change, trigger } as never);
     };
-    const open = async (): Promise<{ entry: ServerEntry | undefined; filter: ReturnType<typeof makeFilter> }> => {
+    const open = async (
+      triggers = triggersOf(config),
+    ): Promise<{ entry: ServerEntry | undefined; filter: ReturnType<typeof makeFilter> }> => {
       const node = RED.nodes.getNode(config.server) as GerritServerNode | null;
       const entry = await node?.server;
       const settings: FilterSettings = {
-        triggers: triggersOf(config),
+        triggers,
         projects: rowsOf<PatternRow>(config.projects).filter((row) => textOf(row.pattern)),
         branches: rowsOf<PatternRow>(config.branches).filter((row) => textOf(row.pattern)),
         ciUser: entry?.ciUser ?? '',
@@ -124,14 +137,16 @@ export default function (RED: NodeAPI): void {
       if (config.source === 'replay') {
         const pace = textOf(config.replayPace, 'recorded');
         const asked: ReplayPace = pace === 'asap' || pace === 'recorded' ? pace : numberOf(pace, 0);
-        onHealth({ state: 'up' });
+        replay = 'status.replaying';
+        paint();
         const done = await replayFile(
           textOf(config.replayFile),
           { pace: asked, signal: closed.signal },
           onEvent(filter, entry?.id ?? config.server),
         );
         counts.garbage += done.garbage;
-        this.status({ fill: 'grey', shape: 'dot', text: text(this.type, 'status.replayed', counts) });
+        replay = 'status.replayed';
+        paint();
         return;
       }
       if (!entry) {
@@ -139,9 +154,6 @@ export default function (RED: NodeAPI): void {
         return;
       }
       if (closed.signal.aborted) return;
-      const exact = rowsOf<PatternRow>(config.projects)
-        .filter((row) => row.match === 'exact')
-        .map((row) => row.pattern);
       const detach = runtime.streams.attach(
         entry.link,
         key,
@@ -158,25 +170,23 @@ export default function (RED: NodeAPI): void {
           },
           onHealth,
         },
-        { catchUp: { projects: exact } },
+        { catchUp: { projects: exactProjects(config) } },
       );
       closed.signal.addEventListener('abort', detach, { once: true });
     };
 
     this.runNewest = async () => {
-      const { entry, filter } = await open();
-      if (!entry) return;
-      const exact = rowsOf<PatternRow>(config.projects)
-        .filter((row) => row.match === 'exact')
-        .map((row) => row.pattern);
-      const newest = await entry.client.newestOpenChange(exact, AbortSignal.timeout(30_000), (event) => {
-        const verdict = filter({ ...event, type: 'patchset-created' });
-        return verdict.take || verdict.why.includes('not asked for');
-      });
-      if (!newest) {
-        this.warn(text(this.type, 'status.noChange'));
-        return;
-      }
+      // Whatever triggers here, its projects and branches hold for the button too.
+      const { entry, filter } = await open(['patchset']);
+      if (!entry) throw new Error(text(this.type, 'status.noServer'));
+      const exact = exactProjects(config);
+      const newest = await entry.client.newestOpenChange(
+        // Gerrit knows no patterns of ours: where there are any, all projects are looked at.
+        exact.length === rowsOf(config.projects).length ? exact : [],
+        AbortSignal.timeout(30_000),
+        (event) => filter({ ...event, type: 'patchset-created' }).take,
+      );
+      if (!newest) throw new Error(text(this.type, 'status.noChange'));
       emit(newest, { type: 'manual', key: `manual-${Date.now()}`, reason: text(this.type, 'status.manual') }, entry.id);
     };
 

@@ -43,7 +43,7 @@ export default function (RED: NodeAPI): void {
   nodeQuestion(RED, 'gerrit-review', 'last', (node) => ({ url: (node as GerritReviewNode).lastUrl }));
   RED.nodes.registerType('gerrit-review', function (this: GerritReviewNode, config: Config) {
     RED.nodes.createNode(this, config);
-    const report = (set: BuildSet): void => guard(this, () => post(set));
+    const report = (set: BuildSet, builds: Build[]): void => guard(this, () => post(set, builds));
     const { runtime, key } = enter(RED, this, { report });
     const { supervisor, poster, board, servers } = runtime;
     const silent = flagOf(config.silent ?? true);
@@ -64,16 +64,16 @@ export default function (RED: NodeAPI): void {
     };
     this.lastUrl = lastUrls.get(key);
 
-    const post = async (set: BuildSet): Promise<void> => {
+    const post = async (set: BuildSet, builds: Build[]): Promise<void> => {
       const arrived = set.arrived.get(key)!;
       const [build] = set.builds.filter(({ id }) => arrived.builds.has(id)).slice(-1);
       const show = (state: ReportState) =>
         runtime.outlet.observe({ kind: 'report', node: key, set: set.id, label: build!.label, state });
       const server = servers.get(settings.server ?? set.request.change.server);
-      const entry = composeReview(set, settings, server?.ciName ?? 'ci');
+      const entry = composeReview(set, builds, settings, server?.ciName ?? 'ci');
       pending.set(`${key} ${set.id}`, { build: build!, message: arrived.message, review: entry?.review ?? {} });
       if (pending.size > MOST_PENDING) pending.delete(pending.keys().next().value!);
-      if (set.superseded) show({ state: 'nothing', message: text(this.type, 'status.superseded') });
+      if (builds.length === 0) show({ state: 'nothing', message: text(this.type, 'status.superseded') });
       else if (!entry) show({ state: 'nothing', message: text(this.type, 'status.noPatchset') });
       else if (silent) show({ state: 'silent', vote: entry.vote, message: entry.review.message ?? '', url: entry.url });
       else await poster.put(`${set.id} ${key}`, entry);

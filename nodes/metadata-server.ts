@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { metadataStep } from '../lib/build/steps/metadata.ts';
+import { messageOf } from '../lib/errors/ci-error.ts';
+import { keyFileUnreadable } from '../lib/errors/ssh-settings.ts';
 import { textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { useTexts } from './shared/texts.ts';
@@ -25,7 +27,11 @@ export default function (RED: NodeAPI): void {
         userData: config.userData ?? '',
         vendorData: config.vendorData ?? '',
         authorizedKeys: config.authorizedKeys ?? '',
-        authorizedKeysFile: file ? await readFile(file, 'utf8') : '',
+        authorizedKeysFile: file
+          ? await readFile(file, 'utf8').catch((error: unknown) => {
+              throw keyFileUnreadable(this.name || this.type, file, messageOf(error));
+            })
+          : '',
       };
       return metadataStep(context, settings, runtime.services);
     });

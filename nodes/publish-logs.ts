@@ -26,8 +26,9 @@ export default function (RED: NodeAPI): void {
     RED.nodes.createNode(this, config);
     const root = textOf(config.root, join(runtimeOf(RED).stateDir, 'logs'));
     const served = serveLogs(RED, this, root, {
-      days: numberOf(config.days, 30),
-      gigabytes: numberOf(config.gigabytes, 50),
+      // An empty field is no limit.
+      days: config.days === '' ? 0 : numberOf(config.days, 30),
+      gigabytes: config.gigabytes === '' ? 0 : numberOf(config.gigabytes, 50),
     });
     const url = textOf(config.url, served ?? '').replace(/\/+$/, '');
     const { runtime, key } = enter(RED, this, { logs: { root, url } });

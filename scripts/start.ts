@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -41,7 +42,9 @@ try {
 const found = existsSync(join(userDir, 'flows.json'));
 mkdirSync(join(userDir, 'node_modules', '@recheck'), { recursive: true });
 const link = join(userDir, 'node_modules', '@recheck', 'node-red-gerrit-ci');
-if (!existsSync(link)) symlinkSync(root, link);
+// One of an earlier start may lead to a checkout that was moved since.
+rmSync(link, { force: true });
+symlinkSync(root, link);
 if (!found) writeFileSync(join(userDir, 'flows.json'), JSON.stringify(shippedFlows(), null, 2));
 
 type FlowNode = { type: string; label?: string; disabled?: boolean };

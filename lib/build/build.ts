@@ -8,7 +8,7 @@ import type { ChangeInfo } from '../model/change.ts';
 import { isRecord } from '../model/record.ts';
 import { type Result, USER_RESULTS } from '../model/result.ts';
 import type { BuildSet } from './buildset.ts';
-import { addComments, type Comments } from './comments.ts';
+import { addComments, noComments } from './comments.ts';
 import { Lease } from './lease.ts';
 import { Positions } from './positions.ts';
 import type { JobSpec, Message } from './types.ts';
@@ -20,6 +20,8 @@ export interface RunningStep {
   /** Whether the job's time counts it. */
   timed: boolean;
   controller: AbortController;
+  /** Resolves when it has ended. */
+  over: Promise<void>;
 }
 
 /** A node at which the branches of a build meet. */
@@ -28,6 +30,9 @@ export interface Gathering {
   state: 'gathering' | 'acting' | 'done';
   message: Message;
 }
+
+/** Milliseconds; a longer timer would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How many sent views are remembered, to tell a change made by hand. */
 const VIEWS_KEPT = 256;
@@ -54,10 +59,16 @@ export class Build {
   env: Record<string, string>;
   steps: StepRecord[] = [];
   /** Inline comments for the review, from users' own nodes. */
-  readonly comments: Comments = {};
+  readonly comments = noComments();
   result: Result | undefined;
   log: BuildLog | undefined;
   endedAt: Date | undefined;
+  /** Its end, from when that was begun: all that it held is given back, its log is closed. */
+  ending: Promise<void> | undefined;
+  /** Whether its end is over. */
+  over = false;
+  /** Whether a newer run of its job took its place: it is not reported. */
+  superseded = false;
   /** Whether the engine gave it to us; before that it waits in the queue. */
   begun = false;
   /** Whether its message was looked for in vain. */
@@ -172,10 +183,13 @@ export class Build {
 
   /** Starts the job's time with its first timed step; gives the reason where it is up. */
   startClock(): CiError | undefined {
-    this.#clock ??= setTimeout(() => {
-      this.#timeUp = jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2)));
-      for (const step of this.running) if (step.timed) step.controller.abort(this.#timeUp);
-    }, this.spec.timeout).unref();
+    this.#clock ??= setTimeout(
+      () => {
+        this.#timeUp = jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2)));
+        for (const step of this.running) if (step.timed) step.controller.abort(this.#timeUp);
+      },
+      Math.min(this.spec.timeout, LONGEST_TIMER),
+    ).unref();
     return this.#timeUp;
   }
 

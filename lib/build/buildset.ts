@@ -7,8 +7,6 @@ export class BuildSet {
   readonly id = randomBytes(4).toString('hex');
   readonly request: StartRequest;
   readonly builds: Build[] = [];
-  /** Where a newer one took its place: nothing is reported. */
-  superseded = false;
   /** Builds that came to a review node, with the last message. */
   readonly arrived = new Map<string, { builds: Set<string>; message: Message }>();
   readonly reported = new Set<string>();

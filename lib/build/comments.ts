@@ -7,6 +7,9 @@ const MOST = 500;
 /** Inline comments by file, as Gerrit takes them. */
 export type Comments = Record<string, ReviewComment[]>;
 
+/** None yet. Without a prototype: a file may be named `constructor`. */
+export const noComments = (): Comments => Object.create(null) as Comments;
+
 /** Adds the well-formed comments of `msg.comments` (`{file: [{line, message}]}`); gives how many were left out. */
 export function addComments(to: Comments, from: unknown): number {
   if (!isRecord(from)) return 0;

@@ -61,10 +61,11 @@ export class Lease {
 
   /** Where the build runs or, once all was given back, where it ran; with the commands that boot the same guests by hand. */
   story(): { guests: Record<string, GuestView>; byHand: string[] } {
-    if (this.guests.size === 0) return this.#past;
-    const guests = [...this.guests.values()];
-    const byHand = guests.flatMap((guest) => guest.worker.byHand?.(guest.image, guest.name) ?? []);
-    return { guests: this.guestViews(), byHand };
+    const byHand = [...this.guests.values()].flatMap((guest) => guest.worker.byHand?.(guest.image, guest.name) ?? []);
+    return {
+      guests: { ...this.guestViews(), ...this.#past.guests },
+      byHand: [...new Set([...this.#past.byHand, ...byHand])],
+    };
   }
 
   /**
@@ -92,7 +93,7 @@ export class Lease {
       }),
     );
     // The slot goes back even where something is left: it is named above and tried again.
-    for (const { what, undo } of this.#returns.splice(0)) await attempt(what, undo);
+    for (const each of this.#returns.splice(0)) if (!(await attempt(each.what, each.undo))) this.#returns.push(each);
     return faults;
   }
 

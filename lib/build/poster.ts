@@ -1,10 +1,10 @@
 import type { Outbox } from '../engine/types.ts';
-import { serverDown, serverMissing } from '../errors/build.ts';
-import { messageOf, toCiError } from '../errors/ci-error.ts';
+import { noServer, serverDown, serverMissing } from '../errors/build.ts';
+import { type CiError, messageOf, toCiError } from '../errors/ci-error.ts';
 import type { GerritClient } from '../gerrit/client.ts';
 import type { ReviewInput } from '../gerrit/types.ts';
 import type { LinkHealth } from '../ssh/types.ts';
-import type { Outlet } from './types.ts';
+import type { Outlet, ReportState } from './types.ts';
 
 /** One review to be posted. */
 export interface ReportEntry {
@@ -45,6 +45,10 @@ const LAST_RETRY = 60_000;
 const GIVE_UP = 3 * 24 * 3600_000;
 /** Milliseconds until it is looked again whether a server is back. */
 const DOWN_RETRY = 1_000;
+/** Milliseconds between two looks into the outbox while a report waits in it. */
+const LOOK = 500;
+/** Milliseconds by which Gerrit's clock may be behind ours. */
+const SKEW = 5 * 60_000;
 
 /** Sends what is in the outbox to Gerrit, each report once, for as long as it takes. */
 export class Poster {
@@ -53,7 +57,9 @@ export class Poster {
   readonly #server: (server: string) => Reachable | undefined;
   readonly #closed = new AbortController();
   #active = 0;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  #timer: NodeJS.Timeout | undefined;
+  /** How many tries of a report never got as far as Gerrit. */
+  readonly #unsent = new Map<string, number>();
 
   constructor(outbox: Outbox<ReportEntry>, outlet: Outlet, server: (server: string) => Reachable | undefined) {
     this.#outbox = outbox;
@@ -70,13 +76,18 @@ export class Poster {
   kick(): void {
     while (this.#active < PARALLEL && !this.#closed.signal.aborted) {
       this.#active += 1;
-      void this.#work();
+      this.#work().catch((error: unknown) => process.emitWarning(error as Error));
     }
   }
 
   close(): void {
     this.#closed.abort();
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#rest();
+  }
+
+  #rest(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   async #work(): Promise<void> {
@@ -92,48 +103,53 @@ export class Poster {
   }
 
   async #post(key: string, report: ReportEntry, tries: number): Promise<void> {
-    const { set, node, label, review, vote, url } = report;
-    const show = (state: Parameters<Outlet['observe']>[0] & { kind: 'report' }) => this.#outlet.observe(state);
+    const { set, node, label } = report;
+    let state: ReportState;
     try {
-      const server = this.#server(report.server);
-      if (!server) throw serverMissing(report.server);
-      const { client, link } = server;
-      if (link.health.state !== 'up') throw serverDown(server.label, link.health.error?.message ?? '');
-      const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(LEASE * 900)]);
-      // A try whose answer was lost may have been posted: look before it is sent again.
-      const posted = tries > 1 && (await client.hasMessage(report, review.message ?? '', signal));
-      const { warnings } = posted ? { warnings: [] } : await client.postReview({ ...report, review }, signal);
+      state = await this.#try(key, report, tries);
       await this.#outbox.ack(key);
-      show({
-        kind: 'report',
-        label,
-        node,
-        set,
-        state: { state: 'posted', vote, message: review.message ?? '', warnings, url },
-      });
     } catch (error) {
-      const fault = toCiError(error, label);
       if (this.#closed.signal.aborted) return;
-      if (!fault.transient || Date.now() - report.at > GIVE_UP) {
-        await this.#outbox.ack(key);
-        show({ kind: 'report', label, node, set, state: { state: 'failed', message: messageOf(fault) } });
-        return;
-      }
-      const down = fault.code === 'build/server-down';
-      const delay = down ? DOWN_RETRY : Math.min(LAST_RETRY, FIRST_RETRY * 1.5 ** Math.min(tries, 20));
-      await this.#outbox.nack(key, delay);
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        this.kick();
-      }, delay).unref();
-      this.#timers.add(timer);
-      show({
-        kind: 'report',
-        label,
-        node,
-        set,
-        state: { state: 'waiting', pending: await this.#outbox.pending(), message: fault.message },
-      });
+      state = await this.#putOff(key, report, tries, toCiError(error, label));
     }
+    if (state.state !== 'waiting') {
+      this.#unsent.delete(key);
+      if ((await this.#outbox.pending()) === 0) this.#rest();
+    }
+    this.#outlet.observe({ kind: 'report', label, node, set, state });
+  }
+
+  async #try(key: string, report: ReportEntry, tries: number): Promise<ReportState> {
+    const { review, vote, url, at } = report;
+    if (report.server === '') throw noServer();
+    const unsent = this.#unsent.get(key) ?? 0;
+    // Noted before, taken back where Gerrit was asked.
+    this.#unsent.set(key, unsent + 1);
+    const server = this.#server(report.server);
+    if (!server) throw serverMissing(report.server);
+    const { client, link } = server;
+    if (link.health.state !== 'up') throw serverDown(server.label, link.health.error?.message ?? '');
+    this.#unsent.set(key, unsent);
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(LEASE * 900)]);
+    // A try whose answer was lost may have been posted: look before it is sent again.
+    const asked = tries - unsent > 1;
+    const message = review.message ?? '';
+    const posted = asked && (await client.hasMessage({ change: report.change, since: at - SKEW }, message, signal));
+    const { warnings } = posted ? { warnings: [] } : await client.postReview({ ...report, review }, signal);
+    return { state: 'posted', vote, message, warnings, url };
+  }
+
+  /** Puts a report back to be tried again, or gives it up. */
+  async #putOff(key: string, report: ReportEntry, tries: number, fault: CiError): Promise<ReportState> {
+    if (!fault.transient || Date.now() - report.at > GIVE_UP) {
+      await this.#outbox.ack(key);
+      return { state: 'failed', message: messageOf(fault) };
+    }
+    const down = fault.code === 'build/server-down';
+    const delay = down ? DOWN_RETRY : Math.min(LAST_RETRY, FIRST_RETRY * 1.5 ** Math.min(tries, 20));
+    await this.#outbox.nack(key, delay);
+    // One that looks again and again: a single timer that fires a moment before the report is due would lose it.
+    this.#timer ??= setInterval(() => this.kick(), LOOK).unref();
+    return { state: 'waiting', pending: await this.#outbox.pending(), message: fault.message };
   }
 }

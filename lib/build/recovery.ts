@@ -1,4 +1,4 @@
-import { messageLost } from '../errors/build.ts';
+import { messageLost, reviewGone } from '../errors/build.ts';
 import type { Build } from './build.ts';
 import type { BuildSet } from './buildset.ts';
 import type { FlowGraph } from './flow-graph.ts';
@@ -19,7 +19,8 @@ const FILTERS = new Set(['switch', 'rbe']);
 /** What the recovery does with what it finds. */
 interface Actions {
   end(build: Build): Promise<void>;
-  report(set: BuildSet, review: string): void;
+  /** Reports builds of a set. False where the review node is not there. */
+  report(set: BuildSet, review: string, builds: Build[]): boolean;
   forget(set: BuildSet): void;
 }
 
@@ -124,11 +125,11 @@ export class Recovery {
 
   /** Reports a set whose builds are all in, and forgets one of which nothing more can come. */
   #complete(set: BuildSet): void {
-    if (set.builds.some((build) => !build.endedAt)) return;
+    if (set.builds.some((build) => !build.over)) return;
     for (const review of set.arrived.keys()) {
       if (!set.reported.has(review) && set.builds.every((build) => this.#isIn(build, review))) {
         set.reported.add(review);
-        this.#actions.report(set, review);
+        this.#report(set, review);
       }
     }
     const idle = set.builds.every((build) => {
@@ -137,6 +138,18 @@ export class Recovery {
       return still > (build.positions.held(comes) ? set.request.idle : DROPPED * 2);
     });
     if (idle && [...set.arrived.keys()].every((review) => set.reported.has(review))) this.#actions.forget(set);
+  }
+
+  /** Each review reports the builds whose lanes lead to it, but for those that a newer run took the place of. */
+  #report(set: BuildSet, review: string): void {
+    const here = set.arrived.get(review)?.builds;
+    const builds = set.builds.filter(
+      (build) =>
+        !build.superseded && (here?.has(build.id) || this.#targetsOf(build).some((target) => target.key === review)),
+    );
+    if (this.#actions.report(set, review, builds)) return;
+    const [{ label }] = set.builds as [Build];
+    this.#outlet.observe({ kind: 'warning', label, node: set.request.node, message: reviewGone(label).message });
   }
 
   /** Whether a build has come to a review, never will, or has ended and rests where nothing holds it. */
@@ -153,11 +166,12 @@ export class Recovery {
     // One that has sent nothing yet waits in the queue, or for its log to be opened.
     if (build.inFlight.size === 0 || build.lost || build.running.size > 0) return;
     if ([...build.gathered.values()].some((here) => here.state !== 'done')) return;
+    if (build.ending && !build.over) return;
     const still = Date.now() - build.positions.movedAt;
     const comes = (node: string) => this.leads(node);
     const heldBack = build.positions.held(comes) && !build.aborted;
     if (still < (heldBack ? build.set.request.idle : build.positions.any(comes) ? DROPPED : QUIET)) return;
-    if (build.endedAt) this.#lostBehind(build);
+    if (build.over) this.#lostBehind(build);
     else this.#lostBefore(build);
   }
 
@@ -190,7 +204,7 @@ export class Recovery {
   #lostBehind(build: Build): void {
     build.lost = true;
     const { last } = build.positions;
-    if (build.set.superseded || FILTERS.has(last.type)) return;
+    if (build.superseded || FILTERS.has(last.type)) return;
     const { arrived } = build.set;
     if ([...arrived.values()].some((there) => there.builds.has(build.id))) return;
     const isReview = ({ type }: { type: string }) => type === 'gerrit-review';

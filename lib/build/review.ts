@@ -1,8 +1,9 @@
 import { composeReport, type ReportTemplates } from '../gerrit/report.ts';
 import type { ReviewInput } from '../gerrit/types.ts';
 import { voteOf } from '../gerrit/vote.ts';
+import type { Build } from './build.ts';
 import type { BuildSet } from './buildset.ts';
-import { addComments, type Comments } from './comments.ts';
+import { addComments, noComments } from './comments.ts';
 import type { ReportEntry } from './poster.ts';
 
 /** What a gerrit-review node is set to. */
@@ -21,13 +22,14 @@ export interface ReviewSettings {
   notify?: ReviewInput['notify'];
 }
 
-/** Writes the one review of a buildset; undefined where the event had no patchset to post it on. */
+/** Writes the one review of a buildset's builds; undefined where the event had no patchset to post it on. */
 export function composeReview(
   set: BuildSet,
+  builds: readonly Build[],
   settings: ReviewSettings,
   ciName: string,
 ): (ReportEntry & { status: string }) | undefined {
-  const { request, builds } = set;
+  const { request } = set;
   const { change, pipeline } = request;
   const { number, patchset } = change;
   if (number === undefined || patchset === undefined) return undefined;
@@ -46,7 +48,7 @@ export function composeReview(
     ciName,
     change,
   });
-  const comments: Comments = {};
+  const comments = noComments();
   for (const build of builds) addComments(comments, build.comments);
   const outcome = voteOf(outcomes);
   const value = outcome === 'none' ? undefined : settings[outcome];

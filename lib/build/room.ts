@@ -53,11 +53,14 @@ export class Room {
     }, options.limit).unref();
     this.#waiting.push(waiter);
     try {
-      await this.#pump();
-      return await promise;
+      const [worker] = await Promise.all([promise, this.#pump()]);
+      return worker;
     } finally {
       clearTimeout(timer);
       options.signal.removeEventListener('abort', onAbort);
+      // Where the slots could not be asked, it waits no longer.
+      const at = this.#waiting.indexOf(waiter);
+      if (at >= 0) this.#waiting.splice(at, 1);
     }
   }
 

@@ -46,7 +46,8 @@ export async function runStep(
   work: StepWork,
 ): Promise<{ outcome: StepOutcome; fault?: CiError }> {
   const controller = new AbortController();
-  const running: RunningStep = { node: spec.node, name: spec.name, timed: spec.timed, controller };
+  const { promise: over, resolve: ended } = Promise.withResolvers<void>();
+  const running: RunningStep = { node: spec.node, name: spec.name, timed: spec.timed, controller, over };
   const signal = spec.when === 'passing' ? AbortSignal.any([controller.signal, build.work.signal]) : controller.signal;
   const started = Date.now();
   const whose = { label: build.label, id: build.id, jobs: build.set.request.node, node: spec.node };
@@ -76,6 +77,7 @@ export async function runStep(
     build.say(known.message);
   } finally {
     build.running.delete(running);
+    ended();
   }
   const record: StepRecord = {
     node: spec.node,
@@ -93,9 +95,12 @@ export async function runStep(
       ? {}
       : { tail: build.log.console.tail(Math.min(TAIL, build.log.console.lines - line + 1)) }),
   };
-  build.steps.push(record);
+  // What a late branch did changes nothing.
+  if (!build.endedAt) {
+    build.steps.push(record);
+    build.settle(outcome.result);
+  }
   build.say(`=== ${spec.name}: ${outcome.result} in ${(record.duration / 1000).toFixed(1)} s`);
-  build.settle(outcome.result);
   build.log?.update(build.page());
   outlet.observe({
     kind: 'step-ended',

@@ -12,6 +12,7 @@ import { reap } from './reap.ts';
 import { Recovery } from './recovery.ts';
 import { Room } from './room.ts';
 import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
+import { replaces, runKeys } from './supersede.ts';
 import type { Message, Outlet, StartRequest } from './types.ts';
 import { LEASE_SECONDS, Undertaker } from './undertaker.ts';
 
@@ -47,7 +48,7 @@ export class Supervisor {
     this.#undertaker = new Undertaker(engine, outlet);
     this.#recovery = new Recovery(outlet, () => this.#builds.values(), {
       end: (build) => this.end(build),
-      report: (set, review) => this.onSetComplete?.(set, review),
+      report: (set, review, builds) => this.onSetComplete?.(set, review, builds) ?? false,
       forget: (set) => {
         for (const build of set.builds) this.#builds.delete(build.id);
       },
@@ -55,8 +56,11 @@ export class Supervisor {
     this.#courier = new Courier(outlet, this.#recovery);
   }
 
-  /** Told when all builds of a set are in at a gerrit-review. */
-  onSetComplete: ((set: BuildSet, review: string) => void) | undefined;
+  /**
+   * Told when all builds of a set are in at a gerrit-review, with those that it is to report: none where newer runs took
+   * the place of all. Gives false where the node is not there.
+   */
+  onSetComplete: ((set: BuildSet, review: string, builds: Build[]) => boolean) | undefined;
 
   /** All builds that it knows, ended ones too while their report is awaited. */
   builds(): Build[] {
@@ -74,31 +78,20 @@ export class Supervisor {
    * @returns the builds started and how many were seen before
    */
   async start(request: StartRequest): Promise<{ started: Build[]; duplicates: number }> {
-    const { change, trigger, jobs } = request;
     const set = new BuildSet(request);
-    const where = [change.server, change.project, change.number ?? change.ref, request.pipeline, request.node];
     let duplicates = 0;
-    for (const spec of jobs) {
+    for (const spec of request.jobs) {
       const data = {} as RunData;
-      const {
-        id,
-        outcome,
-        superseded: older,
-      } = await this.#engine.enqueue({
-        key: JSON.stringify([...where, change.patchset, change.revision, trigger.key, spec.name]),
-        ...(request.supersede && change.number !== undefined
-          ? { supersede: { key: JSON.stringify([...where, spec.name]), rank: change.patchset ?? 0 } }
-          : {}),
-        data,
-      });
-      if (outcome === 'duplicate') {
+      const run = await this.#engine.enqueue({ ...runKeys(request, spec.name), data });
+      if (run.outcome === 'duplicate') {
         duplicates += 1;
         continue;
       }
-      for (const each of older) this.#supersede(each, request);
-      data.build = new Build(id, 1, set, set.builds.length, spec);
+      for (const each of run.superseded) this.#supersede(each, request);
+      for (const build of this.#builds.values()) if (replaces(request, spec.name, build)) build.superseded = true;
+      data.build = new Build(run.id, 1, set, set.builds.length, spec);
       set.builds.push(data.build);
-      this.#builds.set(id, data.build);
+      this.#builds.set(run.id, data.build);
     }
     await this.#claim();
     return { started: set.builds, duplicates };
@@ -151,18 +144,20 @@ export class Supervisor {
     message: Message,
     act: (build: Build, message: Message) => Promise<CiError | undefined>,
   ): Promise<CiError | undefined> {
+    const known = this.#builds.get(message.build?.id ?? '');
+    const here = known?.gathered.get(spec.node);
+    if (known && here && here.state !== 'gathering') {
+      known.positions.left(spec.node);
+      // A Catch node's copy of a message whose original went its way is no branch; one of an aborted build is no news.
+      if (message['error'] !== undefined || known.aborted) return undefined;
+      const late = lateBranch(known.label, this.#outlet.graph().nameOf(spec.node));
+      this.#outlet.observe({ kind: 'warning', label: known.label, node: spec.node, message: late.message });
+      return undefined;
+    }
     const build = this.#receive(spec.node, message);
     if (!build) {
       this.#outlet.deliver(spec.node, 0, message);
       return noBuild(this.#outlet.graph().nameOf(spec.node));
-    }
-    const here = build.gathered.get(spec.node);
-    if (here && here.state !== 'gathering') {
-      // A Catch node's copy of a message whose original went its way is no branch; one of an aborted build is no news.
-      if (message['error'] !== undefined || build.aborted) return undefined;
-      const late = lateBranch(build.label, this.#outlet.graph().nameOf(spec.node));
-      this.#outlet.observe({ kind: 'warning', label: build.label, node: spec.node, message: late.message });
-      return undefined;
     }
     if (here) {
       here.arrived += 1;
@@ -193,23 +188,10 @@ export class Supervisor {
     this.#recovery.check();
   }
 
-  /** Ends a build: gives back all that it held and closes its log. Again is fine. */
-  async end(build: Build): Promise<void> {
-    if (build.endedAt) return;
-    build.endedAt = new Date();
-    build.stopClock();
-    const result = build.result ?? 'SUCCESS';
-    await this.#undertaker.bury(build, result);
-    this.#outlet.observe({
-      kind: 'build-ended',
-      label: build.label,
-      node: build.set.request.node,
-      build: build.view(),
-      change: build.change,
-      result,
-      duration: build.endedAt.getTime() - build.startedAt.getTime(),
-    });
-    this.#recovery.check();
+  /** Ends a build: stops what still runs, gives back all that it held and closes its log. Again is fine. */
+  end(build: Build): Promise<void> {
+    build.ending ??= this.#end(build);
+    return build.ending;
   }
 
   /** A message of a build was sent from a node to others. */
@@ -237,7 +219,7 @@ export class Supervisor {
   async close(): Promise<void> {
     this.#recovery.stop();
     for (const build of this.active()) build.abort(aborted('the controller stops'));
-    await Promise.all(this.active().map((build) => this.end(build)));
+    await Promise.all(this.builds().map((build) => this.end(build)));
   }
 
   async #claim(): Promise<void> {
@@ -289,10 +271,23 @@ export class Supervisor {
     return build;
   }
 
+  async #end(build: Build): Promise<void> {
+    await this.#undertaker.bury(build);
+    this.#outlet.observe({
+      kind: 'build-ended',
+      label: build.label,
+      node: build.set.request.node,
+      build: build.view(),
+      change: build.change,
+      result: build.result ?? 'SUCCESS',
+      duration: build.endedAt!.getTime() - build.startedAt.getTime(),
+    });
+    this.#recovery.check();
+  }
+
   #supersede(id: string, request: StartRequest): void {
     const build = this.#builds.get(id);
     if (!build || build.endedAt) return;
-    build.set.superseded = true;
     build.abort(superseded(request.trigger.reason));
     if (!build.begun) void this.end(build);
   }

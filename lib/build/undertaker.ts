@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/types.ts';
+import { buildOver } from '../errors/build.ts';
 import { toCiError } from '../errors/ci-error.ts';
-import type { Result } from '../model/result.ts';
 import type { Build } from './build.ts';
 import type { ReportEntry } from './poster.ts';
 import type { RunData } from './supervisor.ts';
@@ -8,6 +9,9 @@ import type { Outlet } from './types.ts';
 
 /** Seconds for which a build is ours without a sign of life. */
 export const LEASE_SECONDS = 60;
+
+/** Milliseconds that steps may take to stop when their build ends: a script's end on its target has 15 s. */
+const STOP_LIMIT = 30_000;
 
 /** Milliseconds after which what could not be removed is tried again. */
 const RETRIES = [5_000, 30_000, 300_000];
@@ -22,14 +26,29 @@ export class Undertaker {
     this.#outlet = outlet;
   }
 
-  async bury(build: Build, result: Result): Promise<void> {
+  /** Ends a build for good: its steps are stopped, then all that it holds is given back. */
+  async bury(build: Build): Promise<void> {
+    build.endedAt = new Date();
+    build.stopClock();
+    await this.#stopSteps(build);
     await this.release(build);
     try {
       await build.log?.finish(build.page());
     } catch (error) {
       this.#warn(build, toCiError(error, 'the build’s log').message);
     }
-    await this.#engine.finish(build, result, []);
+    await this.#engine.finish(build, build.result ?? 'SUCCESS', []);
+    build.over = true;
+  }
+
+  /** A step of a late branch must not take what nobody would give back. */
+  async #stopSteps({ running, label }: Build): Promise<void> {
+    if (running.size === 0) return;
+    for (const step of running) step.controller.abort(buildOver(label));
+    const limit = new AbortController();
+    const late = sleep(STOP_LIMIT, undefined, { signal: limit.signal, ref: false }).catch(() => undefined);
+    await Promise.race([Promise.all([...running].map((step) => step.over)), late]);
+    limit.abort();
   }
 
   /** Gives back what the build holds; what stays is said and tried again. */

@@ -13,6 +13,13 @@ export const aborted = (by: string): CiError =>
 export const superseded = (by: string): CiError =>
   new CiError({ code: 'build/superseded', message: `The build was stopped, because ${by} came.`, result: 'ABORTED' });
 
+export const buildOver = (build: string): CiError =>
+  new CiError({
+    code: 'build/over',
+    message: `Build ${build} ended while a step of another branch ran, which was stopped. Set "branches" of the publish-logs node to the number of branches that meet there.`,
+    result: 'ABORTED',
+  });
+
 export const jobTimeUp = (minutes: number): CiError =>
   new CiError({
     code: 'build/job-timeout',
@@ -128,8 +135,23 @@ export const guestLost = (guest: string): CiError =>
 export const serverMissing = (server: string): CiError =>
   new CiError({
     code: 'build/no-server',
-    message: `The Gerrit server (${server}) of this report is not in the flow any more. Choose a server in the gerrit-review node and deploy.`,
+    message: `The Gerrit server (${server}) of this report is not in the flow. Its report waits until that is deployed again; other builds are reported where the gerrit-review node names another server.`,
     transient: true,
+  });
+
+export const noServer = (): CiError =>
+  new CiError({
+    code: 'build/no-server-named',
+    message:
+      'This change names no Gerrit server, so its report cannot be posted. Choose a server in the gerrit-review node, or send change.server.',
+    result: 'ERROR',
+  });
+
+export const reviewGone = (label: string): CiError =>
+  new CiError({
+    code: 'build/review-gone',
+    message: `The gerrit-review node that was to report ${label} is not in the flow any more, so nothing was posted. Comment a recheck to run it again.`,
+    result: 'ERROR',
   });
 
 export const stepTimeUp = (seconds: number): CiError =>

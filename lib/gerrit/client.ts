@@ -96,14 +96,23 @@ export class GerritClient {
   /**
    * Whether the account has posted a message with that text on the change: asked after a post whose answer was lost,
    * before it is sent again.
+   *
+   * @param since milliseconds since the epoch: older ones do not count, since a recheck's report may read the same
    */
-  async hasMessage({ change }: { change: number }, text: string, signal: AbortSignal): Promise<boolean> {
+  async hasMessage(
+    { change, since = 0 }: { change: number; since?: number },
+    text: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const host = await this.#link.host(signal);
     const [row] = await queryChanges(host, ['--comments'], `change:${change}`, { signal, rows: 1 });
     const user = this.#link.target.user;
     const wanted = clipBytes(text, MAX_MESSAGE).trim();
     return (row?.comments ?? []).some(
-      ({ reviewer, message }) => reviewer?.username === user && message?.includes(wanted) === true,
+      ({ reviewer, message, timestamp }) =>
+        reviewer?.username === user &&
+        message?.includes(wanted) === true &&
+        (timestamp === undefined || timestamp * 1000 >= since),
     );
   }
 }

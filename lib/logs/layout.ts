@@ -27,7 +27,7 @@ export function buildSegments(change: ChangeInfo, build: BuildView): string[] {
   return [...subject, build.pipeline, build.job, build.id].map(safeName);
 }
 
-/** A build's folder and its URL. */
+/** A build's folder and its URL, which is empty where none of the root is known. */
 export function buildPlace(
   settings: { root: string; url: string },
   change: ChangeInfo,
@@ -36,6 +36,6 @@ export function buildPlace(
   const segments = buildSegments(change, build);
   return {
     dir: join(settings.root, ...segments),
-    url: `${settings.url.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`,
+    url: settings.url === '' ? '' : `${settings.url.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`,
   };
 }

@@ -21,7 +21,7 @@ export interface BuildPage {
 export interface LogSettings {
   /** Folder on this machine. */
   root: string;
-  /** URL under which that folder is served, without a trailing slash. */
+  /** URL under which that folder is served, without a trailing slash; empty where nobody serves it. */
   url: string;
   /** What one guest may bring; see DEFAULT_FETCH_LIMITS. */
   limits?: Partial<FetchLimits>;

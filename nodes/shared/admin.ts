@@ -7,6 +7,7 @@ import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { runtimeOf } from './runtime.ts';
+import { fromElsewhere } from './same-origin.ts';
 import { numberOf, textOf } from './settings.ts';
 import { type SshConfig, type SshCredentials, targetOf } from './ssh-settings.ts';
 
@@ -20,7 +21,11 @@ const answer =
   (work: (req: Request) => Promise<unknown> | unknown): RequestHandler =>
   (req: Request, res: Response) => {
     Promise.resolve()
-      .then(() => work(req))
+      .then(() => {
+        if (req.method === 'POST' && fromElsewhere(req.headers))
+          throw new Error('A page of another site asked for this, so nothing was done. Use the editor itself.');
+        return work(req);
+      })
       .then((body) => res.json(body ?? { ok: true }))
       .catch((error: unknown) => res.json({ ok: false, error: messageOf(error) }));
   };
@@ -119,7 +124,8 @@ function keyAdmin(RED: NodeAPI): void {
       const { knownHosts, servers } = runtimeOf(RED);
       const at = [textOf(host), numberOf(port, 22)] as const;
       if (action === 'accept') knownHosts.accept(...at);
-      else knownHosts.forget(...at);
+      else if (action === 'forget') knownHosts.forget(...at);
+      else throw new Error('A host key is accepted or forgotten, nothing else.');
       for (const { link } of servers.values())
         if (link.target.host === at[0] && link.target.port === at[1]) link.retry();
       return knownHosts.entry(...at);

@@ -49,7 +49,10 @@ export function serveLogs(
         root,
         { days: keep.days || undefined, gigabytes: keep.gigabytes || undefined, keep: new Set(live) },
         closed.signal,
-      );
+      ).catch((error: unknown) => {
+        // A deploy ends it; the next node of that folder sweeps again.
+        if (!closed.signal.aborted) throw error;
+      });
     });
   }
 }

@@ -1,4 +1,5 @@
 import type { NodeAPI } from 'node-red';
+import type { Build } from '../../lib/build/build.ts';
 import type { BuildSet } from '../../lib/build/buildset.ts';
 import { FlowGraph, type FlowNode } from '../../lib/build/flow-graph.ts';
 import type { Stop } from '../../lib/build/positions.ts';
@@ -11,7 +12,7 @@ export interface Offer {
   /** Of publish-logs. */
   logs?: LogSettings;
   /** Of gerrit-review: reports a buildset whose builds are all in. */
-  report?: (set: BuildSet) => void;
+  report?: (set: BuildSet, builds: Build[]) => void;
 }
 
 interface RuntimeNode {
@@ -107,15 +108,18 @@ export class FlowOutlet implements Outlet {
     deployed: () => void,
   ): () => void {
     const onSend = (events: SendEvent[]) => {
-      const message = events[0]?.msg;
       const source = events[0]?.source.node;
-      if (message?.build?.id === undefined || !source) return;
+      if (!source) return;
       const from = nodeKey(source);
-      const to = events.flatMap(({ destination }) => {
-        const node = source._flow?.getNode?.(destination.id);
-        return node ? [{ node: nodeKey(node), type: node.type, place: placeOf(node) }] : [];
-      });
-      moved(message, from, this.#registry.get(from) !== undefined, to);
+      // One send may hold messages of several builds, and some of none.
+      for (const [id, sends] of Map.groupBy(events, ({ msg }) => msg.build?.id)) {
+        if (id === undefined) continue;
+        const to = sends.flatMap(({ destination }) => {
+          const node = source._flow?.getNode?.(destination.id);
+          return node ? [{ node: nodeKey(node), type: node.type, place: placeOf(node) }] : [];
+        });
+        moved(sends[0]!.msg, from, this.#registry.get(from) !== undefined, to);
+      }
     };
     const onFlows = () => {
       this.#graph = undefined;

@@ -95,7 +95,11 @@ function makeRuntime(RED: NodeAPI): Runtime {
   });
   const engine = new MemoryEngine<RunData, ReportEntry>();
   const supervisor = new Supervisor(engine, outlet);
-  supervisor.onSetComplete = (set, review) => registry.get(review)?.report?.(set);
+  supervisor.onSetComplete = (set, review, builds) => {
+    const report = registry.get(review)?.report;
+    report?.(set, builds);
+    return report !== undefined;
+  };
   const poster = new Poster(engine.outbox, outlet, (server) => servers.get(server));
   const metadata = new MetadataService();
   const services: Services = {

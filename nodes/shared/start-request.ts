@@ -50,11 +50,15 @@ export function startRequest(
   config: CiJobsConfig,
   node: string,
   message: Message,
-  server: (id: string) => ServerEntry | undefined,
+  servers: ReadonlyMap<string, ServerEntry>,
 ): StartRequest | CiError {
   const change = changeIn(message);
   if (!change) return noChange();
   const trigger = triggerIn(message);
+  // By hand: a flow that was copied has a server of another id than its Inject says.
+  const [only, ...others] = servers.keys();
+  if (trigger.type === 'manual' && !servers.has(change.server) && only !== undefined && others.length === 0)
+    change.server = only;
   const event = (isRecord(message.payload) ? message.payload : {}) as unknown as GerritEvent;
   try {
     const base = {
@@ -74,7 +78,7 @@ export function startRequest(
         env: { ...base, ...environmentOf(row.env) },
         timeout: numberOf(row.timeout, 90, 0.001) * 60_000,
       }));
-    const ciName = server(change.server)?.ciName;
+    const ciName = servers.get(change.server)?.ciName;
     return {
       node,
       pipeline: textOf(config.pipeline, 'check'),

@@ -45,6 +45,8 @@ declare global {
     seen: Set<string>;
     still: number;
     boxes: string;
+    /** How much of an element one must scroll to see. */
+    scrolls(selector: string): { width: number; height: number };
   }
 }
 
@@ -85,6 +87,17 @@ export async function openContext(
       cookies: [],
       origins: [{ origin: url, localStorage: [{ name: 'view-dark-theme', value: theme }] }],
     },
+  });
+  await context.addInitScript(() => {
+    window.scrolls = (selector) => {
+      let width = 0;
+      let height = 0;
+      for (let at = document.querySelector(selector); at; at = at.parentElement) {
+        width = Math.max(width, at.scrollWidth - at.clientWidth);
+        height = Math.max(height, at.scrollHeight - at.clientHeight);
+      }
+      return { width, height };
+    };
   });
   const faults: string[] = [];
   context.on('console', (message) => {

@@ -75,3 +75,43 @@ test('a worker without walls takes strangers’ code only where its operator sai
   assert.equal((await room.acquire('2', [open], { ...ask(), trusted: true })).id, 'a');
   assert.equal((await room.acquire('3', [worker('b', 1, { isolated: false, strangers: true })], ask())).id, 'b');
 });
+
+/** Slots in a store that answers when the test says so. */
+class SlowSlots extends MemorySlots {
+  answer: Promise<unknown> = Promise.resolve();
+
+  override async held(host: string): Promise<number> {
+    await this.answer;
+    return super.held(host);
+  }
+}
+
+test('one that gives up while the slots are being asked is told so, and holds none', async () => {
+  const slots = new SlowSlots();
+  const room = new Room(slots);
+  const store = Promise.withResolvers<void>();
+  slots.answer = store.promise;
+  const gone = new AbortController();
+  const asked = room.acquire('1', [worker('a', 1)], ask(gone.signal));
+  // Nobody may be left with a rejection that nothing handles: it would end the process.
+  const loose: unknown[] = [];
+  const onLoose = (reason: unknown) => loose.push(reason);
+  process.on('unhandledRejection', onLoose);
+  const refused = assert.rejects(asked, /not wanted/);
+  gone.abort(new Error('not wanted'));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  store.resolve();
+  await refused;
+  process.off('unhandledRejection', onLoose);
+  assert.deepEqual(loose, []);
+  await until('the slot is free', async () => (await slots.held('a')) === 0);
+});
+
+test('where the slots cannot be asked, the build waits no longer', async () => {
+  const slots = new SlowSlots();
+  const room = new Room(slots);
+  slots.answer = Promise.reject(new Error('the database is away'));
+  await assert.rejects(room.acquire('1', [worker('a', 1)], ask()), /database is away/);
+  slots.answer = Promise.resolve();
+  assert.equal((await room.acquire('2', [worker('a', 1)], ask())).id, 'a');
+});

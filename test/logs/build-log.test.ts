@@ -107,6 +107,16 @@ test('nothing that Gerrit or a guest says becomes markup or a script link', asyn
   assert.doesNotMatch(index, /<script|javascript:/);
 });
 
+test('a guest that cannot be booted by hand leaves nothing of it on the page', async (t) => {
+  const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
+  await log.finish(page({ recheck: 'my-ci recheck', byHand: [], endedAt: '2026-11-22T15:57:12.000Z' }));
+  const index = await read(log.dir, 'index.html');
+  assert.match(
+    index,
+    /<h2>Run it again<\/h2>\s*<p>Comment on the change: <code>my-ci recheck<\/code><\/p>\s*<\/section>/,
+  );
+});
+
 test('a folder that cannot be made is told', async () => {
   const settings = { root: '/dev/null/logs', url: 'http://x' };
   await assert.rejects(openBuildLog(settings, change(), build()), /logs: .* cannot be written/);

@@ -30,6 +30,16 @@ test('a step’s heading takes back the colours that the step before left', asyn
   assert.match(page, /<p id=L2 class=own><a [^>]*>2<\/a>=== run its tests\n<p id=L3><a [^>]*>3<\/a>plain\n/);
 });
 
+test('the line that ends a step has the colour of its result', async (t) => {
+  const page = await show(
+    t,
+    `${STAMP}=== a: SUCCESS in 0.1 s\n${STAMP}=== b: FAILURE in 2.0 s\n${STAMP}c: FAILURE in 2.0 s\n`,
+  );
+  assert.match(page, /<p id=L1 class="own good">/);
+  assert.match(page, /<p id=L2 class="own bad">/);
+  assert.match(page, /<p id=L3>/);
+});
+
 test('a huge line is cut with a word about the rest', async (t) => {
   const page = await show(t, `${STAMP}${'x'.repeat(3_000_000)}\n${STAMP}next\n`);
   assert.ok(page.length < 40_000);

@@ -59,6 +59,29 @@ export const jobs = (settings: Record<string, unknown> = {}): FlowConfig =>
     ...settings,
   });
 
+/**
+ * What makes a build have guests, on this machine's worker: `clone-<name>` for each, `metadata-server1`, `virsh-boot1`,
+ * which is wired to `work` or what is named.
+ */
+export function guests(names: string, next = 'work'): FlowConfig[] {
+  const all = names.split(' ');
+  return [
+    make('worker-host', { name: 'here', strangers: true }),
+    make('vm-image', { name: 'empty' }),
+    ...all.map((guest, index) =>
+      make('clone-image', {
+        id: `clone-${guest}`,
+        guest,
+        image: 'vm-image1',
+        hosts: ['worker-host1'],
+        wires: [[all[index + 1] ? `clone-${all[index + 1]}` : 'metadata-server1']],
+      }),
+    ),
+    make('metadata-server', { userData: '', wires: [['virsh-boot1']] }),
+    make('virsh-boot', { wires: [[next]] }),
+  ];
+}
+
 /** A row of ci-jobs. */
 export const job = (name: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
   name,
@@ -71,6 +94,12 @@ export const job = (name: string, more: Record<string, unknown> = {}): Record<st
   branches: [],
   ...more,
 });
+
+/** Sets a variable of Node-RED's environment, and gives the setting that names it. */
+export function variable(name: string, value: string): string {
+  process.env[name] = value;
+  return `\${${name}}`;
+}
 
 /** Settings of a gerrit-server or ssh-host that reach a target. */
 export const reaching = ({ host, port, user, privateKey }: SshTarget): Record<string, unknown> => ({
@@ -130,6 +159,10 @@ export async function ask(red: TestRed, method: string, path: string, body?: obj
 export function assertWords(red: TestRed): void {
   assert.ok(red.statuses.length > 0, 'there were statuses');
   for (const { id, text } of red.statuses) {
-    assert.doesNotMatch(text, /(^|[\s.])(status|button|hint)\.\w|__\w+__|undefined|NaN|\[object|\{\{/, `status of ${id}`);
+    assert.doesNotMatch(
+      text,
+      /(^|[\s.])(status|button|hint)\.\w|__\w+__|undefined|NaN|\[object|\{\{/,
+      `status of ${id}`,
+    );
   }
 }

@@ -36,15 +36,18 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, late, failed.signal]);
   context.progress('booting', { guests: names });
-  await Promise.all(
+  // The step ends when all have: one that goes on to boot would be missed by the end of the build.
+  const ended = await Promise.allSettled(
     guests.map(async (guest) => {
       try {
         await bootGuest(build, guest, settings, services, signal, () =>
           context.progress('login', { guest: guest.name }),
         );
       } catch (error) {
+        const sibling = failed.signal.aborted;
         failed.abort(error);
         if (context.signal.aborted) throw context.signal.reason;
+        if (sibling) return;
         if (error instanceof CiError && error.code !== 'worker/guest-died' && !late.aborted) throw error;
         const why = late.aborted
           ? `it let nobody in within ${settings.timeout / 1000} s (${guest.trouble ?? 'no answer'}).`
@@ -53,6 +56,8 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
       }
     }),
   );
+  const fault = ended.find((end) => end.status === 'rejected');
+  if (fault) throw fault.reason;
   const payload = Object.fromEntries(guests.map((guest) => [guest.name, guest.address?.host]));
   return { result: 'SUCCESS', payload };
 }

@@ -78,6 +78,8 @@ async function provide(
     made = worker.storage
       .make(image, { signal: new AbortController().signal, onProgress })
       .finally(() => making.delete(key));
+    // Whoever waits learns of a failure; where all have left, nobody does.
+    made.catch(() => undefined);
     making.set(key, made);
   }
   await until(made, signal);

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
+import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
+import { ask, assertWords, flow, jobs, make, reaching, row } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { lockedKey, startSshServer } from '../support/ssh-server.ts';
+import { until } from '../support/until.ts';
+
+describe('gerrit-server', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  let red: TestRed;
+  let gerrit: FakeGerrit;
+  let calm: () => void;
+
+  before(async () => {
+    gerrit = await startFakeGerrit();
+    red = await startRed();
+    await red.deploy(flow(jobs()));
+    calm = await hurry(red);
+  });
+  after(async () => {
+    calm?.();
+    await red?.close();
+    await gerrit?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const deploy = (settings: Record<string, unknown>) =>
+    red.deploy(
+      flow(
+        make('gerrit-server', { name: '', ciName: 'my-ci', ...reaching(gerrit.target), ...settings }),
+        ...row(make('gerrit-events', { server: 'gerrit-server1' }), make('debug')),
+      ),
+    );
+  const shows = (words: RegExp, limit = 5000) =>
+    until(
+      `gerrit-events shows ${words}, not "${red.status('gerrit-events1')}"`,
+      () => words.test(red.status('gerrit-events1')),
+      limit,
+    );
+  const test_ = (body: object) => ask(red, 'POST', 'test/gerrit-server', body);
+  /** The form's words and what is stored of it: `__PWRD__` is a secret that was not typed anew. */
+  const form = (config: object, credentials: object = {}) => ({
+    id: 'gerrit-server1',
+    config: { ...reaching(gerrit.target), ...config },
+    credentials: { privateKey: '__PWRD__', ...credentials },
+  });
+
+  test('one connection serves all who name it, and a deploy that does not change it does not cut it', async () => {
+    const server = make('gerrit-server', { name: '', ...reaching(gerrit.target) });
+    const events = (id: string) => make('gerrit-events', { id, server: 'gerrit-server1', wires: [['debug1']] });
+    const nodes = flow(server, events('one'), events('two'), make('debug'));
+    await red.deploy(nodes);
+    await until('both are connected', () => ['one', 'two'].every((id) => red.status(id).startsWith('connected')));
+    await red.deploy(nodes);
+    await until('both are connected', () => ['one', 'two'].every((id) => red.status(id).startsWith('connected')));
+    assert.equal(gerrit.server.logins, 1);
+    assert.equal(gerrit.server.connections.size, 1);
+  });
+
+  test('settings may be variables of the environment, the path of the key file too', async () => {
+    const { host, port, user, privateKey } = gerrit.target;
+    const keyFile = join(dir, 'key');
+    writeFileSync(keyFile, privateKey);
+    Object.assign(process.env, { G_HOST: host, G_PORT: String(port), G_USER: user, G_KEY: keyFile });
+    await deploy({
+      host: '${G_HOST}',
+      port: '${G_PORT}',
+      user: '${G_USER}',
+      keyFile: '${G_KEY}',
+      credentials: { privateKey: '' },
+    });
+    await shows(/^connected/);
+  });
+
+  test('an encrypted key opens with its passphrase; without, the node says what is missing', async () => {
+    const locked = lockedKey('open sesame');
+    const other = await startFakeGerrit({ authorized: [publicKeyOf(locked, 'open sesame')] });
+    try {
+      const at = reaching({ ...other.target, privateKey: locked });
+      await deploy({ ...at, credentials: { privateKey: locked } });
+      await shows(/The private key is encrypted\. Give its passphrase/);
+      await deploy({ ...at, credentials: { privateKey: locked, passphrase: 'wrong' } });
+      await shows(/The passphrase does not open the private key/);
+      await deploy({ ...at, credentials: { privateKey: locked, passphrase: 'open sesame' } });
+      await shows(/^connected/);
+      assert.ok(!JSON.stringify(red.logs).includes('sesame'), 'the passphrase is in no log');
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('a key that Gerrit does not know: the whole sentence, with the line to paste and where, is said once', async () => {
+    const { privateKey, publicKey } = generateKeyPair('stranger');
+    await deploy({ credentials: { privateKey } });
+    await shows(/^retry in \d+ s: .*the server refused this key/);
+    const said = () => red.logs.filter(({ msg }) => msg.includes('refused this key'));
+    await until('the refusal is logged', () => said().length > 0);
+    assert.match(said()[0]!.msg, /^gerrit 127\.0\.0\.1 \(my-ci@127\.0\.0\.1:\d+\)/);
+    assert.ok(said()[0]!.msg.includes(publicKey.split(' ').slice(0, 2).join(' ')), said()[0]!.msg);
+    assert.match(said()[0]!.msg, /SSH [Kk]eys/, 'Gerrit keeps keys in the settings of the account, not in a file');
+    assert.doesNotMatch(said()[0]!.msg, /authorized_keys/);
+    const statuses = red.statuses.length;
+    // Two more tries of the same trouble are no news.
+    await until(
+      'it tried again',
+      () => red.statuses.slice(statuses).filter(({ text }) => /^retry/.test(text)).length > 1,
+    );
+    assert.equal(said().length, 1);
+  });
+
+  test('a host where nothing listens, a name that is none, a key file that is missing', async () => {
+    const nobody = await startSshServer({ authorized: [gerrit.target.host && publicKeyOf(gerrit.target.privateKey)] });
+    await nobody.close();
+    await deploy({ port: String(nobody.port) });
+    await shows(/^retry in \d+ s: .*nothing listens on port \d+ there|connection was refused/);
+    await deploy({ host: 'no-such-host.invalid' });
+    await shows(/^retry in \d+ s: .*no machine of the name/);
+    await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
+    await until('the missing file is named', () =>
+      red.logs.some(({ msg }) => msg.includes(join(dir, 'nowhere')) && msg.includes('cannot be read')),
+    );
+    await shows(/^gerrit 127\.0\.0\.1: the key file /);
+  });
+
+  test('a host key that changed is refused with both fingerprints, and taken after a person believed it', async () => {
+    const first = await startFakeGerrit();
+    const { host, port } = first.target;
+    await deploy(reaching(first.target));
+    await shows(/^connected/);
+    assert.deepEqual(await ask(red, 'GET', `host-key?host=${host}&port=${port}`), { pinned: first.server.fingerprint });
+    await first.close();
+    const second = await startFakeGerrit({ port, authorized: [publicKeyOf(first.target.privateKey)] });
+    try {
+      await shows(/its host key changed/);
+      const said = await until('it is logged', () => red.logs.find(({ msg }) => msg.includes('host key changed')));
+      assert.ok(said.msg.includes(`was ${first.server.fingerprint}, is ${second.server.fingerprint}`), said.msg);
+      assert.equal(second.server.logins, 0);
+      const known = { pinned: first.server.fingerprint, offered: second.server.fingerprint };
+      assert.deepEqual(await ask(red, 'GET', `host-key?host=${host}&port=${port}`), known);
+      const after_ = await ask(red, 'POST', 'host-key', { host, port, action: 'accept' });
+      assert.deepEqual(after_, { pinned: second.server.fingerprint });
+      await shows(/^connected/, 2000);
+      assert.deepEqual(await ask(red, 'POST', 'host-key', { host, port, action: 'forget' }), {});
+    } finally {
+      await second.close();
+    }
+  });
+
+  test('a host key given in the settings is the only one believed', async () => {
+    await deploy({ hostKey: gerrit.server.fingerprint });
+    await shows(/^connected/);
+    await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
+    await shows(/: its host key is SHA256:/);
+    const words = /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAAA\S+ was given for it/;
+    await until('the whole of it is logged', () => red.logs.some(({ msg }) => words.test(msg)));
+    await deploy({ hostKey: 'no key at all' });
+    await shows(/the host key given for it cannot be read/);
+  });
+
+  test('Test connection says version, account, rights and host key, with what is stored or typed', async () => {
+    await deploy({});
+    await shows(/^connected/);
+    const found = await test_(form({}));
+    assert.deepEqual(found, {
+      ok: true,
+      version: '3.13.5',
+      account: 'my-ci',
+      mayStream: true,
+      hostKey: gerrit.server.fingerprint,
+    });
+    gerrit.refusal = 'stream events not permitted\n';
+    assert.equal((await test_(form({})))['mayStream'], false);
+    gerrit.refusal = undefined;
+    const refused = await test_(form({}, { privateKey: generateKeyPair('typed').privateKey }));
+    assert.equal(refused['ok'], false);
+    assert.match(String(refused['error']), /the server refused this key/);
+    const nothing = await test_({ id: 'gerrit-server1' });
+    assert.deepEqual(nothing, { ok: false, error: 'The form sent nothing to test.' });
+    const noKey = await test_({ id: 'not-deployed', config: reaching(gerrit.target), credentials: { privateKey: '' } });
+    assert.match(String(noKey['error']), /There is no private key/);
+  });
+
+  test('New key pair gives two halves that fit', async () => {
+    const pair = (await ask(red, 'POST', 'keys')) as { privateKey: string; publicKey: string };
+    const half = (key: string) => key.split(' ').slice(0, 2).join(' ');
+    assert.equal(half(publicKeyOf(pair.privateKey)), half(pair.publicKey));
+  });
+
+  test('an account that may not stream: the node says whom to ask', async () => {
+    await deploy({});
+    await shows(/^connected/);
+    gerrit.refusal = 'fatal: stream events not permitted\n';
+    gerrit.endStreams();
+    await shows(/may not read the event stream/);
+    assert.ok(red.logs.some(({ msg }) => msg.includes('Service Users')));
+    gerrit.refusal = undefined;
+  });
+
+  test('the built-in sandbox Gerrit needs no settings at all', async () => {
+    await deploy({ kind: 'sandbox', host: '', user: '', credentials: { privateKey: '' } });
+    await shows(/^connected/, 10_000);
+    const page = await fetch(`${red.url}/sandbox`);
+    assert.equal(page.status, 200);
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
+import type { SshTarget } from '../../lib/ssh/types.ts';
+import { hurry } from '../support/fake-gerrit.ts';
+import { ask, assertWords, faults, flow, jobs, make, reaching, row, run } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { lockedKey, startSshServer, type TestSshServer } from '../support/ssh-server.ts';
+import { until } from '../support/until.ts';
+
+describe('ssh-host', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  const pair = generateKeyPair('test');
+  const locked = lockedKey('open sesame');
+  let red: TestRed;
+  let server: TestSshServer;
+  let calm: () => void;
+
+  before(async () => {
+    server = await startSshServer({ authorized: [pair.publicKey, publicKeyOf(locked, 'open sesame')] });
+    red = await startRed();
+    await red.deploy(flow(jobs()));
+    calm = await hurry(red);
+  });
+  after(async () => {
+    calm?.();
+    await red?.close();
+    await server?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const target = (): SshTarget => ({
+    label: 'a host',
+    host: '127.0.0.1',
+    port: server.port,
+    user: 'tester',
+    privateKey: pair.privateKey,
+  });
+  const deploy = (settings: Record<string, unknown> = {}, script = 'echo here') =>
+    red.deploy(
+      flow(
+        make('ssh-host', { name: 'store', ...reaching(target()), ...settings }),
+        ...row(
+          jobs(),
+          make('ssh-exec', { name: 'there', target: 'host', host: 'ssh-host1', script }),
+          make('gerrit-review', { silent: true }),
+        ),
+      ),
+    );
+  /** Runs a build that must fail by no fault of the patch, and gives the sentence that says why. */
+  const fault = async (): Promise<string> => {
+    const { build, result } = await run(red);
+    assert.equal(result, 'NODE_FAILURE', build.steps[0]?.message);
+    const said = build.steps[0]?.message ?? '';
+    await until(`Catch nodes see it: ${said}`, () => faults(red).includes(said));
+    await until('no vote is given', () => / silent: no vote$/.test(red.status('gerrit-review1')));
+    return said;
+  };
+
+  test('scripts run on it, over one connection for all of them', async () => {
+    await deploy();
+    const before = server.logins;
+    assert.equal((await run(red)).result, 'SUCCESS');
+    assert.equal((await run(red)).result, 'SUCCESS');
+    assert.equal(server.logins - before, 1);
+  });
+
+  test('settings may be variables of the environment; the key is the file’s where none is pasted', async () => {
+    const keyFile = join(dir, 'key');
+    writeFileSync(keyFile, pair.privateKey);
+    Object.assign(process.env, { H_HOST: '127.0.0.1', H_PORT: String(server.port), H_USER: 'tester', H_KEY: keyFile });
+    await deploy({
+      host: '${H_HOST}',
+      port: '${H_PORT}',
+      user: '${H_USER}',
+      keyFile: '${H_KEY}',
+      credentials: { privateKey: '' },
+    });
+    assert.equal((await run(red)).result, 'SUCCESS');
+  });
+
+  test('an encrypted key opens with its passphrase', async () => {
+    await deploy({ credentials: { privateKey: locked, passphrase: 'open sesame' } });
+    assert.equal((await run(red)).result, 'SUCCESS');
+  });
+
+  test('a key that is refused ends the build at once, and says where to put which line', async () => {
+    const other = generateKeyPair('stranger');
+    await deploy({ credentials: { privateKey: other.privateKey } });
+    const said = await fault();
+    assert.match(said, /^host store \(tester@127\.0\.0\.1:\d+\): the server refused this key\. Add this line to/);
+    assert.ok(said.includes(`~tester/.ssh/authorized_keys there: ${other.publicKey}`), said);
+  });
+
+  test('a key file that is missing', async () => {
+    await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
+    const { build, result } = await run(red);
+    assert.equal(result, 'ERROR');
+    assert.match(build.steps[0]!.message!, /^host store: the key file .*nowhere cannot be read .*Check the path/);
+  });
+
+  test('a host that is not there is no fault of the patch', async () => {
+    const nobody = await startSshServer({ authorized: [pair.publicKey] });
+    await nobody.close();
+    await deploy({ port: String(nobody.port) });
+    assert.match(await fault(), /nothing listens on port \d+ there/);
+  });
+
+  test('a host key that changed is refused, and taken after a person believed it', async () => {
+    const first = await startSshServer({ authorized: [pair.publicKey] });
+    const { port } = first;
+    await deploy({ port: String(port) });
+    assert.equal((await run(red)).result, 'SUCCESS');
+    await first.close();
+    const link = red.runtime().pool.acquire({ ...target(), port, privateKey: pair.privateKey.trim() });
+    await until('the loss is noticed', () => link.health.state !== 'up');
+    link.release();
+    const second = await startSshServer({ authorized: [pair.publicKey], port });
+    try {
+      const said = await fault();
+      assert.ok(said.includes(`its host key changed, was ${first.fingerprint}, is ${second.fingerprint}`), said);
+      await ask(red, 'POST', 'host-key', { host: '127.0.0.1', port, action: 'accept' });
+      assert.equal((await run(red)).result, 'SUCCESS');
+    } finally {
+      await second.close();
+    }
+  });
+
+  test('a host key given in the settings is the only one believed', async () => {
+    await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
+    assert.match(await fault(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ was given for it/);
+    await deploy({ hostKey: server.fingerprint });
+    assert.equal((await run(red)).result, 'SUCCESS');
+  });
+
+  test('a connection that is lost while a script runs is no fault of the patch', async () => {
+    const flag = join(dir, 'runs');
+    await deploy({}, `touch ${flag}; sleep 60`);
+    const ended = run(red);
+    await until('the script runs', () => existsSync(flag));
+    server.cut();
+    const { build, result } = await ended;
+    assert.equal(result, 'NODE_FAILURE', build.steps[0]?.message);
+    assert.match(build.steps[0]!.message!, /the connection was lost/);
+  });
+
+  test('no host chosen, or one that is gone, is said in words', async () => {
+    await deploy();
+    await red.deploy(
+      flow(...row(jobs(), make('ssh-exec', { name: 'there', target: 'host', host: '' }), make('gerrit-review'))),
+    );
+    const { build, result } = await run(red);
+    assert.equal(result, 'ERROR');
+    assert.match(build.steps[0]!.message!, /^there: no SSH host is chosen\./);
+  });
+
+  test('Test connection pins the key and says it; what fails is said', async () => {
+    await deploy();
+    const form = { id: 'ssh-host1', config: reaching(target()), credentials: { privateKey: '__PWRD__' } };
+    assert.deepEqual(await ask(red, 'POST', 'test/ssh-host', form), { ok: true, hostKey: server.fingerprint });
+    const typed = { ...form, credentials: generateKeyPair('typed') };
+    const refused = await ask(red, 'POST', 'test/ssh-host', typed);
+    assert.match(String(refused['error']), /the server refused this key/);
+    const nobody = await startSshServer({ authorized: [] });
+    await nobody.close();
+    const wrong = await ask(red, 'POST', 'test/ssh-host', { ...form, config: { ...form.config, port: nobody.port } });
+    assert.match(String(wrong['error']), /nothing listens/);
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '..', '..');
+const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
+const files = (folder: string) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts'));
+
+/** A locale's text at a dotted key. */
+const at = (type: string, key: string): unknown =>
+  [type, ...key.split('.')].reduce<unknown>(
+    (found, part) => (found as Record<string, unknown> | undefined)?.[part],
+    JSON.parse(read('nodes', 'locales', 'en-US', `${type}.json`)),
+  );
+
+/** Values that a text wants to be filled with. */
+const holes = (text: unknown): string[] => [...String(text).matchAll(/__(\w+)__/g)].map((match) => match[1]!);
+
+/** Keys that a program names. */
+const keysIn = (source: string): string[] => [...source.matchAll(/'(status\.\w+)'/g)].map((match) => match[1]!);
+
+/** Nodes that are a step of a build: the board shows how they do. */
+const STEPS = ['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publish-logs'];
+
+test('every text that a node shows stands in its own locale', () => {
+  let asked = 0;
+  for (const file of files('nodes')) {
+    const type = file.replace(/\.ts$/, '');
+    for (const key of keysIn(read('nodes', file))) {
+      assert.equal(typeof at(type, key), 'string', `${key} of ${type}`);
+      asked += 1;
+    }
+  }
+  assert.ok(asked > 10, `${asked} texts were found in nodes/`);
+});
+
+test('every text that the board shows stands in the locale of each type that it shows it for', () => {
+  const keys = keysIn(read('nodes', 'shared', 'board.ts'));
+  assert.ok(keys.includes('status.ready') && keys.includes('status.running'), keys.join());
+  for (const key of keys) {
+    if (at('ci-jobs', key) !== undefined) continue;
+    for (const type of STEPS) assert.equal(typeof at(type, key), 'string', `${key} of ${type}`);
+  }
+  // Also a gerrit-review rests as ready.
+  assert.equal(typeof at('gerrit-review', 'status.ready'), 'string');
+});
+
+test('other shared files name no text by a key that no locale has', () => {
+  const all = readdirSync(join(root, 'nodes', 'locales', 'en-US')).filter((file) => file.endsWith('.json'));
+  const types = all.map((file) => file.replace(/\.json$/, '')).filter((type) => type !== 'editor-base');
+  for (const file of files('nodes/shared')) {
+    for (const [, key] of read('nodes', 'shared', file).matchAll(/'((?:status|button)\.\w+)'/g))
+      assert.ok(
+        types.some((type) => typeof at(type, key!) === 'string'),
+        `${key} in ${file}`,
+      );
+  }
+});
+
+test('what a step says of its progress has a text, and the values that the text wants', () => {
+  const types: Record<string, string> = {
+    'clone.ts': 'clone-image',
+    'metadata.ts': 'metadata-server',
+    'boot.ts': 'virsh-boot',
+    'script.ts': 'ssh-exec',
+    'publish.ts': 'publish-logs',
+  };
+  let said = 0;
+  for (const [file, type] of Object.entries(types)) {
+    for (const [, what, values] of read('lib', 'build', 'steps', file).matchAll(
+      /progress\('(\w+)'(?:,\s*\{([^}]*)\})?\)/g,
+    )) {
+      const found = at(type, `status.${what}`);
+      assert.equal(typeof found, 'string', `status.${what} of ${type}`);
+      for (const hole of holes(found)) assert.match(values ?? '', new RegExp(`\\b${hole}\\b`), `${what} of ${type}`);
+      said += 1;
+    }
+  }
+  assert.ok(said >= 5, `${said} kinds of progress were found`);
+});

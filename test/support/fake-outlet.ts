@@ -1,0 +1,99 @@
+import { FlowGraph, type FlowNode } from '../../lib/build/flow-graph.ts';
+import type { Supervisor } from '../../lib/build/supervisor.ts';
+import type { BuildEvent, Message, Outlet, Place, StartRequest } from '../../lib/build/types.ts';
+import type { LogSettings } from '../../lib/logs/types.ts';
+
+/** What a node of the fake flow does with a message. */
+type Input = (message: Message) => unknown;
+
+/** A flow without Node-RED: messages go along the wires of a graph to the test's own functions. */
+export class FakeOutlet implements Outlet {
+  readonly events: BuildEvent[] = [];
+  /** Messages that left a node, in order. */
+  readonly sent: { node: string; port: number; message: Message }[] = [];
+  /** Nodes that are closed now, as within a deploy. */
+  readonly closed = new Set<string>();
+  readonly inputs = new Map<string, Input>();
+  logs: LogSettings | undefined;
+  /** Told of messages that move; set after the supervisor was made. */
+  supervisor: Supervisor | undefined;
+  #nodes: FlowNode[];
+  #graph: FlowGraph;
+
+  constructor(nodes: FlowNode[]) {
+    this.#nodes = nodes;
+    this.#graph = new FlowGraph(nodes);
+  }
+
+  /** Deploys another flow. */
+  deploy(nodes: FlowNode[]): void {
+    this.#nodes = nodes;
+    this.#graph = new FlowGraph(nodes);
+    this.closed.clear();
+    this.supervisor?.deployed();
+  }
+
+  deliver(node: string, port: number, message: Message): boolean {
+    const from = this.#find(node);
+    if (!from || this.closed.has(node)) return false;
+    this.sent.push({ node, port, message });
+    const to = (from.wires?.[port] ?? []).flatMap((id) => this.#find(id) ?? []);
+    const id = message.build?.id;
+    if (id !== undefined && to.length > 0) {
+      const places = to.map((each) => ({ node: each.id, type: each.type, place: this.place() }));
+      this.supervisor?.moved(message, node, true, places);
+    }
+    for (const each of to) setImmediate(() => this.inputs.get(each.id)?.(this.copy(message)));
+    return true;
+  }
+
+  hand(node: string, message: Message): boolean {
+    if (!this.#find(node) || this.closed.has(node)) return false;
+    this.inputs.get(node)?.(message);
+    return true;
+  }
+
+  place(): Place {
+    return { alive: () => true };
+  }
+
+  graph(): FlowGraph {
+    return this.#graph;
+  }
+
+  logSettings(): LogSettings | undefined {
+    return this.logs;
+  }
+
+  copy(message: Message): Message {
+    return structuredClone(message);
+  }
+
+  observe(event: BuildEvent): void {
+    this.events.push(event);
+  }
+
+  /** The words of all warnings so far. */
+  warnings(): string[] {
+    return this.events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
+  }
+
+  #find(id: string): FlowNode | undefined {
+    return this.#nodes.find((node) => node.id === id);
+  }
+}
+
+let triggers = 0;
+
+/** A request to run jobs for patchset 1 of change 1, by a trigger of its own. */
+export const request = (jobs: string[], more: Partial<StartRequest> = {}): StartRequest => ({
+  node: 'jobs',
+  pipeline: 'check',
+  change: { server: 'gerrit', project: 'demo', number: 1, patchset: 1 },
+  trigger: { type: 'patchset', key: `trigger-${triggers++}`, reason: 'patchset 1 was uploaded' },
+  jobs: jobs.map((name) => ({ name, voting: true, port: 0, env: {}, timeout: 60_000 })),
+  supersede: true,
+  idle: 60_000,
+  message: {},
+  ...more,
+});
