@@ -48,6 +48,13 @@ const exactProjects = (config: Config): string[] =>
     .filter((row) => row.match === 'exact' && textOf(row.pattern))
     .map((row) => row.pattern);
 
+/** The projects to ask Gerrit about: those named in full, or all where there are patterns, which Gerrit does not know. */
+const askedProjects = (config: Config): string[] => {
+  const exact = exactProjects(config);
+  const rows = rowsOf<PatternRow>(config.projects).filter((row) => textOf(row.pattern));
+  return exact.length === rows.length ? exact : ['*'];
+};
+
 /** gerrit-events: what happens in Gerrit, as far as builds are for it. */
 export default function (RED: NodeAPI): void {
   useTexts('gerrit-events', RED);
@@ -170,7 +177,7 @@ export default function (RED: NodeAPI): void {
           },
           onHealth,
         },
-        { catchUp: { projects: exactProjects(config) } },
+        { catchUp: { projects: askedProjects(config) } },
       );
       closed.signal.addEventListener('abort', detach, { once: true });
     };
@@ -179,10 +186,8 @@ export default function (RED: NodeAPI): void {
       // Whatever triggers here, its projects and branches hold for the button too.
       const { entry, filter } = await open(['patchset']);
       if (!entry) throw new Error(text(this.type, 'status.noServer'));
-      const exact = exactProjects(config);
       const newest = await entry.client.newestOpenChange(
-        // Gerrit knows no patterns of ours: where there are any, all projects are looked at.
-        exact.length === rowsOf(config.projects).length ? exact : [],
+        askedProjects(config).filter((name) => name !== '*'),
         AbortSignal.timeout(30_000),
         (event) => filter({ ...event, type: 'patchset-created' }).take,
       );

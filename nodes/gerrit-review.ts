@@ -34,6 +34,9 @@ const pending = new Map<string, { build: Build; message: Message; review: Review
 /** Reports remembered while Gerrit is away; the message behind the oldest is not sent on then, the report is. */
 const MOST_PENDING = 1000;
 
+/** What ends the listening of each node, of the one that was deployed last. */
+const listening = new Map<string, () => void>();
+
 /** Page of each node's last report, over deploys. */
 const lastUrls = new Map<string, string>();
 
@@ -125,7 +128,16 @@ export default function (RED: NodeAPI): void {
           return { fill: 'red', shape: 'ring', text: `${label}: ${state.message}`.slice(0, 80) } as const;
       }
     };
-    this.on('close', runtime.onEvent(onEvent));
+    listening.get(key)?.();
+    listening.set(key, runtime.onEvent(onEvent));
+    this.on('close', (removed: boolean, done: () => void) => {
+      // Until its successor listens, a report may be posted: that one is shown and sent on too.
+      if (removed) {
+        listening.get(key)?.();
+        listening.delete(key);
+      }
+      done();
+    });
 
     onInput(this, (message) =>
       supervisor.gather({ node: key }, message, async (build, last) => {

@@ -37,7 +37,8 @@ export default function (RED: NodeAPI): void {
       const guests = namesOf(config.guests);
       const secrets = secretsOf(this.credentials?.secrets, rowsOf<string>(config.secretNames));
       const limit = numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? LONGEST : LONGEST_AFTER);
-      const spec = { when, timed: true, ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
+      // Only the patch's own scripts are on the job's time; what runs always or after a failure has its own limit.
+      const spec = { when, timed: when === 'passing', ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
       const openHost = async (signal: AbortSignal) => {
         // Looked up at each build: a deploy may have changed the configuration node alone.
         const host = RED.nodes.getNode(config.host) as SshHostNode | null;

@@ -28,6 +28,10 @@ const fail = (line: string): never => {
   process.exit(1);
 };
 
+if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+  fail(`PORT is "${process.env['PORT']}", which is no port. Give a number: PORT=1881 npm start`);
+}
+
 /** The flow that runs at the start; the others stand beside it, disabled, so that a patchset gets one review. */
 const ACTIVE = '3 a matrix of jobs';
 
@@ -92,8 +96,11 @@ RED.init(server, {
   logging: {
     file: {
       level: 'info',
-      handler: () => (entry: { level: number; msg: unknown; timestamp: number }) =>
-        log.write(`${new Date(entry.timestamp).toISOString()} ${entry.level} ${String(entry.msg)}\n`),
+      handler: () => (entry: { level: number; msg: unknown; timestamp: number }) => {
+        log.write(`${new Date(entry.timestamp).toISOString()} ${entry.level} ${String(entry.msg)}\n`);
+        // Errors (20) and what is fatal (10) belong on the terminal too.
+        if (entry.level <= 20) say(`  ! ${String(entry.msg)}`);
+      },
     },
   },
 } as never);

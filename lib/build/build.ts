@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { badComments, badResult, badVariable, editedByHand, jobTimeUp } from '../errors/build.ts';
+import { badComments, badResult, badVariable, editedByHand, jobTimeUp, resultTooLate } from '../errors/build.ts';
 import type { CiError } from '../errors/ci-error.ts';
 import type { BuildLog } from '../logs/build-log.ts';
 import type { BuildPage } from '../logs/types.ts';
@@ -9,6 +9,7 @@ import { isRecord } from '../model/record.ts';
 import { type Result, USER_RESULTS } from '../model/result.ts';
 import type { BuildSet } from './buildset.ts';
 import { addComments, noComments } from './comments.ts';
+import { JobClock } from './job-clock.ts';
 import { Lease } from './lease.ts';
 import { Positions } from './positions.ts';
 import type { JobSpec, Message } from './types.ts';
@@ -24,15 +25,17 @@ export interface RunningStep {
   over: Promise<void>;
 }
 
+/** What the engine keeps of a build. */
+export interface RunData {
+  build: Build;
+}
+
 /** A node at which the branches of a build meet. */
 export interface Gathering {
   arrived: number;
   state: 'gathering' | 'acting' | 'done';
   message: Message;
 }
-
-/** Milliseconds; a longer timer would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How many sent views are remembered, to tell a change made by hand. */
 const VIEWS_KEPT = 256;
@@ -48,6 +51,8 @@ export class Build {
   readonly positions = new Positions();
   readonly lease = new Lease();
   readonly running = new Set<RunningStep>();
+  /** The patch's own time. */
+  readonly clock: JobClock;
   /** Aborted when the build is; steps that run always have a signal of their own. */
   readonly work = new AbortController();
   /** What our nodes sent last, each: kept to send it when a deploy is over, and for a build whose message is lost. */
@@ -76,8 +81,6 @@ export class Build {
   /** publish-logs and gerrit-review nodes that its lane reached when it started. */
   targets: { key: string; type: string }[] = [];
   readonly #views = new Set<string>();
-  #clock: NodeJS.Timeout | undefined;
-  #timeUp: CiError | undefined;
 
   constructor(id: string, attempt: number, set: BuildSet, index: number, spec: JobSpec) {
     this.id = id;
@@ -86,6 +89,9 @@ export class Build {
     this.index = index;
     this.spec = spec;
     this.env = { ...spec.env };
+    this.clock = new JobClock(spec.timeout, () => {
+      for (const step of this.running) if (step.timed) step.controller.abort(this.timeUp);
+    });
   }
 
   get change(): ChangeInfo {
@@ -138,6 +144,11 @@ export class Build {
     if (result !== 'SUCCESS') this.result ??= result;
   }
 
+  /** Why its scripts are stopped, once the patch's time is up. */
+  get timeUp(): CiError | undefined {
+    return this.clock.isUp ? jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2))) : undefined;
+  }
+
   get aborted(): boolean {
     return this.work.signal.aborted;
   }
@@ -167,7 +178,9 @@ export class Build {
     }
     if (message.result !== undefined && message.result !== null) {
       const result = USER_RESULTS.find((each) => each === message.result);
-      if (result) this.settle(result);
+      // The page is final, and the review must not say otherwise.
+      if (this.endedAt) wrong.push(resultTooLate(String(message.result).slice(0, 100)));
+      else if (result) this.settle(result);
       else wrong.push(badResult(String(message.result).slice(0, 100), USER_RESULTS));
     }
     const left = addComments(this.comments, message['comments']);
@@ -179,22 +192,6 @@ export class Build {
       wrong.push(editedByHand(sender));
     }
     return wrong;
-  }
-
-  /** Starts the job's time with its first timed step; gives the reason where it is up. */
-  startClock(): CiError | undefined {
-    this.#clock ??= setTimeout(
-      () => {
-        this.#timeUp = jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2)));
-        for (const step of this.running) if (step.timed) step.controller.abort(this.#timeUp);
-      },
-      Math.min(this.spec.timeout, LONGEST_TIMER),
-    ).unref();
-    return this.#timeUp;
-  }
-
-  stopClock(): void {
-    clearTimeout(this.#clock);
   }
 
   /** A line of our own in its console. */

@@ -32,7 +32,7 @@ export class Recovery {
   #timer: NodeJS.Timeout | undefined;
   #reach: { graph: FlowGraph; known: Map<string, Set<string>> } | undefined;
   #pausedAt: number | undefined;
-  readonly #waiting = new Set<{ ready(): boolean; resolve(): void }>();
+  readonly #waiting = new Set<{ set: BuildSet; ready(): boolean; resolve(): void }>();
 
   constructor(outlet: Outlet, builds: () => Iterable<Build>, actions: Actions) {
     this.#outlet = outlet;
@@ -61,15 +61,15 @@ export class Recovery {
     };
     if (ready()) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiting.add({ ready, resolve });
+      this.#waiting.add({ set: build.set, ready, resolve });
       this.watch();
     });
   }
 
-  /** Looks at once, and from then on while there is anything to look at. */
-  check(): void {
+  /** Looks at once, at one buildset where only that has moved, and from then on while there is anything to look at. */
+  check(set?: BuildSet): void {
     this.watch();
-    this.#look();
+    this.#look(set);
   }
 
   /** Looks from time to time while there is a build. */
@@ -107,12 +107,17 @@ export class Recovery {
     return type === 'join' || type === 'batch';
   }
 
-  #look(): void {
+  #look(only?: BuildSet): void {
     if (this.paused) return;
     for (const waiter of this.#waiting) {
-      if (!waiter.ready()) continue;
+      if ((only !== undefined && waiter.set !== only) || !waiter.ready()) continue;
       this.#waiting.delete(waiter);
       waiter.resolve();
+    }
+    if (only !== undefined) {
+      for (const build of only.builds) this.#find(build);
+      this.#complete(only);
+      return;
     }
     const sets = new Set<BuildSet>();
     for (const build of this.#builds()) {

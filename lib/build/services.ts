@@ -9,8 +9,6 @@ export interface Services {
   links: MetadataLinks;
   /** The controller's own key pair, let into every guest. */
   key: { privateKey: string; publicKey: string };
-  /** Whether changes of that Gerrit server (id) are this machine's own. */
-  isLocal(server: string): boolean;
 }
 
 interface Shared {

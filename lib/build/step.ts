@@ -59,8 +59,9 @@ export async function runStep(
   let outcome: StepOutcome;
   let fault: CiError | undefined;
   try {
-    const timeUp = spec.timed ? build.startClock() : undefined;
-    if (timeUp && spec.when === 'passing') throw timeUp;
+    if (!spec.timed) build.clock.pause();
+    else if (build.timeUp) throw build.timeUp;
+    else build.clock.start();
     signal.throwIfAborted();
     outcome = await work({
       build,
@@ -77,6 +78,7 @@ export async function runStep(
     build.say(known.message);
   } finally {
     build.running.delete(running);
+    if (!spec.timed) build.clock.resume();
     ended();
   }
   const record: StepRecord = {

@@ -3,7 +3,7 @@ import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { openBuildLog } from '../logs/build-log.ts';
 import type { Worker } from '../worker/types.ts';
-import { Build, type Gathering } from './build.ts';
+import { Build, type Gathering, type RunData } from './build.ts';
 import { BuildSet } from './buildset.ts';
 import { Courier } from './courier.ts';
 import type { Stop } from './positions.ts';
@@ -13,13 +13,12 @@ import { Recovery } from './recovery.ts';
 import { Room } from './room.ts';
 import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
 import { replaces, runKeys } from './supersede.ts';
+import { Turnstile } from './turnstile.ts';
 import type { Message, Outlet, StartRequest } from './types.ts';
 import { LEASE_SECONDS, Undertaker } from './undertaker.ts';
 
-/** What the engine keeps of a build. */
-export interface RunData {
-  build: Build;
-}
+/** Logs opened at once. More would not be faster, and each holds a file and its buffers while a flood of builds waits. */
+const OPENING = 8;
 
 /** What a gathering node does once a build's branches are in. */
 export interface GatherSpec {
@@ -40,6 +39,7 @@ export class Supervisor {
   readonly #recovery: Recovery;
   readonly #courier: Courier;
   readonly #undertaker: Undertaker;
+  readonly #opening = new Turnstile(OPENING);
 
   constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet) {
     this.#engine = engine;
@@ -185,7 +185,7 @@ export class Supervisor {
   /** Notes that a build came to a gerrit-review. */
   arrive(build: Build, review: string, message: Message): void {
     build.set.arrive(review, build.id, message);
-    this.#recovery.check();
+    this.#recovery.check(build.set);
   }
 
   /** Ends a build: stops what still runs, gives back all that it held and closes its log. Again is fine. */
@@ -240,7 +240,7 @@ export class Supervisor {
     const settings = publish && this.#outlet.logSettings(publish.key);
     if (settings) {
       try {
-        build.log = await openBuildLog(settings, build.change, build.view());
+        build.log = await this.#opening.pass(() => openBuildLog(settings, build.change, build.view()));
         build.log.update(build.page());
       } catch (error) {
         const fault = toCiError(error, settings.root);
@@ -282,7 +282,7 @@ export class Supervisor {
       result: build.result ?? 'SUCCESS',
       duration: build.endedAt!.getTime() - build.startedAt.getTime(),
     });
-    this.#recovery.check();
+    this.#recovery.check(build.set);
   }
 
   #supersede(id: string, request: StartRequest): void {

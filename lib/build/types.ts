@@ -42,6 +42,8 @@ export interface StartRequest {
   pipeline: string;
   change: ChangeInfo;
   trigger: Trigger;
+  /** Whether the change is of this machine's own Gerrit, so that a worker without walls may run it. */
+  trusted: boolean;
   jobs: JobSpec[];
   /** Whether a newer patchset, or a recheck, ends the older builds of the same change. */
   supersede: boolean;

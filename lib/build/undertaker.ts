@@ -2,9 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/types.ts';
 import { buildOver } from '../errors/build.ts';
 import { toCiError } from '../errors/ci-error.ts';
-import type { Build } from './build.ts';
+import type { Build, RunData } from './build.ts';
 import type { ReportEntry } from './poster.ts';
-import type { RunData } from './supervisor.ts';
 import type { Outlet } from './types.ts';
 
 /** Seconds for which a build is ours without a sign of life. */
@@ -29,7 +28,7 @@ export class Undertaker {
   /** Ends a build for good: its steps are stopped, then all that it holds is given back. */
   async bury(build: Build): Promise<void> {
     build.endedAt = new Date();
-    build.stopClock();
+    build.clock.stop();
     await this.#stopSteps(build);
     await this.release(build);
     try {
@@ -58,11 +57,12 @@ export class Undertaker {
       if (build.log) await build.log.addFile(`consoles/${guest}.log`, console);
       else console.destroy();
     });
-    for (const fault of faults) {
-      build.say(fault.message);
-      this.#warn(build, fault.message);
-    }
     const delay = RETRIES[tries];
+    const next = delay === undefined ? 'It is left there: remove it by hand.' : 'It is tried again.';
+    for (const { message } of faults) {
+      build.say(`${message} ${next}`);
+      this.#warn(build, `${message} ${next}`);
+    }
     if (faults.length > 0 && delay !== undefined) {
       setTimeout(() => void this.release(build, tries + 1), delay).unref();
     }

@@ -109,6 +109,13 @@ export const badResult = (value: string, allowed: readonly string[]): CiError =>
     result: 'ERROR',
   });
 
+export const resultTooLate = (value: string): CiError =>
+  new CiError({
+    code: 'build/result-too-late',
+    message: `msg.result is "${value}", but the build has ended; that was ignored. Set it before publish-logs.`,
+    result: 'ERROR',
+  });
+
 export const editedByHand = (node: string): CiError =>
   new CiError({
     code: 'build/edited-by-hand',
@@ -124,7 +131,7 @@ export const lateBranch = (build: string, node: string): CiError =>
   });
 
 export const releaseFailed = (what: string, why: string): CiError =>
-  new CiError({ code: 'build/release-failed', message: `${what} could not be removed: ${why}. It is tried again.` });
+  new CiError({ code: 'build/release-failed', message: `${what} could not be removed: ${why}.` });
 
 export const guestLost = (guest: string): CiError =>
   new CiError({
@@ -159,6 +166,13 @@ export const stepTimeUp = (seconds: number): CiError =>
     code: 'build/step-timeout',
     message: `The script was stopped after its own limit of ${seconds} s. Give the step more time where that is too short.`,
     result: 'TIMED_OUT',
+  });
+
+export const noLane = (job: string): CiError =>
+  new CiError({
+    code: 'build/no-lane',
+    message: `ci-jobs: job "${job}" leaves by an output that is not there any more. Open the node and choose one.`,
+    result: 'ERROR',
   });
 
 export const noChange = (): CiError =>

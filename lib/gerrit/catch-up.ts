@@ -64,13 +64,17 @@ export class CatchUp {
     this.#gap = true;
   }
 
-  /** Asks the server and gives the events of those types that were missed, oldest first. They count as seen. */
+  /**
+   * Asks the server and gives the events of those types that were missed, oldest first. They count as seen.
+   *
+   * @param projects exact names; `*` among them asks for all projects
+   */
   async missed(
     host: Host,
     { projects, types, signal }: { projects: readonly string[]; types: readonly string[]; signal: AbortSignal },
     now = Date.now(),
   ): Promise<GerritEvent[]> {
-    const condition = projectsCondition(projects);
+    const condition = projects.includes('*') ? '' : projectsCondition(projects);
     if (condition === undefined || !(types.includes(PATCHSET) || types.includes(COMMENT))) {
       this.#filled(now);
       return [];

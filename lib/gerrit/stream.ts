@@ -6,7 +6,7 @@ import type { StreamTimes } from './stream-channel.ts';
 export type { StreamHealth, StreamSubscriber } from './event-stream.ts';
 
 export interface AttachOptions {
-  /** Exact names of projects whose open changes are looked through after the stream was away. */
+  /** Exact names of projects whose open changes are looked through after the stream was away; `*` for all. */
   catchUp?: { projects: readonly string[] };
 }
 

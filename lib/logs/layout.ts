@@ -36,6 +36,7 @@ export function buildPlace(
   const segments = buildSegments(change, build);
   return {
     dir: join(settings.root, ...segments),
-    url: settings.url === '' ? '' : `${settings.url.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`,
+    url:
+      settings.url === '' ? '' : `${settings.url.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`,
   };
 }

@@ -13,7 +13,7 @@ export async function* readLines(
   handle: FileHandle,
   { start, end, limit }: { start: number; end: number; limit: number },
 ): AsyncGenerator<Line[]> {
-  const buffer = Buffer.allocUnsafe(CHUNK);
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
   let head = Buffer.alloc(0);
   let more = 0;
   const take = (from: number, to: number): void => {
@@ -23,7 +23,7 @@ export async function* readLines(
     more += to - from - kept.length;
   };
   for (let at = start; at < end; ) {
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(CHUNK, end - at), at);
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at);
     if (bytesRead === 0) break;
     at += bytesRead;
     const lines: Line[] = [];
@@ -47,10 +47,10 @@ export async function* readLines(
 
 /** Newlines in [start, end) of a file. */
 export async function countLines(handle: FileHandle, start: number, end: number): Promise<number> {
-  const buffer = Buffer.allocUnsafe(CHUNK);
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
   let count = 0;
   for (let at = start; at < end; ) {
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(CHUNK, end - at), at);
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at);
     if (bytesRead === 0) break;
     at += bytesRead;
     for (

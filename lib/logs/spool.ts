@@ -7,6 +7,8 @@ import { logWriteFailed } from '../errors/logs.ts';
  * kernels look for large pages, at up to ten times the cost.
  */
 const BUFFER = 64 << 10;
+/** And of the first one: most consoles are a few lines, and many may be open. */
+const FIRST = 2 << 10;
 /** Full buffers that may wait before a writer must. */
 const HIGH = 64;
 
@@ -22,7 +24,7 @@ interface Filled {
 export class Spool {
   readonly file: string;
   readonly #handle: FileHandle;
-  #current: Buffer = Buffer.allocUnsafeSlow(BUFFER);
+  #current: Buffer = Buffer.allocUnsafe(FIRST);
   #used = 0;
   readonly #full: Filled[] = [];
   readonly #free: Buffer[] = [];
@@ -49,12 +51,12 @@ export class Spool {
   append(text: string): void {
     if (this.error !== undefined) return;
     for (let from = 0; from < text.length; ) {
-      if (this.#used === BUFFER) {
-        this.#full.push({ buffer: this.#current, used: BUFFER });
-        this.#renew();
+      if (this.#used === this.#current.length) {
+        this.#full.push({ buffer: this.#current, used: this.#used });
+        this.#renew(BUFFER);
       }
-      const part =
-        from === 0 && text.length <= BUFFER - this.#used ? text : text.slice(from, from + BUFFER - this.#used);
+      const room = this.#current.length - this.#used;
+      const part = from === 0 && text.length <= room ? text : text.slice(from, from + room);
       this.#used += this.#current.write(part, this.#used, 'latin1');
       from += part.length;
     }
@@ -98,7 +100,9 @@ export class Spool {
         this.#full.length = 0;
         this.#used = 0;
       }
-      for (const { buffer } of batch) if (this.#free.length < HIGH) this.#free.push(buffer);
+      for (const { buffer } of batch) {
+        if (buffer.length === BUFFER && this.#free.length < HIGH) this.#free.push(buffer);
+      }
       for (const wake of this.#waiters.splice(0)) wake();
     }
     this.#running = undefined;
@@ -109,13 +113,14 @@ export class Spool {
     const batch = this.#full.splice(0);
     if (this.#used > 0) {
       batch.push({ buffer: this.#current, used: this.#used });
-      this.#renew();
+      // Small while the output is: a full buffer has come before where there is much of it.
+      this.#renew(batch.length === 1 ? this.#current.length : BUFFER);
     }
     return batch;
   }
 
-  #renew(): void {
-    this.#current = this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER);
+  #renew(size: number): void {
+    this.#current = size < BUFFER ? Buffer.allocUnsafe(size) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER));
     this.#used = 0;
   }
 

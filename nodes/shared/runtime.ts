@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
+import type { RunData } from '../../lib/build/build.ts';
 import { Poster, type ReportEntry } from '../../lib/build/poster.ts';
 import { MetadataLinks, type Services } from '../../lib/build/services.ts';
-import { type RunData, Supervisor } from '../../lib/build/supervisor.ts';
+import { Supervisor } from '../../lib/build/supervisor.ts';
 import type { BuildEvent } from '../../lib/build/types.ts';
 import { MemoryEngine } from '../../lib/engine/memory.ts';
 import type { GerritClient } from '../../lib/gerrit/client.ts';
@@ -107,7 +108,6 @@ function makeRuntime(RED: NodeAPI): Runtime {
     metadata,
     links: new MetadataLinks(metadata),
     key: controllerKey(stateDir),
-    isLocal: (server) => servers.get(server)?.local ?? false,
   };
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),

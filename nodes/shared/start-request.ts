@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { NodeDef } from 'node-red';
 import type { JobSpec, Message, StartRequest, Trigger } from '../../lib/build/types.ts';
-import { noChange } from '../../lib/errors/build.ts';
+import { noChange, noLane } from '../../lib/errors/build.ts';
 import { type CiError, toCiError } from '../../lib/errors/ci-error.ts';
 import { eventEnvironment, pickEnvironment } from '../../lib/gerrit/environment.ts';
 import { compilePatterns, type PatternRow } from '../../lib/gerrit/patterns.ts';
@@ -71,28 +71,33 @@ export function startRequest(
       .map((row) => ({
         name: textOf(row.name, 'job'),
         voting: flagOf(row.voting),
-        port: Math.max(
-          0,
-          lanes.findIndex((lane) => lane.id === row.lane),
-        ),
+        port: portOf(row, lanes),
         env: { ...base, ...environmentOf(row.env) },
         timeout: numberOf(row.timeout, 90, 0.001) * 60_000,
       }));
-    const ciName = servers.get(change.server)?.ciName;
+    const server = servers.get(change.server);
     return {
       node,
       pipeline: textOf(config.pipeline, 'check'),
       change,
       trigger,
+      trusted: server?.local ?? false,
       jobs,
       supersede: flagOf(config.supersede ?? true),
       idle: numberOf(config.idle, 10, 0.001) * 60_000,
-      ...(ciName ? { recheck: `${ciName} recheck` } : {}),
+      ...(server ? { recheck: `${server.ciName} recheck` } : {}),
       message,
     };
   } catch (error) {
     return toCiError(error, 'ci-jobs');
   }
+}
+
+/** The output that a job leaves by. */
+function portOf(row: JobRow, lanes: Lane[]): number {
+  const port = lanes.findIndex((lane) => lane.id === row.lane);
+  if (port < 0 && lanes.length > 0) throw noLane(textOf(row.name, 'job'));
+  return Math.max(0, port);
 }
 
 function wants(row: JobRow, trigger: Trigger, change: ChangeInfo): boolean {

@@ -26,7 +26,7 @@ type Placed = Pick<EditorNode, 'id' | 'type'> & { label: string };
 
 interface EditorApi {
   nodes: {
-    node(id: string): EditorNode;
+    node(id: string): EditorNode | null;
     workspace(id: string): { label: string };
     getWorkspaceOrder(): string[];
     filterNodes(filter: { z?: string }): EditorNode[];
@@ -240,14 +240,18 @@ export class Editor {
     await page.mouse.up();
   }
 
-  /** Opens a node's form, as a double click does. */
-  async open(id: string): Promise<void> {
-    await this.page.evaluate((node) => {
-      const { RED } = window;
-      const found = RED.nodes.node(node);
-      if (found._def.category === 'config') RED.editor.editConfig('', found.type, node);
-      else RED.editor.edit(found);
-    }, id);
+  /** Opens a node's form, as a double click does; that of a new configuration node where `id` is none yet. */
+  async open(id: string, type = ''): Promise<void> {
+    await this.page.evaluate(
+      ([node, kind]) => {
+        const { RED } = window;
+        const found = RED.nodes.node(node);
+        if (!found) RED.editor.editConfig('', kind, '_ADD_');
+        else if (found._def.category === 'config') RED.editor.editConfig('', found.type, node);
+        else RED.editor.edit(found);
+      },
+      [id, type] as const,
+    );
     await this.page.waitForSelector('.red-ui-tray .recheck-form', { state: 'visible' });
     await settled(this.page);
   }
@@ -279,7 +283,7 @@ export class Editor {
       const look = () => {
         for (const group of document.querySelectorAll<SVGGElement>('g.red-ui-flow-node-group')) {
           const text = group.querySelector('.red-ui-flow-node-status-label')?.textContent;
-          if (text) seen.add(`${window.RED.utils.getNodeLabel(window.RED.nodes.node(group.id))}: ${text}`);
+          if (text) seen.add(`${window.RED.utils.getNodeLabel(window.RED.nodes.node(group.id)!)}: ${text}`);
         }
       };
       look();

@@ -29,8 +29,8 @@ test('an image that fails after its build was aborted harms nobody', async () =>
     },
   } as unknown as Worker;
   const lease = new Lease();
-  const build = { id: '1', attempt: 1, lease, change: { server: '' }, say() {} } as unknown as Build;
-  const services = { room: new Room(new MemorySlots()), isLocal: () => true } as unknown as Services;
+  const build = { id: '1', attempt: 1, lease, set: { request: { trusted: true } }, say() {} } as unknown as Build;
+  const services = { room: new Room(new MemorySlots()) } as unknown as Services;
   const loose: unknown[] = [];
   const onLoose = (reason: unknown) => loose.push(reason);
   process.on('unhandledRejection', onLoose);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RunData } from '../../lib/build/build.ts';
 import type { BuildSet } from '../../lib/build/buildset.ts';
 import type { FlowNode } from '../../lib/build/flow-graph.ts';
 import type { ReportEntry } from '../../lib/build/poster.ts';
 import type { StepSpec, StepWork } from '../../lib/build/step.ts';
-import { type RunData, Supervisor } from '../../lib/build/supervisor.ts';
+import { Supervisor } from '../../lib/build/supervisor.ts';
 import { MemoryEngine } from '../../lib/engine/memory.ts';
 import { FakeOutlet, request } from '../support/fake-outlet.ts';
 import { until } from '../support/until.ts';

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
 import { commented, refUpdated, uploaded } from '../gerrit/events.ts';
 import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
-import { ask, assertWords, flow, jobs, make, reaching, row } from '../support/lane.ts';
+import { ask, assertWords, flow, jobs, make, reaching, row, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { until } from '../support/until.ts';
 
@@ -160,8 +160,7 @@ describe('gerrit-events', () => {
   });
 
   test('recheck words: the operator’s own, and the CI’s name', async () => {
-    process.env['RECHECK_WORDS'] = '^please test$';
-    await deploy({ recheck: '${RECHECK_WORDS}' });
+    await deploy({ recheck: variable('RECHECK_WORDS', '^please test$') });
     await say(commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nPlease test'));
     assert.equal(taken().length, 1);
     await deploy();
@@ -208,8 +207,7 @@ describe('gerrit-events', () => {
     const file = join(dir, 'events.jsonl');
     const lines = [on('demo', 'master', 7), on('other'), on('demo', 'master', 8)].map((event) => JSON.stringify(event));
     writeFileSync(file, [lines[0], 'rubbish', ...lines.slice(1), ''].join('\n'));
-    process.env['REPLAY'] = file;
-    await deploy({ source: 'replay', replayFile: '${REPLAY}', replayPace: 'asap' });
+    await deploy({ source: 'replay', replayFile: variable('REPLAY', file), replayPace: 'asap' });
     await shows(/^replayed, 3 seen 2 taken · 1 unreadable$/);
     const numbers = () => taken().map(({ change }) => (change as { number: number }).number);
     assert.deepEqual(numbers(), [7, 8]);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
 import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
-import { ask, assertWords, flow, jobs, make, reaching, row } from '../support/lane.ts';
+import { ask, assertWords, flow, jobs, make, reaching, row, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { lockedKey, startSshServer } from '../support/ssh-server.ts';
 import { until } from '../support/until.ts';
@@ -66,12 +66,11 @@ describe('gerrit-server', () => {
     const { host, port, user, privateKey } = gerrit.target;
     const keyFile = join(dir, 'key');
     writeFileSync(keyFile, privateKey);
-    Object.assign(process.env, { G_HOST: host, G_PORT: String(port), G_USER: user, G_KEY: keyFile });
     await deploy({
-      host: '${G_HOST}',
-      port: '${G_PORT}',
-      user: '${G_USER}',
-      keyFile: '${G_KEY}',
+      host: variable('G_HOST', host),
+      port: variable('G_PORT', String(port)),
+      user: variable('G_USER', user),
+      keyFile: variable('G_KEY', keyFile),
       credentials: { privateKey: '' },
     });
     await shows(/^connected/);

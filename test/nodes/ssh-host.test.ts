@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { hurry } from '../support/fake-gerrit.ts';
-import { ask, assertWords, faults, flow, jobs, make, reaching, row, run } from '../support/lane.ts';
+import { ask, assertWords, faults, flow, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { lockedKey, startSshServer, type TestSshServer } from '../support/ssh-server.ts';
 import { until } from '../support/until.ts';
@@ -71,12 +71,11 @@ describe('ssh-host', () => {
   test('settings may be variables of the environment; the key is the file’s where none is pasted', async () => {
     const keyFile = join(dir, 'key');
     writeFileSync(keyFile, pair.privateKey);
-    Object.assign(process.env, { H_HOST: '127.0.0.1', H_PORT: String(server.port), H_USER: 'tester', H_KEY: keyFile });
     await deploy({
-      host: '${H_HOST}',
-      port: '${H_PORT}',
-      user: '${H_USER}',
-      keyFile: '${H_KEY}',
+      host: variable('H_HOST', '127.0.0.1'),
+      port: variable('H_PORT', String(server.port)),
+      user: variable('H_USER', 'tester'),
+      keyFile: variable('H_KEY', keyFile),
       credentials: { privateKey: '' },
     });
     assert.equal((await run(red)).result, 'SUCCESS');

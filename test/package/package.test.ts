@@ -64,7 +64,7 @@ for (const line of ['5', '4.1'] as const) {
       const icons = await red.json<Record<string, string[]>>('/icons');
       for (const type of TYPES) {
         assert.ok(html.includes(`data-template-name="${type}"`), `form of ${type}`);
-        const help = new RegExp(`data-help-name="${type}">\\s*<p>(\\w[sS]*?)</p>`).exec(html)?.[1];
+        const help = new RegExp(`data-help-name="${type}">\\s*<p>(\\w[^<]*)</p>`).exec(html)?.[1];
         assert.ok(help && help.length > 20, `help of ${type}`);
         const icon = `${type}.svg`;
         assert.ok(icons[manifest.name]?.includes(icon), `${icon} is in ${icons[manifest.name]}`);

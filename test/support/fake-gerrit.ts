@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ServerChannel } from 'ssh2';
+import type { ReviewInput } from '../../lib/gerrit/types.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import type { TestRed } from './red.ts';
@@ -17,6 +18,10 @@ export interface FakeGerrit {
   mute: boolean;
   /** What it says to who wants to stream, where it refuses. */
   refusal: string | undefined;
+  /** Reviews that it was given: the command line as it came, and the review itself. */
+  readonly reviews: { command: string; review: ReviewInput }[];
+  /** Says what is wrong with a review that it does not take. */
+  refuse: ((review: ReviewInput) => string | undefined) | undefined;
   /** Writes a line into each open stream; an object as JSON. */
   say(line: string | object): void;
   /** Ends the streams; the connections stay. */
@@ -41,8 +46,20 @@ export async function startFakeGerrit(options: Partial<TestSshOptions> = {}): Pr
       if (/^'?gerrit'? '?version/.test(command)) {
         channel.write('gerrit version 3.13.5\n');
         end(channel, 0);
+      } else if (/^'?gerrit'? '?review/.test(command)) {
+        let input = '';
+        channel.on('data', (chunk: Buffer) => {
+          input += chunk;
+        });
+        channel.once('end', () => {
+          const review = JSON.parse(input) as ReviewInput;
+          const refusal = fake.refuse?.(review);
+          if (refusal === undefined) fake.reviews.push({ command, review });
+          else channel.stderr.write(refusal);
+          end(channel, refusal === undefined ? 0 : 1);
+        });
       } else if (!/^'?gerrit'? '?stream-events/.test(command)) {
-        // No changes, no reviews.
+        // No changes are known here.
         channel.write('{"type":"stats","rowCount":0}\n');
         end(channel, 0);
       } else if (fake.refusal !== undefined) {
@@ -63,6 +80,8 @@ export async function startFakeGerrit(options: Partial<TestSshOptions> = {}): Pr
     opened: 0,
     mute: false,
     refusal: undefined,
+    reviews: [],
+    refuse: undefined,
     say(line) {
       for (const stream of streams) stream.write(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`);
     },

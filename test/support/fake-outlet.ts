@@ -92,6 +92,7 @@ export const request = (jobs: string[], more: Partial<StartRequest> = {}): Start
   change: { server: 'gerrit', project: 'demo', number: 1, patchset: 1 },
   trigger: { type: 'patchset', key: `trigger-${triggers++}`, reason: 'patchset 1 was uploaded' },
   jobs: jobs.map((name) => ({ name, voting: true, port: 0, env: {}, timeout: 60_000 })),
+  trusted: true,
   supersede: true,
   idle: 60_000,
   message: {},

@@ -17,6 +17,10 @@ export interface CloneSettings {
   wait: number;
 }
 
+/** Milliseconds that making an image, and cloning one, may take. */
+const MAKE_LIMIT = 60 * 60_000;
+const CLONE_LIMIT = 10 * 60_000;
+
 /** Images that are being made now: two builds that want one make it once. */
 const making = new Map<string, Promise<void>>();
 
@@ -46,7 +50,8 @@ export async function cloneStep(
   };
   lease.guests.set(name, guest);
   const owner = { build: build.id, attempt: build.attempt };
-  const clone = await worker.storage.clone(image, domain, owner, { signal });
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(CLONE_LIMIT)]);
+  const clone = await worker.storage.clone(image, domain, owner, { signal: inTime });
   lease.guests.set(name, { ...guest, clone });
   build.say(`${name}: cloned ${image.name} on ${worker.label}`);
   return { result: 'SUCCESS', payload: { guest: name, host: worker.label, image: image.name, clone: domain } };
@@ -54,7 +59,7 @@ export async function cloneStep(
   async function takeSlot(): Promise<Worker> {
     const taken = await services.room.acquire(build.id, workers, {
       limit: settings.wait,
-      trusted: services.isLocal(build.change.server),
+      trusted: build.set.request.trusted,
       signal,
       onWait: (position) => progress('waiting', { position }),
     });
@@ -76,7 +81,7 @@ async function provide(
   if (!made) {
     // Others may wait for it: it does not end with the build that asked first.
     made = worker.storage
-      .make(image, { signal: new AbortController().signal, onProgress })
+      .make(image, { signal: AbortSignal.timeout(MAKE_LIMIT), onProgress })
       .finally(() => making.delete(key));
     // Whoever waits learns of a failure; where all have left, nobody does.
     made.catch(() => undefined);

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { flow, jobs, make, row, run } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { until } from '../support/until.ts';
+
+let red: TestRed;
+before(async () => {
+  red = await startRed({ httpNodeRoot: false });
+});
+after(() => red?.close());
+
+const deploy = (url: string) =>
+  red.deploy(flow(...row(jobs(), make('publish-logs', { files: [], url }), make('gerrit-review', { silent: true }))));
+const warnings = () => red.logs.filter(({ msg }) => /serves no pages of nodes \(httpNodeRoot is off\)/.test(msg));
+
+test('where httpNodeRoot is off the node says what to do; logs are written, and no dead link is reported', async () => {
+  await deploy('');
+  await until('it is said', () => warnings().length === 1);
+  assert.match(warnings()[0]!.msg, /Give a public URL in this node, and serve the folder with a web server/);
+  const { build, label, result } = await run(red);
+  assert.equal(result, 'SUCCESS');
+  const folder = join(red.userDir, 'recheck', 'logs', label.replace(',', '/'), 'check', 'unit', build.id);
+  assert.ok(existsSync(join(folder, 'console.log')));
+  const report = await red.event('report');
+  assert.match(report.state.message, /- unit no-logs : SUCCESS/);
+});
+
+test('with a public URL there is nothing to warn about', async () => {
+  const before = warnings().length;
+  await deploy('https://ci.example.com/logs');
+  const { build } = await run(red);
+  assert.ok(build.logUrl!.startsWith('https://ci.example.com/logs/'));
+  assert.equal(warnings().length, before);
+});

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { flow, jobs, logOf, make, row, run } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+
+let red: TestRed;
+before(async () => {
+  red = await startRed({ httpNodeRoot: '/nodes/' });
+});
+after(() => red?.close());
+
+test('with another httpNodeRoot the logs are served below it, and their links fit', async () => {
+  await red.deploy(flow(...row(jobs(), make('publish-logs', { files: [] }), make('gerrit-review', { silent: true }))));
+  const ended = await run(red);
+  assert.ok(ended.build.logUrl!.startsWith(`${red.url}/nodes/recheck/logs/`), ended.build.logUrl);
+  const page = await logOf(ended, '');
+  for (const link of ['console.html', 'console.log', 'build.json']) {
+    assert.ok(page.includes(link), link);
+    await logOf(ended, link);
+  }
+  const found = await fetch(ended.build.logUrl!.replace(/\/$/, ''));
+  assert.equal(found.url, ended.build.logUrl, 'without its slash it is found too');
+});

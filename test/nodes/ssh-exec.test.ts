@@ -1,0 +1,367 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import {
+  assertWords,
+  type Ended,
+  faults,
+  flow,
+  handMade,
+  job,
+  jobs,
+  logOf,
+  make,
+  reaching,
+  row,
+  run,
+  variable,
+} from '../support/lane.ts';
+import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
+import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
+import { runs, until } from '../support/until.ts';
+
+describe('ssh-exec', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  const pair = generateKeyPair('test');
+  let red: TestRed;
+  let server: TestSshServer;
+
+  before(async () => {
+    server = await startSshServer({ authorized: [pair.publicKey] });
+    red = await startRed();
+  });
+  after(async () => {
+    await red?.close();
+    await server?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const exec = (settings: Record<string, unknown>): FlowConfig =>
+    make('ssh-exec', { target: 'host', host: 'ssh-host1', env: [], wires: [['publish-logs1'], []], ...settings });
+  /** Deploys steps in a row on a machine that is reached at once, with a page, a silent review and an ear for both. */
+  const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) => {
+    const lane = steps.map((step, index) => {
+      const [, lines] = step['wires'] as string[][];
+      return { ...step, wires: [[steps[index + 1]?.id ?? 'publish-logs1'], lines ?? []] };
+    });
+    const target = {
+      label: '',
+      host: '127.0.0.1',
+      port: server.port,
+      user: userInfo().username,
+      privateKey: pair.privateKey,
+    };
+    return red.deploy(
+      flow(
+        make('ssh-host', { name: 'store', ...reaching(target) }),
+        ...row(jobs({ jobs: [job('unit', job1)] }), lane[0]!).slice(0, 1),
+        ...lane,
+        make('publish-logs', { name: '', files: [], wires: [['gerrit-review1', 'out']] }),
+        make('gerrit-review', { silent: true, vote: true }),
+        make('debug', { id: 'out', active: false }),
+        make('debug', { id: 'lines', active: false }),
+      ),
+    );
+  };
+  /** Runs one script to its end. */
+  const script = async (text: string, settings: Record<string, unknown> = {}, job1 = {}): Promise<Ended> => {
+    await deploy([exec({ script: text, ...settings })], job1);
+    return run(red);
+  };
+  const vote = (value: string) =>
+    until(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`silent: ${value}`));
+
+  test('a script that passes: its output in the console as it came, its outcome on the message', async () => {
+    const ended = await script('echo out; echo err >&2; printf "no end"');
+    assert.equal(ended.result, 'SUCCESS');
+    assert.match(await logOf(ended), /out\n.*\+ echo err\n.*err\n.*\+ printf 'no end'\n.*no end\n/);
+    const step = ended.build.steps[0]!;
+    assert.deepEqual([step.result, step.exitCode, step.type], ['SUCCESS', 0, 'ssh-exec']);
+    assert.equal(red.status('ssh-exec1'), '1 ok');
+    await vote('Verified +1');
+  });
+
+  test('a script that fails: exit code, last lines on the page, a vote', async () => {
+    const ended = await script('echo what went wrong; exit 3', { name: 'the test' });
+    assert.equal(ended.result, 'FAILURE');
+    assert.equal(ended.build.steps[0]!.message, 'The script ended with exit 3 on host store.');
+    assert.equal(red.status('ssh-exec1'), 'FAILURE: exit 3');
+    const page = await logOf(ended, '');
+    assert.match(page, /what went wrong/);
+    assert.match(page, /exit 3/);
+    await vote('Verified -1');
+    assert.equal(faults(red).length, 0, 'a failing test is no fault of the CI');
+  });
+
+  test('a script that is killed is the patch’s failure, by its signal', async () => {
+    const ended = await script('kill -KILL $$');
+    assert.equal(ended.result, 'FAILURE');
+    assert.equal(ended.build.steps[0]!.signal, 'KILL');
+    assert.equal(red.status('ssh-exec1'), 'FAILURE: signal KILL');
+  });
+
+  test('commands that read stdin eat nothing of the script', async () => {
+    assert.equal((await script('cat >/dev/null\nfalse\n')).result, 'FAILURE');
+    const ended = await script('read line || echo nothing to read\necho and on');
+    assert.equal(ended.result, 'SUCCESS');
+    assert.match(await logOf(ended), /nothing to read[\s\S]*and on/);
+  });
+
+  test('interpreters: the trailing -s or - of rally-ci is dropped, others run as they are', async () => {
+    for (const interpreter of ['/bin/bash -xe -s', '/bin/sh -', variable('SHELL_USED', '/bin/sh -e')]) {
+      const ended = await script('cat >/dev/null\necho "arguments: $#"\nfalse\necho not here\n', { interpreter });
+      assert.match(await logOf(ended), /arguments: 0/, interpreter);
+      assert.equal(ended.result, interpreter === '/bin/sh -' ? 'SUCCESS' : 'FAILURE', interpreter);
+    }
+    const missing = await script('true', { interpreter: '/no/such/thing' });
+    assert.notEqual(missing.result, 'SUCCESS');
+    assert.match(await logOf(missing), /\/no\/such\/thing/);
+  });
+
+  test('variables: the job’s, the step’s own over them, as data, out of the trace', async () => {
+    const odd = `a 'b' "c" $(touch ${dir}/owned) \`d\`\nsecond ; line`;
+    const ended = await script(
+      'printf "<%s>" "$ODD" "$FROM_ENV" "$BOTH" "$GERRIT_PROJECT" "$GERRIT_CHANGE_SUBJECT"',
+      {
+        interpreter: '/bin/bash -x',
+        env: [
+          { name: 'ODD', value: odd },
+          { name: 'FROM_ENV', value: variable('G2_VALUE', 'from outside') },
+          { name: 'BOTH', value: 'the step' },
+        ],
+      },
+      { env: [{ name: 'BOTH', value: 'the job' }] },
+    );
+    const log = await logOf(ended);
+    assert.ok(log.replace(/^\S+ \S+ \| /gm, '').includes(`<${odd}><from outside><the step><demo>`), log);
+    assert.doesNotMatch(log, /export|declare/);
+    assert.ok(!existsSync(join(dir, 'owned')));
+    const message = handMade({ subject: odd });
+    const hostile = await run(red, message);
+    assert.equal(hostile.result, 'SUCCESS');
+    assert.ok(!existsSync(join(dir, 'owned')));
+    const bad = await script('true', { env: [{ name: '1 X', value: '' }] });
+    assert.equal(bad.result, 'ERROR');
+    assert.match(bad.build.steps[0]!.message!, /"1 X" cannot be set/);
+  });
+
+  test('secrets are there for the script, and nowhere else: masked in console, page and lines, never in a message', async () => {
+    const secret = 'hunter2-and-more';
+    const before = red.received('out').length;
+    const ended = await script('test "$TOKEN" = hunter2-and-more; echo "token $TOKEN"; echo "gone: $GONE"; exit 1', {
+      secretNames: ['TOKEN'],
+      credentials: { secrets: JSON.stringify({ TOKEN: secret, GONE: 'removed-in-the-form' }) },
+      interpreter: '/bin/bash -x',
+      wires: [[], ['lines']],
+    });
+    assert.equal(ended.result, 'FAILURE');
+    await until('its message came out', () => red.received('out').length > before);
+    const log = await logOf(ended);
+    assert.match(log, /token \*+/);
+    assert.match(log, /gone: *\n/);
+    const lines = await until('lines came', () => red.received('lines').at(-1));
+    assert.ok(JSON.stringify(lines).includes('token ***'));
+    const everywhere = {
+      log,
+      page: await logOf(ended, ''),
+      json: await logOf(ended, 'build.json'),
+      consolePage: await logOf(ended, 'console.html'),
+      lines: JSON.stringify(red.received('lines')),
+      messages: JSON.stringify(red.received('out')),
+      events: JSON.stringify(red.events),
+      logs: JSON.stringify(red.logs),
+      statuses: JSON.stringify(red.statuses),
+    };
+    // The script's own text names it; what comes of the secret itself must not show anywhere.
+    for (const [where, text] of Object.entries(everywhere)) assert.ok(!text.includes(secret), `in ${where}`);
+  });
+
+  test('the user it runs as: the login itself, one that is no name, one that is not there', async () => {
+    const { username } = userInfo();
+    const ended = await script('echo "I am $(id -un)"', { user: username });
+    assert.equal(ended.result, 'SUCCESS');
+    assert.ok((await logOf(ended)).includes(`I am ${username}`));
+    const bad = await script('true', { user: 'a b' });
+    assert.equal(bad.result, 'ERROR');
+    assert.equal(bad.build.steps[0]!.message, '"a b" is no user name that a script could run as.');
+    const missing = await script('true', { user: 'no-such-user-here' });
+    assert.equal(missing.result, 'NODE_FAILURE');
+    assert.match(
+      missing.build.steps[0]!.message!,
+      /could not be started as user no-such-user-here: .*no-such-user-here/,
+    );
+  });
+
+  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
+    const file = join(dir, 'timed');
+    const ended = await script(`sleep 300 & echo $$ $! >${file}; wait`, { timeout: '0.01' });
+    assert.equal(ended.result, 'TIMED_OUT');
+    assert.match(ended.build.steps[0]!.message!, /stopped after its own limit of 1 s/);
+    assert.match(await logOf(ended), /stopped after its own limit/);
+    for (const pid of readFileSync(file, 'utf8').trim().split(' '))
+      assert.ok(!(await runs(Number(pid))), `process ${pid}`);
+    await vote('Verified -1');
+  });
+
+  test('the job’s time counts over its scripts; what comes after it is not run, but a step that runs always is', async () => {
+    await deploy(
+      [
+        exec({ id: 'one', name: 'one', script: 'sleep 300' }),
+        exec({ id: 'two', name: 'two', script: 'echo never' }),
+        exec({ id: 'three', name: 'three', script: 'echo tidied up', when: 'always' }),
+      ],
+      { timeout: '0.01' },
+    );
+    const ended = await run(red);
+    assert.equal(ended.result, 'TIMED_OUT');
+    assert.deepEqual(
+      ended.build.steps.filter(({ type }) => type === 'ssh-exec').map(({ name, result }) => [name, result]),
+      [
+        ['one', 'TIMED_OUT'],
+        ['three', 'SUCCESS'],
+      ],
+    );
+    const log = await logOf(ended);
+    assert.match(log, /The job's time of .* was up\./);
+    assert.match(log, /tidied up/);
+    assert.doesNotMatch(log, /never/);
+  });
+
+  test('an abort ends the whole process group on the target', async () => {
+    const file = join(dir, 'aborted');
+    await deploy([exec({ script: `(trap "" TERM; sleep 300) & sleep 301 & echo $$ $! $(jobs -p) >${file}; wait` })]);
+    const ended = run(red);
+    await until('the script runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
+    const pids = [...new Set(readFileSync(file, 'utf8').trim().split(/\s+/).map(Number))];
+    assert.ok(pids.length >= 3, pids.join());
+    for (const pid of pids) assert.ok(await runs(pid), `process ${pid} runs`);
+    red.send('ci-jobs1', { kill: true });
+    const { result, build } = await ended;
+    assert.equal(result, 'ABORTED');
+    assert.equal(build.steps[0]!.message, 'The build was aborted: somebody asked for it.');
+    for (const pid of pids) await until(`process ${pid} is gone`, async () => !(await runs(pid)), 5000);
+    await vote('no vote');
+  });
+
+  test('a flood of output: the build passes, the lines come in bounded batches, what was dropped is counted', async () => {
+    await deploy([
+      exec({ script: 'yes "a line of some length, again and again" | head -n 400000', wires: [[], ['lines']] }),
+    ]);
+    const before = red.received('lines').length;
+    const ended = await run(red, handMade(), 30_000);
+    assert.equal(ended.result, 'SUCCESS');
+    await until('the lines came', () => red.received('lines').length > before);
+    const batches = red.received('lines').slice(before) as unknown as {
+      payload: string[];
+      dropped?: number;
+      buildId: string;
+      topic: string;
+      build?: unknown;
+    }[];
+    const [first] = batches;
+    assert.deepEqual([first!.topic, first!.buildId, first!.build], ['demo', ended.build.id, undefined]);
+    for (const { payload } of batches) assert.ok(payload.join('\n').length <= 64 * 1024, 'at most 64 KiB');
+    const shown = batches.reduce((sum, { payload }) => sum + payload.length, 0);
+    const dropped = batches.reduce((sum, batch) => sum + (batch.dropped ?? 0), 0);
+    assert.ok(dropped > 0, 'some were dropped');
+    assert.ok(Math.abs(shown + dropped - 400_001) < batches.length * 2 + 2, `${shown} shown, ${dropped} dropped`);
+    assert.ok(batches.length <= ended.duration / 100 + 2, `${batches.length} batches in ${ended.duration} ms`);
+  });
+
+  test('when: while the build passes, always, only after something failed', async () => {
+    const steps = (first: string) => [
+      exec({ id: 'one', name: 'one', script: first }),
+      exec({ id: 'passing', name: 'passing', script: 'true' }),
+      exec({ id: 'always', name: 'always', script: 'true', when: 'always' }),
+      exec({ id: 'failure', name: 'failure', script: 'exit 9', when: 'failure' }),
+    ];
+    const names = ({ build }: Ended) => build.steps.filter(({ type }) => type === 'ssh-exec').map(({ name }) => name);
+    await deploy(steps('true'));
+    const passed = await run(red);
+    assert.deepEqual([passed.result, names(passed)], ['SUCCESS', ['one', 'passing', 'always']]);
+    await deploy(steps('exit 2'));
+    const failed = await run(red);
+    assert.deepEqual([failed.result, names(failed)], ['FAILURE', ['one', 'always', 'failure']]);
+    assert.equal(failed.build.steps[0]!.exitCode, 2, 'the first result stands');
+  });
+
+  test('a guest that the build does not have is said, with those that it has', async () => {
+    const none = await script('true', { target: 'guest', guests: '' });
+    assert.equal(none.result, 'ERROR');
+    assert.match(
+      none.build.steps[0]!.message!,
+      /no booted guest.*Put a clone-image .* and a virsh-boot before this step/,
+    );
+    const named = await script('true', { target: 'guest', guests: 'master' });
+    assert.match(named.build.steps[0]!.message!, /^This build has no booted guest "master"\./);
+  });
+
+  test('several guests at once: each one’s lines behind its name; one that fails ends the others', async () => {
+    const boot = [
+      make('clone-image', {
+        id: 'a',
+        guest: 'a',
+        image: 'vm-image1',
+        hosts: ['worker-host1'],
+        addressEnv: 'A_IP',
+        wires: [['b']],
+      }),
+      make('clone-image', {
+        id: 'b',
+        guest: 'b',
+        image: 'vm-image1',
+        hosts: ['worker-host1'],
+        wires: [['metadata-server1']],
+      }),
+      make('metadata-server', { wires: [['virsh-boot1']] }),
+      make('virsh-boot', { wires: [['both']] }),
+    ];
+    await red.deploy(
+      flow(
+        make('worker-host', { name: 'here', strangers: true }),
+        make('vm-image', { name: 'empty' }),
+        jobs({ wires: [['a']] }),
+        ...boot,
+        exec({
+          id: 'both',
+          name: 'both',
+          target: 'guest',
+          guests: '',
+          script: 'echo "$A_IP" >ip; echo hello',
+          wires: [['one'], []],
+        }),
+        exec({
+          id: 'one',
+          name: 'one',
+          target: 'guest',
+          guests: 'b',
+          script: 'cat ip; echo just b',
+          wires: [['fails'], []],
+        }),
+        exec({
+          id: 'fails',
+          name: 'fails',
+          target: 'guest',
+          guests: 'a, b',
+          script: 'case $HOME in *-b) exit 4;; esac; sleep 60',
+          wires: [['publish-logs1'], []],
+        }),
+        make('publish-logs', { name: '', files: [], wires: [['gerrit-review1']] }),
+        make('gerrit-review', { silent: true }),
+      ),
+    );
+    const ended = await run(red, handMade(), 20_000);
+    const log = await logOf(ended);
+    assert.match(log, / \| a \| hello\n/);
+    assert.match(log, / \| b \| hello\n/);
+    assert.match(log, /127\.\d+\.\d+\.\d+\n[\s\S]*just b/, 'the address of one guest is known to the other');
+    const step = ended.build.steps.find(({ name }) => name === 'fails')!;
+    assert.deepEqual([ended.result, step.result, step.exitCode, step.guest], ['FAILURE', 'FAILURE', 4, 'a, b']);
+    assert.ok(step.duration < 10_000, 'the other guest was not waited for');
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});
