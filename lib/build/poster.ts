@@ -36,7 +36,7 @@ interface Reachable {
 }
 
 /** Reviews posted at once over one connection. */
-const PARALLEL = 8;
+export const PARALLEL = 8;
 /** Seconds that posting one may take before another try. */
 const LEASE = 90;
 /** Milliseconds between two tries, and when it is given up. */

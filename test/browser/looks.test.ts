@@ -4,7 +4,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, suite, type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { Editor, openBrowser, openContext, SCREENSHOTS, settled, type Theme } from './editor.ts';
+import { openBrowser, openContext, SCREENSHOTS, type Theme } from './chromium.ts';
+import { Editor, settled } from './editor.ts';
 import { type Product, startProduct, stateDir } from './product.ts';
 
 /** A key of a locale file, shown where a text should be. */

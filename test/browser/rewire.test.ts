@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '../support/until.ts';
-import { Editor, openBrowser, openContext } from './editor.ts';
+import { openBrowser, openContext } from './chromium.ts';
+import { Editor } from './editor.ts';
 import { startProduct, stateDir } from './product.ts';
 
 test('an example is imported, rewired by hand, deployed, and verifies a patchset', { timeout: 240_000 }, async (t) => {

@@ -160,7 +160,6 @@ export class Tab {
       days: '30',
       gigabytes: '50',
       branches: '',
-      // biome-ignore lint/suspicious/noThenProperty: the setting's name
       then: 'destroy',
       ...values,
     });

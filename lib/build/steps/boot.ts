@@ -48,11 +48,14 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
         failed.abort(error);
         if (context.signal.aborted) throw context.signal.reason;
         if (sibling) return;
-        if (error instanceof CiError && error.code !== 'worker/guest-died' && !late.aborted) throw error;
+        const died = error instanceof CiError && error.code === 'worker/guest-died';
+        if (error instanceof CiError && !died && !late.aborted) throw error;
         const why = late.aborted
           ? `it let nobody in within ${settings.timeout / 1000} s (${guest.trouble ?? 'no answer'}).`
           : messageOf(error);
-        throw bootFailed(guest.name, guest.worker.label, why, await consoleEnd(guest));
+        // One that died tells the end of its console itself.
+        const end = died && !late.aborted ? '' : await consoleEnd(guest);
+        throw bootFailed(guest.name, guest.worker.label, why, end);
       }
     }),
   );

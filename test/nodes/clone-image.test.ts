@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { assertWords, faults, flow, handMade, job, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
+import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
+import { until } from '../support/until.ts';
+
+describe('clone-image', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  let red: TestRed;
+
+  before(async () => {
+    red = await startRed();
+  });
+  after(async () => {
+    await red?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const host = (id: string, settings: Record<string, unknown> = {}) =>
+    make('worker-host', { id, name: id.replace('-', ' '), path: join(dir, id), strangers: true, ...settings });
+  const clone = (settings: Record<string, unknown> = {}) =>
+    make('clone-image', { name: 'clone it', image: 'vm-image1', hosts: ['host-a'], guest: 'vm', ...settings });
+  /** Milliseconds for which the build holds what it has. */
+  const hold = (milliseconds: number) =>
+    make('delay', { pauseType: 'delay', timeout: String(milliseconds), timeoutUnits: 'milliseconds', outputs: 1 });
+  const deploy = (nodes: FlowConfig[], hosts = [host('host-a')], more: Record<string, unknown> = {}) =>
+    red.deploy(
+      flow(
+        ...hosts,
+        make('vm-image', { name: 'empty' }),
+        ...row(
+          jobs(more),
+          ...nodes,
+          make('gerrit-review', { silent: true, vote: true }),
+          make('debug', { id: 'out', active: false }),
+        ),
+      ),
+    );
+  const clones = (id: string) => readdirSync(join(dir, id, 'clones')).filter((name) => !name.endsWith('.json'));
+  const sentence = async (result: string): Promise<string> => {
+    const ended = await run(red);
+    assert.equal(ended.result, result, ended.build.steps[0]?.message);
+    await until('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
+    return ended.build.steps.at(-1)!.message!;
+  };
+
+  test('a guest’s disk is cloned on the host, held by the build, and gone with it', async () => {
+    await deploy([clone({ guest: variable('G2_GUEST', 'master') }), hold(200)]);
+    assert.equal(red.status('clone-image1'), 'ready');
+    const ended = run(red);
+    const [name] = await until('it is cloned', () => {
+      const found = red.runtime().supervisor.active()[0]?.lease.guests.has('master') ? clones('host-a') : [];
+      return found.length > 0 ? found : undefined;
+    });
+    const { build } = await ended;
+    assert.equal(name, `recheck-${build.id}-1-master`);
+    assert.deepEqual(clones('host-a'), []);
+    assert.equal(red.status('clone-image1'), '1 ok');
+    const out = await until('the message went on', () => red.received('out').at(-1));
+    assert.deepEqual((out['build'] as { guests: object }).guests, {}, 'what is gone is not shown');
+  });
+
+  test('no image, no host, or ones that are gone: said in words, no vote', async () => {
+    await deploy([clone({ image: '' })]);
+    assert.equal(await sentence('ERROR'), "clone it: no image is chosen. Choose one in the node's form.");
+    await deploy([clone({ hosts: [] })]);
+    assert.equal(await sentence('ERROR'), "clone it: no worker host is chosen. Choose one in the node's form.");
+    await deploy([clone({ hosts: ['gone'], image: 'gone' })]);
+    assert.match(await sentence('ERROR'), /no image is chosen/);
+    assert.ok(faults(red).some((fault) => fault.startsWith('clone it: no image is chosen')));
+    assert.match(red.status('clone-image1'), /^ERROR: clone it: no image is chosen/);
+  });
+
+  test('the same guest twice in a lane is refused', async () => {
+    await deploy([clone(), clone({ id: 'again', name: 'again' })]);
+    assert.match(
+      await sentence('ERROR'),
+      /^This build has a guest "vm" already\. Give each clone-image .* another guest name\.$/,
+    );
+    assert.deepEqual(clones('host-a'), []);
+  });
+
+  test('of several hosts the one with the most room is taken, and all guests of a build are on one', async () => {
+    const hosts = [host('host-a', { slots: '1' }), host('host-b', { slots: variable('G2_SLOTS', '3') })];
+    const both = { hosts: ['host-a', 'host-b'] };
+    await deploy([clone({ ...both, guest: 'one' }), clone({ ...both, id: 'two', guest: 'two' }), hold(150)], hosts);
+    const ended = run(red);
+    await until('two are cloned', () => red.runtime().supervisor.active()[0]?.lease.guests.get('two')?.clone);
+    assert.deepEqual([clones('host-a').length, clones('host-b').length], [0, 2]);
+    await ended;
+  });
+
+  test('where no host has room builds wait in order; the node says so, and for what', async () => {
+    await deploy([clone(), hold(400)], [host('host-a', { slots: '1' })]);
+    const seen = red.statuses.length;
+    const ended = [run(red), run(red), run(red)];
+    const results = (await Promise.all(ended)).map(({ result }) => result);
+    assert.deepEqual(results, ['SUCCESS', 'SUCCESS', 'SUCCESS']);
+    const texts = red.statuses
+      .slice(seen)
+      .filter(({ id }) => id === 'clone-image1')
+      .map(({ text }) => text);
+    assert.ok(
+      texts.some((text) => / waits, place 1 /.test(text)),
+      texts.join('\n'),
+    );
+  });
+
+  test('one that waits too long ends as NODE_FAILURE, says who is full, and gets no vote', async () => {
+    await deploy([clone({ wait: '0.005' }), hold(900)], [host('host-a', { slots: '1' })]);
+    const first = run(red);
+    await until('it holds the slot', () => red.runtime().supervisor.active()[0]?.lease.worker);
+    const late = await run(red);
+    assert.equal(late.result, 'NODE_FAILURE');
+    assert.match(
+      late.build.steps[0]!.message!,
+      /^No worker had room within .*: worker host a holds 1 of 1\. Add a worker host or slots/,
+    );
+    assert.equal((await first).result, 'SUCCESS');
+  });
+
+  test('one that is aborted while it waits leaves its place', async () => {
+    await deploy([clone(), hold(700)], [host('host-a', { slots: '1' })]);
+    const first = run(red);
+    const held = await until('it holds the slot', () =>
+      red
+        .runtime()
+        .supervisor.active()
+        .find((build) => build.lease.worker),
+    );
+    const second = run(red);
+    const waiting = await until('another waits', () =>
+      red
+        .runtime()
+        .supervisor.active()
+        .find((build) => build.running.size > 0 && build.id !== held.id),
+    );
+    red.send('ci-jobs1', { kill: waiting.id });
+    assert.equal((await second).result, 'ABORTED');
+    assert.equal((await first).result, 'SUCCESS');
+    assert.equal((await run(red)).result, 'SUCCESS', 'the slot is free');
+  });
+
+  test('a stranger’s change runs on a host without walls only where that is ticked', async () => {
+    const far = {
+      label: '',
+      host: 'review.invalid',
+      port: 29418,
+      user: 'ci',
+      privateKey: generateKeyPair('x').privateKey,
+    };
+    const near = { ...far, host: '127.0.0.1', port: 1 };
+    const servers = [
+      make('gerrit-server', { id: 'far', name: 'far away', ...reaching(far) }),
+      make('gerrit-server', { id: 'near', name: 'near by', ...reaching(near) }),
+    ];
+    const from = (server: string) => run(red, handMade({ server }));
+    await deploy([clone()], [host('host-a', { strangers: false }), ...servers]);
+    const refused = await from('far');
+    assert.equal(refused.result, 'ERROR');
+    assert.match(
+      refused.build.steps[0]!.message!,
+      /^worker host a has no wall around its builds, .*tick "strangers' code may run on this machine"/,
+    );
+    assert.equal((await from('near')).result, 'SUCCESS');
+    await deploy([clone()], [host('host-a', { strangers: variable('G2_STRANGERS', 'true') }), ...servers]);
+    assert.equal((await from('far')).result, 'SUCCESS');
+  });
+
+  test('jobs of one trigger each have a clone of their own', async () => {
+    await deploy([clone(), hold(200)], [host('host-a', { slots: '2' })], { jobs: [job('one'), job('two')] });
+    const message = handMade();
+    const ended = run(red, message);
+    await until('both are cloned', () => clones('host-a').length === 2);
+    await ended;
+    await until('both are gone', () => clones('host-a').length === 0);
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});

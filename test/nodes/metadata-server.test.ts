@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { connectHost } from '../../lib/ssh/connect.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { assertWords, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { until } from '../support/until.ts';
+
+describe('metadata-server', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  let red: TestRed;
+
+  before(async () => {
+    red = await startRed();
+  });
+  after(async () => {
+    await red?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const deploy = (settings: Record<string, unknown>, script: string, names = 'vm') =>
+    red.deploy(
+      flow(
+        ...guests(names).map((node) =>
+          node.type === 'metadata-server' ? { ...node, name: 'metadata', ...settings } : node,
+        ),
+        jobs({ wires: [[`clone-${names.split(' ')[0]}`]] }),
+        ...row(
+          make('ssh-exec', { id: 'work', name: 'work', script, wires: [['publish-logs1'], []] }),
+          make('publish-logs', { files: [] }),
+          make('gerrit-review', { silent: true }),
+        ),
+      ),
+    );
+
+  test('each guest learns its own name, by a template over the build', async () => {
+    await deploy(
+      { hostname: '{{pipeline}}.{{job}}-{{guest}} {{change.number}}!' },
+      'echo "I am ${HOSTNAME:-$(hostname)}"',
+      'a b',
+    );
+    const message = handMade();
+    const ended = await run(red, message, 20_000);
+    assert.equal(ended.result, 'SUCCESS');
+    const log = await logOf(ended);
+    for (const guest of ['a', 'b'])
+      assert.ok(log.includes(` | ${guest} | I am check-unit-${guest}-${message.change!.number}\n`), log);
+  });
+
+  test('a user-data script runs before the first login, with values from outside as data', async () => {
+    await deploy(
+      { userData: '#!/bin/sh\nprintf "%s" {{change.subject}} >subject\necho {{guest}} >>subject\n' },
+      'cat subject',
+    );
+    const subject = `it's "x" $(touch ${join(dir, 'owned')}) \`y\``;
+    const ended = await run(red, handMade({ subject }), 20_000);
+    assert.equal(ended.result, 'SUCCESS');
+    assert.ok((await logOf(ended)).includes(` | ${subject}vm\n`));
+    assert.ok(!existsSync(join(dir, 'owned')));
+  });
+
+  test('a #cloud-config is checked, given to the guest, and what the sandbox makes of it is said on its console', async () => {
+    await deploy({ userData: '#cloud-config\nruncmd:\n  - echo {{job}}\n', vendorData: '#!/bin/sh\ntrue\n' }, 'true');
+    const ended = await run(red, handMade(), 20_000);
+    assert.equal(ended.result, 'SUCCESS');
+    assert.match(await logOf(ended, 'consoles/vm.log'), /"#cloud-config" is for a real guest/);
+  });
+
+  test('user-data that cloud-init would not take ends the build with a reason, and no vote', async () => {
+    for (const [userData, why] of [
+      [
+        'echo hello',
+        /^The user-data cannot be used: line 1: it must begin with "#cloud-config" or, for a script, with "#!"/,
+      ],
+      ['#cloud-config\na: [', /^The user-data cannot be used: line \d: it is not YAML/],
+      ['#!/bin/sh\necho {{#open}}', /template/i],
+      ['#!/bin/sh\necho {{{job}}}', /template|unescaped|\{\{\{/i],
+    ] as const) {
+      await deploy({ userData }, 'true');
+      const { result, build } = await run(red);
+      assert.equal(result, 'ERROR', userData);
+      assert.match(build.steps.find(({ type }) => type === 'metadata-server')!.message!, why);
+      assert.match(red.status('metadata-server1'), /^ERROR: /);
+    }
+  });
+
+  test('the operator’s keys, pasted and of a file, let him into the guest', async () => {
+    const [pasted, filed] = [generateKeyPair('pasted'), generateKeyPair('filed')];
+    const file = join(dir, 'authorized_keys');
+    writeFileSync(file, `# mine\n${filed.publicKey}\n`);
+    await deploy(
+      { authorizedKeys: `\n${pasted.publicKey}\n`, authorizedKeysFile: variable('G2_KEYS', file) },
+      'sleep 1',
+    );
+    const ended = run(red, handMade(), 20_000);
+    const { address } = await until('it is up', () => {
+      const guest = red.runtime().supervisor.active()[0]?.lease.guests.get('vm');
+      return guest?.host && guest.address ? { address: guest.address } : undefined;
+    });
+    for (const { privateKey } of [pasted, filed]) {
+      const target = { label: 'guest', ...address, user: 'ci', privateKey };
+      const host = await connectHost(target, { knownHosts: new KnownHosts(join(dir, 'known-hosts.json')) });
+      assert.equal((await host.run(['echo', 'in'])).stdout, 'in\n');
+      host.close();
+    }
+    assert.equal((await ended).result, 'SUCCESS');
+  });
+
+  test('keys that are none, and a keys file that is missing, are said with their place', async () => {
+    await deploy({ authorizedKeys: 'ssh-ed25519 nonsense' }, 'true');
+    const bad = await run(red);
+    assert.equal(bad.result, 'ERROR');
+    assert.match(bad.build.steps.at(-2)!.message!, /^The authorised keys, line 1 is not a public key\./);
+    await deploy({ authorizedKeysFile: join(dir, 'nowhere') }, 'true');
+    const missing = await run(red);
+    assert.equal(missing.result, 'ERROR');
+    const said = missing.build.steps.at(-2)!.message!;
+    assert.ok(said.startsWith(`metadata: the key file ${join(dir, 'nowhere')} cannot be read`), said);
+    assert.match(said, /Check the path/);
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});

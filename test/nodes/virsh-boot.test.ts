@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { assertWords, faults, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
+import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
+import { runs, until } from '../support/until.ts';
+
+describe('virsh-boot', () => {
+  let red: TestRed;
+
+  before(async () => {
+    red = await startRed();
+  });
+  after(() => red?.close());
+
+  const lane = (): FlowConfig[] =>
+    row(
+      make('ssh-exec', { id: 'work', name: 'work', script: 'echo "at $VM_IP"', wires: [['publish-logs1'], []] }),
+      make('publish-logs', { name: '', files: [] }),
+      make('gerrit-review', { silent: true, vote: true }),
+    );
+  const deploy = (settings: Record<string, unknown> = {}, userData = '', names = 'vm') =>
+    red.deploy(
+      flow(
+        ...guests(names).map((node) => {
+          if (node.type === 'virsh-boot') return { ...node, name: 'boot', ...settings };
+          if (node.type === 'metadata-server') return { ...node, userData };
+          return node.type === 'clone-image'
+            ? { ...node, addressEnv: `${String(node['guest']).toUpperCase()}_IP` }
+            : node;
+        }),
+        jobs({ wires: [[`clone-${names.split(' ')[0]}`]] }),
+        ...lane(),
+      ),
+    );
+  /** Runs a build whose guest never comes up, and gives the sentence that says so. */
+  const fails = async () => {
+    const before = faults(red).length;
+    const ended = await run(red, handMade(), 20_000);
+    assert.equal(ended.result, 'NODE_FAILURE');
+    await until('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
+    const step = ended.build.steps.find(({ name }) => name === 'boot')!;
+    await until('Catch nodes see it', () => faults(red).slice(before).includes(step.message!));
+    assert.match(red.status('virsh-boot1'), /^NODE_FAILURE: /);
+    assert.ok(!ended.build.steps.some(({ name }) => name === 'work'), 'no script ran');
+    return { ended, said: step.message!, duration: step.duration };
+  };
+
+  test('it boots all guests at once, says what it waits for, and makes their addresses known', async () => {
+    await deploy(
+      {
+        memory: variable('G2_MEMORY', '512'),
+        vcpus: '2',
+        guests: [{ guest: 'a', memory: '64', vcpus: '' }, { guest: 'none' }],
+      },
+      '',
+      'vm a',
+    );
+    assert.equal(red.status('virsh-boot1'), 'ready');
+    const seen = red.statuses.length;
+    const ended = await run(red, handMade(), 20_000);
+    assert.equal(ended.result, 'SUCCESS');
+    assert.match(await logOf(ended), / \| a \| at 127\.\d+\.\d+\.\d+\n/);
+    const texts = red.statuses
+      .slice(seen)
+      .filter(({ id }) => id === 'virsh-boot1')
+      .map(({ text }) => text);
+    assert.ok(
+      texts.some((text) => text.includes('booting vm, a')),
+      texts.join('\n'),
+    );
+    assert.ok(
+      texts.some((text) => /(vm|a): waiting for ssh/.test(text)),
+      texts.join('\n'),
+    );
+    assert.equal(texts.at(-1), '1 ok');
+  });
+
+  test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in the message and the logs', async () => {
+    await deploy({ timeout: variable('G2_TIMEOUT', '1') }, '#!/bin/sh\necho still setting up\nsleep 60\n');
+    const { ended, said, duration } = await fails();
+    assert.match(
+      said,
+      /^worker here: guest vm did not come up: it let nobody in within 1 s \(it has no address yet\)\./,
+    );
+    assert.match(said, / Its console ends with: ".*still setting up"\.$/);
+    assert.ok(duration < 5000, `${duration} ms`);
+    assert.match(await logOf(ended, 'consoles/vm.log'), /still setting up/);
+  });
+
+  test('a guest that dies while it boots is noticed at once', async () => {
+    await deploy({ timeout: '30' }, '#!/bin/sh\necho oh no\nsleep 0.2\nkill -9 $PPID\n');
+    const { said, duration } = await fails();
+    assert.match(said, /guest vm did not come up: .*(ended|died|killed|signal)/i);
+    assert.match(said, /oh no/);
+    assert.equal(said.split('console ends').length, 2, 'its end is told once');
+    assert.ok(duration < 10_000, `${duration} ms`);
+  });
+
+  test('one guest of two that does not come up ends the wait for the other', async () => {
+    await deploy({ timeout: '30' }, '#!/bin/sh\ncase "$PWD" in *-bad) kill -9 $PPID;; esac\nsleep 20\n', 'good bad');
+    const { said, duration } = await fails();
+    assert.match(said, /guest bad did not come up/);
+    assert.ok(duration < 10_000, `${duration} ms`);
+  });
+
+  test('without a metadata server nobody could log in: said, with what to put where', async () => {
+    const nodes = guests('vm').filter(({ type }) => type !== 'metadata-server');
+    await red.deploy(
+      flow(
+        ...nodes.map((node) => {
+          if (node.type === 'clone-image') return { ...node, wires: [['virsh-boot1']] };
+          return node.type === 'virsh-boot' ? { ...node, name: 'boot' } : node;
+        }),
+        jobs({ wires: [['clone-vm']] }),
+        ...lane(),
+      ),
+    );
+    const { said } = await fails();
+    assert.match(said, /put a metadata-server node before the boot/);
+  });
+
+  test('nothing to boot is said', async () => {
+    await red.deploy(flow(...row(jobs(), make('virsh-boot', { name: 'boot' }), ...lane())));
+    const { result, build } = await run(red);
+    assert.equal(result, 'ERROR');
+    assert.equal(build.steps[0]!.message, 'There is no clone to boot. Put a clone-image before this step.');
+  });
+
+  test('an abort in the middle of a boot leaves no process', async () => {
+    await deploy({ timeout: '60' }, `#!/bin/sh\necho $$ >pid\nsleep 300\n`);
+    const ended = run(red, handMade(), 20_000);
+    const pid = await until('its script runs', async () => {
+      const clone = red.runtime().supervisor.active()[0]?.lease.guests.get('vm')?.clone;
+      return clone && Number(await readFile(`${clone.path}/pid`, 'utf8').catch(() => '0'));
+    });
+    assert.ok(await runs(pid));
+    red.send('ci-jobs1', { kill: true });
+    const { result } = await ended;
+    assert.equal(result, 'ABORTED');
+    await until('the guest’s script is gone', async () => !(await runs(pid)));
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});

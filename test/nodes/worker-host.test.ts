@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import RED from 'node-red';
+import { DirectoryStorage } from '../../lib/storage/directory.ts';
+import type { Worker } from '../../lib/worker/types.ts';
+import { assertWords, flow, guests, jobs, make, row, run, variable } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { until } from '../support/until.ts';
+
+describe('worker-host', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  let red: TestRed;
+
+  before(async () => {
+    red = await startRed();
+  });
+  after(async () => {
+    await red?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** The deployed worker, as the runtime has it. */
+  const worker = (): Worker =>
+    (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode('worker-host1').worker;
+  const deploy = (settings: Record<string, unknown>) =>
+    red.deploy(
+      flow(
+        make('worker-host', { name: 'here', strangers: true, ...settings }),
+        make('vm-image', { name: 'empty' }),
+        ...row(
+          jobs(),
+          make('clone-image', { image: 'vm-image1', hosts: ['worker-host1'] }),
+          make('gerrit-review', { silent: true }),
+        ),
+      ),
+    );
+
+  test('without a folder it works in Node-RED’s user directory; with one, there', async () => {
+    await deploy({ path: '' });
+    assert.equal((await run(red)).result, 'SUCCESS');
+    assert.ok(existsSync(join(red.userDir, 'recheck', 'worker', 'images')));
+    await deploy({ path: variable('G2_PATH', join(dir, 'elsewhere')) });
+    assert.equal((await run(red)).result, 'SUCCESS');
+    assert.deepEqual(readdirSync(join(dir, 'elsewhere')).includes('images'), true);
+  });
+
+  test('a folder that cannot be used is no fault of the patch, and is named', async () => {
+    writeFileSync(join(dir, 'file'), '');
+    await deploy({ path: join(dir, 'file') });
+    const { result, build } = await run(red);
+    assert.notEqual(result, 'FAILURE');
+    assert.notEqual(result, 'SUCCESS');
+    const said = build.steps[0]!.message!;
+    assert.ok(said.includes(join(dir, 'file')), said);
+    assert.doesNotMatch(said, /\n| {4}at /);
+  });
+
+  test('what a crash left in its folder is removed with its first deploy', async () => {
+    const root = join(dir, 'crashed');
+    mkdirSync(root);
+    const storage = new DirectoryStorage(root);
+    const signal = AbortSignal.timeout(5000);
+    const image = { name: 'empty', key: 'x', source: { kind: 'empty' }, loginUser: 'ci' } as const;
+    await storage.make(image, { signal, onProgress: () => {} });
+    await storage.clone(image, 'recheck-dead-1-vm', { build: 'dead', attempt: 1 }, { signal });
+    await deploy({ path: root });
+    await until('it is gone', async () => (await storage.list({ signal })).length === 0);
+    assert.equal((await run(red)).result, 'SUCCESS');
+  });
+
+  test('a guest is reached, and nothing of it is left when its build ends', async () => {
+    await red.deploy(
+      flow(
+        ...guests('vm'),
+        jobs({ wires: [['clone-vm']] }),
+        ...row(
+          make('ssh-exec', { id: 'work', script: 'sleep 300 & echo started' }),
+          make('gerrit-review', { silent: true }),
+        ),
+      ),
+    );
+    const { result, build } = await run(red, undefined, 20_000);
+    assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
+    const { hypervisor, storage } = worker();
+    const signal = AbortSignal.timeout(5000);
+    assert.deepEqual([await hypervisor.list({ signal }), await storage.list({ signal })], [[], []]);
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});
