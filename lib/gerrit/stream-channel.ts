@@ -6,8 +6,6 @@ import { LineSplitter } from './lines.ts';
 
 /** Longest line that is read, in bytes; an event has a few kilobytes. */
 const MAX_LINE = 1024 * 1024;
-/** A refusal comes at once, a granted stream is silent: milliseconds after which silence means success. */
-const SETTLE = 500;
 /** Milliseconds for opening the channel. */
 const OPEN_LIMIT = 30_000;
 
@@ -17,6 +15,8 @@ export interface StreamTimes {
   quiet: number;
   /** How long it may take to answer. */
   probe: number;
+  /** A refusal comes at once, a granted stream is silent: after so long silence means success. */
+  settle: number;
 }
 
 export interface ChannelOptions {
@@ -65,7 +65,7 @@ export async function readStream(host: Host, options: ChannelOptions): Promise<C
   running.stderr.on('data', (chunk: Buffer) => {
     if (stderr.length < 4096) stderr += chunk.toString();
   });
-  const settled = setTimeout(() => stderr === '' && isOpen(), SETTLE);
+  const settled = setTimeout(() => stderr === '' && isOpen(), times.settle);
 
   let hung: CiError | undefined;
   let timer: NodeJS.Timeout | undefined;

@@ -22,9 +22,10 @@ export class StreamPool {
   readonly #times: StreamTimes;
   readonly #grace: number;
 
-  /** All in milliseconds: 60 s of silence before a probe, 10 s for its answer, 10 s of grace. */
-  constructor({ quiet = 60_000, probe = 10_000, grace = GRACE }: Partial<StreamTimes> & { grace?: number } = {}) {
-    this.#times = { quiet, probe };
+  /** All in milliseconds: 60 s of silence before a probe, 10 s for its answer, half a one to settle, 10 s of grace. */
+  constructor(times: Partial<StreamTimes> & { grace?: number } = {}) {
+    const { quiet = 60_000, probe = 10_000, settle = 500, grace = GRACE } = times;
+    this.#times = { quiet, probe, settle };
     this.#grace = grace;
   }
 

@@ -1,27 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import {
-  assertWords,
-  type Ended,
-  faults,
-  flow,
-  handMade,
-  job,
-  jobs,
-  logOf,
-  make,
-  reaching,
-  row,
-  run,
-  variable,
-} from '../support/lane.ts';
+import { assertWords, type Ended, faults, flow, handMade, jobs, logOf, make, run, variable } from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
+import { execThere, scriptLane } from '../support/script-lane.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { runs, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 
 describe('ssh-exec', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -39,36 +26,11 @@ describe('ssh-exec', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  const exec = (settings: Record<string, unknown>): FlowConfig =>
-    make('ssh-exec', { target: 'host', host: 'ssh-host1', env: [], wires: [['publish-logs1'], []], ...settings });
-  /** Deploys steps in a row on a machine that is reached at once, with a page, a silent review and an ear for both. */
-  const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) => {
-    const lane = steps.map((step, index) => {
-      const [, lines] = step['wires'] as string[][];
-      return { ...step, wires: [[steps[index + 1]?.id ?? 'publish-logs1'], lines ?? []] };
-    });
-    const target = {
-      label: '',
-      host: '127.0.0.1',
-      port: server.port,
-      user: userInfo().username,
-      privateKey: pair.privateKey,
-    };
-    return red.deploy(
-      flow(
-        make('ssh-host', { name: 'store', ...reaching(target) }),
-        ...row(jobs({ jobs: [job('unit', job1)] }), lane[0]!).slice(0, 1),
-        ...lane,
-        make('publish-logs', { name: '', files: [], wires: [['gerrit-review1', 'out']] }),
-        make('gerrit-review', { silent: true, vote: true }),
-        make('debug', { id: 'out', active: false }),
-        make('debug', { id: 'lines', active: false }),
-      ),
-    );
-  };
+  const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) =>
+    red.deploy(scriptLane(server.port, pair.privateKey, steps, job1));
   /** Runs one script to its end. */
   const script = async (text: string, settings: Record<string, unknown> = {}, job1 = {}): Promise<Ended> => {
-    await deploy([exec({ script: text, ...settings })], job1);
+    await deploy([execThere({ script: text, ...settings })], job1);
     return run(red);
   };
   const vote = (value: string) =>
@@ -195,88 +157,12 @@ describe('ssh-exec', () => {
     );
   });
 
-  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
-    const file = join(dir, 'timed');
-    const ended = await script(`sleep 300 & echo $$ $! >${file}; wait`, { timeout: '0.01' });
-    assert.equal(ended.result, 'TIMED_OUT');
-    assert.match(ended.build.steps[0]!.message!, /stopped after its own limit of 1 s/);
-    assert.match(await logOf(ended), /stopped after its own limit/);
-    for (const pid of readFileSync(file, 'utf8').trim().split(' '))
-      assert.ok(!(await runs(Number(pid))), `process ${pid}`);
-    await vote('Verified -1');
-  });
-
-  test('the job’s time counts over its scripts; what comes after it is not run, but a step that runs always is', async () => {
-    await deploy(
-      [
-        exec({ id: 'one', name: 'one', script: 'sleep 300' }),
-        exec({ id: 'two', name: 'two', script: 'echo never' }),
-        exec({ id: 'three', name: 'three', script: 'echo tidied up', when: 'always' }),
-      ],
-      { timeout: '0.01' },
-    );
-    const ended = await run(red);
-    assert.equal(ended.result, 'TIMED_OUT');
-    assert.deepEqual(
-      ended.build.steps.filter(({ type }) => type === 'ssh-exec').map(({ name, result }) => [name, result]),
-      [
-        ['one', 'TIMED_OUT'],
-        ['three', 'SUCCESS'],
-      ],
-    );
-    const log = await logOf(ended);
-    assert.match(log, /The job's time of .* was up\./);
-    assert.match(log, /tidied up/);
-    assert.doesNotMatch(log, /never/);
-  });
-
-  test('an abort ends the whole process group on the target', async () => {
-    const file = join(dir, 'aborted');
-    await deploy([exec({ script: `(trap "" TERM; sleep 300) & sleep 301 & echo $$ $! $(jobs -p) >${file}; wait` })]);
-    const ended = run(red);
-    await until('the script runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
-    const pids = [...new Set(readFileSync(file, 'utf8').trim().split(/\s+/).map(Number))];
-    assert.ok(pids.length >= 3, pids.join());
-    for (const pid of pids) assert.ok(await runs(pid), `process ${pid} runs`);
-    red.send('ci-jobs1', { kill: true });
-    const { result, build } = await ended;
-    assert.equal(result, 'ABORTED');
-    assert.equal(build.steps[0]!.message, 'The build was aborted: somebody asked for it.');
-    for (const pid of pids) await until(`process ${pid} is gone`, async () => !(await runs(pid)), 5000);
-    await vote('no vote');
-  });
-
-  test('a flood of output: the build passes, the lines come in bounded batches, what was dropped is counted', async () => {
-    await deploy([
-      exec({ script: 'yes "a line of some length, again and again" | head -n 400000', wires: [[], ['lines']] }),
-    ]);
-    const before = red.received('lines').length;
-    const ended = await run(red, handMade(), 30_000);
-    assert.equal(ended.result, 'SUCCESS');
-    await until('the lines came', () => red.received('lines').length > before);
-    const batches = red.received('lines').slice(before) as unknown as {
-      payload: string[];
-      dropped?: number;
-      buildId: string;
-      topic: string;
-      build?: unknown;
-    }[];
-    const [first] = batches;
-    assert.deepEqual([first!.topic, first!.buildId, first!.build], ['demo', ended.build.id, undefined]);
-    for (const { payload } of batches) assert.ok(payload.join('\n').length <= 64 * 1024, 'at most 64 KiB');
-    const shown = batches.reduce((sum, { payload }) => sum + payload.length, 0);
-    const dropped = batches.reduce((sum, batch) => sum + (batch.dropped ?? 0), 0);
-    assert.ok(dropped > 0, 'some were dropped');
-    assert.ok(Math.abs(shown + dropped - 400_001) < batches.length * 2 + 2, `${shown} shown, ${dropped} dropped`);
-    assert.ok(batches.length <= ended.duration / 100 + 2, `${batches.length} batches in ${ended.duration} ms`);
-  });
-
   test('when: while the build passes, always, only after something failed', async () => {
     const steps = (first: string) => [
-      exec({ id: 'one', name: 'one', script: first }),
-      exec({ id: 'passing', name: 'passing', script: 'true' }),
-      exec({ id: 'always', name: 'always', script: 'true', when: 'always' }),
-      exec({ id: 'failure', name: 'failure', script: 'exit 9', when: 'failure' }),
+      execThere({ id: 'one', name: 'one', script: first }),
+      execThere({ id: 'passing', name: 'passing', script: 'true' }),
+      execThere({ id: 'always', name: 'always', script: 'true', when: 'always' }),
+      execThere({ id: 'failure', name: 'failure', script: 'exit 9', when: 'failure' }),
     ];
     const names = ({ build }: Ended) => build.steps.filter(({ type }) => type === 'ssh-exec').map(({ name }) => name);
     await deploy(steps('true'));
@@ -325,7 +211,7 @@ describe('ssh-exec', () => {
         make('vm-image', { name: 'empty' }),
         jobs({ wires: [['a']] }),
         ...boot,
-        exec({
+        execThere({
           id: 'both',
           name: 'both',
           target: 'guest',
@@ -333,7 +219,7 @@ describe('ssh-exec', () => {
           script: 'echo "$A_IP" >ip; echo hello',
           wires: [['one'], []],
         }),
-        exec({
+        execThere({
           id: 'one',
           name: 'one',
           target: 'guest',
@@ -341,7 +227,7 @@ describe('ssh-exec', () => {
           script: 'cat ip; echo just b',
           wires: [['fails'], []],
         }),
-        exec({
+        execThere({
           id: 'fails',
           name: 'fails',
           target: 'guest',
