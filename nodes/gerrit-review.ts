@@ -75,7 +75,11 @@ export default function (RED: NodeAPI): void {
       const server = servers.get(settings.server ?? set.request.change.server);
       const entry = composeReview(set, builds, settings, server?.ciName ?? 'ci');
       pending.set(`${key} ${set.id}`, { build: build!, message: arrived.message, review: entry?.review ?? {} });
-      if (pending.size > MOST_PENDING) pending.delete(pending.keys().next().value!);
+      if (pending.size > MOST_PENDING) {
+        const [oldest, { build: left }] = pending.entries().next().value!;
+        pending.delete(oldest);
+        supervisor.reportDone(left, key);
+      }
       if (builds.length === 0) show({ state: 'nothing', message: text(this.type, 'status.superseded') });
       else if (!entry) show({ state: 'nothing', message: text(this.type, 'status.noPatchset') });
       else if (silent) show({ state: 'silent', vote: entry.vote, message: entry.review.message ?? '', url: entry.url });
@@ -105,6 +109,7 @@ export default function (RED: NodeAPI): void {
         state: state.state,
       };
       supervisor.send(waiting.build, key, 0, { ...waiting.message, payload });
+      supervisor.reportDone(waiting.build, key);
     };
     const statusOf = (label: string, state: ReportState) => {
       const type = this.type;

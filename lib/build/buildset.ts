@@ -10,6 +10,8 @@ export class BuildSet {
   /** Builds that came to a review node, with the last message. */
   readonly arrived = new Map<string, { builds: Set<string>; message: Message }>();
   readonly reported = new Set<string>();
+  /** Reviews whose report is on its way: until it is posted or given up, the set is not forgotten. */
+  readonly reporting = new Set<string>();
 
   constructor(request: StartRequest) {
     this.request = request;

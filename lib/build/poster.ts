@@ -58,6 +58,8 @@ export class Poster {
   readonly #closed = new AbortController();
   #active = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** Whether it was kicked while all workers were busy, or just about to find the box empty. */
+  #again = false;
   /** How many tries of a report never got as far as Gerrit. */
   readonly #unsent = new Map<string, number>();
 
@@ -74,6 +76,7 @@ export class Poster {
 
   /** Looks into the outbox, as when a server has come back. */
   kick(): void {
+    this.#again = true;
     while (this.#active < PARALLEL && !this.#closed.signal.aborted) {
       this.#active += 1;
       this.#work().catch((error: unknown) => process.emitWarning(error as Error));
@@ -93,12 +96,14 @@ export class Poster {
   async #work(): Promise<void> {
     try {
       for (;;) {
+        this.#again = false;
         const claim = await this.#outbox.claim('here', LEASE);
         if (!claim || this.#closed.signal.aborted) return;
         await this.#post(claim.key, claim.report, claim.tries);
       }
     } finally {
       this.#active -= 1;
+      if (this.#again) this.kick();
     }
   }
 

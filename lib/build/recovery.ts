@@ -142,7 +142,8 @@ export class Recovery {
       const comes = (node: string) => this.leads(node) && !this.gathers(node);
       return still > (build.positions.held(comes) ? set.request.idle : DROPPED * 2);
     });
-    if (idle && [...set.arrived.keys()].every((review) => set.reported.has(review))) this.#actions.forget(set);
+    if (idle && set.reporting.size === 0 && [...set.arrived.keys()].every((review) => set.reported.has(review)))
+      this.#actions.forget(set);
   }
 
   /** Each review reports the builds whose lanes lead to it, but for those that a newer run took the place of. */
@@ -152,7 +153,9 @@ export class Recovery {
       (build) =>
         !build.superseded && (here?.has(build.id) || this.#targetsOf(build).some((target) => target.key === review)),
     );
+    set.reporting.add(review);
     if (this.#actions.report(set, review, builds)) return;
+    set.reporting.delete(review);
     const [{ label }] = set.builds as [Build];
     this.#outlet.observe({ kind: 'warning', label, node: set.request.node, message: reviewGone(label).message });
   }

@@ -188,6 +188,11 @@ export class Supervisor {
     this.#recovery.check(build.set);
   }
 
+  /** A set's report is posted, or given up. */
+  reportDone(build: Build, review: string): void {
+    build.set.reporting.delete(review);
+  }
+
   /** Ends a build: stops what still runs, gives back all that it held and closes its log. Again is fine. */
   end(build: Build): Promise<void> {
     build.ending ??= this.#end(build);

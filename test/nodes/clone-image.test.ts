@@ -53,7 +53,7 @@ describe('clone-image', () => {
   };
 
   test('a guest’s disk is cloned on the host, held by the build, and gone with it', async () => {
-    await deploy([clone({ guest: variable('G2_GUEST', 'master') }), hold(200)]);
+    await deploy([clone({ guest: variable('TEST_GUEST', 'master') }), hold(200)]);
     assert.equal(red.status('clone-image1'), 'ready');
     const ended = run(red);
     const [name] = await until('it is cloned', () => {
@@ -89,7 +89,7 @@ describe('clone-image', () => {
   });
 
   test('of several hosts the one with the most room is taken, and all guests of a build are on one', async () => {
-    const hosts = [host('host-a', { slots: '1' }), host('host-b', { slots: variable('G2_SLOTS', '3') })];
+    const hosts = [host('host-a', { slots: '1' }), host('host-b', { slots: variable('TEST_SLOTS', '3') })];
     const both = { hosts: ['host-a', 'host-b'] };
     await deploy([clone({ ...both, guest: 'one' }), clone({ ...both, id: 'two', guest: 'two' }), hold(150)], hosts);
     const ended = run(red);
@@ -171,7 +171,7 @@ describe('clone-image', () => {
       /^worker host a has no wall around its builds, .*tick "strangers' code may run on this machine"/,
     );
     assert.equal((await from('near')).result, 'SUCCESS');
-    await deploy([clone()], [host('host-a', { strangers: variable('G2_STRANGERS', 'true') }), ...servers]);
+    await deploy([clone()], [host('host-a', { strangers: variable('TEST_STRANGERS', 'true') }), ...servers]);
     assert.equal((await from('far')).result, 'SUCCESS');
   });
 

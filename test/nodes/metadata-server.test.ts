@@ -93,7 +93,7 @@ describe('metadata-server', () => {
     const file = join(dir, 'authorized_keys');
     writeFileSync(file, `# mine\n${filed.publicKey}\n`);
     await deploy(
-      { authorizedKeys: `\n${pasted.publicKey}\n`, authorizedKeysFile: variable('G2_KEYS', file) },
+      { authorizedKeys: `\n${pasted.publicKey}\n`, authorizedKeysFile: variable('TEST_KEYS', file) },
       'sleep 1',
     );
     const ended = run(red, handMade(), 20_000);

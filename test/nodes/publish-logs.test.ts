@@ -55,7 +55,7 @@ describe('publish-logs', () => {
       publish({
         files: [
           { guest: '', path: 'logs', dir: 'all' },
-          { guest: 'vm', path: '*.txt', dir: variable('G2_DIR', 'texts') },
+          { guest: 'vm', path: '*.txt', dir: variable('TEST_DIR', 'texts') },
           { guest: 'vm', path: 'page.html', dir: '' },
           { guest: 'vm', path: 'packed.txt.gz', dir: '' },
           { guest: 'other', path: 'three.txt', dir: 'never' },
@@ -127,7 +127,7 @@ describe('publish-logs', () => {
     const root = join(dir, 'logs');
     await deploy(
       'true',
-      publish({ root: variable('G2_ROOT', root), url: variable('G2_URL', 'https://ci.example.com/logs/') }),
+      publish({ root: variable('TEST_ROOT', root), url: variable('TEST_URL', 'https://ci.example.com/logs/') }),
     );
     const { build, label } = await run(red);
     const path = `${label.replace(',', '/')}/check/unit/${build.id}/`;
@@ -221,7 +221,7 @@ describe('publish-logs', () => {
     await red.deploy(flow(publish({ id: 'p2', root, days: '100', gigabytes: '' })));
     await until('the ancient one is gone', () => !existsSync(ancient!));
     assert.ok(existsSync(old!), 'it is within 100 days, and nothing else was asked for');
-    await red.deploy(flow(publish({ id: 'p3', root, days: variable('G2_DAYS', '20'), gigabytes: '' })));
+    await red.deploy(flow(publish({ id: 'p3', root, days: variable('TEST_DAYS', '20'), gigabytes: '' })));
     await until('the old one is gone', () => !existsSync(old!));
     await red.deploy(flow(publish({ id: 'p4', root, days: '', gigabytes: '1' })));
     assert.ok(existsSync(young!));

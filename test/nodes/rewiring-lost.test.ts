@@ -27,13 +27,13 @@ describe('messages that are lost', { concurrency: true }, () => {
   const elsewhere = lane('elsewhere')
     .switch('where', 'change.branch', 'stable', 'master')
     .line('work', 'where', 'publish');
-  const running = lane('running', 'touch started\nsleep 3\necho it went on');
+  const running = lane('running', 'touch started\nsleep 8\necho it went on');
   running.line('work', 'publish');
-  const next = lane('next', 'touch started\nsleep 3\necho it went on').exec('after', 'echo never');
+  const next = lane('next', 'touch started\nsleep 8\necho it went on').exec('after', 'echo never');
   next.line('work', 'after', 'publish');
-  const start = lane('start', 'touch started\nsleep 3\necho it went on');
+  const start = lane('start', 'touch started\nsleep 8\necho it went on');
   start.line('work', 'publish');
-  const everything = lane('everything', 'touch started\nsleep 3');
+  const everything = lane('everything', 'touch started\nsleep 8');
   everything.line('work', 'publish');
   const others = [unmatched, swallowed, bare, thrown, unwired, elsewhere];
   let ci: Ci;

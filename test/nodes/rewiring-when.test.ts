@@ -51,8 +51,8 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     .review()
     .line('jobs', 'wait', 'work', 'publish', 'review');
   const twoSteps = new Tab('twoSteps')
-    .jobs([{ name: 'unit', timeout: minutes(1.2) }])
-    .exec('first', 'sleep 0.8', onHost)
+    .jobs([{ name: 'unit', timeout: minutes(4) }])
+    .exec('first', 'sleep 2', onHost)
     .exec('second', 'sleep 30', onHost)
     .publish()
     .review()

@@ -91,7 +91,7 @@ describe('ssh-exec', () => {
         interpreter: '/bin/bash -x',
         env: [
           { name: 'ODD', value: odd },
-          { name: 'FROM_ENV', value: variable('G2_VALUE', 'from outside') },
+          { name: 'FROM_ENV', value: variable('TEST_VALUE', 'from outside') },
           { name: 'BOTH', value: 'the step' },
         ],
       },

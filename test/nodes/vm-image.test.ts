@@ -38,7 +38,7 @@ describe('vm-image', () => {
   };
 
   test('of nothing: an empty home; the login is the user that is set', async () => {
-    const ended = await script({ source: 'empty', loginUser: variable('G2_LOGIN', 'zuul') }, 'ls -A | wc -l; pwd');
+    const ended = await script({ source: 'empty', loginUser: variable('TEST_LOGIN', 'zuul') }, 'ls -A | wc -l; pwd');
     assert.equal(ended.result, 'SUCCESS');
     const log = await logOf(ended);
     assert.match(log, / \| 0\n/);
@@ -46,7 +46,7 @@ describe('vm-image', () => {
   });
 
   test('of a folder: each guest has a copy of its own', async () => {
-    const settings = { name: 'ba se/1', source: 'directory', path: variable('G2_IMAGE', folder) };
+    const settings = { name: 'ba se/1', source: 'directory', path: variable('TEST_IMAGE', folder) };
     const change = await script(settings, 'cat tools/hello; echo changed >tools/hello');
     assert.equal(change.result, 'SUCCESS');
     assert.match(await logOf(change), / \| from the image\n/);

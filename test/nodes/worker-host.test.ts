@@ -42,7 +42,7 @@ describe('worker-host', () => {
     await deploy({ path: '' });
     assert.equal((await run(red)).result, 'SUCCESS');
     assert.ok(existsSync(join(red.userDir, 'recheck', 'worker', 'images')));
-    await deploy({ path: variable('G2_PATH', join(dir, 'elsewhere')) });
+    await deploy({ path: variable('TEST_PATH', join(dir, 'elsewhere')) });
     assert.equal((await run(red)).result, 'SUCCESS');
     assert.deepEqual(readdirSync(join(dir, 'elsewhere')).includes('images'), true);
   });

@@ -151,7 +151,11 @@ export class Ci {
   #shown(number: number): Verdict {
     const builds = this.builds(number);
     const reviews = this.reviews(number);
-    assert.equal(reviews.length, 1, `one review, not ${reviews.length}:\n${reviews.join('\n---\n')}`);
+    const told = this.red.events.filter(
+      (event) => event.label.startsWith(`${number},`) && event.kind !== 'step-progress',
+    );
+    const story = told.map((event) => JSON.stringify({ ...event, build: undefined, change: undefined })).join('\n');
+    assert.equal(reviews.length, 1, `one review, not ${reviews.length}:\n${reviews.join('\n---\n')}\n${story}`);
     const results = Object.fromEntries(parseTable(reviews[0]!).rows.map(({ job, result }) => [job, result]));
     return { review: reviews[0]!, results, vote: this.vote(number), builds, console: consoleOf(builds[0]!) };
   }
