@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  limit = 5000,
+  limit = 15_000,
 ): Promise<Exclude<T, false | undefined | null | 0 | ''>> {
   const end = Date.now() + limit;
   for (;;) {

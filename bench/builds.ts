@@ -1,0 +1,156 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { all, median, mib, type Row, type Settings, seconds, timed } from './measure.ts';
+import { MeasuredRed } from './node-red.ts';
+import { patchsetMessage } from './recorded-stream.ts';
+
+const BUILDS = 1000;
+const MEMORY_GOAL = 25 * 2 ** 20;
+/** More than this a thousand builds is growth, and no noise of the allocator. */
+const FLAT = 4 * 2 ** 20;
+/** Milliseconds after which nothing of ended builds is awaited any more, and they are forgotten. */
+const FORGOTTEN = 6_000;
+
+interface FlowNode {
+  id: string;
+  type: string;
+  [property: string]: unknown;
+}
+
+/** The shipped flow "1 noop" as it is on import, silent, with no Gerrit to hear: it is given its messages. */
+async function noopFlow(dir: string): Promise<{ nodes: FlowNode[]; first: string }> {
+  const file = join(import.meta.dirname, '..', 'flows', '1 noop.json');
+  const nodes = JSON.parse(await readFile(file, 'utf8')) as FlowNode[];
+  const nothing = join(dir, 'no-events.json');
+  await writeFile(nothing, '');
+  for (const node of nodes) {
+    if (node.type === 'gerrit-events') Object.assign(node, { source: 'replay', server: '', replayFile: nothing });
+  }
+  const kept = nodes.filter(({ type }) => type !== 'gerrit-server');
+  return { nodes: kept, first: kept.find(({ type }) => type === 'ci-jobs')!.id };
+}
+
+/** The peer: eight function nodes that pass a message on, and the last one counts. */
+function bareFlow(): { nodes: FlowNode[]; first: string } {
+  const nodes: FlowNode[] = Array.from({ length: 8 }, (_, index) => ({
+    id: `function${index}`,
+    type: 'function',
+    z: 'tab',
+    func: index === 7 ? 'global.get("passed")();' : 'return msg;',
+    outputs: 1,
+    wires: [index === 7 ? [] : [`function${index + 1}`]],
+  }));
+  return { nodes: [{ id: 'tab', type: 'tab', label: 'bare' }, ...nodes], first: 'function0' };
+}
+
+interface Measured {
+  /** Milliseconds: by the clock, and of the processor. */
+  ms: number;
+  cpu: number;
+  rest: number;
+  after: number;
+  /** Only where it was asked for: after as many builds again. */
+  again?: number;
+}
+
+async function measure(
+  kind: 'bare' | 'recheck',
+  flow: { nodes: FlowNode[]; first: string },
+  files: string[],
+  dir: string,
+): Promise<Measured> {
+  const red = await MeasuredRed.start(kind, dir);
+  try {
+    await red.deploy(flow.nodes);
+    await sleep(1000);
+    const rest = await red.memory();
+    const time = await red.pass(files[0]!, flow.first);
+    await sleep(FORGOTTEN);
+    const after = await red.memory();
+    if (files[1] === undefined) return { ...time, rest: rest.rss, after: after.rss };
+    await red.pass(files[1], flow.first);
+    await sleep(FORGOTTEN);
+    return { ...time, rest: rest.rss, after: after.rss, again: (await red.memory()).rss };
+  } finally {
+    await red.stop();
+  }
+}
+
+/** What the file system takes for the same files, written by a bare loop: a folder, a console, three pages twice. */
+async function filesAlone(dir: string): Promise<number> {
+  const root = join(dir, 'files');
+  const page = 'x'.repeat(12_000);
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < BUILDS; index = next++) {
+      const folder = join(root, String(index), '1', 'check', 'noop', 'id');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'console.log'), 'two lines\n');
+      for (const name of ['console.html', 'index.html', 'build.json', 'console.html', 'index.html', 'build.json']) {
+        await writeFile(join(folder, `.${name}.new`), page);
+        await rename(join(folder, `.${name}.new`), join(folder, name));
+      }
+    }
+  };
+  const ms = await timed(() => Promise.all(Array.from({ length: 8 }, worker)));
+  await rm(root, { recursive: true });
+  return ms;
+}
+
+/** A thousand noop builds through a real Node-RED against eight function nodes, and the memory of both. */
+export async function benchBuilds({ quick, dir, say }: Settings): Promise<Row[]> {
+  const rounds = quick ? 1 : 3;
+  const files = [0, 1].map((part) => join(dir, `messages-${part}.json`));
+  for (const [part, file] of files.entries()) {
+    const lines = Array.from({ length: BUILDS }, (_, index) =>
+      JSON.stringify(patchsetMessage(1 + part * BUILDS + index)),
+    );
+    await writeFile(file, `${lines.join('\n')}\n`);
+  }
+  const noop = await noopFlow(dir);
+  const ours: Measured[] = [];
+  const peer: Measured[] = [];
+  const alone: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    say(`builds: round ${round + 1} of ${rounds}`);
+    const last = round === rounds - 1;
+    alone.push(await filesAlone(dir));
+    peer.push(await measure('bare', bareFlow(), files.slice(0, 1), dir));
+    ours.push(await measure('recheck', noop, last ? files : files.slice(0, 1), dir));
+  }
+  const ratio = median(ours.map(({ ms }) => ms)) / median(peer.map(({ ms }) => ms));
+  const each = (from: Measured[], of: keyof Measured) => from.map((one) => one[of]!);
+  const over = (of: 'rest' | 'after') => median(each(ours, of)) - median(each(peer, of));
+  const worst = Math.max(over('rest'), over('after'));
+  const { after, again } = ours.at(-1)!;
+  const growth = again! - after;
+  return [
+    {
+      what: `${BUILDS} noop builds, event to report / eight function nodes`,
+      value: ratio.toFixed(0),
+      figures: [
+        `ours ${seconds(median(each(ours, 'ms')))} (${all(each(ours, 'ms'), seconds)}): ${(median(each(ours, 'ms')) / BUILDS).toFixed(2)} ms a build, of which ${(median(each(ours, 'cpu')) / BUILDS).toFixed(2)} ms of a processor`,
+        `peer ${seconds(median(each(peer, 'ms')))} (${all(each(peer, 'ms'), seconds)})`,
+        `a build writes a folder, a console and three pages twice, the peer nothing: those files by a bare loop take ${seconds(median(alone))} (${all(alone, seconds)})`,
+      ],
+    },
+    {
+      what: 'memory over a bare Node-RED, at rest and after 1000 builds',
+      value: mib(worst),
+      goal: `≤ ${mib(MEMORY_GOAL)}`,
+      met: worst <= MEMORY_GOAL,
+      figures: [
+        `at rest: ours ${all(each(ours, 'rest'), mib)}; peer ${all(each(peer, 'rest'), mib)}; over it ${mib(over('rest'))}`,
+        `after ${BUILDS}: ours ${all(each(ours, 'after'), mib)}; peer ${all(each(peer, 'after'), mib)}; over it ${mib(over('after'))}`,
+      ],
+    },
+    {
+      what: 'memory that 1000 more builds add',
+      value: mib(growth),
+      goal: `≤ ${mib(FLAT)}`,
+      met: growth <= FLAT,
+      figures: [`after ${BUILDS} builds ${mib(after)}, after ${2 * BUILDS} builds ${mib(again!)}`],
+    },
+  ];
+}

@@ -1,0 +1,41 @@
+/**
+ * The benchmarks: `npm run bench`, `npm run bench -- --quick`, or with the names of some of them. Each prints its
+ * figure against a named peer, measured in the same run, and whether the goal is met. A missed goal is no error: a
+ * machine that is busy must not fail anybody's change.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Row, Settings } from './measure.ts';
+import { printTable } from './table.ts';
+
+const BENCHES: Record<string, (settings: Settings) => Promise<Row[]>> = {
+  events: async (settings) => (await import('./events.ts')).benchEvents(settings),
+  builds: async (settings) => (await import('./builds.ts')).benchBuilds(settings),
+  console: async (settings) => (await import('./console.ts')).benchConsole(settings),
+  gerrit: async (settings) => (await import('./gerrit.ts')).benchGerrit(settings),
+};
+
+const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true });
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+const dir = await mkdtemp(join(tmpdir(), 'recheck-bench-'));
+const settings: Settings = { quick: values.quick ?? false, dir, say: (text) => console.error(text) };
+const rows: Row[] = [];
+try {
+  for (const name of names) {
+    const bench = BENCHES[name];
+    if (!bench) throw new Error(`no bench is called ${name}; there are ${Object.keys(BENCHES).join(', ')}`);
+    try {
+      rows.push(...(await bench(settings)));
+    } catch (error) {
+      process.exitCode = 1;
+      rows.push({ what: name, value: 'failed', figures: [String(error)] });
+      console.error(error);
+    }
+  }
+} finally {
+  await rm(dir, { recursive: true, force: true });
+}
+console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}`);
+printTable(rows);
