@@ -64,3 +64,42 @@ export const linkFailed = (worker: string, cause: unknown): CiError =>
     message: `Worker ${worker}: its guests cannot be given metadata, since no port on 127.0.0.1 could be opened (${messageOf(cause)}).`,
     cause,
   });
+
+export const rulesFailed = (worker: string, said: string): CiError =>
+  new CiError({
+    code: 'worker/metadata-rules',
+    message: `${worker}: the iptables rules that lead guests to their metadata could not be set or taken back: ${said.trim().slice(0, 400) || 'nothing was said about why'}. They take root and iptables there.`,
+  });
+
+export const rulesTaken = (worker: string, rule: string): CiError =>
+  new CiError({
+    code: 'worker/metadata-taken',
+    message: `${worker}: another iptables rule takes what guests ask of 169.254.169.254: ${rule.slice(0, 300)}. Remove it there (iptables -t nat -D instead of -A), or stop the program that sets it; another controller on this worker would be one.`,
+  });
+
+export const listenerFailed = (address: string, port: number, cause: unknown): CiError =>
+  new CiError({
+    code: 'worker/metadata-listen',
+    message: `The metadata server cannot listen on ${address}:${port} of this machine (${messageOf(cause)}). Give it another port or address, or the way inside the worker's SSH connection.`,
+    cause,
+  });
+
+export const listenerElsewhere = (worker: string): CiError =>
+  new CiError({
+    code: 'worker/metadata-elsewhere',
+    message: `${worker}: its guests cannot ask a metadata server at an address of this machine: their own addresses are hidden behind the worker's, and every worker's guests have the same ones, so nobody could tell who asks. Use the way inside the worker's SSH connection.`,
+    result: 'ERROR',
+  });
+
+export const guestSilent = (address: string, seconds: number): CiError =>
+  new CiError({
+    code: 'worker/guest-silent',
+    message: `The guest at ${address} did not answer on port 22 in ${seconds} s.`,
+    transient: true,
+  });
+
+export const factsUnread = (worker: string): CiError =>
+  new CiError({
+    code: 'worker/facts',
+    message: `${worker}: its free memory and load could not be read from /proc/meminfo and /proc/loadavg. Is it a Linux machine?`,
+  });

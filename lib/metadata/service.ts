@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIPv4 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ServeMetadata, Worker } from '../worker/types.ts';
 import { type MetadataAnswer, metadataAnswer } from './tree.ts';
@@ -8,6 +9,8 @@ import type { MetadataDocument } from './types.ts';
 const LIMITS = {
   /** Open connections from one address; more are closed at once. */
   sockets: 16,
+  /** The same from the web server before it, which brings all guests' requests. */
+  proxied: 256,
   /** Milliseconds that a connection lives, whatever it does: an answer takes a few. */
   life: 30_000,
   /** Bytes of a request's head. */
@@ -17,6 +20,9 @@ const LIMITS = {
   /** Requests on one connection. */
   requests: 200,
 };
+
+/** Addresses of this machine's own programs. */
+const LOOPBACK = /^(?:127\.|::1$)/;
 
 const answers = {
   notFound: { status: 404, type: 'text/plain', body: 'Not Found' },
@@ -28,6 +34,8 @@ const answers = {
 interface Source {
   address: string;
   domain?: string;
+  /** Whether it is a web server on this machine: each request tells then who asks. */
+  proxy: boolean;
 }
 
 /**
@@ -53,15 +61,16 @@ export class MetadataService {
     const sources = new WeakMap<Duplex, Source>();
     const open = new Map<string, number>();
     const server = this.#server(worker, sources);
-    return (socket, address) => {
+    return (socket, address, options) => {
+      const proxy = options?.proxy === true && LOOPBACK.test(address);
       const count = (open.get(address) ?? 0) + 1;
       socket.on('error', () => {}); // 'close' follows
-      if (count > LIMITS.sockets) {
+      if (count > (proxy ? LIMITS.proxied : LIMITS.sockets)) {
         socket.destroy();
         return;
       }
       open.set(address, count);
-      sources.set(socket, { address });
+      sources.set(socket, { address, proxy });
       const life = setTimeout(() => socket.destroy(), LIMITS.life).unref();
       socket.once('close', () => {
         clearTimeout(life);
@@ -85,12 +94,13 @@ export class MetadataService {
     return server;
   }
 
-  async #answer(worker: Worker, source: Source | undefined, request: IncomingMessage): Promise<MetadataAnswer> {
+  async #answer(worker: Worker, peer: Source | undefined, request: IncomingMessage): Promise<MetadataAnswer> {
     const { headers } = request;
     // Nothing here takes a body; one is not read to its end.
     if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
       return answers.tooLarge;
     }
+    const source = peer?.proxy ? realSource(headers['x-real-ip']) : peer;
     if (source === undefined) return answers.notFound;
     if (source.domain === undefined) {
       try {
@@ -107,6 +117,10 @@ export class MetadataService {
     return metadataAnswer(document, { method: request.method!, path: request.url!, address: source.address });
   }
 }
+
+/** Who asks through the web server; it sets this header itself, over whatever the guest sent. */
+const realSource = (header: string | string[] | undefined): Source | undefined =>
+  typeof header === 'string' && isIPv4(header) ? { address: header, proxy: false } : undefined;
 
 const keyOf = (worker: string, domain: string): string => JSON.stringify([worker, domain]);
 

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { cp, mkdir, realpath, rename, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskImage } from '../errors/image.ts';
 import { foreignClone, noImage, noSource, sourceNotFolder } from '../errors/storage.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import { guarded } from './guarded.ts';
@@ -44,12 +45,13 @@ export class DirectoryStorage implements Storage {
     { signal, onProgress }: CallOptions & { onProgress?: (text: string) => void },
   ): Promise<void> {
     const folder = imageFolder(image);
+    const { source } = image;
+    if (source.kind === 'url' || source.kind === 'parent') throw diskImage(image.name);
     // Two builds that want it make it once: the second finds it when its turn comes.
     await this.#lock.run(`image ${folder}`, signal, async () => {
       if (await this.has(image, { signal })) return;
       const whole = join(this.#images, folder);
       const draft = join(this.#images, `.${folder}`);
-      const { source } = image;
       const from = source.kind === 'directory' ? await sourceFolder(image.name, source.path) : undefined;
       await guarded(`Image ${image.name}`, signal, async () => {
         await removeTree(draft, signal);
@@ -98,6 +100,34 @@ export class DirectoryStorage implements Storage {
     return guarded('The list of clones', signal, async () => {
       signal.throwIfAborted();
       return (await this.#owners.list()).map(({ name, value }) => ({ name, owner: value }));
+    });
+  }
+
+  async draft(image: ImageSpec): Promise<Clone> {
+    throw diskImage(image.name);
+  }
+
+  async adopt(image: ImageSpec): Promise<void> {
+    throw diskImage(image.name);
+  }
+
+  async discard(image: ImageSpec): Promise<void> {
+    throw diskImage(image.name);
+  }
+
+  async collect(keep: readonly ImageSpec[], { signal }: CallOptions): Promise<string[]> {
+    const kept = new Set(keep.map(imageFolder));
+    return guarded('The removal of old images', signal, async () => {
+      const there = await readdir(this.#images).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return [];
+        throw error;
+      });
+      // One that begins with a dot is being made, or is thrown away by the next making of it.
+      const going = there.filter((name) => !name.startsWith('.') && !kept.has(name));
+      for (const name of going) {
+        await this.#lock.run(`image ${name}`, signal, () => removeTree(join(this.#images, name), signal));
+      }
+      return going;
     });
   }
 }

@@ -108,6 +108,11 @@ export class SandboxHypervisor implements Hypervisor {
     });
   }
 
+  /** A guest here has no disk to write out: its end is enough. */
+  async shutdown(domain: string, options: CallOptions): Promise<void> {
+    await this.stop(domain, options);
+  }
+
   async stop(domain: string, { signal }: CallOptions): Promise<void> {
     checkName('a guest', domain);
     await this.#lock.run(domain, signal, () =>

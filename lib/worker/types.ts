@@ -7,13 +7,57 @@ export interface Owner {
   attempt: number;
 }
 
+/** A script that a new image is made with. */
+export interface ImageScript {
+  /** As messages call it. */
+  name: string;
+  /** Who runs it; empty for the login user. */
+  user: string;
+  /** Program and arguments; `/bin/bash -xe` where empty. */
+  interpreter: string;
+  text: string;
+}
+
+/** What the guest is like in which an image is made from its parent. */
+export interface ImageMaking {
+  /** MiB. */
+  memory: number;
+  vcpus: number;
+  networks: Network[];
+  /** Template of its user-data; empty for none. */
+  userData: string;
+  /** Keys of the operator that it lets in beside the controller's, as in an authorized_keys file. */
+  authorizedKeys: string;
+  /** Milliseconds for all of it: boot, scripts, shutdown. */
+  timeout: number;
+}
+
+/** What an image is made of. */
+export type ImageSource =
+  /** Files of a folder on the worker. */
+  | { kind: 'directory'; path: string }
+  | { kind: 'empty' }
+  /** One disk image, fetched by the worker: http, https, or `file:` for a file that is there. */
+  | {
+      kind: 'url';
+      url: string;
+      /** Hex; what the file as fetched must have. */
+      sha256?: string;
+      /** GiB that the disk is grown to. */
+      diskSize?: number;
+      /** Days after which it is fetched again. */
+      renew?: number;
+    }
+  /** A clone of another image in which scripts ran, in order. */
+  | { kind: 'parent'; parent: ImageSpec; scripts: ImageScript[]; making: ImageMaking };
+
 /** An image as a worker is to have it. */
 export interface ImageSpec {
   /** Name shown to people; letters, digits, dot, dash, underscore. */
   name: string;
   /** Key of what it is made of: a changed definition is another image. */
   key: string;
-  source: { kind: 'directory'; path: string } | { kind: 'empty' };
+  source: ImageSource;
   /** Who logs in to its guests. */
   loginUser: string;
 }
@@ -22,6 +66,7 @@ export interface Disk {
   /** vda, vdb, … */
   name: string;
   path: string;
+  format: 'qcow2' | 'raw';
 }
 
 export interface Clone {
@@ -38,12 +83,31 @@ export interface CallOptions {
 /** Copy-on-write storage of one worker. Each call can be repeated without harm. */
 export interface Storage {
   has(image: ImageSpec, options: CallOptions): Promise<boolean>;
-  /** Makes the image where it is missing. `onProgress` takes a short text such as "62 %". */
+  /**
+   * Makes the image where it is missing: all kinds but `parent`, which takes a guest (draft, then adopt).
+   * `onProgress` takes a short text such as "62 %".
+   */
   make(image: ImageSpec, options: CallOptions & { onProgress?: (text: string) => void }): Promise<void>;
   clone(image: ImageSpec, name: string, owner: Owner, options: CallOptions): Promise<Clone>;
   /** Fine where it is gone already. */
   remove(name: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ name: string; owner: Owner }[]>;
+  /**
+   * Begins an image of kind `parent`: a clone of the parent that may be written to and that no build sees. What an
+   * earlier try left is thrown away.
+   */
+  draft(image: ImageSpec, options: CallOptions): Promise<Clone>;
+  /** Makes the draft the image, after its guest was shut down. From then on `has` says yes. */
+  adopt(image: ImageSpec, options: CallOptions): Promise<void>;
+  /** Throws the draft away. Fine where there is none. */
+  discard(image: ImageSpec, options: CallOptions): Promise<void>;
+  /**
+   * Removes the images and drafts of this storage's own making that are none of `keep`, and that no clone and no kept
+   * image is made of.
+   *
+   * @returns `name@key` of each that went
+   */
+  collect(keep: readonly ImageSpec[], options: CallOptions): Promise<string[]>;
 }
 
 export interface Network {
@@ -80,13 +144,21 @@ export interface Hypervisor {
   domainAt(address: string, options: CallOptions): Promise<string | undefined>;
   /** The guest's serial console so far; undefined where there is none. */
   console(domain: string, options: CallOptions): Promise<Readable | undefined>;
+  /**
+   * Asks the guest to power off and waits until it did, its disks written out. Fine where it is gone already. Rejects
+   * with a CiError where it does not, within the signal's time or a limit of its own.
+   */
+  shutdown(domain: string, options: CallOptions): Promise<void>;
   /** Ends the guest. Fine where it is gone already. */
   stop(domain: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ domain: string; owner: Owner }[]>;
 }
 
-/** Serves one HTTP connection of a guest whose source address is known. */
-export type ServeMetadata = (socket: Duplex, sourceAddress: string) => void;
+/**
+ * Serves one HTTP connection of a guest whose source address is known. With `proxy`, one that comes from a loopback
+ * address is a web server's, whose requests tell in X-Real-IP who asks.
+ */
+export type ServeMetadata = (socket: Duplex, sourceAddress: string, options?: { proxy?: boolean }) => void;
 
 /** The way from a worker's guests to the metadata server; shared by the worker's builds, closed with the last. */
 export interface MetadataLink {
@@ -105,6 +177,16 @@ export interface Login {
   hostKey?: string;
 }
 
+/** How much room a worker host has. */
+export interface HostRoom {
+  /** MiB of memory that are free for use. */
+  memory: number;
+  /** Load average over a minute. */
+  load: number;
+  /** Why it takes no build now: "has 512 MiB of free memory, and 1024 are wanted"; missing where it does. */
+  lack?: string;
+}
+
 /** One worker host. */
 export interface Worker {
   /** Id of its configuration node. */
@@ -120,6 +202,8 @@ export interface Worker {
   readonly storage: Storage;
   readonly hypervisor: Hypervisor;
   linkMetadata(serve: ServeMetadata, options: CallOptions): Promise<MetadataLink>;
+  /** How much room it has now; missing where that is not looked at. */
+  room?(options: CallOptions): Promise<HostRoom>;
   /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */
   byHand?(image: ImageSpec, guest: string): string[];
   /** Logs in to a guest once; rejects at the first refusal. The caller tries again and closes the host. */

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { bootFailed, nothingToBoot } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
-import type { Host } from '../../ssh/types.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
+import { logIn } from '../log-in.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
@@ -21,9 +20,6 @@ export interface BootSettings {
   /** Milliseconds until a login must have worked. */
   timeout: number;
 }
-
-/** Milliseconds between two tries to log in. */
-const LOGIN_PAUSE = 200;
 
 /** Boots all guests that are cloned and not booted, in parallel, and waits until each lets us in. */
 export async function bootStep(context: StepContext, settings: BootSettings, services: Services): Promise<StepOutcome> {
@@ -94,30 +90,15 @@ async function bootGuest(
   const address = await worker.hypervisor.address(domain, { signal });
   guest.address = address;
   onAddress();
-  guest.host = await logIn(guest, address, services, signal);
+  const login = { ...address, user: guest.image.loginUser, privateKey: services.key.privateKey };
+  guest.host = await logIn(worker, login, {
+    signal,
+    onTrouble: (why) => {
+      guest.trouble = why;
+    },
+  });
   if (guest.addressEnv) build.env[guest.addressEnv] = address.host;
   build.say(`${guest.name}: up at ${address.host}`);
-}
-
-/** Tries to log in until it works: a guest's sshd may answer before its keys are in place. */
-async function logIn(
-  guest: Guest,
-  address: { host: string; port: number },
-  services: Services,
-  signal: AbortSignal,
-): Promise<Host> {
-  for (;;) {
-    try {
-      return await guest.worker.login(
-        { ...address, user: guest.image.loginUser, privateKey: services.key.privateKey },
-        { signal },
-      );
-    } catch (error) {
-      signal.throwIfAborted();
-      guest.trouble = messageOf(error);
-      await sleep(LOGIN_PAUSE, undefined, { signal });
-    }
-  }
 }
 
 /** The last line of a guest's console, for the error's sentence. */

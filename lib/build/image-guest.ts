@@ -1,0 +1,214 @@
+import { CiError, messageOf } from '../errors/ci-error.ts';
+import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
+import type { ConsoleWriter } from '../logs/console.ts';
+import { buildDocument } from '../metadata/document.ts';
+import { runScript } from '../ssh/script.ts';
+import type { Host } from '../ssh/types.ts';
+import { imageFolder } from '../storage/directory.ts';
+import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
+import { logIn } from './log-in.ts';
+import type { Services } from './services.ts';
+import { lastLines } from './steps/last-lines.ts';
+
+/** Milliseconds that ending one thing may take. */
+const END_LIMIT = 60_000;
+
+/** Lines of the guest's serial console that are kept where the making failed. */
+const CONSOLE_LINES = 100;
+
+/**
+ * What must differ between an image's clones goes before it is kept, and comes anew at their first boot: two guests with
+ * one machine-id get one address of some DHCP servers. Host keys go only where cloud-init makes new ones.
+ */
+const SEAL = `
+[ ! -e /etc/machine-id ] || : >/etc/machine-id
+[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
+rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.leases /var/lib/systemd/random-seed
+if command -v cloud-init >/dev/null; then rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub; fi
+sync
+`;
+
+/** Whose the guest is that an image is made in. */
+export const imageOwner = (image: ImageSpec): Owner => ({ build: `image-${imageFolder(image)}`, attempt: 0 });
+
+/** Faults of a connection, the worker's own or a guest's: they tell nothing of what was done over it. */
+const CUT = /^ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)$/;
+
+const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
+
+export interface GuestMaking {
+  signal: AbortSignal;
+  console: ConsoleWriter;
+  /** Told what happens now. */
+  onProgress(text: string): void;
+}
+
+/**
+ * Makes an image from its parent, which must be there: clones the parent, boots the clone, runs the scripts in it, shuts
+ * it down cleanly and keeps it. Whatever happens, no guest and no half-made image is left.
+ *
+ * @throws CiError that says what failed; the signal's reason where it aborts
+ */
+export async function makeInGuest(
+  worker: Worker,
+  image: ImageSpec,
+  source: Extract<ImageSource, { kind: 'parent' }>,
+  services: Pick<Services, 'metadata' | 'links' | 'key'>,
+  making: GuestMaking,
+): Promise<void> {
+  const { making: settings } = source;
+  const { storage, hypervisor } = worker;
+  const domain = `recheck-image-${image.name}-${image.key}`;
+  const late = AbortSignal.timeout(settings.timeout);
+  const signal = AbortSignal.any([making.signal, late]);
+  let at = '';
+  const say = (text: string): void => {
+    at = text;
+    making.console.line(`=== ${text}`);
+    making.onProgress(text);
+  };
+  /** Undone in the reverse order. */
+  const undo: { what: string; work(limit: { signal: AbortSignal }): Promise<unknown> }[] = [];
+  /** Whether a draft was begun: it may be there even where the answer was not waited for. */
+  let drafted = false;
+  let kept = false;
+  let failure: { error: unknown } | undefined;
+  try {
+    say('cloning');
+    // One of a controller that crashed would run on a disk that is gone.
+    await hypervisor.stop(domain, { signal });
+    drafted = true;
+    const draft = await storage.draft(image, { signal });
+    services.metadata.put(worker.id, domain, document());
+    undo.push({ what: 'its metadata', work: async () => services.metadata.drop(worker.id, domain) });
+    const { link, release } = await services.links.acquire(worker, signal);
+    undo.push({ what: 'the way to its metadata', work: release });
+    undo.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
+    const host = await boot(draft, link.url);
+    try {
+      for (const [i, script] of source.scripts.entries()) {
+        say(source.scripts.length > 1 ? `${script.name} (${i + 1} of ${source.scripts.length})` : script.name);
+        await run(host, script);
+      }
+      say('shutting down');
+      await seal(host);
+    } finally {
+      host.close();
+    }
+    await hypervisor.shutdown(domain, { signal });
+    await hypervisor.stop(domain, { signal });
+    say('keeping');
+    await storage.adopt(image, { signal });
+    kept = true;
+  } catch (error) {
+    failure = { error };
+    await keepConsole();
+  }
+  if (drafted && !kept) undo.unshift({ what: 'its half-made disk', work: (limit) => storage.discard(image, limit) });
+  let left = false;
+  for (const { what, work } of undo.reverse()) {
+    await work({ signal: AbortSignal.timeout(END_LIMIT) }).catch((error) => {
+      left = true;
+      making.console.line(`${what} could not be removed: ${messageOf(error)}`);
+    });
+  }
+  if (!failure) return;
+  const fault = faultOf(failure.error, left);
+  making.console.line(messageOf(fault));
+  throw fault;
+
+  function document() {
+    const { userData, authorizedKeys } = settings;
+    const controllerKey = services.key.publicKey;
+    const view = { image: image.name, guest: image.name, env: {}, build: imageFolder(image) };
+    return buildDocument({ hostname: image.name, userData, authorizedKeys, controllerKey }, view, domain);
+  }
+
+  async function boot(clone: Clone, metadataUrl: string | undefined): Promise<Host> {
+    say('booting');
+    let trouble = 'it has no address yet';
+    try {
+      await hypervisor.boot(
+        {
+          name: 'image',
+          domain,
+          clone,
+          memory: settings.memory,
+          vcpus: settings.vcpus,
+          networks: settings.networks,
+          owner: imageOwner(image),
+          ...(metadataUrl === undefined ? {} : { metadataUrl }),
+        },
+        { signal },
+      );
+      const address = await hypervisor.address(domain, { signal });
+      say(`waiting for SSH at ${address.host}`);
+      const login = { ...address, user: image.loginUser, privateKey: services.key.privateKey };
+      return await logIn(worker, login, {
+        signal,
+        onTrouble: (why) => {
+          trouble = why;
+        },
+      });
+    } catch (error) {
+      if (making.signal.aborted) throw error;
+      const died = error instanceof CiError && error.code === 'worker/guest-died';
+      if (error instanceof CiError && !died && !late.aborted) throw error;
+      const why = late.aborted
+        ? `it let nobody in within ${Math.round(settings.timeout / 1000)} s (${trouble}).`
+        : messageOf(error);
+      // Where it died, its console stands in the fault.
+      const [last = ''] = died ? [] : await consoleEnd(1);
+      throw imageNotBooted(image.name, worker.label, why, last);
+    }
+  }
+
+  async function run(host: Host, { name, user, interpreter, text }: ImageScript): Promise<void> {
+    const from = making.console.lines;
+    const result = await runScript(
+      host,
+      { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...(user === '' ? {} : { user }) },
+      { signal, onOutput: (chunk) => making.console.write(chunk) },
+    ).catch((error) => {
+      throw isCut(error) ? imageLost(image.name, at, error, false) : error;
+    });
+    if (result.code === 0) return;
+    const how = result.signal === undefined ? `ended with exit code ${result.code}` : `was ended by ${result.signal}`;
+    const said = making.console.lines > from ? (making.console.tail(1)[0] ?? '') : '';
+    throw imageScriptFailed(image.name, name, how, said.slice(0, 300));
+  }
+
+  async function seal(host: Host): Promise<void> {
+    const script = { text: SEAL, interpreter: '/bin/sh', user: 'root', env: {}, timeout: END_LIMIT };
+    // A login that cannot become root makes an image all the same: it is as its scripts left it.
+    await runScript(host, script, { signal, onOutput: (chunk) => making.console.write(chunk) }).catch((error) => {
+      signal.throwIfAborted();
+      making.console.line(`The image keeps its machine-id: ${messageOf(error)}`);
+    });
+  }
+
+  /** @param left whether something could not be removed: then the worker is out of reach */
+  function faultOf(error: unknown, left: boolean): unknown {
+    if (making.signal.aborted) return making.signal.reason;
+    if (left) return imageLost(image.name, at, error, true);
+    const booted = !(error instanceof CiError && error.code === 'image/not-booted');
+    if (late.aborted && booted) return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), at);
+    return error;
+  }
+
+  async function consoleEnd(count: number): Promise<string[]> {
+    try {
+      const stream = await hypervisor.console(domain, { signal: AbortSignal.timeout(5_000) });
+      return stream ? await lastLines(stream, count) : [];
+    } catch {
+      return [];
+    }
+  }
+
+  async function keepConsole(): Promise<void> {
+    const lines = await consoleEnd(CONSOLE_LINES);
+    if (lines.length === 0) return;
+    making.console.line('=== the end of the serial console');
+    for (const line of lines) making.console.line(line);
+  }
+}

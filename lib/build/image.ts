@@ -1,0 +1,204 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CiError, toCiError } from '../errors/ci-error.ts';
+import { imageFailedBefore, makingStopped } from '../errors/image.ts';
+import { ConsoleWriter } from '../logs/console.ts';
+import { safeName } from '../logs/file-name.ts';
+import { imageFolder } from '../storage/directory.ts';
+import { until } from '../storage/until.ts';
+import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
+import { imageOwner, makeInGuest } from './image-guest.ts';
+import type { Services } from './services.ts';
+
+/** Milliseconds for which an image that failed is left alone. */
+const REST = 1_800_000;
+
+/** Bytes of an image's console. */
+const CONSOLE_LIMIT = 256 * 2 ** 20;
+
+/** How often a clone is tried where its image goes away under it. */
+const TRIES = 3;
+
+/** How the making of an image goes, or how it failed. */
+export type ImageState = {
+  /** Console of the making, of images made by scripts. */
+  console: string;
+  /** Milliseconds since the epoch. */
+  since: number;
+} & ({ state: 'making'; text: string } | { state: 'failed'; error: CiError });
+
+interface Making {
+  worker: string;
+  image: ImageSpec;
+  since: number;
+  text: string;
+  promise: Promise<void>;
+  listeners: Set<(text: string) => void>;
+}
+
+export interface ProvideOptions extends CallOptions {
+  /** Told what happens to the image now: "62 %", "script init_dsvm". */
+  onProgress?(text: string): void;
+}
+
+/**
+ * Sees to it that images are on their workers: each is made once for all who wait for it, and its making goes on where
+ * they give up. One that failed is not tried again before it is changed, asked for, or half an hour has gone by; a fault
+ * that may pass by itself (the worker was cut off, its disk was full) does not count.
+ */
+export class ImageMaker {
+  readonly #services: Pick<Services, 'metadata' | 'links' | 'key'>;
+  readonly #dir: string;
+  readonly #making = new Map<string, Making>();
+  readonly #failed = new Map<string, { error: CiError; since: number }>();
+  readonly #stop = new AbortController();
+
+  /** @param dir folder of the images' consoles */
+  constructor(services: Pick<Services, 'metadata' | 'links' | 'key'>, dir: string) {
+    this.#services = services;
+    this.#dir = dir;
+  }
+
+  /** Clones the image, which is made where it is missing: one round trip where it is there. */
+  async clone(worker: Worker, image: ImageSpec, name: string, owner: Owner, options: ProvideOptions): Promise<Clone> {
+    const { signal } = options;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await worker.storage.clone(image, name, owner, { signal });
+      } catch (error) {
+        if (!(error instanceof CiError) || error.code !== 'storage/no-image' || tries === TRIES) throw error;
+      }
+      await this.provide(worker, image, options);
+    }
+  }
+
+  /**
+   * Waits until the image is there, making it where it is missing. The signal ends the wait, not the making.
+   *
+   * @throws CiError why it cannot be made, or could not a short while ago
+   */
+  async provide(worker: Worker, image: ImageSpec, { signal, onProgress }: ProvideOptions): Promise<void> {
+    const key = keyOf(worker, image);
+    if (!this.#making.has(key)) {
+      if (await worker.storage.has(image, { signal })) {
+        this.#failed.delete(key);
+        return;
+      }
+      const failed = this.#failed.get(key);
+      const age = Date.now() - (failed?.since ?? 0);
+      if (failed && age < REST) throw imageFailedBefore(failed.error, Math.floor(age / 60_000));
+    }
+    // Another may have begun it while the worker was asked.
+    const making = this.#making.get(key) ?? this.#begin(worker, image, key);
+    const listener = (text: string): void => onProgress?.(text);
+    making.listeners.add(listener);
+    if (making.text !== '') listener(making.text);
+    try {
+      await until(making.promise, signal);
+    } finally {
+      making.listeners.delete(listener);
+    }
+  }
+
+  /** Forgets that the image, and those that it is made of, failed: the next who wants it tries at once. */
+  forget(worker: Worker, image: ImageSpec): void {
+    this.#failed.delete(keyOf(worker, image));
+    if (image.source.kind === 'parent') this.forget(worker, image.source.parent);
+  }
+
+  /** How its making goes, or failed; undefined where it rests. */
+  state(worker: Worker, image: ImageSpec): ImageState | undefined {
+    const key = keyOf(worker, image);
+    const console = this.consoleFile(worker, image);
+    const making = this.#making.get(key);
+    if (making) return { state: 'making', text: making.text, since: making.since, console };
+    const failed = this.#failed.get(key);
+    return failed && { state: 'failed', ...failed, console };
+  }
+
+  /** File with the console of the image's last making there. */
+  consoleFile(worker: Worker, image: ImageSpec): string {
+    return join(this.#dir, `${safeName(worker.id)}-${imageFolder(image)}.log`);
+  }
+
+  /**
+   * Removes what nothing uses from a worker: images that are none of these, nor being made, nor part of either.
+   *
+   * @param current the images as they are set now
+   * @returns `name@key` of each that went
+   */
+  async collect(worker: Worker, current: readonly ImageSpec[], options: CallOptions): Promise<string[]> {
+    const making = [...this.#making.values()].filter((one) => one.worker === worker.id).map(({ image }) => image);
+    return worker.storage.collect(withParents([...current, ...making]), options);
+  }
+
+  /** Whether a guest of that owner is one in which an image is being made now. */
+  owns({ build, attempt }: Owner): boolean {
+    return [...this.#making.values()].some(({ image }) => {
+      const owner = imageOwner(image);
+      return owner.build === build && owner.attempt === attempt;
+    });
+  }
+
+  /** Ends all making, and waits until nothing of it is left. */
+  async close(): Promise<void> {
+    this.#stop.abort(makingStopped());
+    await Promise.allSettled([...this.#making.values()].map(({ promise }) => promise));
+  }
+
+  #begin(worker: Worker, image: ImageSpec, key: string): Making {
+    const listeners = new Set<(text: string) => void>();
+    const making: Making = {
+      worker: worker.id,
+      image,
+      since: Date.now(),
+      text: '',
+      listeners,
+      promise: Promise.resolve(),
+    };
+    this.#making.set(key, making);
+    this.#failed.delete(key);
+    making.promise = this.#make(worker, image, (text) => {
+      making.text = text;
+      for (const listener of listeners) listener(text);
+    })
+      .catch((error) => {
+        const fault = toCiError(error, `Image ${image.name}`);
+        if (!fault.transient) this.#failed.set(key, { error: fault, since: Date.now() });
+        throw fault;
+      })
+      .finally(() => this.#making.delete(key));
+    // Whoever waits hears of it; nobody may wait any more.
+    making.promise.catch(() => {});
+    return making;
+  }
+
+  async #make(worker: Worker, image: ImageSpec, onProgress: (text: string) => void): Promise<void> {
+    const { signal } = this.#stop;
+    const { source } = image;
+    if (source.kind !== 'parent') {
+      await worker.storage.make(image, { signal, onProgress });
+      return;
+    }
+    const { parent } = source;
+    await this.provide(worker, parent, { signal, onProgress: (text) => onProgress(`${parent.name}: ${text}`) });
+    await mkdir(this.#dir, { recursive: true });
+    const file = this.consoleFile(worker, image);
+    await rm(file, { force: true });
+    const console = await ConsoleWriter.open(file, { limit: CONSOLE_LIMIT });
+    try {
+      await makeInGuest(worker, image, source, this.#services, { signal, console, onProgress });
+    } finally {
+      await console.close();
+    }
+  }
+}
+
+const keyOf = (worker: Worker, image: ImageSpec): string => `${worker.id} ${imageFolder(image)}`;
+
+/** The images and all that they are made of. */
+function withParents(images: readonly ImageSpec[]): ImageSpec[] {
+  return images.flatMap((image) =>
+    image.source.kind === 'parent' ? [image, ...withParents([image.source.parent])] : [image],
+  );
+}

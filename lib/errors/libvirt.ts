@@ -1,0 +1,122 @@
+import { CiError } from './ci-error.ts';
+
+/** The first lines of what a command said, as part of a sentence. */
+const quoted = (said: string): string => {
+  const text = said
+    .split('\n')
+    .map((line) => line.replace(/^error: /, '').trim())
+    .filter(Boolean)
+    .join(' ')
+    .slice(0, 400);
+  return text === '' ? 'it said nothing about why' : text.replace(/[.]$/, '');
+};
+
+export const virshMissing = (worker: string): CiError =>
+  new CiError({
+    code: 'libvirt/no-virsh',
+    message: `${worker}: there is no virsh. Install libvirt's client and daemon there (Debian, Ubuntu: apt-get install libvirt-clients libvirt-daemon-system).`,
+  });
+
+export const libvirtDown = (worker: string, uri: string, said: string): CiError =>
+  new CiError({
+    code: 'libvirt/down',
+    message: `${worker}: libvirt at ${uri} does not answer (${quoted(said)}). Start it there: systemctl start libvirtd.`,
+    transient: true,
+  });
+
+/** @param what what was being done: "the list of guests" */
+export const virshFailed = (worker: string, what: string, said: string): CiError =>
+  new CiError({
+    code: 'libvirt/failed',
+    message: `${worker}: ${what} failed: ${quoted(said)}.`,
+  });
+
+/** libvirt did not start the domain. */
+export const domainRefused = (worker: string, domain: string, said: string): CiError => {
+  const full = /no space left|disk quota exceeded/i.test(said);
+  let advice = ' Its log there says more: /var/log/libvirt/qemu/.';
+  if (full) advice = ' Free some space on the worker, or take fewer builds at once.';
+  else if (/cannot allocate memory|cannot set up guest memory/i.test(said))
+    advice = ' The worker has too little memory left: give the guest less, or the worker fewer slots.';
+  else if (/permission denied/i.test(said))
+    advice = " libvirt's qemu user must be able to enter every folder above the clone (chmod a+x).";
+  else if (/kvm/i.test(said)) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
+  return new CiError({
+    code: full ? 'libvirt/disk-full' : 'libvirt/not-started',
+    message: `${worker}: guest ${domain} could not be started: ${quoted(said)}.${advice}`,
+    result: full ? 'DISK_FULL' : 'NODE_FAILURE',
+  });
+};
+
+export const networkMissing = (worker: string, source: string, there: readonly string[]): CiError =>
+  new CiError({
+    code: 'libvirt/no-network',
+    message: `${worker}: there is no libvirt network and no bridge "${source}". There are: ${there.join(', ') || 'none'}. Name one of these in virsh-boot, or make it there (virsh net-start ${source}).`,
+  });
+
+export const networkDown = (worker: string, network: string): CiError =>
+  new CiError({
+    code: 'libvirt/network-down',
+    message: `${worker}: the libvirt network ${network} is not running. Start it there: virsh net-start ${network} (and virsh net-autostart ${network}).`,
+  });
+
+export const onlyPrivate = (domain: string): CiError =>
+  new CiError({
+    code: 'libvirt/only-private',
+    message: `Guest ${domain} hangs on private bridges only, where nobody can reach it. Give it a libvirt network or a bridge of the worker as well.`,
+    result: 'ERROR',
+  });
+
+export const badMac = (mac: string): CiError =>
+  new CiError({
+    code: 'libvirt/mac',
+    message: `"${mac}" is no MAC address that a guest can have. Write six bytes such as 52:54:00:12:34:56, the first one even; or leave it empty for a fresh one.`,
+    result: 'ERROR',
+  });
+
+export const badBridgeName = (name: string): CiError =>
+  new CiError({
+    code: 'libvirt/bridge-name',
+    message: `"${name}%" cannot name a private bridge: use up to 11 letters, digits, dots, dashes and underscores before the %.`,
+    result: 'ERROR',
+  });
+
+export const bridgeFailed = (worker: string, bridge: string, said: string): CiError =>
+  new CiError({
+    code: 'libvirt/bridge',
+    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${quoted(said)}. It takes root and the ip command (iproute2) there.`,
+  });
+
+/** @param lacks what the XML does not hold: "the domain's name" */
+export const badDomainTemplate = (lacks: string): CiError =>
+  new CiError({
+    code: 'libvirt/template',
+    message: `The template of the domain's XML does not hold ${lacks}, so that the guest could not be found again and removed. Take it over from the original template.`,
+    result: 'ERROR',
+  });
+
+export const noDisk = (domain: string): CiError =>
+  new CiError({
+    code: 'libvirt/no-disk',
+    message: `Guest ${domain}: its clone holds no disk file. The image must hold one such as vda.qcow2; rebuild it.`,
+  });
+
+export const stillThere = (worker: string, domain: string, said: string): CiError =>
+  new CiError({
+    code: 'libvirt/still-there',
+    message: `${worker}: guest ${domain} could not be ended: ${quoted(said)}. Look at it with "virsh domstate ${domain}"; a hanging disk keeps a process alive.`,
+    result: 'ERROR',
+    transient: true,
+  });
+
+export const kvmUnknown = (worker: string, said: string): CiError =>
+  new CiError({
+    code: 'libvirt/kvm-probe',
+    message: `${worker}: whether KVM works there could not be found out: ${quoted(said)}. Set the worker's domain type to kvm or qemu.`,
+  });
+
+export const notShutDown = (worker: string, domain: string, seconds: number): CiError =>
+  new CiError({
+    code: 'libvirt/not-shut-down',
+    message: `${worker}: guest ${domain} did not power off in ${seconds} s. Its system must listen to the power button (systemd-logind or acpid), and nothing in it may hold the shutdown up.`,
+  });

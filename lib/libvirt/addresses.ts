@@ -1,0 +1,105 @@
+import { macOfTap } from './mac.ts';
+import type { Networks } from './networks.ts';
+import { type DomainInterface, parseArp, parseForwarding, parseInterfaces } from './tables.ts';
+import type { Virsh } from './virsh.ts';
+
+/** What separates the two tables that LOOK prints. */
+const CUT = '--';
+
+/** Prints which MAC answers for which address, then behind which port each MAC is. $1: libvirt's URI (not used). */
+const LOOK = `
+cat /proc/net/arp
+echo '${CUT}'
+bridge fdb show
+exit 0
+`;
+
+/** Prints the interfaces of each running domain, the domain's name and a tab before each. $1: libvirt's URI. */
+const INTERFACES = `
+names=$(virsh -q -c "$1" list --name) || exit
+printf '%s\\n' "$names" | while IFS= read -r name; do
+  [ -n "$name" ] || continue
+  virsh -q -c "$1" domiflist --domain "$name" 2>/dev/null | while IFS= read -r row; do
+    printf '%s\\t%s\\n' "$name" "$row"
+  done
+done
+`;
+
+/** Milliseconds for which a list of all interfaces is good: a stranger's requests must not keep libvirt busy. */
+const FRESH = 1_000;
+
+/** Which domain has which MAC and which address, on one worker. */
+export class Addresses {
+  readonly #virsh: Virsh;
+  readonly #networks: Networks;
+  /** By MAC: of guests that were booted here, and of those found since. */
+  readonly #domains = new Map<string, string>();
+  #listed: { at: number; rows: Promise<DomainInterface[]> } | undefined;
+
+  constructor(virsh: Virsh, networks: Networks) {
+    this.#virsh = virsh;
+    this.#networks = networks;
+  }
+
+  /** Notes a guest's MAC before it starts. */
+  note(domain: string, mac: string): void {
+    this.#domains.set(mac, domain);
+  }
+
+  forget(domain: string): void {
+    for (const [mac, name] of this.#domains) if (name === domain) this.#domains.delete(mac);
+  }
+
+  /**
+   * The address that a MAC has now: by its lease, which is there at the moment that the guest gets it, and where libvirt
+   * gives no leases (a foreign bridge) by the worker's ARP table.
+   *
+   * @param thorough whether to look into the ARP table of a network with leases too: the guest may have set its address
+   */
+  async of(
+    mac: string,
+    network: string | undefined,
+    thorough: boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const leased = network === undefined ? undefined : await this.#networks.lease(network, mac, signal);
+    if (leased !== undefined || (network !== undefined && !thorough)) return leased;
+    const { arp } = await this.#look(signal);
+    return arp.find((entry) => entry.mac === mac)?.address;
+  }
+
+  /**
+   * The domain that has an address now. Not the lease counts but who answers: a guest that takes another's address is
+   * found out by its MAC, and one that takes another's MAC too by the port of the bridge that its frames come in by.
+   */
+  async domainAt(address: string, signal: AbortSignal): Promise<string | undefined> {
+    const { arp, ports } = await this.#look(signal);
+    const entry = arp.find((one) => one.address === address);
+    if (entry === undefined) return undefined;
+    const port = ports.find(({ mac }) => mac === entry.mac)?.port;
+    const mac = (port !== undefined && macOfTap(port)) || entry.mac;
+    return this.#domains.get(mac) ?? (await this.#find(mac, signal));
+  }
+
+  async #look(
+    signal: AbortSignal,
+  ): Promise<{ arp: ReturnType<typeof parseArp>; ports: ReturnType<typeof parseForwarding> }> {
+    const text = await this.#virsh.program(LOOK, [], { signal, what: "the look into the worker's ARP table" });
+    const [arp = '', ports = ''] = text.split(`${CUT}\n`);
+    return { arp: parseArp(arp), ports: parseForwarding(ports) };
+  }
+
+  /** A domain that another controller's life, or another worker node for this machine, booted. */
+  async #find(mac: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#listed === undefined || performance.now() - this.#listed.at > FRESH) {
+      const rows = this.#virsh
+        .program(INTERFACES, [], { signal, what: "the list of the guests' interfaces" })
+        .then(parseInterfaces);
+      rows.catch(() => {
+        this.#listed = undefined;
+      });
+      this.#listed = { at: performance.now(), rows };
+    }
+    return (await this.#listed.rows).find((row) => row.mac === mac)?.domain;
+  }
+}

@@ -1,0 +1,241 @@
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onlyPrivate } from '../errors/libvirt.ts';
+import { foreignGuest, guestDied, guestNotBooted } from '../errors/worker.ts';
+import { KeyedLock } from '../storage/keyed-lock.ts';
+import { checkName } from '../storage/records.ts';
+import { until } from '../storage/until.ts';
+import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from '../worker/types.ts';
+import { Addresses } from './addresses.ts';
+import { readConsole } from './console.ts';
+import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
+import { probeKvm } from './kvm-probe.ts';
+import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
+import { checkMac, freshMac } from './mac.ts';
+import { Networks } from './networks.ts';
+import { listOwners, ownerOf, sameOwner } from './owner.ts';
+import { isPrivate, PrivateBridges } from './private-bridges.ts';
+import type { DomainType, HostSource, TypeAnswer, UseBridge } from './types.ts';
+import { Virsh } from './virsh.ts';
+
+/** Port of a guest's SSH. */
+const SSH = 22;
+
+/** Milliseconds between two looks for a guest's address. */
+const LOOK = 200;
+/** Each so many looks it is also looked whether the guest lives, and where else its address may stand. */
+const THOROUGH = 5;
+
+/** Milliseconds that finding out about KVM may take. */
+const PROBE_TIME = 60_000;
+
+/** How a private bridge that is left over is listed, and ended, as if it were a domain: no domain's name has a colon. */
+const BRIDGE = 'bridge:';
+
+export interface LibvirtOptions {
+  /** As messages call the worker. */
+  label: string;
+  source: HostSource;
+  /** libvirt's URI on the worker; its system instance where missing. */
+  uri?: string;
+  /** `auto` finds out by starting a guest under KVM. */
+  type: DomainType | 'auto';
+  /** The domain's XML; DOMAIN_TEMPLATE where missing. */
+  template?: string;
+  /** Told the bridge of each network that a guest is to hang on, before the guest starts. */
+  useBridge?: UseBridge;
+  /** Told the address of each guest that has just got one. */
+  onAddress?: (address: string, port: number) => void;
+  /** Answers about KVM that outlive this object, by any key of the host. */
+  answers?: { get(): TypeAnswer | undefined; set(answer: TypeAnswer): void };
+}
+
+/** A guest as the controller holds it. */
+interface Guest {
+  owner: Owner;
+  folder: string;
+  interfaces: GuestInterface[];
+  /** Whether it hangs, or was to hang, on a private bridge too. */
+  bridged: boolean;
+  address?: string;
+}
+
+/** Runs guests as libvirt domains of one worker. They are transient: a domain that ends is gone. */
+export class LibvirtHypervisor implements Hypervisor {
+  readonly #options: LibvirtOptions;
+  readonly #virsh: Virsh;
+  readonly #networks: Networks;
+  readonly #bridges: PrivateBridges;
+  readonly #addresses: Addresses;
+  readonly #guests = new Map<string, Guest>();
+  readonly #lock = new KeyedLock();
+  #type: Promise<TypeAnswer> | undefined;
+
+  constructor(options: LibvirtOptions) {
+    this.#options = options;
+    this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
+    this.#networks = new Networks(this.#virsh);
+    this.#bridges = new PrivateBridges(this.#virsh);
+    this.#addresses = new Addresses(this.#virsh, this.#networks);
+  }
+
+  /** How guests run here, and how that is known. */
+  async type({ signal }: CallOptions): Promise<TypeAnswer> {
+    const { type, answers } = this.#options;
+    if (type !== 'auto') return { type, why: 'it was set' };
+    const known = answers?.get();
+    if (known) return known;
+    // Not the asking build's signal: others wait for the same answer.
+    this.#type ??= probeKvm(this.#virsh, AbortSignal.timeout(PROBE_TIME)).then(
+      ({ works, why }) => {
+        const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
+        answers?.set(answer);
+        return answer;
+      },
+      (error) => {
+        this.#type = undefined;
+        throw error;
+      },
+    );
+    return until(this.#type, signal);
+  }
+
+  async boot(spec: GuestSpec, { signal }: CallOptions): Promise<BootedGuest> {
+    const domain = checkName('a guest', spec.domain);
+    return this.#lock.run(domain, signal, async () => {
+      const known = this.#guests.get(domain);
+      if (known && !sameOwner(known.owner, spec.owner)) {
+        throw foreignGuest(domain, known.owner.build, known.owner.attempt);
+      }
+      if (known && (await isThere(this.#virsh, domain, signal))) return { domain };
+      await this.#start(spec, signal);
+      return { domain };
+    });
+  }
+
+  async address(domain: string, { signal }: CallOptions): Promise<{ host: string; port: number }> {
+    for (let looks = 1; ; looks++) {
+      const guest = this.#guests.get(domain);
+      if (!guest) throw guestNotBooted(domain);
+      const thorough = looks % THOROUGH === 0;
+      for (const one of guest.interfaces) {
+        if (one.private) continue;
+        const found = await this.#addresses.of(one.mac, one.network, thorough, signal);
+        if (found === undefined) continue;
+        if (guest.address !== found) this.#options.onAddress?.(found, SSH);
+        guest.address = found;
+        return { host: found, port: SSH };
+      }
+      if (thorough) await this.mustRun(domain, { signal });
+      await sleep(LOOK, undefined, { signal });
+    }
+  }
+
+  async domainAt(address: string, { signal }: CallOptions): Promise<string | undefined> {
+    return this.#addresses.domainAt(address, signal);
+  }
+
+  /** The address that a guest was last seen to have, without asking the worker. */
+  addressOf(domain: string): string | undefined {
+    return this.#guests.get(domain)?.address;
+  }
+
+  /** The guest that was last seen to get this address, without asking the worker. */
+  lastAt(address: string): string | undefined {
+    for (const [domain, guest] of this.#guests) if (guest.address === address) return domain;
+    return undefined;
+  }
+
+  /** Rejects with a CiError, its console's end in it, where the guest does not run any more. */
+  async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
+    if (await isThere(this.#virsh, domain, signal)) return;
+    throw guestDied(domain, 'powered off or was destroyed', (await this.#console(domain, signal)) ?? '');
+  }
+
+  async console(domain: string, { signal }: CallOptions): Promise<Readable | undefined> {
+    const text = await this.#console(domain, signal);
+    return text === undefined ? undefined : Readable.from([Buffer.from(text)]);
+  }
+
+  async shutdown(domain: string, { signal }: CallOptions): Promise<void> {
+    await shutDown(this.#virsh, checkName('a guest', domain), signal);
+  }
+
+  async stop(domain: string, { signal }: CallOptions): Promise<void> {
+    if (domain.startsWith(BRIDGE)) {
+      const bridge = (await this.#bridges.list(signal)).find(({ name }) => name === domain.slice(BRIDGE.length));
+      if (bridge) await this.#bridges.release(bridge.owner, signal);
+      return;
+    }
+    checkName('a guest', domain);
+    // Behind a boot of it that was begun: what that one starts is ended here.
+    await this.#lock.run(domain, signal, async () => {
+      const guest = this.#guests.get(domain);
+      const owner = guest ? guest.owner : await ownerOf(this.#virsh, domain, signal);
+      await destroy(this.#virsh, domain, signal);
+      if (owner && (!guest || guest.bridged)) await this.#bridges.release(owner, signal);
+      // Only now: a stop that failed is called again.
+      this.#guests.delete(domain);
+      this.#addresses.forget(domain);
+    });
+  }
+
+  async list({ signal }: CallOptions): Promise<{ domain: string; owner: Owner }[]> {
+    const domains = await listOwners(this.#virsh, signal);
+    const bridges = await this.#bridges.list(signal);
+    return [
+      ...domains,
+      ...bridges
+        .filter(({ owner }) => !domains.some((one) => sameOwner(one.owner, owner)))
+        .map(({ name, owner }) => ({ domain: `${BRIDGE}${name}`, owner })),
+    ];
+  }
+
+  async #start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const { domain, clone, owner } = spec;
+    const { useBridge, template = DOMAIN_TEMPLATE } = this.#options;
+    if (spec.networks.every(({ source }) => isPrivate(source))) throw onlyPrivate(domain);
+    const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
+    const { type } = await this.type({ signal });
+    const guest: Guest = { owner, folder: clone.path, interfaces: [], bridged: false };
+    // Held from here on: the bridges that are made for it are removed when it is stopped.
+    this.#guests.set(domain, guest);
+    for (const [i, { source }] of spec.networks.entries()) {
+      const mac = macs[i]!;
+      this.#addresses.note(domain, mac);
+      if (isPrivate(source)) {
+        guest.bridged = true;
+        guest.interfaces.push({ mac, private: true, bridge: await this.#bridges.ensure(owner, source, signal) });
+        continue;
+      }
+      const place = await this.#networks.resolve(source, signal);
+      await useBridge?.(place.bridge, signal);
+      const hangs = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
+      guest.interfaces.push({ mac, private: false, ...hangs });
+    }
+    signal.throwIfAborted();
+    const xml = domainXml(template, spec, {
+      type,
+      interfaces: guest.interfaces,
+      console: consoleFile(clone.path),
+    });
+    try {
+      if (await create(this.#virsh, domain, xml, clone.path, signal)) return;
+    } catch (error) {
+      // A network may have gone since it was read.
+      this.#networks.forget();
+      throw error;
+    }
+    // One of its name was there: ours, where an answer was lost on its way.
+    const other = await ownerOf(this.#virsh, domain, signal);
+    if (!other || !sameOwner(other, owner)) {
+      this.#guests.delete(domain);
+      throw foreignGuest(domain, other?.build ?? 'unknown', other?.attempt ?? 0);
+    }
+  }
+
+  async #console(domain: string, signal: AbortSignal): Promise<string | undefined> {
+    const folder = this.#guests.get(domain)?.folder;
+    return folder === undefined ? undefined : readConsole(this.#virsh, consoleFile(folder), signal);
+  }
+}

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { domainRefused, notShutDown, stillThere } from '../errors/libvirt.ts';
+import { Virsh } from './virsh.ts';
+
+/** Seconds that a guest has to power off. */
+const SHUTDOWN = 120;
+
+/** Milliseconds between two looks at a guest that powers off, and between two presses of its power button. */
+const LOOK = 300;
+const PRESS = 5_000;
+
+/** Writes the domain (stdin) and an empty console beside the clone's disks and starts it. $1: libvirt's URI; $2: folder. */
+const CREATE = `
+umask 022
+: >"$2/console.log" && cat >"$2/domain.xml" && exec virsh -q -c "$1" create --file "$2/domain.xml"
+`;
+
+/**
+ * Ends a domain and sees to it that it is gone, which is also fine where it was before. What is destroyed may take a
+ * moment, with a disk that hangs. $1: libvirt's URI; $2: domain. Exit 10 where it stays.
+ */
+const DESTROY = `
+tries=0
+while [ "$tries" -lt 40 ]; do
+  said=$(virsh -q -c "$1" destroy --domain "$2" 2>&1) && continue
+  case $said in
+    *'failed to get domain'* | *'Domain not found'* | *'domain is not running'*) exit 0 ;;
+    *'failed to connect'* | *'end of file'* | *'socket is closed'*) echo "$said" >&2; exit 1 ;;
+  esac
+  tries=$((tries + 1))
+  sleep 0.5
+done
+echo "$said" >&2
+exit 10
+`;
+
+/** The file of a guest's console, in its clone's folder. */
+export const consoleFile = (folder: string): string => `${folder}/console.log`;
+
+/** Starts a domain from its XML. @returns false where one of its name runs already */
+export async function create(
+  virsh: Virsh,
+  domain: string,
+  xml: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const what = `the start of guest ${domain}`;
+  const answer = await virsh.askProgram(CREATE, [folder], { signal, what, stdin: xml, toTheEnd: true });
+  if (answer.code === 0) return true;
+  if (/already exists|is already active/i.test(answer.stderr)) return false;
+  throw domainRefused(virsh.label, domain, answer.stderr);
+}
+
+/** Ends a domain at once, as pulling its plug does. Fine where it is gone. */
+export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal): Promise<void> {
+  const answer = await virsh.askProgram(DESTROY, [domain], { signal, what: `the end of guest ${domain}` });
+  if (answer.code !== 0) throw stillThere(virsh.label, domain, answer.stderr);
+}
+
+/** Whether a domain is there and not about to vanish. */
+export async function isThere(virsh: Virsh, domain: string, signal: AbortSignal): Promise<boolean> {
+  const settings = { signal, what: `the state of guest ${domain}` };
+  const answer = await virsh.ask(['domstate', '--domain', domain], settings);
+  if (Virsh.isGone(answer)) return false;
+  return answer.code !== 0 || !/shut off|crashed/.test(answer.stdout);
+}
+
+/** Presses a domain's power button until it is gone: while a guest boots it does not hear it. */
+export async function shutDown(virsh: Virsh, domain: string, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + SHUTDOWN * 1_000;
+  let pressed = Number.NEGATIVE_INFINITY;
+  while (await isThere(virsh, domain, signal)) {
+    if (performance.now() > end) throw notShutDown(virsh.label, domain, SHUTDOWN);
+    if (performance.now() - pressed > PRESS) {
+      pressed = performance.now();
+      // It may be gone by now: the next look tells.
+      await virsh.ask(['shutdown', '--domain', domain, '--mode', 'acpi'], {
+        signal,
+        what: `the shutdown of ${domain}`,
+      });
+    }
+    await sleep(LOOK, undefined, { signal });
+  }
+}

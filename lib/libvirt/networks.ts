@@ -1,0 +1,97 @@
+import { networkDown, networkMissing } from '../errors/libvirt.ts';
+import { parseLeases } from './tables.ts';
+import type { Virsh } from './virsh.ts';
+
+/** Where a guest's interface hangs: a libvirt network, or a bridge that is the worker's own. */
+export interface NetworkPlace {
+  /** The libvirt network, which gives leases; missing for a bridge that none of them has. */
+  network?: string;
+  bridge: string;
+}
+
+/**
+ * Prints each libvirt network as "network NAME yes|no BRIDGE", then each bridge as "bridge NAME". $1: libvirt's URI.
+ */
+const LIST = `
+names=$(virsh -q -c "$1" net-list --all --name) || exit
+printf '%s\\n' "$names" | while IFS= read -r name; do
+  [ -n "$name" ] || continue
+  virsh -q -c "$1" net-info --network "$name" | {
+    bridge= active=
+    while read -r key value; do
+      case $key in
+        Active:) active=$value ;;
+        Bridge:) bridge=$value ;;
+      esac
+    done
+    echo "network $name $active $bridge"
+  }
+done
+for dir in /sys/class/net/*/bridge; do
+  [ -d "$dir" ] || continue
+  dir=\${dir%/bridge}
+  echo "bridge \${dir##*/}"
+done
+`;
+
+interface Listed {
+  name: string;
+  active: boolean;
+  bridge: string;
+}
+
+/** The libvirt networks and bridges of one worker, read when one is asked for that is not known yet. */
+export class Networks {
+  readonly #virsh: Virsh;
+  #networks: Listed[] = [];
+  #bridges: string[] = [];
+
+  constructor(virsh: Virsh) {
+    this.#virsh = virsh;
+  }
+
+  /** What a network's name in the settings stands for. @throws CiError where nothing of that name is there */
+  async resolve(source: string, signal: AbortSignal): Promise<NetworkPlace> {
+    const known = this.#find(source);
+    if (known) return known;
+    await this.#read(signal);
+    const found = this.#find(source);
+    if (found) return found;
+    if (this.#networks.some(({ name }) => name === source)) throw networkDown(this.#virsh.label, source);
+    throw networkMissing(this.#virsh.label, source, [
+      ...new Set([...this.#networks.map(({ name }) => name), ...this.#bridges]),
+    ]);
+  }
+
+  /** Forgets what was read: a guest was refused. */
+  forget(): void {
+    this.#networks = [];
+    this.#bridges = [];
+  }
+
+  /** The address that libvirt's DHCP server gave a MAC. */
+  async lease(network: string, mac: string, signal: AbortSignal): Promise<string | undefined> {
+    const text = await this.#virsh.run(['net-dhcp-leases', '--network', network, '--mac', mac], {
+      signal,
+      what: `the list of the leases of network ${network}`,
+    });
+    return parseLeases(text).find((lease) => lease.mac === mac)?.address;
+  }
+
+  #find(source: string): NetworkPlace | undefined {
+    const running = this.#networks.filter(({ active, bridge }) => active && bridge !== '');
+    const network = running.find(({ name }) => name === source) ?? running.find(({ bridge }) => bridge === source);
+    if (network) return { network: network.name, bridge: network.bridge };
+    return this.#bridges.includes(source) ? { bridge: source } : undefined;
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const text = await this.#virsh.program(LIST, [], { signal, what: 'the list of networks' });
+    this.forget();
+    for (const line of text.split('\n')) {
+      const [kind, name, active, bridge] = line.split(' ');
+      if (kind === 'network') this.#networks.push({ name: name!, active: active === 'yes', bridge: bridge ?? '' });
+      else if (kind === 'bridge') this.#bridges.push(name!);
+    }
+  }
+}

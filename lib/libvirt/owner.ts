@@ -1,0 +1,49 @@
+import type { Owner } from '../worker/types.ts';
+import type { Virsh } from './virsh.ts';
+
+/** Name of our element in a domain's `<metadata>`; libvirt keeps elements by their namespace. */
+export const OWNER_NAMESPACE = 'https://github.com/recheck-ci/node-red-gerrit-ci/owner';
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** Reads the owner from our element, as `virsh metadata` or `virsh dumpxml` prints it; undefined where it is not there. */
+export function parseOwner(xml: string): Owner | undefined {
+  const element = /<(?:\w+:)?owner\b[^>]*>/.exec(xml)?.[0];
+  const build = attribute(element, 'build');
+  const attempt = Number(attribute(element, 'attempt'));
+  return build === undefined || !Number.isInteger(attempt) ? undefined : { build, attempt };
+}
+
+function attribute(element: string | undefined, name: string): string | undefined {
+  const [, , value] = new RegExp(`\\s${name}=(["'])(.*?)\\1`).exec(element ?? '') ?? [];
+  return value?.replace(/&(\w+);/g, (whole, entity: string) => ENTITIES[entity] ?? whole);
+}
+
+export const sameOwner = (a: Owner, b: Owner): boolean => a.build === b.build && a.attempt === b.attempt;
+
+/** Whose a running domain is; undefined where it is gone, or not ours. */
+export async function ownerOf(virsh: Virsh, domain: string, signal: AbortSignal): Promise<Owner | undefined> {
+  const args = ['metadata', '--domain', domain, '--uri', OWNER_NAMESPACE];
+  const answer = await virsh.ask(args, { signal, what: `the owner of guest ${domain}` });
+  return answer.code === 0 ? parseOwner(answer.stdout) : undefined;
+}
+
+/** Prints for each domain its name, a tab and our metadata on one line. $1: libvirt's URI; $2: our namespace. */
+const LIST = `
+names=$(virsh -q -c "$1" list --all --name) || exit
+printf '%s\\n' "$names" | while IFS= read -r name; do
+  [ -n "$name" ] || continue
+  owner=$(virsh -q -c "$1" metadata --domain "$name" --uri "$2" 2>/dev/null | tr '\\n' ' ')
+  printf '%s\\t%s\\n' "$name" "$owner"
+done
+`;
+
+/** The domains of the worker that are some build's, and whose they are. */
+export async function listOwners(virsh: Virsh, signal: AbortSignal): Promise<{ domain: string; owner: Owner }[]> {
+  const text = await virsh.program(LIST, [OWNER_NAMESPACE], { signal, what: 'the list of guests' });
+  return text.split('\n').flatMap((line) => {
+    const [domain = '', xml = ''] = line.split('\t');
+    const owner = parseOwner(xml);
+    return owner ? [{ domain, owner }] : [];
+  });
+}

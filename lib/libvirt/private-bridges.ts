@@ -1,0 +1,123 @@
+import { badBridgeName, bridgeFailed } from '../errors/libvirt.ts';
+import type { Owner } from '../worker/types.ts';
+import { sameOwner } from './owner.ts';
+import type { Virsh } from './virsh.ts';
+
+/** How many bridges of one name are tried. */
+const MOST = 999;
+
+/**
+ * Gives the bridge whose alias is $2, making it where it is missing: $3 and the first number that is free, up to $4. The
+ * kernel keeps an interface's alias, so a bridge tells whose it is as long as it is there. The worker itself gets no
+ * address on it, not even IPv6's own. $1: libvirt's URI (not used).
+ */
+const ENSURE = `
+for file in /sys/class/net/*/ifalias; do
+  if [ "$(cat "$file" 2>/dev/null)" = "$2" ]; then
+    dir=\${file%/ifalias}
+    echo "\${dir##*/}"
+    exit
+  fi
+done
+number=0
+while :; do
+  name=$3$number
+  if [ ! -e "/sys/class/net/$name" ]; then
+    said=$(ip link add name "$name" type bridge 2>&1) && break
+    case $said in *exists*) ;; *) echo "$said" >&2; exit 1 ;; esac
+  fi
+  number=$((number + 1))
+  [ "$number" -le "$4" ] || { echo "all of $3""0 to $3$4 are taken" >&2; exit 1; }
+done
+ip link set dev "$name" alias "$2" || exit
+[ ! -e "/proc/sys/net/ipv6/conf/$name" ] || echo 1 >"/proc/sys/net/ipv6/conf/$name/disable_ipv6"
+ip link set dev "$name" up || exit
+echo "$name"
+`;
+
+/** Removes the bridges with alias $2 … that no guest hangs on. $1: libvirt's URI (not used). */
+const REMOVE = `
+shift
+for alias; do
+  for file in /sys/class/net/*/ifalias; do
+    [ "$(cat "$file" 2>/dev/null)" = "$alias" ] || continue
+    dir=\${file%/ifalias}
+    [ -z "$(ls "$dir/brif" 2>/dev/null)" ] || continue
+    ip link delete dev "\${dir##*/}" || [ ! -e "$dir" ] || exit
+  done
+done
+`;
+
+/** Prints "NAME ALIAS" of each bridge that has an alias. */
+const LIST = `
+for file in /sys/class/net/*/ifalias; do
+  dir=\${file%/ifalias}
+  alias=$(cat "$file" 2>/dev/null)
+  [ -z "$alias" ] || [ ! -d "$dir/bridge" ] || echo "\${dir##*/} $alias"
+done
+`;
+
+interface PrivateBridge {
+  name: string;
+  alias: string;
+  owner: Owner;
+}
+
+const MARK = 'recheck';
+const aliasOf = (owner: Owner, source: string): string => [MARK, owner.build, owner.attempt, source].join(' ');
+
+/** Whether a network's name asks for a private bridge: `name%`. */
+export const isPrivate = (source: string): boolean => source.endsWith('%');
+
+/** The bridges that a build has for itself on a worker: made with its first guest there, removed with its last. */
+export class PrivateBridges {
+  readonly #virsh: Virsh;
+  /** Being made, by alias: a build's guests boot at once, and share it. */
+  readonly #making = new Map<string, Promise<string>>();
+
+  constructor(virsh: Virsh) {
+    this.#virsh = virsh;
+  }
+
+  /** The build's bridge of that name (`name%`), made where it is missing. @returns its name on the worker */
+  async ensure(owner: Owner, source: string, signal: AbortSignal): Promise<string> {
+    const stem = source.slice(0, -1);
+    // Linux takes 15 characters, of which the number has up to 3.
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,10}$/.test(stem)) throw badBridgeName(stem);
+    const alias = aliasOf(owner, source);
+    let making = this.#making.get(alias);
+    if (!making) {
+      making = this.#make(alias, stem, signal).finally(() => this.#making.delete(alias));
+      this.#making.set(alias, making);
+    }
+    return making;
+  }
+
+  /** Removes the build's bridges that no guest hangs on any more. */
+  async release(owner: Owner, signal: AbortSignal): Promise<void> {
+    const mine = (await this.list(signal)).filter((bridge) => sameOwner(bridge.owner, owner));
+    if (mine.length === 0) return;
+    const what = `the removal of ${mine.map(({ name }) => name).join(', ')}`;
+    const aliases = mine.map(({ alias }) => alias);
+    const answer = await this.#virsh.askProgram(REMOVE, aliases, { signal, what });
+    if (answer.code !== 0) throw bridgeFailed(this.#virsh.label, mine[0]!.name, answer.stderr);
+  }
+
+  /** All builds' bridges on the worker. */
+  async list(signal: AbortSignal): Promise<PrivateBridge[]> {
+    const text = await this.#virsh.program(LIST, [], { signal, what: 'the list of private bridges' });
+    const found: PrivateBridge[] = [];
+    for (const line of text.split('\n')) {
+      const [, name, alias, build, attempt] = /^(\S+) (recheck (\S+) (\d+) \S+)$/.exec(line) ?? [];
+      if (name) found.push({ name, alias: alias!, owner: { build: build!, attempt: Number(attempt) } });
+    }
+    return found;
+  }
+
+  async #make(alias: string, stem: string, signal: AbortSignal): Promise<string> {
+    const args = [alias, stem, `${MOST}`];
+    const answer = await this.#virsh.askProgram(ENSURE, args, { signal, what: `the private bridge ${stem}` });
+    if (answer.code !== 0) throw bridgeFailed(this.#virsh.label, stem, answer.stderr);
+    return answer.stdout.trim();
+  }
+}

@@ -1,0 +1,16 @@
+import type { Host } from '../ssh/types.ts';
+
+/** The worker as a host: waits while its connection is down. `link.host` of lib/ssh's pool is one. */
+export type HostSource = (signal: AbortSignal) => Promise<Host>;
+
+/** How guests run: on the processor's own virtualization, or emulated. */
+export type DomainType = 'kvm' | 'qemu';
+
+/** What was found out about a host, and how, in words for its operator. */
+export interface TypeAnswer {
+  type: DomainType;
+  why: string;
+}
+
+/** Called with a bridge of the worker before a guest that hangs on it starts. */
+export type UseBridge = (bridge: string, signal: AbortSignal) => Promise<void>;

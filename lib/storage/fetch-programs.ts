@@ -1,0 +1,136 @@
+/**
+ * The fixed POSIX sh programs that bring an image's files to a worker. They may take long, so they run as scripts: data
+ * comes as environment, and they end with their caller. A line that begins with `@` is for the program that reads; all
+ * else is what a command said.
+ */
+
+/** How FETCH ends where it says why. */
+export const FETCH_EXIT = { noCurl: 40, refused: 41, gaveUp: 42, write: 43, checksum: 44, noFile: 45 } as const;
+
+/**
+ * Downloads URL to DIR/.download, or copies FROM there (URL empty). SHA256: what it must have, or empty. What an earlier
+ * try left is gone on with where the server says that it still has the same file (If-Range, RFC 9110 13.1.5).
+ *
+ *     @at HAVE TOTAL      bytes; TOTAL 0 where unknown
+ *     @try N              the try that begins
+ *     @code N             the server's last answer
+ *     @checking
+ *     @sum HEX            the SHA-256 that was found, where it is another
+ *     @head HEX           the first 512 bytes
+ */
+export const FETCH = `
+set -u
+umask 022
+LC_ALL=C
+export LC_ALL
+part=$DIR/.download head=$DIR/.headers validator=$DIR/.validator error=$DIR/.error
+have() { stat -c %s "$part" 2>/dev/null || echo 0; }
+# Of redirects, the last answer counts.
+header() {
+  tr -d '\\r' <"$head" | awk -v name="$1:" '
+    /^HTTP\\// { found = "" }
+    tolower($1) == name { $1 = ""; found = substr($0, 2) }
+    END { print found }'
+}
+total() {
+  range=$(header content-range)
+  case $range in
+    */[0-9]*) echo "\${range##*/}" ;;
+    *) length=$(header content-length); echo "\${length:-0}" ;;
+  esac
+}
+report() { echo "@at $(have) $(total)"; }
+remember() {
+  tag=$(header etag)
+  case $tag in '"'*) ;; *) tag=$(header last-modified) ;; esac
+  [ -z "$tag" ] || printf '%s' "$tag" >"$validator"
+}
+fetch() {
+  command -v curl >/dev/null || exit ${FETCH_EXIT.noCurl}
+  try=0
+  while :; do
+    try=$((try + 1))
+    echo "@try $try"
+    set --
+    if [ -s "$validator" ]; then
+      set -- --header "If-Range: $(cat "$validator")"
+    elif [ "$try" = 1 ]; then
+      rm -f "$part"
+    fi
+    [ "$(have)" -gt 0 ] || set --
+    : >"$head"
+    (
+      exec 3>&1 >/dev/null
+      while sleep 0.5; do report >&3; done
+    ) &
+    reporter=$!
+    code=$(curl --silent --show-error --fail --location --globoff --proto '=http,https' --connect-timeout 20 \\
+      --speed-limit 1024 --speed-time 60 --continue-at - --dump-header "$head" --output "$part" \\
+      --write-out '%{http_code}' "$@" --url "$URL" 2>"$error")
+    result=$?
+    kill "$reporter" 2>/dev/null
+    case $code in 200 | 206) remember ;; esac
+    [ "$result" = 0 ] && break
+    if [ "$code" = 416 ] && [ "$(have)" -gt 0 ] && [ "$(have)" = "$(total)" ]; then break; fi
+    report
+    cat "$error"
+    # It has no ranges, or another file by now.
+    if [ "$result" = 33 ] || [ "$code" = 416 ]; then rm -f "$part" "$validator"; fi
+    if [ "$result" = 23 ]; then
+      # curl does not say why it could not write.
+      dd if=/dev/zero of="$part.probe" bs=1048576 count=1 conv=fsync 2>&1
+      rm -f "$part.probe"
+      exit ${FETCH_EXIT.write}
+    fi
+    case $code in
+      408 | 416 | 425 | 429) ;;
+      4*) echo "@code $code"; exit ${FETCH_EXIT.refused} ;;
+    esac
+    [ "$try" -lt 3 ] || { echo "@code $code"; exit ${FETCH_EXIT.gaveUp}; }
+    sleep "$try"
+  done
+  report
+}
+if [ -n "$URL" ]; then
+  fetch
+else
+  [ -f "$FROM" ] || exit ${FETCH_EXIT.noFile}
+  cp --reflink=auto --sparse=auto -- "$FROM" "$part" || exit ${FETCH_EXIT.write}
+fi
+if [ -n "$SHA256" ]; then
+  echo @checking
+  sum=$(sha256sum <"$part")
+  sum=\${sum%% *}
+  if [ "$sum" != "$SHA256" ]; then
+    rm -f "$part" "$validator"
+    echo "@sum $sum"
+    exit ${FETCH_EXIT.checksum}
+  fi
+fi
+echo "@head $(head -c 512 "$part" | od -An -v -tx1 | tr -d ' \\n')"
+`;
+
+/** Copies the files of the folder FROM to DIR. */
+export const COPY = `
+umask 022
+LC_ALL=C
+export LC_ALL
+[ -d "$FROM" ] || exit ${FETCH_EXIT.noFile}
+cp -R --preserve=mode,timestamps --reflink=auto --sparse=auto -- "$FROM/." "$DIR/" || exit ${FETCH_EXIT.write}
+`;
+
+/** Makes of DIR/.download the disk DIR/vda.qcow2. FORMAT: what it is; SIZE: bytes to grow it to, or empty. */
+export const FINISH = `
+umask 022
+LC_ALL=C
+export LC_ALL
+part=$DIR/.download
+if [ "$FORMAT" = qcow2 ]; then
+  [ -z "$SIZE" ] || qemu-img resize -q -f qcow2 "$part" "$SIZE" || exit 1
+  mv -f "$part" "$DIR/vda.qcow2" || exit 1
+else
+  qemu-img convert -f "$FORMAT" -O qcow2 "$part" "$DIR/.converted" || exit 1
+  [ -z "$SIZE" ] || qemu-img resize -q -f qcow2 "$DIR/.converted" "$SIZE" || exit 1
+  mv -f "$DIR/.converted" "$DIR/vda.qcow2" || exit 1
+fi
+`;

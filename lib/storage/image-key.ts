@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { ImageSource, ImageSpec } from '../worker/types.ts';
+
+const DAY = 86_400_000;
+
+/**
+ * The image with the key of what it is made of, and its parents with theirs: whatever changes what is on the disk makes
+ * another image, names and the memory of the guest that it is made in do not. One that is renewed every few days gets
+ * another key at the turn of each such spell, counted from 1970, so that all workers agree.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function withKey(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
+  const { source } = image;
+  const made = source.kind === 'parent' ? { ...source, parent: withKey(source.parent, now) } : source;
+  const key = createHash('sha256')
+    .update(JSON.stringify(ingredients(made, image.loginUser, now)))
+    .digest('hex')
+    .slice(0, 12);
+  return { ...image, source: made, key };
+}
+
+function ingredients(source: ImageSource, loginUser: string, now: number): unknown {
+  switch (source.kind) {
+    case 'empty':
+      return source.kind;
+    case 'directory':
+      return [source.kind, source.path];
+    case 'url': {
+      const { url, sha256 = '', diskSize = 0, renew = 0 } = source;
+      return [
+        source.kind,
+        url.trim(),
+        sha256.trim().toLowerCase(),
+        diskSize,
+        renew > 0 ? Math.floor(now / (renew * DAY)) : 0,
+      ];
+    }
+    case 'parent':
+      return [
+        source.kind,
+        source.parent.name,
+        source.parent.key,
+        source.scripts.map(({ user, interpreter, text }) => [user || loginUser, interpreter, text]),
+        source.making.userData,
+      ];
+  }
+}

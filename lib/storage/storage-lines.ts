@@ -1,0 +1,51 @@
+import { isRecord } from '../model/record.ts';
+import type { Clone, Disk, Owner } from '../worker/types.ts';
+import type { StoredImage } from './collectable.ts';
+
+/** A device's name, as virtio, SCSI and Xen disks have it, and what may follow it in a file's name. */
+const DISK_FILE = /^((?:[hsv]|xv)d[a-z])(?:\.(.*))?$/;
+
+/** Reads a clone's folder and disks: lines `path …` and `file …`. Files that are named after no device are no disks. */
+export function readClone(name: string, stdout: string): Clone {
+  let path = '';
+  const disks = new Map<string, Disk>();
+  for (const line of stdout.split('\n')) {
+    if (line.startsWith('path ')) path = line.slice('path '.length);
+    if (!line.startsWith('file ')) continue;
+    const file = line.slice('file '.length);
+    const [, device, extension] = DISK_FILE.exec(file) ?? [];
+    if (device === undefined) continue;
+    disks.set(device, { name: device, path: `${path}/${file}`, format: extension === 'qcow2' ? 'qcow2' : 'raw' });
+  }
+  return { name, path, disks: [...disks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+/** Reads whose clones are: lines `name:record`. What is no record of ours is left out. */
+export function readRecords(stdout: string): { name: string; owner: Owner; image: string }[] {
+  const found: { name: string; owner: Owner; image: string }[] = [];
+  for (const line of stdout.split('\n')) {
+    const at = line.indexOf(':');
+    if (at < 0) continue;
+    let record: unknown;
+    try {
+      record = JSON.parse(line.slice(at + 1));
+    } catch {
+      continue;
+    }
+    if (!isRecord(record) || typeof record['build'] !== 'string') continue;
+    const owner = { build: record['build'], attempt: Number(record['attempt']) };
+    found.push({ name: line.slice(0, at), owner, image: String(record['image']) });
+  }
+  return found;
+}
+
+/** Reads the images: lines `image|draft name@key [parent's]`. */
+export function readImages(stdout: string): StoredImage[] {
+  const found: StoredImage[] = [];
+  for (const line of stdout.split('\n')) {
+    const [kind, id, of] = line.split(' ');
+    if ((kind !== 'image' && kind !== 'draft') || !id) continue;
+    found.push({ kind, id, ...(of ? { of } : {}) });
+  }
+  return found;
+}

@@ -1,0 +1,99 @@
+import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
+import { LibvirtHypervisor, type LibvirtOptions } from '../libvirt/hypervisor.ts';
+import type { HostSource } from '../libvirt/types.ts';
+import { connectHost } from '../ssh/connect.ts';
+import type { KnownHosts } from '../ssh/known-hosts.ts';
+import type { Host } from '../ssh/types.ts';
+import { hostRoom, ROOM_LIMITS, type RoomLimits } from './host-room.ts';
+import type { ListenAt } from './metadata-listener.ts';
+import { MetadataWay } from './metadata-way.ts';
+import type { CallOptions, Login, Storage, Worker } from './types.ts';
+
+/** Milliseconds that one try to log in may take, and of these the way to the guest's port. */
+const LOGIN_TIME = 15_000;
+const REACH_TIME = 5_000;
+
+/** Settings of a worker with libvirt. */
+export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type' | 'template' | 'answers'> {
+  /** Id of its configuration node. */
+  id: string;
+  label: string;
+  slots: number;
+  /** The worker as a host: `link.host` of lib/ssh's pool, or this machine. */
+  source: HostSource;
+  storage: Storage;
+  /**
+   * The host keys of this worker's guests, in a file of its own: guests of other workers have the same addresses. Used
+   * for guests that come without a key that is known before; such a key is pinned for as long as the guest lives.
+   */
+  knownHosts: KnownHosts;
+  limits?: Partial<RoomLimits>;
+  /** Where the metadata server listens on this machine; missing: inside the worker's SSH connection. */
+  listenAt?: ListenAt;
+  /** Whether the worker is this machine, by whatever way. */
+  isHere?: boolean;
+}
+
+/** A worker host whose guests are libvirt domains. Between them and the worker is a virtual machine's wall. */
+export interface LibvirtWorker extends Worker {
+  readonly hypervisor: LibvirtHypervisor;
+}
+
+/** @throws CiError where the metadata server is to listen here and the worker is another machine */
+export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
+  const { id, label, slots, source, storage, knownHosts, listenAt, isHere = false } = options;
+  if (listenAt && !isHere) throw listenerElsewhere(label);
+  const limits = { ...ROOM_LIMITS, ...options.limits };
+  const way = new MetadataWay(id, source, listenAt);
+  const hypervisor = new LibvirtHypervisor({
+    label,
+    source,
+    type: options.type,
+    ...(options.uri ? { uri: options.uri } : {}),
+    ...(options.template ? { template: options.template } : {}),
+    ...(options.answers ? { answers: options.answers } : {}),
+    useBridge: (bridge, signal) => way.use(bridge, signal),
+    // Addresses are used again: what another guest showed there says nothing of this one.
+    onAddress: (address, port) => knownHosts.forget(address, port),
+  });
+  return {
+    id,
+    label,
+    slots,
+    isolated: true,
+    strangers: false,
+    storage,
+    hypervisor,
+    linkMetadata: (serve, { signal }) => way.open(serve, signal),
+    room: async ({ signal }) => hostRoom(await source(signal), limits, signal),
+    async login(login, { signal }) {
+      try {
+        return await logIn(source, knownHosts, login, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const domain = hypervisor.lastAt(login.host);
+        // A guest that is gone will not answer: said at once, and not when the time is over.
+        if (domain !== undefined) await hypervisor.mustRun(domain, { signal });
+        throw error;
+      }
+    },
+  };
+}
+
+/** One try, through the worker's own connection: guests' addresses are known there only. */
+async function logIn(source: HostSource, knownHosts: KnownHosts, login: Login, signal: AbortSignal): Promise<Host> {
+  const host = await source(signal);
+  const socket = await reach(host, login, { signal });
+  const target = { ...login, label: `guest at ${login.host}` };
+  return connectHost(target, { knownHosts, signal, timeout: LOGIN_TIME, socket });
+}
+
+async function reach(host: Host, { host: address, port }: Login, { signal }: CallOptions) {
+  const late = AbortSignal.timeout(REACH_TIME);
+  try {
+    return await host.forwardOut(address, port, AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (late.aborted && !signal.aborted) throw guestSilent(address, REACH_TIME / 1_000);
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { rulesFailed, rulesTaken } from '../errors/worker.ts';
+import type { Host } from '../ssh/types.ts';
+
+/** Where guests' requests for 169.254.169.254 go on the worker. */
+export interface Destination {
+  /** 127.0.0.1: a port of the worker's own loopback. 0.0.0.0: whatever address the bridge has. Else as it is. */
+  address: string;
+  port: number;
+}
+
+/**
+ * What all programs share. Each of our rules has the comment recheck-ID-PORT-PRIOR, where ID is the worker node's, PORT
+ * the destination's and PRIOR the bridge's route_localnet from before we touched it: what a controller that died leaves
+ * is found by it, and put back. Letters, digits, dashes and underscores only, so that iptables prints it without quotes.
+ */
+const COMMON = `
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
+export PATH LC_ALL
+set -fu
+localnet() { echo "/proc/sys/net/ipv4/conf/$1/route_localnet"; }
+rules() { iptables -w -t "$1" -S "$2" 2>/dev/null | grep -e '--comment recheck-'; }
+walls() { rules raw PREROUTING | grep -F -e " -i $1 "; }
+prior_of() { note=\${1##*--comment recheck-}; note=\${note%% *}; echo "\${note##*-}"; }
+`;
+
+/**
+ * Leads the requests of a bridge's guests to a destination. $1: ID; $2: bridge; $3: address; $4: port.
+ *
+ * To 127.0.0.1 the kernel leads nothing from outside but with route_localnet=1, which opens the worker's whole loopback
+ * to the bridge; so that is closed first, in the raw table: what a guest sends to 127.0.0.0/8 itself is dropped there,
+ * and what the nat table rewrites later is not. Exit 10 and the rule where somebody else's rule comes first.
+ */
+const ADD = `${COMMON}
+[ -e "/sys/class/net/$2" ] || exit 0
+to_here="-i $2 -d 169.254.169.254/32 -p tcp -m tcp --dport 80"
+first=$(iptables -w -t nat -S PREROUTING | grep -F -e ' -i '"$2"' ' | grep -F -e '169.254.169.254/32' | head -n 1)
+case $first in
+  '' | *"--comment recheck-$1-"*) ;;
+  *) echo "$first"; exit 10 ;;
+esac
+prior=0
+if [ "$3" = 127.0.0.1 ]; then
+  wall=$(walls "$2" | head -n 1)
+  if [ -n "$wall" ]; then prior=$(prior_of "$wall"); else prior=$(cat "$(localnet "$2")") || exit; fi
+fi
+note="-m comment --comment recheck-$1-$4-$prior"
+put() {
+  table=$1 how=$2 chain=$3
+  shift 3
+  iptables -w -t "$table" -C "$chain" "$@" 2>/dev/null || iptables -w -t "$table" "$how" "$chain" "$@" || exit
+}
+case $3 in
+  127.0.0.1)
+    put raw -I PREROUTING -i "$2" -d 127.0.0.0/8 $note -j DROP
+    echo 1 >"$(localnet "$2")" || exit
+    put filter -I INPUT -i "$2" -d 127.0.0.1/32 -p tcp -m tcp --dport "$4" $note -j ACCEPT
+    put nat -A PREROUTING $to_here $note -j DNAT --to-destination "127.0.0.1:$4"
+    ;;
+  0.0.0.0)
+    put filter -I INPUT -i "$2" -p tcp -m tcp --dport "$4" $note -j ACCEPT
+    put nat -A PREROUTING $to_here $note -j REDIRECT --to-ports "$4"
+    ;;
+  *)
+    put filter -I INPUT -i "$2" -d "$3/32" -p tcp -m tcp --dport "$4" $note -j ACCEPT
+    put nat -A PREROUTING $to_here $note -j DNAT --to-destination "$3:$4"
+    ;;
+esac
+`;
+
+/**
+ * Takes back all rules of $1 (ID) but those of the ports that follow. A bridge's route_localnet gets its prior value
+ * back with its last wall, and before the wall falls.
+ */
+const REMOVE = `${COMMON}
+id=$1
+shift
+stay=" $* "
+gone() {
+  rules "$1" "$2" | grep -e "--comment recheck-$id-" | while read -r rule; do
+    note=\${rule##*--comment recheck-$id-}
+    case $stay in *" \${note%%-*} "*) continue ;; esac
+    echo "\${rule#-A }"
+  done
+}
+for place in 'nat PREROUTING' 'filter INPUT'; do
+  gone $place | while read -r rule; do
+    iptables -w -t "\${place% *}" -D $rule || exit
+  done || exit
+done
+gone raw PREROUTING | while read -r rule; do
+  bridge=\${rule##* -i }
+  bridge=\${bridge%% *}
+  if [ "$(walls "$bridge" | wc -l)" -le 1 ] && [ -e "$(localnet "$bridge")" ]; then
+    prior_of "$rule" >"$(localnet "$bridge")" || exit
+  fi
+  iptables -w -t raw -D $rule || exit
+done || exit
+`;
+
+/** The id as it stands in a rule's comment. */
+const word = (id: string): string => id.replace(/[^A-Za-z0-9]/g, '_').slice(0, 64);
+
+const run = async (host: Host, text: string, args: string[], signal: AbortSignal): Promise<void> => {
+  const result = await host.run(['sh', '-c', text, 'recheck', ...args], { signal });
+  if (result.code === 10) throw rulesTaken(host.label, result.stdout.trim());
+  if (result.code !== 0) throw rulesFailed(host.label, result.stderr || result.stdout);
+};
+
+/** Leads what a bridge's guests ask of 169.254.169.254:80 to a destination on the worker. Fine where it is so already. */
+export const addRules = (
+  host: Host,
+  id: string,
+  bridge: string,
+  { address, port }: Destination,
+  signal: AbortSignal,
+): Promise<void> => run(host, ADD, [word(id), bridge, address, `${port}`], signal);
+
+/** Takes back the rules of this id but those to the ports given, a dead controller's too. Other rules are left alone. */
+export const removeRules = (host: Host, id: string, stay: readonly number[], signal: AbortSignal): Promise<void> =>
+  run(host, REMOVE, [word(id), ...stay.map(String)], signal);

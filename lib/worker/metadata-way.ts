@@ -1,0 +1,100 @@
+import type { HostSource } from '../libvirt/types.ts';
+import type { Host } from '../ssh/types.ts';
+import { type ListenAt, openListener } from './metadata-listener.ts';
+import { addRules, type Destination, removeRules } from './metadata-rules.ts';
+import { openTunnel } from './metadata-tunnel.ts';
+import type { MetadataLink, ServeMetadata } from './types.ts';
+
+/** Milliseconds that taking the rules back may take. */
+const TIME = 30_000;
+
+/** What opens a way is given. */
+export interface WayOptions {
+  serve: ServeMetadata;
+  /** To be called where requests arrive at a place from now on: leads the guests there. */
+  opened(host: Host, destination: Destination, signal: AbortSignal): Promise<void>;
+  /** To be called where nobody listens at a port any more. */
+  closed(port: number): void;
+}
+
+/** A way that is open. */
+export interface OpenWay {
+  /** Where requests arrive now; undefined where guests are led there by others, or while the connection is down. */
+  place(): { host: Host; destination: Destination } | undefined;
+  close(): Promise<void>;
+}
+
+/** Ports of the ways open in this process, by worker id: a redeploy opens a new way before the old one's builds end. */
+const openPorts = new Map<string, Set<number>>();
+
+function portsOf(id: string): Set<number> {
+  const ports = openPorts.get(id) ?? new Set();
+  openPorts.set(id, ports);
+  return ports;
+}
+
+/**
+ * Leads a worker's guests to the metadata server: for each bridge that a guest hangs on, while a way is open. With the
+ * last way everything on the worker is as it was.
+ */
+export class MetadataWay {
+  readonly #id: string;
+  readonly #source: HostSource;
+  readonly #listenAt: ListenAt | undefined;
+  readonly #bridges = new Set<string>();
+  readonly #ways = new Set<OpenWay>();
+  readonly #ports: Set<number>;
+
+  /**
+   * @param id of the worker's configuration node
+   * @param listenAt an address and port of this machine, where the worker is this machine; else inside the SSH connection
+   */
+  constructor(id: string, source: HostSource, listenAt?: ListenAt) {
+    this.#id = id;
+    this.#source = source;
+    this.#listenAt = listenAt;
+    this.#ports = portsOf(id);
+  }
+
+  /** A guest is about to hang on this bridge. */
+  async use(bridge: string, signal: AbortSignal): Promise<void> {
+    if (this.#bridges.has(bridge)) return;
+    // First, so that a way that opens meanwhile knows it.
+    this.#bridges.add(bridge);
+    try {
+      for (const way of this.#ways) {
+        const place = way.place();
+        if (place) await addRules(place.host, this.#id, bridge, place.destination, signal);
+      }
+    } catch (error) {
+      this.#bridges.delete(bridge);
+      throw error;
+    }
+  }
+
+  async open(serve: ServeMetadata, signal: AbortSignal): Promise<MetadataLink> {
+    const options: WayOptions = {
+      serve,
+      opened: async (host, destination, within) => {
+        this.#ports.add(destination.port);
+        // What a controller that died or a connection that was lost left leads to where nobody listens.
+        await removeRules(host, this.#id, [...this.#ports], within);
+        for (const bridge of this.#bridges) await addRules(host, this.#id, bridge, destination, within);
+      },
+      closed: (port) => void this.#ports.delete(port),
+    };
+    const way = this.#listenAt
+      ? await openListener(this.#source, this.#listenAt, options, signal)
+      : await openTunnel(this.#source, options, signal);
+    this.#ways.add(way);
+    return {
+      close: async () => {
+        if (!this.#ways.delete(way)) return;
+        if (this.#ways.size === 0) this.#bridges.clear();
+        await way.close();
+        const within = AbortSignal.timeout(TIME);
+        await removeRules(await this.#source(within), this.#id, [...this.#ports], within);
+      },
+    };
+  }
+}

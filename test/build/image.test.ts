@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { ImageMaker, type ProvideOptions } from '../../lib/build/image.ts';
+import { MetadataLinks } from '../../lib/build/services.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { noImage } from '../../lib/errors/storage.ts';
+import { MetadataService } from '../../lib/metadata/service.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { READY } from '../../lib/ssh/script-programs.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import { imageFolder } from '../../lib/storage/directory.ts';
+import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
+
+const within = () => ({ signal: AbortSignal.timeout(10_000) });
+const owner = { build: 'b1', attempt: 1 };
+const base: ImageSpec = { name: 'base', key: 'k1', source: { kind: 'url', url: 'http://x/a.img' }, loginUser: 'root' };
+const making = { memory: 512, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 5_000 };
+const scripts = ['first', 'second'].map((name) => ({ name, user: '', interpreter: '', text: `say ${name}` }));
+const child: ImageSpec = {
+  name: 'child',
+  key: 'k2',
+  source: { kind: 'parent', parent: base, scripts, making },
+  loginUser: 'root',
+};
+
+let dir: string;
+let maker: ImageMaker;
+let metadata: MetadataService;
+/** What was done on the worker, in order. */
+let did: string[];
+let images: Set<string>;
+let worker: { -readonly [Key in keyof Worker]: Worker[Key] };
+/** What the next making of the base waits for. */
+let download: Promise<void>;
+let exitCode: number;
+
+/** A guest that runs nothing: a script says its own text. */
+function guestHost(): Host {
+  return {
+    label: 'guest',
+    gone: new AbortController().signal,
+    close: () => did.push('logout'),
+    async start(): ReturnType<Host['start']> {
+      const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+      const { promise: exit, resolve } = Promise.withResolvers<{ code: number }>();
+      stdin.once('data', (chunk: Buffer) => {
+        const text = chunk.toString().trim();
+        const seal = text.includes('/etc/machine-id');
+        did.push(seal ? 'seal' : text);
+        stderr.end(`${READY}\n`);
+        stdout.end(seal ? '' : `${text}\nthe end of ${text}\n`);
+        resolve({ code: seal ? 0 : exitCode });
+      });
+      return { stdin, stdout, stderr, exit, close: () => {} };
+    },
+  } as Partial<Host> as Host;
+}
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'recheck-image-'));
+  did = [];
+  images = new Set();
+  download = Promise.resolve();
+  exitCode = 0;
+  const note =
+    <T>(what: string, value: T) =>
+    async (): Promise<T> => {
+      did.push(what);
+      return value;
+    };
+  worker = {
+    id: 'w1',
+    label: 'worker w1',
+    storage: {
+      has: async (image: ImageSpec) => images.has(imageFolder(image)),
+      async make(image: ImageSpec, { onProgress }: ProvideOptions) {
+        did.push(`make ${image.name}`);
+        onProgress?.('50 %');
+        await download;
+        images.add(imageFolder(image));
+      },
+      async clone(image: ImageSpec, name: string) {
+        if (!images.has(imageFolder(image))) throw noImage(image.name);
+        return { name, path: `/ci/${name}`, disks: [] };
+      },
+      draft: async (image: ImageSpec) => ({ name: imageFolder(image), path: '/ci/draft', disks: [] }),
+      async adopt(image: ImageSpec) {
+        did.push('adopt');
+        images.add(imageFolder(image));
+      },
+      discard: note('discard', undefined),
+      collect: async (keep: ImageSpec[]) => keep.map(imageFolder),
+    },
+    hypervisor: {
+      boot: note('boot', { domain: 'd' }),
+      address: note('address', { host: '192.0.2.1', port: 22 }),
+      console: async () => Readable.from([Buffer.from('kernel: hello\n')]),
+      shutdown: note('shutdown', undefined),
+      stop: note('stop', undefined),
+    },
+    linkMetadata: async () => ({ close: note('unlink', undefined) }),
+    login: async () => guestHost(),
+  } as unknown as Worker;
+  metadata = new MetadataService();
+  maker = new ImageMaker({ metadata, links: new MetadataLinks(metadata), key: generateKeyPair('test') }, dir);
+});
+afterEach(async () => {
+  mock.timers.reset();
+  await maker.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+test('an image is made once for all who wait, and each hears how it goes', async () => {
+  const gate = Promise.withResolvers<void>();
+  download = gate.promise;
+  const heard: string[][] = [[], []];
+  const both = heard.map((texts, i) =>
+    maker.clone(worker, base, `c${i}`, owner, { ...within(), onProgress: (text) => texts.push(text) }),
+  );
+  const givesUp = new AbortController();
+  const third = maker.provide(worker, base, { signal: givesUp.signal });
+  while (maker.state(worker, base)?.state !== 'making' || did.length === 0) await new Promise(setImmediate);
+  givesUp.abort(new Error('superseded'));
+  await assert.rejects(third, /superseded/);
+  gate.resolve();
+  assert.deepEqual(
+    (await Promise.all(both)).map(({ name }) => name),
+    ['c0', 'c1'],
+  );
+  assert.deepEqual(did, ['make base']);
+  assert.deepEqual(heard, [['50 %'], ['50 %']]);
+  assert.equal(maker.state(worker, base), undefined);
+});
+
+test('an image of scripts is made in a guest of its parent, shut down and then kept', async () => {
+  const said: string[] = [];
+  await maker.provide(worker, child, { ...within(), onProgress: (text) => said.push(text) });
+  assert.deepEqual(did, [
+    'make base',
+    'stop',
+    'boot',
+    'address',
+    'say first',
+    'say second',
+    'seal',
+    'logout',
+    'shutdown',
+    'stop',
+    'adopt',
+    'stop',
+    'unlink',
+  ]);
+  assert.deepEqual(said, [
+    'base: 50 %',
+    'cloning',
+    'booting',
+    'waiting for SSH at 192.0.2.1',
+    'first (1 of 2)',
+    'second (2 of 2)',
+    'shutting down',
+    'keeping',
+  ]);
+  assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say second/);
+});
+
+test('a script that fails is named, nothing is kept, and the console has it all', async () => {
+  exitCode = 3;
+  await assert.rejects(maker.provide(worker, child, within()), (error) => {
+    assert(error instanceof CiError);
+    assert.match(
+      error.message,
+      /Image child: its script first ended with exit code 3, and said last: "the end of say first"/,
+    );
+    assert.equal(error.result, 'NODE_FAILURE');
+    return true;
+  });
+  assert(!did.includes('adopt') && !did.includes('say second'));
+  assert.deepEqual(did.slice(-4), ['logout', 'stop', 'unlink', 'discard']);
+  assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first[\s\S]*kernel: hello/);
+});
+
+test('one that failed is not tried again for half an hour, unless it is asked for', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  exitCode = 3;
+  await assert.rejects(maker.provide(worker, child, within()));
+  const before = did.length;
+  mock.timers.setTime(1_000_000 + 29 * 60_000);
+  await assert.rejects(maker.provide(worker, child, within()), /exit code 3.*It failed 29 min ago/s);
+  assert.equal(did.length, before);
+  assert.equal(maker.state(worker, child)?.state, 'failed');
+
+  maker.forget(worker, child);
+  await assert.rejects(maker.provide(worker, child, within()), /exit code 3/);
+  assert(did.length > before);
+  mock.timers.setTime(1_000_000 + 60 * 60_000);
+  exitCode = 0;
+  await maker.provide(worker, child, within());
+  assert(images.has('child@k2'));
+});
+
+test('a worker that was cut off does not count as a failure of the image', async () => {
+  worker.storage.draft = async () => {
+    throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost', transient: true });
+  };
+  await assert.rejects(maker.provide(worker, child, within()), /worker w1: lost/);
+  assert.equal(maker.state(worker, child), undefined);
+});
+
+test('a guest that dies before it lets anybody in ends the making at once', async () => {
+  worker.login = async () => {
+    throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off before its SSH was open.' });
+  };
+  await assert.rejects(maker.provide(worker, child, within()), /did not come up: Guest d powered off/);
+});
+
+test('what is set now, what is being made, and all that these are made of are kept', async () => {
+  const gate = Promise.withResolvers<void>();
+  download = gate.promise;
+  const other: ImageSpec = { ...base, name: 'other' };
+  const wait = maker.provide(worker, other, within());
+  while (!did.includes('make other')) await new Promise(setImmediate);
+  assert.deepEqual(await maker.collect(worker, [child], within()), ['child@k2', 'base@k1', 'other@k1']);
+  gate.resolve();
+  await wait;
+});

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DOMAIN_TEMPLATE, domainXml } from '../../lib/libvirt/domain-xml.ts';
+import { checkMac, freshMac, macOfTap, tapName } from '../../lib/libvirt/mac.ts';
+import { parseOwner } from '../../lib/libvirt/owner.ts';
+import type { GuestSpec } from '../../lib/worker/types.ts';
+
+const spec: GuestSpec = {
+  name: 'vm',
+  domain: 'recheck-b1-1-vm',
+  clone: {
+    name: 'recheck-b1-1-vm',
+    path: '/ci/recheck-b1-1-vm',
+    disks: [
+      { name: 'vda', path: '/ci/recheck-b1-1-vm/vda.qcow2', format: 'qcow2' },
+      { name: 'vdb', path: "/ci/<it's>&/vdb", format: 'raw' },
+    ],
+  },
+  memory: 2048,
+  vcpus: 2,
+  networks: [],
+  owner: { build: `a"<'&b`, attempt: 3 },
+};
+const interfaces = [
+  { mac: '52:54:00:aa:00:07', private: false, network: 'default' },
+  { mac: '52:54:00:aa:00:08', private: true, bridge: 'brci0' },
+];
+const facts = { type: 'qemu' as const, interfaces, console: '/ci/recheck-b1-1-vm/console.log' };
+
+test('a domain has what cloud images and quick boots need, and its owner can be read back', () => {
+  const xml = domainXml(DOMAIN_TEMPLATE, spec, facts);
+  for (const part of [
+    "<domain type='qemu'>",
+    "<memory unit='MiB'>2048</memory>",
+    '<vcpu>2</vcpu>',
+    "<entry name='product'>OpenStack Nova</entry>",
+    "<smbios mode='sysinfo'/>",
+    "<driver name='qemu' type='qcow2' cache='unsafe'/>",
+    "<source file='/ci/&lt;it&apos;s&gt;&amp;/vdb'/>",
+    "<target dev='vdb' bus='virtio'/>",
+    "<interface type='network'>",
+    "<source network='default'/>",
+    "<interface type='bridge'>",
+    "<source bridge='brci0'/>",
+    "<target dev='rk525400aa0007'/>",
+    "<rom enabled='no'/>",
+    "<source path='/ci/recheck-b1-1-vm/console.log'/>",
+    "<memballoon model='none'/>",
+    '<on_poweroff>destroy</on_poweroff>',
+  ]) {
+    assert.ok(xml.includes(part), `${part}\n${xml}`);
+  }
+  assert.ok(!xml.includes('<cpu'), 'emulation boots faster without');
+  assert.deepEqual(parseOwner(xml), spec.owner);
+  assert.match(domainXml(DOMAIN_TEMPLATE, spec, { ...facts, type: 'kvm' }), /<cpu mode='host-passthrough'\/>/);
+});
+
+test('a template that would lose the guest, or could be broken out of, is refused', () => {
+  const refuse = (template: string, code: string) => assert.throws(() => domainXml(template, spec, facts), { code });
+  refuse(DOMAIN_TEMPLATE.replace('{{name}}', 'fixed'), 'libvirt/template');
+  refuse(DOMAIN_TEMPLATE.replace(/<metadata>[\s\S]*<\/metadata>/, ''), 'libvirt/template');
+  refuse(DOMAIN_TEMPLATE.replace('{{name}}', '{{{name}}}'), 'template/unescaped');
+  assert.throws(() => domainXml(DOMAIN_TEMPLATE, { ...spec, clone: { ...spec.clone, disks: [] } }, facts), {
+    code: 'libvirt/no-disk',
+  });
+});
+
+test('MACs: fresh ones differ, a port’s name leads back to its MAC, a group’s is refused', () => {
+  const macs = new Set(Array.from({ length: 50 }, freshMac));
+  assert.ok(macs.size > 45);
+  for (const mac of macs) assert.equal(checkMac(mac), mac);
+  assert.equal(macOfTap(tapName('52:54:00:aa:00:07')), '52:54:00:aa:00:07');
+  assert.equal(macOfTap('vnet3'), undefined);
+  assert.ok(tapName('52:54:00:aa:00:07').length <= 15);
+  for (const bad of ['', '52:54:00:aa:00', '53:54:00:aa:00:07', '52:54:00:aa:00:0g', '52:54:00:aa:00:07 x']) {
+    assert.throws(() => checkMac(bad), { code: 'libvirt/mac' });
+  }
+});
+
+test('an owner is read only where it is whole', () => {
+  assert.deepEqual(parseOwner("<owner xmlns='u' build='b1' attempt='2'/>"), { build: 'b1', attempt: 2 });
+  assert.equal(parseOwner('<owner build="b1" attempt="x"/>'), undefined);
+  assert.equal(parseOwner('<owner attempt="1"/>'), undefined);
+  assert.equal(parseOwner(''), undefined);
+});

@@ -1,0 +1,12 @@
+import type { Host, RunResult } from '../../lib/ssh/types.ts';
+
+/** A host whose commands are answered by a function: what virsh and the programs would have said. */
+export function scriptedHost(answer: (argv: readonly string[]) => Partial<RunResult>): Host {
+  return {
+    label: 'worker host-a',
+    gone: new AbortController().signal,
+    async run(argv: readonly string[]) {
+      return { code: 0, stdout: '', stderr: '', ...answer(argv) };
+    },
+  } as unknown as Host;
+}

@@ -1,0 +1,67 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A web server with one file, and its moods. */
+export interface ImageServer {
+  url: string;
+  /** The `Range` of each request for the file; undefined where it asked for all. */
+  ranges: (string | undefined)[];
+  /** Bytes after which the next answers break off; one is used up by each. */
+  breaks: number[];
+  /** Sends this many bytes and then nothing more, for ever. */
+  stallAt: number | undefined;
+  /** Answers with this status and no file. */
+  status: number | undefined;
+  etag: string;
+  content: Buffer;
+  close(): Promise<void>;
+}
+
+export async function openImageServer(content: Buffer): Promise<ImageServer> {
+  const web: ImageServer = {
+    url: '',
+    ranges: [],
+    breaks: [],
+    stallAt: undefined,
+    status: undefined,
+    etag: '"1"',
+    content,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+  const server = createServer((request, response) => {
+    web.ranges.push(request.headers.range);
+    if (web.status !== undefined) {
+      response.writeHead(web.status).end('no');
+      return;
+    }
+    const start = startOf(request, web.etag);
+    const body = web.content.subarray(start);
+    const { length } = web.content;
+    response.writeHead(start > 0 ? 206 : 200, {
+      'content-length': body.length,
+      etag: web.etag,
+      ...(start > 0 ? { 'content-range': `bytes ${start}-${length - 1}/${length}` } : {}),
+    });
+    if (web.stallAt !== undefined) {
+      response.write(body.subarray(0, web.stallAt));
+      return;
+    }
+    const end = web.breaks.shift();
+    if (end === undefined) response.end(body);
+    else response.write(body.subarray(0, Math.max(0, end - start)), () => response.socket?.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  web.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/base.img`;
+  return web;
+}
+
+function startOf({ headers }: IncomingMessage, etag: string): number {
+  const [, from] = /^bytes=(\d+)-$/.exec(headers.range ?? '') ?? [];
+  const same = headers['if-range'] === undefined || headers['if-range'] === etag;
+  return same ? Number(from ?? 0) : 0;
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { promisify } from 'node:util';
+import { until } from '../support/until.ts';
+import { inSandbox, inventory } from './support.ts';
+import { boot, end, openWorld, prepare, script, type World } from './world.ts';
+
+const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' });
+
+/** A request from the worker itself; the servers are in this process, so it must not be waited for synchronously. */
+const curl = async (...args: string[]): Promise<string> =>
+  (await promisify(execFile)('curl', ['-s', '-m', '5', ...args])).stdout;
+
+/** A request as a guest makes it: status line and body. */
+const ask = (url: string, wait = 5): string => {
+  const [, host, port = '80', path] = /^http:\/\/([^:/]+)(?::(\d+))?(.*)$/.exec(url)!;
+  return `timeout ${wait} bash -c 'exec 3<>/dev/tcp/${host}/${port} && printf "GET ${path} HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3' 2>&1`;
+};
+/** Free in the sandbox, where nothing else listens. */
+const PORT = 18775;
+const OWN_NAME = 'http://169.254.169.254/latest/meta-data/local-hostname';
+
+inSandbox(import.meta.url, { limit: 240_000, disks: ['tiny'] }, () => {
+  let world: World;
+  let before_: ReturnType<typeof inventory>;
+  before(async () => {
+    world = await openWorld();
+    // Somebody else's, to be found as they were.
+    sh('iptables -w -t nat -A PREROUTING -i virbr0 -p tcp --dport 8443 -j REDIRECT --to-ports 9443');
+    sh('iptables -w -t raw -A PREROUTING -i lo -p udp --dport 9 -j DROP');
+  });
+  after(() => world.close());
+  beforeEach(() => {
+    before_ = inventory();
+  });
+  afterEach(() => assert.deepEqual(inventory(), before_, 'nothing is left behind, and all is as it was'));
+
+  test('a guest sees its own metadata and no other’s, and nothing of the worker’s loopback', async () => {
+    const secret = createServer((_request, response) => response.end('worker secret'));
+    await new Promise<void>((resolve) => secret.listen(0, '127.0.0.1', resolve));
+    const { port } = secret.address() as AddressInfo;
+    const link = await world.openLink();
+    const [mine, other] = await Promise.all(['mine', 'other'].map((name) => prepare(world, { build: 'm1', name })));
+    const [host, otherHost] = await Promise.all([boot(world, mine!), boot(world, other!)]);
+
+    assert.match((await script(host, ask(OWN_NAME))).output, /200 OK[\s\S]*\r\n\r\nmine$/);
+    // The service answers on the worker itself; a guest gets no answer there, by whatever way it goes.
+    assert.match(await curl(`http://127.0.0.1:${port}/`), /worker secret/);
+    const metadataPort = /--to-destination 127\.0\.0\.1:(\d+)/.exec(sh('iptables -w -t nat -S PREROUTING'))![1];
+    // Its own loopback out of the way, 127.0.0.0/8 leads to the worker.
+    await script(
+      host,
+      `echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet
+ip addr flush dev lo; ip route flush table local 127.0.0.0/8
+ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src ${world.worker.hypervisor.addressOf(mine!.domain)}`,
+    );
+    const knock = async (target: string) => (await script(host, `${ask(`http://${target}/`, 3)}; echo done`)).output;
+    for (const target of [`127.0.0.1:${port}`, `127.0.0.1:${metadataPort}`]) {
+      const said = await knock(target);
+      assert.doesNotMatch(said, /worker secret|HTTP\/1/, said);
+    }
+    const drops = sh('iptables -w -t raw -nvxL PREROUTING');
+    assert.match(
+      drops,
+      /^\s+[1-9]\d*\s+\d+ DROP .*virbr0.*127\.0\.0\.0\/8/m,
+      `packets came as far as the wall: ${drops}`,
+    );
+    // That it is the wall which holds them: without it they are let in.
+    const wall = sh('iptables -w -t raw -S PREROUTING | grep recheck | cut -c 4-').trim();
+    sh(`iptables -w -t raw -D ${wall}`);
+    assert.match(await knock(`127.0.0.1:${port}`), /worker secret/);
+    sh(`iptables -w -t raw -I ${wall}`);
+
+    // It takes the other's address, and even its MAC: the port of the bridge tells who asks.
+    const address = world.worker.hypervisor.addressOf(other!.domain)!;
+    const stolen = await script(
+      host,
+      `ip addr add ${address}/24 dev eth0; ip route replace 169.254.169.254 via 192.168.122.1 dev eth0 src ${address}
+arping -A -c 2 -I eth0 ${address} >/dev/null 2>&1 || ping -c 1 -W 1 -I ${address} 192.168.122.1 >/dev/null
+for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0; ip route del 169.254.169.254`,
+    );
+    assert.doesNotMatch(stolen.output, /\r\n\r\nother/, stolen.output);
+
+    // From the worker itself, and from nobody's address: 404.
+    assert.match(await curl('-i', `http://127.0.0.1:${metadataPort}/latest/meta-data/local-hostname`), /404/);
+    // Its own private key is not served any more once the document without it is put.
+    world.metadata.drop(world.worker.id, mine!.domain);
+    assert.match((await script(host, ask(OWN_NAME))).output, /404 Not Found/);
+
+    await end(world, mine!, host);
+    await end(world, other!, otherHost);
+    await link.close();
+    secret.closeAllConnections();
+    await new Promise((resolve) => secret.close(resolve));
+  });
+
+  test('rules and sysctl of a controller that died are swept, with the value from before it', async () => {
+    sh('echo 0 > /proc/sys/net/ipv4/conf/virbr0/route_localnet');
+    const before = inventory();
+    const dead = world.again();
+    const lost = await dead.linkMetadata(() => {}, { signal: AbortSignal.timeout(10_000) });
+    const guest = await prepare(world, { build: 'm2' });
+    await dead.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+    const rules = sh('iptables -w -t nat -S | grep recheck; iptables -w -t raw -S | grep recheck').trim().split('\n');
+    await lost.close();
+    await end(world, guest);
+    assert.deepEqual(inventory(), before);
+    // As kill -9 would have left them.
+    for (const [table, rule] of [
+      ['nat', rules[0]!],
+      ['raw', rules[1]!],
+    ])
+      sh(`iptables -w -t ${table} ${rule}`);
+    sh('echo 1 > /proc/sys/net/ipv4/conf/virbr0/route_localnet');
+    const link = await world.openLink();
+    await link.close();
+    assert.deepEqual(inventory(), before);
+  });
+
+  test('two ways at once, as after a redeploy: the rules stay until the last one closes', async () => {
+    const first = await world.openLink();
+    const next = world.again();
+    const second = await world.openLink(next);
+    const guest = await prepare(world, { build: 'm3' });
+    const host = await boot(world, guest);
+    await first.close();
+    // Asked by the second worker object's way, which did not boot this guest.
+    const signal = AbortSignal.timeout(10_000);
+    assert.equal(
+      await next.hypervisor.domainAt(world.worker.hypervisor.addressOf(guest.domain)!, { signal }),
+      guest.domain,
+    );
+    await end(world, guest, host);
+    await second.close();
+  });
+
+  test('the worker’s sshd restarts: the way is opened again, and a guest boots through it', async () => {
+    const link = await world.openLink();
+    const first = await prepare(world, { build: 'm4' });
+    const host = await boot(world, first);
+    await world.sshd.stop();
+    await until('the guest is lost', () => host.gone.aborted);
+    await world.sshd.start();
+    await end(world, first);
+    const second = await prepare(world, { build: 'm5' });
+    const again = await boot(world, second);
+    assert.match((await script(again, ask(OWN_NAME))).output, /\r\n\r\nvm$/);
+    await end(world, second, again);
+    await link.close();
+  });
+
+  test('another rule for 169.254.169.254 is named in place of a guest that waits for ever', async () => {
+    const rule = 'PREROUTING -i virbr0 -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-destination 192.0.2.1:80';
+    sh(`iptables -w -t nat -A ${rule}`);
+    const link = await world.openLink();
+    const guest = await prepare(world, { build: 'm6' });
+    await assert.rejects(world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) }), {
+      code: 'worker/metadata-taken',
+      message: /192\.0\.2\.1:80/,
+    });
+    await end(world, guest);
+    await link.close();
+    sh(`iptables -w -t nat -D ${rule}`);
+  });
+
+  for (const address of ['0.0.0.0', '192.168.122.1', '127.0.0.1']) {
+    test(`the other way: the metadata server listens on ${address}`, async () => {
+      const worker = world.again({ id: 'listens', listenAt: { address, port: PORT }, isHere: true });
+      const here: World = { ...world, worker };
+      const link = await world.openLink(worker);
+      const guest = await prepare(here, { build: `way${address.replaceAll('.', '')}` });
+      if (address === '127.0.0.1') {
+        // A web server of the operator stands before it, and tells who asks. Guests reach it by means of its own.
+        await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+        const { host: from } = await worker.hypervisor.address(guest.domain, { signal: AbortSignal.timeout(60_000) });
+        const url = `http://127.0.0.1:${PORT}/latest/meta-data/local-hostname`;
+        assert.equal(await curl('-H', `X-Real-IP: ${from}`, url), 'vm');
+        assert.match(await curl('-i', '-H', 'X-Real-IP: 192.168.122.250', url), /404/);
+        assert.match(await curl('-i', url), /404/);
+        await end(here, guest);
+      } else {
+        const host = await boot(here, guest);
+        // What a guest says of itself is not believed.
+        const forged = `timeout 5 bash -c 'exec 3<>/dev/tcp/169.254.169.254/80 && printf "GET /latest/meta-data/local-hostname HTTP/1.0\\r\\nX-Real-IP: 192.168.122.1\\r\\n\\r\\n" >&3 && cat <&3'`;
+        assert.match((await script(host, forged)).output, /\r\n\r\nvm$/);
+        await end(here, guest, host);
+      }
+      await link.close();
+    });
+  }
+});

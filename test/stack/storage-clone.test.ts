@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { hostStorage } from '../../lib/storage/host-storage.ts';
+import type { ImageSpec, Storage } from '../../lib/worker/types.ts';
+import { openPlace, type Place } from './storage-place.ts';
+
+const within = () => ({ signal: AbortSignal.timeout(60_000) });
+const owner = { build: 'b1', attempt: 1 };
+const making = { memory: 256, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 60_000 };
+
+const code = (wanted: string) => (error: unknown) => {
+  assert(error instanceof CiError, String(error));
+  assert.equal(error.code, wanted, error.message);
+  return true;
+};
+
+for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
+  describe(`storage ${kind}`, () => {
+    let place: Place;
+    let storage: Storage;
+    let base: ImageSpec;
+    let child: ImageSpec;
+
+    before(async () => {
+      place = await openPlace(kind);
+      storage = hostStorage({ kind, place: place.place, host: async () => place.host });
+      const source = `${place.root}-source`;
+      await place.sh(`mkdir '${source}'
+        qemu-img create -q -f qcow2 '${source}/vda.qcow2' 1G
+        qemu-io -f qcow2 -c 'write -q -P 1 0 1M' '${source}/vda.qcow2'
+        truncate -s 1M '${source}/vdb.raw'; echo notes >'${source}/notes.txt'`);
+      base = { name: 'base', key: 'k1', source: { kind: 'directory', path: source }, loginUser: 'root' };
+      child = {
+        name: 'child',
+        key: 'k2',
+        source: { kind: 'parent', parent: base, scripts: [], making },
+        loginUser: 'root',
+      };
+    });
+    after(() => place.close());
+
+    const pattern = async (disk: string) =>
+      place.sh(
+        `for p in 1 2 3; do qemu-io -r -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
+      );
+
+    test('an image is made once; its clones are disks that do not touch it', async () => {
+      assert.equal(await storage.has(base, within()), false);
+      await assert.rejects(storage.clone(base, 'early', owner, within()), code('storage/no-image'));
+      await Promise.all([storage.make(base, within()), storage.make(base, within())]);
+      assert.equal(await storage.has(base, within()), true);
+      assert.equal(await place.sh(`ls '${place.root}/base@k1'`), 'vda.qcow2\nvdb.raw');
+
+      const clone = await storage.clone(base, 'c1', owner, within());
+      assert.equal(clone.path, `${place.root}/c1`);
+      assert.deepEqual(
+        clone.disks.map(({ name }) => name),
+        ['vda', 'vdb'],
+      );
+      const disk = clone.disks[0]!;
+      assert.equal(disk.format, 'qcow2');
+      assert.equal(await pattern(disk.path), '1');
+      await place.sh(`qemu-io -f qcow2 -c 'write -q -P 2 0 1M' '${disk.path}'`);
+      assert.equal(await pattern(`${place.root}/base@k1/vda.qcow2`), '1');
+
+      // The same call again gives the same clone, as it is.
+      assert.deepEqual(await storage.clone(base, 'c1', owner, within()), clone);
+      assert.equal(await pattern(disk.path), '2');
+      await assert.rejects(
+        storage.clone(base, 'c1', { build: 'b2', attempt: 1 }, within()),
+        code('storage/foreign-clone'),
+      );
+      assert.deepEqual(await storage.list(within()), [{ name: 'c1', owner }]);
+      await storage.remove('c1', within());
+      await storage.remove('c1', within());
+      assert.deepEqual(await storage.list(within()), []);
+      assert.equal(await place.sh(`ls '${place.root}'`), 'base@k1');
+    });
+
+    test('what is there by hand is neither taken nor removed', async () => {
+      await place.sh(kind === 'zfs' ? `zfs create '${place.place}/mine'` : `mkdir '${place.root}/mine'`);
+      await assert.rejects(storage.clone(base, 'mine', owner, within()), code('storage/name-taken'));
+      await storage.remove('mine', within());
+      assert.equal(await place.sh(`ls -d '${place.root}/mine'`), `${place.root}/mine`);
+      await place.sh(
+        kind === 'zfs' ? `until zfs destroy '${place.place}/mine'; do sleep 0.2; done` : `rmdir '${place.root}/mine'`,
+      );
+    });
+
+    test('a clone whose making was cut short is listed, made whole by the same build, and removed', async () => {
+      const record = JSON.stringify({ ...owner, image: 'base@k1' });
+      await place.sh(`printf '%s\\n' '${record}' >'${place.root}/.recheck/cut'`);
+      assert.deepEqual(await storage.list(within()), [{ name: 'cut', owner }]);
+      assert.equal((await storage.clone(base, 'cut', owner, within())).disks.length, 2);
+      await storage.remove('cut', within());
+      await place.sh(`printf '%s\\n' '${record}' >'${place.root}/.recheck/cut'`);
+      await storage.remove('cut', within());
+      assert.deepEqual(await storage.list(within()), []);
+    });
+
+    test('a draft is a clone of the parent that nobody sees before it is adopted', async () => {
+      const first = await storage.draft(child, within());
+      await place.sh(
+        `qemu-io -f qcow2 -c 'write -q -P 3 0 1M' '${first.disks[0]!.path}'; echo x >'${first.path}/console.log'`,
+      );
+      assert.equal(await storage.has(child, within()), false);
+      await assert.rejects(storage.clone(child, 'c2', owner, within()), code('storage/no-image'));
+
+      // Another try starts from the parent again.
+      const draft = await storage.draft(child, within());
+      assert.equal(await pattern(draft.disks[0]!.path), '1');
+      await place.sh(
+        `qemu-io -f qcow2 -c 'write -q -P 2 0 1M' '${draft.disks[0]!.path}'; echo x >'${draft.path}/console.log'`,
+      );
+      await storage.adopt(child, within());
+      assert.equal(await storage.has(child, within()), true);
+      const { disks } = await storage.clone(child, 'c2', owner, within());
+      assert.equal(await pattern(disks[0]!.path), '2');
+      assert.equal(await place.sh(`ls '${place.root}/child@k2'`), await place.sh(`ls '${place.root}/c2'`));
+      assert.doesNotMatch(await place.sh(`ls '${place.root}/child@k2'`), /console/);
+      assert.equal(await pattern(`${place.root}/base@k1/vda.qcow2`), '1');
+      await storage.discard(child, within());
+      assert.equal(await storage.has(child, within()), true);
+    });
+
+    test('what nothing uses is collected, what a clone or a kept image is made of is not', async () => {
+      const half = { ...child, key: 'half' };
+      await storage.draft(half, within());
+      assert.deepEqual(await storage.collect([], within()), []);
+      const again = hostStorage({ kind, place: place.place, host: async () => place.host });
+      assert.deepEqual(await again.collect([child], within()), ['child@half']);
+      assert.deepEqual(await again.collect([], within()), []);
+      await storage.remove('c2', within());
+      assert.deepEqual(await again.collect([child], within()), []);
+      assert.deepEqual(await again.collect([base], within()), ['child@k2']);
+      assert.equal(await storage.has(base, within()), true);
+    });
+
+    test('an image deleted by hand is missing, and made again', async () => {
+      await place.sh(
+        kind === 'btrfs'
+          ? `btrfs subvolume delete '${place.root}/base@k1'`
+          : kind === 'zfs'
+            ? `zfs destroy -r '${place.place}/base:k1'`
+            : `rm -r '${place.root}/base@k1'`,
+      );
+      assert.equal(await storage.has(base, within()), false);
+      await assert.rejects(storage.clone(base, 'c3', owner, within()), code('storage/no-image'));
+      await assert.rejects(storage.draft(child, within()), code('storage/no-image'));
+      await storage.make(base, within());
+      assert.equal(await storage.has(base, within()), true);
+    });
+
+    test('a full disk is told as such', async () => {
+      await place.sh(
+        `truncate -s 0 '${place.root}/fill'; dd if=/dev/urandom of='${place.root}/fill' bs=1M 2>/dev/null || :; sync`,
+      );
+      const many = async () => {
+        for (let n = 0; n < 2000; n += 1) await storage.clone(base, `full${n}`, owner, within());
+      };
+      try {
+        // Snapshots take so little that they may fit; a copy of data does not.
+        const source = { kind: 'directory' as const, path: `${place.root}-big` };
+        await place.sh(
+          `mkdir '${source.path}'; dd if=/dev/urandom of='${source.path}/vda.raw' bs=1M count=80 2>/dev/null`,
+        );
+        const big = { ...base, name: 'big', source };
+        await assert.rejects(storage.make(big, within()), (error: unknown) => {
+          assert(error instanceof CiError);
+          assert.equal(error.result, 'DISK_FULL', error.message);
+          return true;
+        });
+        if (kind === 'directory')
+          await assert.rejects(many(), (error: unknown) => (error as CiError).result === 'DISK_FULL');
+      } finally {
+        await place.sh(`rm '${place.root}/fill'`);
+      }
+    });
+  });
+}
+
+test('what is missing on the worker is said with what mends it', async () => {
+  const place = await openPlace('directory');
+  try {
+    const host = async () => place.host;
+    const missing = hostStorage({ kind: 'btrfs', place: '/nowhere/ci', host });
+    await assert.rejects(missing.list(within()), /btrfs subvolume create \/nowhere\/ci/);
+    const base: ImageSpec = { name: 'b', key: 'k', source: { kind: 'directory', path: '/' }, loginUser: 'root' };
+    const wrong = hostStorage({ kind: 'btrfs', place: place.place, host });
+    await assert.rejects(wrong.make(base, within()), code('storage/wrong-file-system'));
+    await assert.rejects(hostStorage({ kind: 'zfs', place: 'no/pool', host }).list(within()), code('storage/no-place'));
+    assert.throws(() => hostStorage({ kind: 'btrfs', place: '../x', host }), code('storage/bad-place'));
+  } finally {
+    await place.close();
+  }
+});

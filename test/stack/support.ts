@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPTS = join(import.meta.dirname, '../../scripts/real-stack');
+
+/** Where the machine room of this process is (scripts/real-stack/sandbox.sh); undefined outside of one. */
+export const stackFolder: string | undefined = process.env['STACK'];
+
+/**
+ * Defines a file's tests where the file runs inside the sandbox; outside, defines one test that runs the file in a
+ * sandbox of its own. So each file can be run as any other.
+ *
+ * @param settings milliseconds for the whole file, and guests' disks to be built first: inside there is no network
+ */
+export function inSandbox(
+  url: string,
+  { limit, disks }: { limit: number; disks: Parameters<typeof guestDisk>[0][] },
+  define: () => void,
+): void {
+  if (stackFolder !== undefined) {
+    define();
+    return;
+  }
+  const file = fileURLToPath(url);
+  test(`${basename(file)} in the sandbox`, { timeout: limit }, async (t) => {
+    for (const kind of disks) guestDisk(kind);
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const argv = [process.execPath, '--test', '--test-force-exit', '--test-reporter=spec', file];
+    const child = spawn(join(SCRIPTS, 'sandbox.sh'), argv, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    // The whole room goes with it.
+    t.after(() => child.kill('SIGKILL'));
+    child.stdout.pipe(process.stderr);
+    const [code] = (await once(child, 'exit')) as [number | null];
+    assert.equal(code, 0, 'the tests in the sandbox passed');
+  });
+}
+
+/** Starts or stops the sandbox's libvirtd; guests go on without it. */
+export const libvirtd = (what: 'start' | 'stop'): void => {
+  execFileSync(join(SCRIPTS, 'libvirtd.sh'), [what], { stdio: 'inherit' });
+};
+
+/** A guest's disk, built by our own scripts where they changed since the last time. @returns its file */
+export function guestDisk(kind: 'tiny' | 'debian'): string {
+  const builder = join(SCRIPTS, `${kind}-guest.sh`);
+  const hash = createHash('sha256');
+  for (const file of [builder, join(SCRIPTS, 'make-disk.sh'), join(SCRIPTS, 'make-initrd.sh'), ...tinyFiles(kind)]) {
+    hash.update(readFileSync(file));
+  }
+  const folder = join(tmpdir(), 'recheck-guests');
+  const disk = join(folder, `${kind}-${hash.digest('hex').slice(0, 12)}.qcow2`);
+  if (!existsSync(disk)) {
+    mkdirSync(folder, { recursive: true });
+    execFileSync(builder, [disk], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+  return disk;
+}
+
+function tinyFiles(kind: 'tiny' | 'debian'): string[] {
+  if (kind !== 'tiny') return [];
+  const folder = join(SCRIPTS, 'tiny-guest');
+  return readdirSync(folder)
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+const shell = (command: string): string[] =>
+  execFileSync('sh', ['-c', command], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
+
+/** What a build can leave behind on a worker: compared before and after, line by line. */
+export function inventory(): Record<string, string[]> {
+  const folder = join(stackFolder!, 'ci');
+  return {
+    domains: shell('virsh -q list --all --name').sort(),
+    links: shell('ls /sys/class/net').sort(),
+    rules: ['raw', 'nat', 'filter', 'mangle'].flatMap((table) => shell(`iptables -w -t ${table} -S`)),
+    sysctls: shell('grep -r . /proc/sys/net/ipv4/conf/*/route_localnet').sort(),
+    subvolumes: shell(`btrfs subvolume list ${folder} | sed 's/.* path //'`).sort(),
+    listeners: shell("ss -Hltn | awk '{print $4}'").sort(),
+    // Processes that are no kernel's, no helper's and no connection's of ours.
+    processes: shell("ps -eo comm= | grep -E '^(qemu|virsh|sleep|timeout|tail|cat)' || :").sort(),
+  };
+}

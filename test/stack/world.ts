@@ -1,0 +1,172 @@
+import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { buildDocument } from '../../lib/metadata/document.ts';
+import { withHostKey } from '../../lib/metadata/multipart.ts';
+import { MetadataService } from '../../lib/metadata/service.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { LinkPool } from '../../lib/ssh/link-pool.ts';
+import { runScript } from '../../lib/ssh/script.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import { hostStorage } from '../../lib/storage/host-storage.ts';
+import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/worker/libvirt.ts';
+import type { Clone, GuestSpec, ImageSpec, MetadataLink, Network, Owner } from '../../lib/worker/types.ts';
+import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
+import { guestDisk, stackFolder } from './support.ts';
+
+/** Milliseconds that a tiny guest has from its start to a login. */
+export const BOOT_TIME = 60_000;
+
+export const NETWORK: Network = { source: 'default' };
+
+/** A worker of the sandbox, reached as root by a real sshd, with btrfs and the tiny guest's image. */
+export interface World {
+  worker: LibvirtWorker;
+  sshd: OpenSsh;
+  image: ImageSpec;
+  metadata: MetadataService;
+  /** The controller's key pair. */
+  key: { privateKey: string; publicKey: string };
+  /** Another worker object for the same machine, as a redeploy makes one. */
+  again(options?: Partial<LibvirtWorkerOptions>): LibvirtWorker;
+  openLink(worker?: LibvirtWorker): Promise<MetadataLink>;
+  close(): Promise<void>;
+}
+
+export async function openWorld(options: Partial<LibvirtWorkerOptions> = {}): Promise<World> {
+  const sshd = await startOpenSsh();
+  const pool = new LinkPool({ knownHosts: new KnownHosts(join(sshd.dir, 'workers.json')) });
+  const link = pool.acquire({ ...sshd.target, label: 'worker host-a' });
+  const source = (signal: AbortSignal): Promise<Host> => link.host(signal);
+  const place = mkdtempSync(join(stackFolder!, 'ci', 'store-'));
+  const files = mkdtempSync(join(stackFolder!, 'image-'));
+  copyFileSync(guestDisk('tiny'), join(files, 'vda.qcow2'));
+  const image: ImageSpec = {
+    name: 'tiny',
+    key: 'k1',
+    source: { kind: 'directory', path: files },
+    loginUser: 'root',
+  };
+  const storage = hostStorage({ kind: 'btrfs', place, host: source });
+  const metadata = new MetadataService();
+  const again = (more: Partial<LibvirtWorkerOptions> = {}): LibvirtWorker => {
+    mkdirSync(join(sshd.dir, 'guests'), { recursive: true });
+    return libvirtWorker({
+      id: 'a1b2c3d4',
+      label: 'worker host-a',
+      slots: 2,
+      source,
+      storage,
+      type: 'qemu',
+      knownHosts: new KnownHosts(join(sshd.dir, 'guests', 'host-a.json')),
+      ...options,
+      ...more,
+    });
+  };
+  const worker = again();
+  await storage.make(image, { signal: AbortSignal.timeout(30_000) });
+  return {
+    worker,
+    sshd,
+    image,
+    metadata,
+    key: generateKeyPair('controller'),
+    again,
+    openLink: (of = worker) => of.linkMetadata(metadata.serverFor(of), { signal: AbortSignal.timeout(10_000) }),
+    async close() {
+      link.release();
+      pool.close();
+      await sshd.remove();
+    },
+  };
+}
+
+/** A guest of a world. */
+export interface TestGuest {
+  domain: string;
+  owner: Owner;
+  clone: Clone;
+  spec: GuestSpec;
+  hostKey: { privateKey: string; publicKey: string };
+}
+
+/** Clones a guest's disk and puts its metadata. */
+export async function prepare(
+  { worker, image, metadata, key }: World,
+  settings: { build: string; name?: string; networks?: Network[]; userData?: string },
+): Promise<TestGuest> {
+  const { build, name = 'vm', networks = [NETWORK], userData = '' } = settings;
+  const owner = { build, attempt: 1 };
+  const domain = `recheck-${build}-1-${name}`;
+  const clone = await worker.storage.clone(image, domain, owner, { signal: AbortSignal.timeout(20_000) });
+  const hostKey = generateKeyPair(domain);
+  const document = buildDocument(
+    { hostname: name, userData, authorizedKeys: '', controllerKey: key.publicKey },
+    {},
+    domain,
+  );
+  metadata.put(worker.id, domain, withHostKey(document, hostKey));
+  return { domain, owner, clone, hostKey, spec: { name, domain, clone, memory: 192, vcpus: 1, networks, owner } };
+}
+
+/** Waits until a guest lets the controller in, its host key verified. */
+export async function logIn({ worker, key }: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
+  const signal = AbortSignal.timeout(limit);
+  const address = await worker.hypervisor.address(guest.domain, { signal });
+  for (let last: unknown; ; ) {
+    try {
+      const login = { ...address, user: 'root', privateKey: key.privateKey, hostKey: guest.hostKey.publicKey };
+      return await worker.login(login, { signal });
+    } catch (error) {
+      if (signal.aborted) throw new Error(`no login: ${last}\n${await consoleOf(worker, guest)}`);
+      if (error instanceof CiError && error.code === 'worker/guest-died') throw error;
+      last = error;
+      await sleep(200);
+    }
+  }
+}
+
+/** Boots a guest and logs in to it. */
+export async function boot(world: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
+  await world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+  return logIn(world, guest, limit);
+}
+
+/** Ends a guest in the order in which nothing is left. */
+export async function end(world: World, guest: TestGuest, host?: Host): Promise<void> {
+  const options = { signal: AbortSignal.timeout(30_000) };
+  host?.close();
+  await world.worker.hypervisor.stop(guest.domain, options);
+  await world.worker.storage.remove(guest.domain, options);
+  world.metadata.drop(world.worker.id, guest.domain);
+}
+
+/** Runs a script in a guest and gives its exit code and what it wrote. */
+export async function script(host: Host, text: string, limit = 30_000): Promise<{ code?: number; output: string }> {
+  let output = '';
+  const result = await runScript(
+    host,
+    { text, interpreter: '/bin/bash', env: {}, timeout: limit },
+    {
+      signal: AbortSignal.timeout(limit + 20_000),
+      onOutput: (chunk) => {
+        output += chunk;
+      },
+    },
+  );
+  return { code: result.code, output };
+}
+
+export async function consoleOf(worker: LibvirtWorker, { domain }: TestGuest): Promise<string> {
+  const stream = await worker.hypervisor.console(domain, { signal: AbortSignal.timeout(5_000) });
+  return stream ? textOf(stream) : '';
+}
+
+export async function textOf(stream: Readable): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += chunk;
+  return text;
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { withKey } from '../../lib/storage/image-key.ts';
+import type { ImageMaking, ImageScript, ImageSource } from '../../lib/worker/types.ts';
+
+const DAY = 86_400_000;
+const making: ImageMaking = { memory: 512, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 1 };
+const script: ImageScript = { name: 'init', user: '', interpreter: '', text: 'true\n' };
+
+const url = (more: Partial<Extract<ImageSource, { kind: 'url' }>> = {}) => ({
+  name: 'base',
+  loginUser: 'root',
+  source: { kind: 'url' as const, url: 'https://example.com/a.img', ...more },
+});
+const child = (base: ReturnType<typeof url>, scripts = [script], under = making, now = 0) =>
+  withKey(
+    {
+      name: 'child',
+      loginUser: 'root',
+      source: { kind: 'parent', parent: { ...base, key: '' }, scripts, making: under },
+    },
+    now,
+  );
+
+test('what changes the disk changes the key, what does not leaves it', () => {
+  const key = withKey(url(), 0).key;
+  assert.match(key, /^[0-9a-f]{12}$/);
+  assert.equal(withKey({ ...url(), name: 'other' }, DAY * 400).key, key);
+  assert.equal(withKey(url({ sha256: ' AB ' }), 0).key, withKey(url({ sha256: 'ab' }), 0).key);
+  for (const other of [url({ url: 'https://example.com/b.img' }), url({ sha256: 'ab' }), url({ diskSize: 10 })]) {
+    assert.notEqual(withKey(other, 0).key, key);
+  }
+});
+
+test('an image made of another has another key when that one changes, a script does, or its user', () => {
+  const key = child(url()).key;
+  assert.equal(child(url(), [{ ...script, name: 'renamed' }], { ...making, memory: 4096, timeout: 9 }).key, key);
+  assert.equal(child(url(), [{ ...script, user: 'root' }]).key, key);
+  const others = [
+    child(url({ diskSize: 10 })),
+    child(url(), [{ ...script, text: 'false\n' }]),
+    child(url(), [{ ...script, user: 'ann' }]),
+    child(url(), [script, script]),
+    child(url(), [script], { ...making, userData: '#cloud-config\n' }),
+  ];
+  assert.equal(new Set([key, ...others.map((other) => other.key)]).size, 6);
+});
+
+test('an image that is renewed changes every so many days, and what is made of it as well', () => {
+  const weekly = url({ renew: 7 });
+  const now = DAY * 7 * 100;
+  assert.equal(withKey(weekly, now).key, withKey(weekly, now + DAY * 7 - 1).key);
+  assert.notEqual(withKey(weekly, now).key, withKey(weekly, now + DAY * 7).key);
+  assert.notEqual(child(weekly, [script], making, now).key, child(weekly, [script], making, now + DAY * 7).key);
+  const made = child(weekly, [script], making, now);
+  assert(made.source.kind === 'parent');
+  assert.equal(made.source.parent.key, withKey(weekly, now).key);
+});

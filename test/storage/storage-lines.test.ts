@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readClone, readImages, readRecords } from '../../lib/storage/storage-lines.ts';
+
+test('every file named after a device is a disk of that name', () => {
+  const said =
+    'path /ci/c1\nfile vdb.raw\nfile vda.qcow2\nfile xvda\nfile notes.txt\nfile vdab.qcow2\nfile console.log\n';
+  assert.deepEqual(readClone('c1', said), {
+    name: 'c1',
+    path: '/ci/c1',
+    disks: [
+      { name: 'vda', path: '/ci/c1/vda.qcow2', format: 'qcow2' },
+      { name: 'vdb', path: '/ci/c1/vdb.raw', format: 'raw' },
+      { name: 'xvda', path: '/ci/c1/xvda', format: 'raw' },
+    ],
+  });
+});
+
+test('records of clones are read, and what is none is left out', () => {
+  const said = 'c1:{"build":"b:1","attempt":2,"image":"base@k"}\nc2:garbage\nc3:{}\n\n';
+  assert.deepEqual(readRecords(said), [{ name: 'c1', owner: { build: 'b:1', attempt: 2 }, image: 'base@k' }]);
+});
+
+test('images and drafts are read with what they are made of', () => {
+  assert.deepEqual(readImages('image base@1 \ndraft child@2 base@1\nnoise\n'), [
+    { kind: 'image', id: 'base@1' },
+    { kind: 'draft', id: 'child@2', of: 'base@1' },
+  ]);
+});
