@@ -101,7 +101,8 @@ export class Spool {
         this.#used = 0;
       }
       for (const { buffer } of batch) {
-        if (buffer.length === BUFFER && this.#free.length < HIGH) this.#free.push(buffer);
+        // Room for all that wait and all that are in a write: what is dropped and made anew is what memory grows by.
+        if (buffer.length === BUFFER && this.#free.length < 2 * HIGH) this.#free.push(buffer);
       }
       for (const wake of this.#waiters.splice(0)) wake();
     }
