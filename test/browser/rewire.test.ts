@@ -26,7 +26,8 @@ test('an example is imported, rewired by hand, deployed, and verifies a patchset
   const hello = await editor.drag('ssh-exec', await editor.wire(fetchStep.id, tests.id), 'wire');
   await editor.open(hello);
   await editor.page.fill('#node-input-name', 'say hello');
-  await editor.write('echo "hello $GERRIT_CHANGE_NUMBER"');
+  // Long enough for the canvas to show it at work.
+  await editor.write('echo "hello $GERRIT_CHANGE_NUMBER"; sleep 1');
   await editor.close('ok');
   await editor.wire(fetchStep.id, hello);
   await editor.wire(hello, tests.id);
