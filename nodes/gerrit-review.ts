@@ -74,6 +74,7 @@ export default function (RED: NodeAPI): void {
         runtime.outlet.observe({ kind: 'report', node: key, set: set.id, label: build!.label, state });
       const server = servers.get(settings.server ?? set.request.change.server);
       const entry = composeReview(set, builds, settings, server?.ciName ?? 'ci');
+      if (entry?.trouble) this.error(entry.trouble);
       pending.set(`${key} ${set.id}`, { build: build!, message: arrived.message, review: entry?.review ?? {} });
       if (pending.size > MOST_PENDING) {
         const [oldest, { build: left }] = pending.entries().next().value!;

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors/ci-error.ts';
 import { composeReport, type ReportTemplates } from '../gerrit/report.ts';
 import type { ReviewInput } from '../gerrit/types.ts';
 import { voteOf } from '../gerrit/vote.ts';
@@ -22,13 +23,20 @@ export interface ReviewSettings {
   notify?: ReviewInput['notify'];
 }
 
+/** A review to be posted. */
+export interface ComposedReview extends ReportEntry {
+  status: string;
+  /** Why the settings' own templates could not be used, if so. */
+  trouble?: string;
+}
+
 /** Writes the one review of a buildset's builds; undefined where the event had no patchset to post it on. */
 export function composeReview(
   set: BuildSet,
   builds: readonly Build[],
   settings: ReviewSettings,
   ciName: string,
-): (ReportEntry & { status: string }) | undefined {
+): ComposedReview | undefined {
   const { request } = set;
   const { change, pipeline } = request;
   const { number, patchset } = change;
@@ -41,13 +49,17 @@ export function composeReview(
     duration: (build.endedAt ?? new Date()).getTime() - build.startedAt.getTime(),
     message: build.steps.find((step) => step.result !== 'SUCCESS')?.message,
   }));
-  const { message, status } = composeReport({
-    templates: settings.templates,
-    pipeline,
-    builds: outcomes,
-    ciName,
-    change,
-  });
+  const input = { pipeline, builds: outcomes, ciName, change };
+  let trouble: string | undefined;
+  let report: ReturnType<typeof composeReport>;
+  try {
+    report = composeReport({ ...input, templates: settings.templates });
+  } catch (error) {
+    // The report goes out in the default words rather than not at all.
+    trouble = messageOf(error);
+    report = composeReport(input);
+  }
+  const { message, status } = report;
   const comments = noComments();
   for (const build of builds) addComments(comments, build.comments);
   const outcome = voteOf(outcomes);
@@ -58,6 +70,7 @@ export function composeReview(
     set: set.id,
     at: Date.now(),
     status,
+    ...(trouble === undefined ? {} : { trouble }),
     node: settings.node,
     server: settings.server || change.server,
     label: `${number},${patchset}`,

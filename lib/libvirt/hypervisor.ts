@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onlyPrivate } from '../errors/libvirt.ts';
 import { foreignGuest, guestDied, guestNotBooted } from '../errors/worker.ts';
+import type { HostSource } from '../ssh/types.ts';
 import { KeyedLock } from '../storage/keyed-lock.ts';
 import { checkName } from '../storage/records.ts';
 import { until } from '../storage/until.ts';
@@ -15,7 +16,7 @@ import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
 import { listOwners, ownerOf, sameOwner } from './owner.ts';
 import { isPrivate, PrivateBridges } from './private-bridges.ts';
-import type { DomainType, HostSource, TypeAnswer, UseBridge } from './types.ts';
+import type { DomainType, TypeAnswer, UseBridge } from './types.ts';
 import { Virsh } from './virsh.ts';
 
 /** Port of a guest's SSH. */

@@ -1,8 +1,3 @@
-import type { Host } from '../ssh/types.ts';
-
-/** The worker as a host: waits while its connection is down. `link.host` of lib/ssh's pool is one. */
-export type HostSource = (signal: AbortSignal) => Promise<Host>;
-
 /** How guests run: on the processor's own virtualization, or emulated. */
 export type DomainType = 'kvm' | 'qemu';
 

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { libvirtDown, virshFailed, virshMissing } from '../errors/libvirt.ts';
-import type { RunResult } from '../ssh/types.ts';
-import type { HostSource } from './types.ts';
+import type { HostSource, RunResult } from '../ssh/types.ts';
 
 /** What virsh says where its daemon is not there, or goes away in the middle of a call. */
 const DOWN =

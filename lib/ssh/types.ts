@@ -81,6 +81,9 @@ export interface Host {
   close(): void;
 }
 
+/** Gives a machine, waiting while it cannot be reached. `Link.host` is one. */
+export type HostSource = (signal: AbortSignal) => Promise<Host>;
+
 /** How a shared connection is doing, as its users show it. */
 export interface LinkHealth {
   state: 'connecting' | 'up' | 'down';

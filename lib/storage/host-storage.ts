@@ -1,6 +1,7 @@
 import { CiError } from '../errors/ci-error.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
 import { foreignClone, noImage } from '../errors/storage.ts';
+import type { HostSource } from '../ssh/types.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import type { Backend } from './backend.ts';
 import { btrfs } from './btrfs.ts';
@@ -11,7 +12,7 @@ import { KeyedLock } from './keyed-lock.ts';
 import { overlay } from './overlay.ts';
 import { ADOPT, CLONE, DISCARD, DROP, EXIT, FORK_DRAFT, HAS, IMAGES, LIST, OPEN_DRAFT, REMOVE } from './programs.ts';
 import { checkName } from './records.ts';
-import { type HostSource, StorageHost } from './storage-host.ts';
+import { StorageHost } from './storage-host.ts';
 import { readClone, readImages, readRecords } from './storage-lines.ts';
 import { until } from './until.ts';
 import { zfs } from './zfs.ts';

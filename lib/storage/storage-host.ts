@@ -8,12 +8,9 @@ import {
   workFailed,
   wrongFileSystem,
 } from '../errors/image.ts';
-import type { Host, RunResult } from '../ssh/types.ts';
+import type { Host, HostSource, RunResult } from '../ssh/types.ts';
 import type { Backend } from './backend.ts';
 import { DIAGNOSE, program } from './programs.ts';
-
-/** Gives a machine, waiting until it can be reached. */
-export type HostSource = (signal: AbortSignal) => Promise<Host>;
 
 /** Milliseconds for one program. */
 const LIMIT = 60_000;

@@ -1,9 +1,8 @@
 import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
 import { LibvirtHypervisor, type LibvirtOptions } from '../libvirt/hypervisor.ts';
-import type { HostSource } from '../libvirt/types.ts';
 import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
-import type { Host } from '../ssh/types.ts';
+import type { Host, HostSource } from '../ssh/types.ts';
 import { hostRoom, ROOM_LIMITS, type RoomLimits } from './host-room.ts';
 import type { ListenAt } from './metadata-listener.ts';
 import { MetadataWay } from './metadata-way.ts';

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, isIP, type Socket } from 'node:net';
 import { listenerFailed } from '../errors/worker.ts';
-import type { HostSource } from '../libvirt/types.ts';
+import type { HostSource } from '../ssh/types.ts';
 import type { OpenWay, WayOptions } from './metadata-way.ts';
 
 /** Address and port of this machine; port 0 chooses one. */

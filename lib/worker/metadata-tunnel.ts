@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HostSource } from '../libvirt/types.ts';
 import { Backoff } from '../ssh/backoff.ts';
-import type { Host } from '../ssh/types.ts';
+import type { Host, HostSource } from '../ssh/types.ts';
 import { until } from '../storage/until.ts';
 import type { OpenWay, WayOptions } from './metadata-way.ts';
 

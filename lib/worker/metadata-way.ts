@@ -1,5 +1,4 @@
-import type { HostSource } from '../libvirt/types.ts';
-import type { Host } from '../ssh/types.ts';
+import type { Host, HostSource } from '../ssh/types.ts';
 import { type ListenAt, openListener } from './metadata-listener.ts';
 import { addRules, type Destination, removeRules } from './metadata-rules.ts';
 import { openTunnel } from './metadata-tunnel.ts';
