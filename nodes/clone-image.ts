@@ -24,9 +24,10 @@ export default function (RED: NodeAPI): void {
     stepNode(RED, this, { name, guest }, (runtime) => (context) => {
       // Looked up at each build: a deploy may have changed the configuration nodes alone.
       const image = RED.nodes.getNode(config.image) as VmImageNode | null;
-      const workers = rowsOf<string>(config.hosts)
-        .map((id) => (RED.nodes.getNode(id) as WorkerHostNode | null)?.worker)
-        .filter((worker) => worker !== undefined);
+      const workers = () =>
+        rowsOf<string>(config.hosts)
+          .map((id) => (RED.nodes.getNode(id) as WorkerHostNode | null)?.worker)
+          .filter((worker) => worker !== undefined);
       return cloneStep(
         context,
         {

@@ -37,6 +37,6 @@ export default function (RED: NodeAPI): void {
     });
     if (reaped.has(root)) return;
     reaped.add(root);
-    guard(this, () => runtime.supervisor.reap(this.worker));
+    guard(this, () => runtime.supervisor.reap(this.worker, (owner) => runtime.services.images.owns(owner)));
   });
 }

@@ -6,6 +6,7 @@ import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
+import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { logIn } from './log-in.ts';
 import type { Services } from './services.ts';
 import { lastLines } from './steps/last-lines.ts';
@@ -79,12 +80,12 @@ export async function makeInGuest(
     await hypervisor.stop(domain, { signal });
     drafted = true;
     const draft = await storage.draft(image, { signal });
-    services.metadata.put(worker.id, domain, document());
-    undo.push({ what: 'its metadata', work: async () => services.metadata.drop(worker.id, domain) });
+    const papers = issuePapers(services.metadata, worker, image, domain, document());
+    undo.push({ what: 'its metadata', work: async () => papers.drop() });
     const { link, release } = await services.links.acquire(worker, signal);
     undo.push({ what: 'the way to its metadata', work: release });
     undo.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
-    const host = await boot(draft, link.url);
+    const host = await boot(draft, papers, link.url);
     try {
       for (const [i, script] of source.scripts.entries()) {
         say(source.scripts.length > 1 ? `${script.name} (${i + 1} of ${source.scripts.length})` : script.name);
@@ -124,7 +125,7 @@ export async function makeInGuest(
     return buildDocument({ hostname: image.name, userData, authorizedKeys, controllerKey }, view, domain);
   }
 
-  async function boot(clone: Clone, metadataUrl: string | undefined): Promise<Host> {
+  async function boot(clone: Clone, papers: GuestPapers, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
     let trouble = 'it has no address yet';
     try {
@@ -146,6 +147,7 @@ export async function makeInGuest(
       const login = { ...address, user: image.loginUser, privateKey: services.key.privateKey };
       return await logIn(worker, login, {
         signal,
+        papers,
         onTrouble: (why) => {
           trouble = why;
         },

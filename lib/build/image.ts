@@ -1,11 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CiError, toCiError } from '../errors/ci-error.ts';
-import { imageFailedBefore, makingStopped } from '../errors/image.ts';
+import { imageFailedBefore, makingStopped, workerSilent } from '../errors/image.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
 import { imageFolder } from '../storage/directory.ts';
-import { until } from '../storage/until.ts';
+import { limited, until } from '../storage/until.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { imageOwner, makeInGuest } from './image-guest.ts';
 import type { Services } from './services.ts';
@@ -15,6 +15,12 @@ const REST = 1_800_000;
 
 /** Bytes of an image's console. */
 const CONSOLE_LIMIT = 256 * 2 ** 20;
+
+const MINUTE = 60_000;
+
+/** Minutes that one answer of a worker may take, and the making of an image without a guest: downloads have a limit below it. */
+const ANSWER = 10;
+const MAKING = 420;
 
 /** How often a clone is tried where its image goes away under it. */
 const TRIES = 3;
@@ -64,7 +70,8 @@ export class ImageMaker {
     const { signal } = options;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await worker.storage.clone(image, name, owner, { signal });
+        const what = `Clone ${name} of image ${image.name}`;
+        return await answerOf(worker, what, signal, (within) => worker.storage.clone(image, name, owner, within));
       } catch (error) {
         if (!(error instanceof CiError) || error.code !== 'storage/no-image' || tries === TRIES) throw error;
       }
@@ -80,7 +87,8 @@ export class ImageMaker {
   async provide(worker: Worker, image: ImageSpec, { signal, onProgress }: ProvideOptions): Promise<void> {
     const key = keyOf(worker, image);
     if (!this.#making.has(key)) {
-      if (await worker.storage.has(image, { signal })) {
+      const what = `The look for image ${image.name}`;
+      if (await answerOf(worker, what, signal, (within) => worker.storage.has(image, within))) {
         this.#failed.delete(key);
         return;
       }
@@ -177,7 +185,10 @@ export class ImageMaker {
     const { signal } = this.#stop;
     const { source } = image;
     if (source.kind !== 'parent') {
-      await worker.storage.make(image, { signal, onProgress });
+      const late = () => workerSilent(`Image ${image.name}`, worker.label, MAKING);
+      await limited(signal, MAKING * MINUTE, late, (within) =>
+        worker.storage.make(image, { signal: within, onProgress }),
+      );
       return;
     }
     const { parent } = source;
@@ -195,6 +206,17 @@ export class ImageMaker {
 }
 
 const keyOf = (worker: Worker, image: ImageSpec): string => `${worker.id} ${imageFolder(image)}`;
+
+/** Asks a worker for something that does not take long, once it can be reached. */
+function answerOf<T>(
+  worker: Worker,
+  what: string,
+  signal: AbortSignal,
+  ask: (options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const late = () => workerSilent(what, worker.label, ANSWER);
+  return limited(signal, ANSWER * MINUTE, late, (within) => ask({ signal: within }));
+}
 
 /** The images and all that they are made of. */
 function withParents(images: readonly ImageSpec[]): ImageSpec[] {

@@ -4,6 +4,7 @@ import { type CiError, messageOf } from '../errors/ci-error.ts';
 import type { GuestView } from '../model/build.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Clone, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
+import type { GuestPapers } from './guest-papers.ts';
 
 /** One guest that a build holds. */
 export interface Guest {
@@ -17,8 +18,8 @@ export interface Guest {
   booted: boolean;
   /** What kept its boot from being done, while it boots. */
   trouble?: string;
-  /** Whether the metadata server knows it. */
-  documented: boolean;
+  /** Its metadata, once it was given some. */
+  papers?: GuestPapers;
   address?: { host: string; port: number };
   /** Its SSH connection, after the login. */
   host?: Host;
@@ -32,6 +33,8 @@ const RELEASE_LIMIT = 60_000;
 /** Everything that a build holds, and its release in the order in which nothing is left behind. */
 export class Lease {
   worker: Worker | undefined;
+  /** While a slot is being taken: two clones at once take one. */
+  placing: Promise<Worker> | undefined;
   /** The way to its guests' metadata, once it was opened. */
   metadata: MetadataLink | undefined;
   readonly guests = new Map<string, Guest>();

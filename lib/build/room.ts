@@ -1,42 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SlotTable } from '../engine/types.ts';
 import { noRoom, strangersCode } from '../errors/build.ts';
+import { messageOf } from '../errors/ci-error.ts';
 import type { Worker } from '../worker/types.ts';
+
+/** Milliseconds after which hosts are asked again that had a free slot, but no memory, or could not be reached. */
+const AGAIN = 5_000;
+
+/** Milliseconds that a host has to tell how much room it has, and that a build is kept waiting for it. */
+const ASK_LIMIT = 30_000;
+const PATIENCE = 1_000;
+
+/** What a build asks for. */
+export interface RoomRequest {
+  /** Milliseconds that it may wait. */
+  limit: number;
+  /** Whether the code comes from this machine's own Gerrit, so that a worker without walls may run it. */
+  trusted: boolean;
+  signal: AbortSignal;
+  /** Workers that are taken only where every other is one too. */
+  shuns?(worker: Worker): boolean;
+  /** Told its place in the queue (from 1), and what it waits for, as that changes. */
+  onWait(position: number, why: string): void;
+}
 
 interface Waiter {
   run: string;
-  workers: Worker[];
+  workers: () => Worker[];
+  request: RoomRequest;
   take(worker: Worker): void;
-  onWait(position: number): void;
+  /** What every worker lacks, in words. */
+  why: string;
+  /** What it was told last. */
+  told: string;
 }
 
 /** Finds a host with room for a build; where none has any, builds wait in the order in which they came. */
 export class Room {
   readonly #slots: SlotTable;
   readonly #waiting: Waiter[] = [];
+  /** Hosts that were asked and have not answered yet: one that is down must not hold up the others' builds. */
+  readonly #asks = new Map<Worker, Promise<Lack>>();
   #pumping = false;
   #again = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(slots: SlotTable) {
     this.#slots = slots;
   }
 
   /**
-   * Takes a slot for the run on the worker with the most room.
+   * Takes a slot for the run on the worker with the most room: free slots, then free memory.
    *
-   * @param limit milliseconds that it may wait
-   * @param trusted whether the code comes from this machine's own Gerrit, so that a worker without walls may run it
-   * @param onWait told its place in the queue (from 1) as that changes
+   * @param workers gives the workers as they are set now; asked again as long as the build waits
    * @throws CiError where no worker may take it or the time is up; the signal's reason where it is aborted
    */
-  async acquire(
-    run: string,
-    workers: Worker[],
-    options: { limit: number; trusted: boolean; signal: AbortSignal; onWait(position: number): void },
-  ): Promise<Worker> {
-    const allowed = workers.filter((worker) => worker.isolated || worker.strangers || options.trusted);
-    if (allowed.length === 0) throw strangersCode(workers.map((worker) => worker.label).join(', '));
+  async acquire(run: string, workers: () => Worker[], request: RoomRequest): Promise<Worker> {
+    const { signal, limit } = request;
+    if (allowed(workers(), request).length === 0) throw strangersCode(labels(workers()));
     const { promise, resolve, reject } = Promise.withResolvers<Worker>();
-    const waiter: Waiter = { run, workers: allowed, take: resolve, onWait: options.onWait };
+    const waiter: Waiter = { run, workers, request, take: resolve, why: '', told: '' };
     const leave = (reason: unknown) => {
       const at = this.#waiting.indexOf(waiter);
       if (at < 0) return;
@@ -44,20 +67,17 @@ export class Room {
       reject(reason);
       this.#tell();
     };
-    const onAbort = () => leave(options.signal.reason);
-    if (options.signal.aborted) throw options.signal.reason;
-    options.signal.addEventListener('abort', onAbort, { once: true });
-    const timer = setTimeout(() => {
-      const full = allowed.map((worker) => `${worker.label} holds ${worker.slots} of ${worker.slots}`).join('; ');
-      leave(noRoom(Math.round(options.limit / 60_000), full));
-    }, options.limit).unref();
+    const onAbort = () => leave(signal.reason);
+    if (signal.aborted) throw signal.reason;
+    signal.addEventListener('abort', onAbort, { once: true });
+    const timer = setTimeout(() => leave(noRoom(Math.round(limit / 60_000), waiter.why)), limit).unref();
     this.#waiting.push(waiter);
     try {
       const [worker] = await Promise.all([promise, this.#pump()]);
       return worker;
     } finally {
       clearTimeout(timer);
-      options.signal.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
       // Where the slots could not be asked, it waits no longer.
       const at = this.#waiting.indexOf(waiter);
       if (at >= 0) this.#waiting.splice(at, 1);
@@ -79,9 +99,12 @@ export class Room {
     try {
       do {
         this.#again = false;
+        const rooms = new Map<Worker, Promise<Lack>>();
         for (const waiter of [...this.#waiting]) {
-          const worker = await this.#place(waiter);
+          const worker = await this.#place(waiter, rooms);
           if (!worker) continue;
+          // What it takes of the host is not seen there yet.
+          rooms.delete(worker);
           const at = this.#waiting.indexOf(waiter);
           if (at < 0) {
             // It was aborted while the slot was being taken.
@@ -97,20 +120,81 @@ export class Room {
       this.#pumping = false;
     }
     this.#tell();
+    this.#later();
   }
 
-  async #place(waiter: Waiter): Promise<Worker | undefined> {
-    const free = await Promise.all(
-      waiter.workers.map(async (worker) => ({ worker, room: worker.slots - (await this.#slots.held(worker.id)) })),
+  /** A deploy, or time, may make room without a build's end. */
+  #later(): void {
+    clearTimeout(this.#timer);
+    if (this.#waiting.length === 0) return;
+    // The slots could not be asked: the next who comes or goes asks again.
+    this.#timer = setTimeout(() => void this.#pump().catch(() => {}), AGAIN).unref();
+  }
+
+  async #place(waiter: Waiter, rooms: Map<Worker, Promise<Lack>>): Promise<Worker | undefined> {
+    const { request, run } = waiter;
+    const all = allowed(waiter.workers(), request);
+    const liked = all.filter((worker) => !request.shuns?.(worker));
+    const candidates = await Promise.all(
+      (liked.length > 0 ? liked : all).map(async (worker) => {
+        const free = worker.slots - (await this.#slots.held(worker.id));
+        if (free <= 0)
+          return { worker, free, memory: 0, lack: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
+        const asked = rooms.get(worker) ?? this.#ask(worker);
+        rooms.set(worker, asked);
+        return { worker, free, ...(await asked) };
+      }),
     );
-    free.sort((a, b) => b.room - a.room);
-    for (const { worker, room } of free) {
-      if (room > 0 && (await this.#slots.acquire(worker.id, worker.slots, waiter.run)) !== undefined) return worker;
+    waiter.why = candidates.flatMap(({ lack }) => lack ?? []).join('; ') || 'no worker host is there';
+    const open = candidates.filter(({ lack }) => lack === undefined);
+    open.sort((a, b) => b.free - a.free || b.memory - a.memory);
+    for (const { worker } of open) {
+      if ((await this.#slots.acquire(worker.id, worker.slots, run)) !== undefined) return worker;
     }
     return undefined;
   }
 
+  async #ask(worker: Worker): Promise<Lack> {
+    const asked = this.#asks.get(worker);
+    const answer = asked ?? ask(worker).finally(() => this.#asks.delete(worker));
+    this.#asks.set(worker, answer);
+    const patience = new AbortController();
+    const silent = { memory: 0, lack: `${worker.label} does not answer` };
+    const late = sleep(asked ? 0 : PATIENCE, silent, { signal: patience.signal, ref: false }).catch(() => silent);
+    const first = await Promise.race([answer, late]);
+    patience.abort();
+    if (first === silent && !asked) answer.then(() => this.#pump()).catch(() => {});
+    return first;
+  }
+
   #tell(): void {
-    for (const [index, waiter] of this.#waiting.entries()) waiter.onWait(index + 1);
+    for (const [index, waiter] of this.#waiting.entries()) {
+      const news = `${index + 1} ${waiter.why}`;
+      if (waiter.told === news) continue;
+      waiter.told = news;
+      waiter.request.onWait(index + 1, waiter.why);
+    }
   }
 }
+
+/** What a host lacks, in words that name it; and its free memory in MiB. */
+interface Lack {
+  memory: number;
+  lack?: string;
+}
+
+async function ask(worker: Worker): Promise<Lack> {
+  if (!worker.room) return { memory: 0 };
+  try {
+    const { memory, lack } = await worker.room({ signal: AbortSignal.timeout(ASK_LIMIT) });
+    return lack === undefined ? { memory } : { memory, lack: `${worker.label} ${lack}` };
+  } catch (error) {
+    const silent = error instanceof Error && error.name === 'TimeoutError';
+    return { memory: 0, lack: silent ? `${worker.label} does not answer` : messageOf(error) };
+  }
+}
+
+const allowed = (workers: Worker[], { trusted }: RoomRequest): Worker[] =>
+  workers.filter((worker) => worker.isolated || worker.strangers || trusted);
+
+const labels = (workers: Worker[]): string => workers.map(({ label }) => label).join(', ');

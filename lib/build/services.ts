@@ -1,5 +1,6 @@
 import type { MetadataService } from '../metadata/service.ts';
-import type { MetadataLink, Worker } from '../worker/types.ts';
+import type { ListenAt, MetadataLink, Worker } from '../worker/types.ts';
+import type { ImageMaker } from './image.ts';
 import type { Room } from './room.ts';
 
 /** What the steps share in one process. */
@@ -7,6 +8,7 @@ export interface Services {
   room: Room;
   metadata: MetadataService;
   links: MetadataLinks;
+  images: ImageMaker;
   /** The controller's own key pair, let into every guest. */
   key: { privateKey: string; publicKey: string };
 }
@@ -26,11 +28,19 @@ export class MetadataLinks {
     this.#metadata = metadata;
   }
 
-  async acquire(worker: Worker, signal: AbortSignal): Promise<{ link: MetadataLink; release(): Promise<void> }> {
+  /** @param listenAt a port of this machine in place of the worker's own way; where a way is open, that one is shared */
+  async acquire(
+    worker: Worker,
+    signal: AbortSignal,
+    listenAt?: ListenAt,
+  ): Promise<{ link: MetadataLink; release(): Promise<void> }> {
     let shared = this.#open.get(worker);
     if (!shared) {
       // Not the asking build's signal: others may wait for the same link.
-      const link = worker.linkMetadata(this.#metadata.serverFor(worker), { signal: AbortSignal.timeout(30_000) });
+      const link = worker.linkMetadata(this.#metadata.serverFor(worker), {
+        signal: AbortSignal.timeout(30_000),
+        ...(listenAt ? { listenAt } : {}),
+      });
       shared = { link, users: 0 };
       this.#open.set(worker, shared);
     }

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/types.ts';
 import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { openBuildLog } from '../logs/build-log.ts';
-import type { Worker } from '../worker/types.ts';
+import type { Owner, Worker } from '../worker/types.ts';
 import { Build, type Gathering, type RunData } from './build.ts';
 import { BuildSet } from './buildset.ts';
 import { Courier } from './courier.ts';
@@ -215,9 +215,9 @@ export class Supervisor {
     this.#courier.deployed(this.builds());
   }
 
-  /** Ends what a crash left on a worker: all that belongs to no build of this process. */
-  reap(worker: Worker): Promise<void> {
-    return reap(worker, (owner) => this.#builds.get(owner.build)?.attempt === owner.attempt);
+  /** Ends what a crash left on a worker: all that belongs to no build of this process, and that `spares` knows not. */
+  reap(worker: Worker, spares: (owner: Owner) => boolean): Promise<void> {
+    return reap(worker, (owner) => this.#builds.get(owner.build)?.attempt === owner.attempt || spares(owner));
   }
 
   /** Ends all builds for good, as when the process stops. */

@@ -37,7 +37,7 @@ export const messageLost = (node: string): CiError =>
 export const noRoom = (minutes: number, why: string): CiError =>
   new CiError({
     code: 'build/no-room',
-    message: `No worker had room within ${minutes} min: ${why}. Add a worker host or slots, or let builds wait longer.`,
+    message: `No worker had room within ${minutes} min: ${why.replace(/\.$/, '')}. Add a worker host or slots, or let builds wait longer.`,
   });
 
 export const noWorker = (node: string): CiError =>
@@ -93,6 +93,12 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
   new CiError({
     code: 'build/boot-failed',
     message: `${worker}: guest ${guest} did not come up: ${why}${console ? ` Its console ends with: "${console}".` : ''}`,
+  });
+
+export const otherHostKey = (worker: string, address: string): CiError =>
+  new CiError({
+    code: 'build/other-host-key',
+    message: `${worker}: the guest at ${address} shows another SSH host key than the one made for it. Its image takes none from cloud-init's user-data: choose in the vm-image that its guests keep their own; or another guest answers in its place.`,
   });
 
 export const badVariable = (name: string): CiError =>

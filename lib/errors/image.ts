@@ -75,6 +75,13 @@ export const nameTaken = (worker: string, place: string, name: string): CiError 
 
 // Images
 
+export const workerSilent = (what: string, worker: string, minutes: number): CiError =>
+  new CiError({
+    code: 'image/worker-silent',
+    message: `${what}: ${worker} did not do it within ${minutes} min. Look whether it can be reached, with "Check this host" in its form.`,
+    transient: true,
+  });
+
 export const emptyImage = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/empty',

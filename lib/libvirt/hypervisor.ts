@@ -194,7 +194,8 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async #start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const { domain, clone, owner } = spec;
-    const { useBridge, template = DOMAIN_TEMPLATE } = this.#options;
+    const { useBridge } = this.#options;
+    const template = spec.template ?? this.#options.template ?? DOMAIN_TEMPLATE;
     if (spec.networks.every(({ source }) => isPrivate(source))) throw onlyPrivate(domain);
     const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
     const { type } = await this.type({ signal });

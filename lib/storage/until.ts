@@ -14,3 +14,19 @@ export async function until<T>(promise: Promise<T>, signal: AbortSignal): Promis
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+/** Does work that may take so many milliseconds; its signal aborts then with the error given, or as `signal` does. */
+export async function limited<T>(
+  signal: AbortSignal,
+  limit: number,
+  late: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const timer = new AbortController();
+  const timeout = setTimeout(() => timer.abort(late()), limit).unref();
+  try {
+    return await work(AbortSignal.any([signal, timer.signal]));
+  } finally {
+    clearTimeout(timeout);
+  }
+}

@@ -4,9 +4,8 @@ import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
 import type { Host, HostSource } from '../ssh/types.ts';
 import { hostRoom, ROOM_LIMITS, type RoomLimits } from './host-room.ts';
-import type { ListenAt } from './metadata-listener.ts';
 import { MetadataWay } from './metadata-way.ts';
-import type { CallOptions, Login, Storage, Worker } from './types.ts';
+import type { CallOptions, ListenAt, Login, Storage, Worker } from './types.ts';
 
 /** Milliseconds that one try to log in may take, and of these the way to the guest's port. */
 const LOGIN_TIME = 15_000;
@@ -61,6 +60,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     slots,
     isolated: true,
     strangers: false,
+    giveHostKeys: true,
     storage,
     hypervisor,
     linkMetadata: (serve, { signal }) => way.open(serve, signal),

@@ -2,12 +2,7 @@ import { type AddressInfo, createServer, isIP, type Socket } from 'node:net';
 import { listenerFailed } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import type { OpenWay, WayOptions } from './metadata-way.ts';
-
-/** Address and port of this machine; port 0 chooses one. */
-export interface ListenAt {
-  address: string;
-  port: number;
-}
+import type { ListenAt } from './types.ts';
 
 /**
  * The way of guests' requests to an address and port of this machine, for a worker that is this machine. At a loopback

@@ -1,8 +1,8 @@
 import type { Host, HostSource } from '../ssh/types.ts';
-import { type ListenAt, openListener } from './metadata-listener.ts';
+import { openListener } from './metadata-listener.ts';
 import { addRules, type Destination, removeRules } from './metadata-rules.ts';
 import { openTunnel } from './metadata-tunnel.ts';
-import type { MetadataLink, ServeMetadata } from './types.ts';
+import type { ListenAt, MetadataLink, ServeMetadata } from './types.ts';
 
 /** Milliseconds that taking the rules back may take. */
 const TIME = 30_000;

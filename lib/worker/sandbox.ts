@@ -41,6 +41,7 @@ export function sandboxWorker(options: SandboxWorkerOptions): Worker {
     slots,
     isolated: false,
     strangers,
+    giveHostKeys: false,
     storage: new DirectoryStorage(root),
     hypervisor,
     linkMetadata: (serve, { signal }) => openMetadataLink(label, serve, signal),

@@ -60,6 +60,11 @@ export interface ImageSpec {
   source: ImageSource;
   /** Who logs in to its guests. */
   loginUser: string;
+  /**
+   * Whether its guests keep SSH host keys of their own, because they take none from their metadata: then the first key
+   * that a guest shows is believed. Where missing, only the key that was made for a guest is.
+   */
+  ownHostKey?: boolean;
 }
 
 export interface Disk {
@@ -129,6 +134,8 @@ export interface GuestSpec {
   owner: Owner;
   /** Where the guest asks for its metadata, where not at 169.254.169.254. */
   metadataUrl?: string;
+  /** Template of the whole domain, where it is not the worker's own. */
+  template?: string;
 }
 
 export interface BootedGuest {
@@ -159,6 +166,12 @@ export interface Hypervisor {
  * address is a web server's, whose requests tell in X-Real-IP who asks.
  */
 export type ServeMetadata = (socket: Duplex, sourceAddress: string, options?: { proxy?: boolean }) => void;
+
+/** An address and port of this machine that the metadata server listens at; port 0 chooses one. */
+export interface ListenAt {
+  address: string;
+  port: number;
+}
 
 /** The way from a worker's guests to the metadata server; shared by the worker's builds, closed with the last. */
 export interface MetadataLink {
@@ -201,7 +214,13 @@ export interface Worker {
   readonly strangers: boolean;
   readonly storage: Storage;
   readonly hypervisor: Hypervisor;
-  linkMetadata(serve: ServeMetadata, options: CallOptions): Promise<MetadataLink>;
+  /**
+   * Whether its guests get an SSH host key made for them through their metadata. Where they do not, the worker knows
+   * their keys itself.
+   */
+  readonly giveHostKeys: boolean;
+  /** @param options with `listenAt`, a port of this machine in place of the worker's own way */
+  linkMetadata(serve: ServeMetadata, options: CallOptions & { listenAt?: ListenAt }): Promise<MetadataLink>;
   /** How much room it has now; missing where that is not looked at. */
   room?(options: CallOptions): Promise<HostRoom>;
   /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
 import type { RunData } from '../../lib/build/build.ts';
+import { ImageMaker } from '../../lib/build/image.ts';
 import { Poster, type ReportEntry } from '../../lib/build/poster.ts';
 import { MetadataLinks, type Services } from '../../lib/build/services.ts';
 import { Supervisor } from '../../lib/build/supervisor.ts';
@@ -103,12 +104,10 @@ function makeRuntime(RED: NodeAPI): Runtime {
   };
   const poster = new Poster(engine.outbox, outlet, (server) => servers.get(server));
   const metadata = new MetadataService();
-  const services: Services = {
-    room: supervisor.room,
-    metadata,
-    links: new MetadataLinks(metadata),
-    key: controllerKey(stateDir),
-  };
+  const links = new MetadataLinks(metadata);
+  const key = controllerKey(stateDir);
+  const images = new ImageMaker({ metadata, links, key }, join(stateDir, 'images'));
+  const services: Services = { room: supervisor.room, metadata, links, images, key };
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),
     () => supervisor.deploying(),
@@ -134,7 +133,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
       unfollow();
       board.stop();
       poster.close();
-      await supervisor.close();
+      await Promise.all([supervisor.close(), images.close()]);
       streams.close();
       pool.close();
       for (const end of ends) await end();

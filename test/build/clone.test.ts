@@ -1,48 +1,142 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
 import type { Build } from '../../lib/build/build.ts';
+import { ImageMaker } from '../../lib/build/image.ts';
 import { Lease } from '../../lib/build/lease.ts';
 import { Room } from '../../lib/build/room.ts';
 import type { Services } from '../../lib/build/services.ts';
 import { cloneStep } from '../../lib/build/steps/clone.ts';
 import { MemorySlots } from '../../lib/engine/memory-slots.ts';
-import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { noImage } from '../../lib/errors/storage.ts';
+import type { Clone, ImageSpec, Storage, Worker } from '../../lib/worker/types.ts';
 
-const image: ImageSpec = { name: 'base', key: 'k', source: { kind: 'empty' }, loginUser: 'ci' };
+const image: ImageSpec = {
+  name: 'base',
+  key: 'k',
+  source: { kind: 'url', url: 'http://images/base' },
+  loginUser: 'ci',
+};
 
-test('an image that fails after its build was aborted harms nobody', async () => {
-  const aborted = new AbortController();
-  const worker = {
-    id: 'a',
-    label: 'worker a',
+/** A worker whose storage holds no image at first, with what a test changes of it. */
+function makeWorker(id: string, storage: Partial<Storage> = {}): Worker {
+  let there = false;
+  return {
+    id,
+    label: `worker ${id}`,
     slots: 1,
     isolated: true,
     storage: {
-      // Aborted while the worker is asked.
-      has: async () => {
-        aborted.abort(new Error('not wanted'));
-        return false;
-      },
+      has: async () => there,
       make: async () => {
-        throw new Error('no such file');
+        there = true;
       },
+      clone: async (_: ImageSpec, name: string): Promise<Clone> => {
+        if (!there) throw noImage(image.name);
+        return { name, path: `/ci/${name}`, disks: [] };
+      },
+      ...storage,
     },
   } as unknown as Worker;
+}
+
+/** One build, and the services around it. */
+async function setUp(t: TestContext) {
+  const dir = await mkdtemp(join(tmpdir(), 'recheck-test-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
   const lease = new Lease();
-  const build = { id: '1', attempt: 1, lease, set: { request: { trusted: true } }, say() {} } as unknown as Build;
-  const services = { room: new Room(new MemorySlots()) } as unknown as Services;
+  const files = new Map<string, string>();
+  const log = { addFile: async (name: string, stream: NodeJS.ReadableStream) => files.set(name, await text(stream)) };
+  const build = { id: '1', attempt: 1, lease, log, set: { request: { trusted: true } }, say() {} } as unknown as Build;
+  const images = new ImageMaker({} as Services, dir);
+  const services = { room: new Room(new MemorySlots()), images } as unknown as Services;
+  const progress: string[] = [];
+  const clone = (workers: Worker[], settings: Partial<Parameters<typeof cloneStep>[1]> = {}, signal?: AbortSignal) =>
+    cloneStep(
+      {
+        build,
+        signal: signal ?? new AbortController().signal,
+        progress: (what, values) => progress.push(`${what} ${values?.['text'] ?? ''}`.trim()),
+      },
+      { node: 'clone', image, workers: () => workers, guest: 'vm', addressEnv: '', wait: 1_000, ...settings },
+      services,
+    );
+  return { lease, files, images, progress, clone };
+}
+
+test('an image that is missing is made, and its progress shown; then it is cloned', async (t) => {
+  const { lease, progress, clone } = await setUp(t);
+  const worker = makeWorker('a');
+  const make = worker.storage.make;
+  worker.storage.make = async (spec, options) => {
+    options.onProgress?.('62 %');
+    return make.call(worker.storage, spec, options);
+  };
+  const { result, payload } = await clone([worker]);
+  assert.equal(result, 'SUCCESS');
+  assert.deepEqual(payload, { guest: 'vm', host: 'worker a', image: 'base', clone: 'recheck-1-1-vm' });
+  assert.deepEqual(progress, ['cloning', 'image 62 %']);
+  assert.equal(lease.guests.get('vm')?.clone?.path, '/ci/recheck-1-1-vm');
+});
+
+test('an image that fails after its build was aborted harms nobody', async (t) => {
+  const { clone } = await setUp(t);
+  const aborted = new AbortController();
+  const worker = makeWorker('a', {
+    // Aborted while the worker is asked.
+    has: async () => {
+      aborted.abort(new Error('not wanted'));
+      return false;
+    },
+    make: async () => {
+      throw new Error('no such file');
+    },
+  });
   const loose: unknown[] = [];
   const onLoose = (reason: unknown) => loose.push(reason);
   process.on('unhandledRejection', onLoose);
-  await assert.rejects(
-    cloneStep(
-      { build, signal: aborted.signal, progress() {} },
-      { node: 'clone', image, workers: [worker], guest: 'vm', addressEnv: '', wait: 1_000 },
-      services,
-    ),
-    /not wanted/,
-  );
+  await assert.rejects(clone([worker], {}, aborted.signal), /not wanted/);
   await new Promise((resolve) => setTimeout(resolve, 10));
   process.off('unhandledRejection', onLoose);
   assert.deepEqual(loose, []);
+});
+
+test('the console of an image whose making failed is among the build’s files', async (t) => {
+  const { files, images, clone } = await setUp(t);
+  const worker = makeWorker('a', {
+    make: async () => {
+      throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
+    },
+  });
+  await writeFile(images.consoleFile(worker, image), 'pip: command not found\n');
+  await assert.rejects(clone([worker]), /script init failed/);
+  assert.deepEqual([...files], [['images/base.log', 'pip: command not found\n']]);
+});
+
+test('a host on which the image failed a moment ago is no choice where there is another', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const bad = makeWorker('a', {
+    make: async () => {
+      throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
+    },
+  });
+  Object.assign(bad, { slots: 9 });
+  await assert.rejects(clone([bad]), /script init failed/);
+  await lease.release(async () => {});
+  lease.worker = undefined;
+  await clone([bad, makeWorker('b')], { guest: 'other' });
+  assert.equal((lease.worker as Worker | undefined)?.id, 'b');
+});
+
+test('two clones of a build at once take one slot, on one host', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const workers = [makeWorker('a'), makeWorker('b')];
+  await Promise.all([clone(workers, { guest: 'master' }), clone(workers, { guest: 'slave' })]);
+  const hosts = [...lease.guests.values()].map(({ worker }) => worker.id);
+  assert.equal(hosts.length, 2);
+  assert.equal(new Set(hosts).size, 1);
 });

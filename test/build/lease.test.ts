@@ -36,7 +36,6 @@ test('what was given back is still told of: where it ran, and the commands that 
     image: { name: 'empty' } as Guest['image'],
     domain: 'unit-1',
     booted: true,
-    documented: false,
     address: { host: '10.0.0.5', port: 22 },
   };
   lease.guests.set('vm', guest);

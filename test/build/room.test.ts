@@ -18,9 +18,9 @@ const ask = (signal = new AbortController().signal, limit = 5_000) => ({
 test('takes the worker with the most room', async () => {
   const room = new Room(new MemorySlots());
   const workers = [worker('a', 1), worker('b', 2)];
-  assert.equal((await room.acquire('1', workers, ask())).id, 'b');
+  assert.equal((await room.acquire('1', () => workers, ask())).id, 'b');
   assert.deepEqual(
-    new Set([(await room.acquire('2', workers, ask())).id, (await room.acquire('3', workers, ask())).id]),
+    new Set([(await room.acquire('2', () => workers, ask())).id, (await room.acquire('3', () => workers, ask())).id]),
     new Set(['a', 'b']),
   );
 });
@@ -28,11 +28,13 @@ test('takes the worker with the most room', async () => {
 test('builds wait in their order and are told their place', async () => {
   const room = new Room(new MemorySlots());
   const one = [worker('a', 1)];
-  await room.acquire('1', one, ask());
+  await room.acquire('1', () => one, ask());
   const places: number[] = [];
   const order: string[] = [];
-  const second = room.acquire('2', one, ask()).then(() => order.push('2'));
-  const third = room.acquire('3', one, { ...ask(), onWait: (place) => places.push(place) }).then(() => order.push('3'));
+  const second = room.acquire('2', () => one, ask()).then(() => order.push('2'));
+  const third = room
+    .acquire('3', () => one, { ...ask(), onWait: (place) => places.push(place) })
+    .then(() => order.push('3'));
   await until('the third is told its place', () => places.includes(2));
   await room.release(one[0]!, '1');
   await second;
@@ -45,10 +47,10 @@ test('builds wait in their order and are told their place', async () => {
 test('one that gives up leaves the queue, and its slot goes to the next', async () => {
   const room = new Room(new MemorySlots());
   const one = [worker('a', 1)];
-  await room.acquire('1', one, ask());
+  await room.acquire('1', () => one, ask());
   const gone = new AbortController();
-  const second = room.acquire('2', one, ask(gone.signal));
-  const third = room.acquire('3', one, ask());
+  const second = room.acquire('2', () => one, ask(gone.signal));
+  const third = room.acquire('3', () => one, ask());
   gone.abort(new Error('not wanted'));
   await assert.rejects(second, /not wanted/);
   await room.release(one[0]!, '1');
@@ -58,9 +60,9 @@ test('one that gives up leaves the queue, and its slot goes to the next', async 
 test('past its limit the wait ends with what was full', async () => {
   const room = new Room(new MemorySlots());
   const one = [worker('a', 1)];
-  await room.acquire('1', one, ask());
+  await room.acquire('1', () => one, ask());
   await assert.rejects(
-    room.acquire('2', one, ask(undefined, 30)),
+    room.acquire('2', () => one, ask(undefined, 30)),
     (error: CiError) =>
       error.code === 'build/no-room' &&
       error.message.includes('worker a holds 1 of 1') &&
@@ -71,9 +73,12 @@ test('past its limit the wait ends with what was full', async () => {
 test('a worker without walls takes strangers’ code only where its operator said so', async () => {
   const room = new Room(new MemorySlots());
   const open = worker('a', 1, { isolated: false });
-  await assert.rejects(room.acquire('1', [open], ask()), (error: CiError) => error.code === 'build/strangers-code');
-  assert.equal((await room.acquire('2', [open], { ...ask(), trusted: true })).id, 'a');
-  assert.equal((await room.acquire('3', [worker('b', 1, { isolated: false, strangers: true })], ask())).id, 'b');
+  await assert.rejects(
+    room.acquire('1', () => [open], ask()),
+    (error: CiError) => error.code === 'build/strangers-code',
+  );
+  assert.equal((await room.acquire('2', () => [open], { ...ask(), trusted: true })).id, 'a');
+  assert.equal((await room.acquire('3', () => [worker('b', 1, { isolated: false, strangers: true })], ask())).id, 'b');
 });
 
 /** Slots in a store that answers when the test says so. */
@@ -92,7 +97,7 @@ test('one that gives up while the slots are being asked is told so, and holds no
   const store = Promise.withResolvers<void>();
   slots.answer = store.promise;
   const gone = new AbortController();
-  const asked = room.acquire('1', [worker('a', 1)], ask(gone.signal));
+  const asked = room.acquire('1', () => [worker('a', 1)], ask(gone.signal));
   // Nobody may be left with a rejection that nothing handles: it would end the process.
   const loose: unknown[] = [];
   const onLoose = (reason: unknown) => loose.push(reason);
@@ -111,7 +116,68 @@ test('where the slots cannot be asked, the build waits no longer', async () => {
   const slots = new SlowSlots();
   const room = new Room(slots);
   slots.answer = Promise.reject(new Error('the database is away'));
-  await assert.rejects(room.acquire('1', [worker('a', 1)], ask()), /database is away/);
+  await assert.rejects(
+    room.acquire('1', () => [worker('a', 1)], ask()),
+    /database is away/,
+  );
   slots.answer = Promise.resolve();
-  assert.equal((await room.acquire('2', [worker('a', 1)], ask())).id, 'a');
+  assert.equal((await room.acquire('2', () => [worker('a', 1)], ask())).id, 'a');
+});
+
+test('a host without free memory takes nothing; the build says what it waits for, and gets it when there is some', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const room = new Room(new MemorySlots());
+  let lack: string | undefined = 'has 512 MiB of free memory, and 1024 are wanted';
+  const tight = worker('a', 2, { room: async () => ({ memory: 512, load: 0, ...(lack ? { lack } : {}) }) });
+  const reasons: string[] = [];
+  const asked = room.acquire('1', () => [tight], { ...ask(undefined, 60_000), onWait: (_, why) => reasons.push(why) });
+  await until('it is told why', () => reasons.length === 1);
+  assert.deepEqual(reasons, ['worker a has 512 MiB of free memory, and 1024 are wanted']);
+  lack = undefined;
+  t.mock.timers.tick(5_000);
+  assert.equal((await asked).id, 'a');
+});
+
+test('of two hosts with as many free slots, the one with more free memory is taken', async () => {
+  const room = new Room(new MemorySlots());
+  const hosts = [
+    worker('a', 1, { room: async () => ({ memory: 2_000, load: 0 }) }),
+    worker('b', 1, { room: async () => ({ memory: 9_000, load: 0 }) }),
+  ];
+  assert.equal((await room.acquire('1', () => hosts, ask())).id, 'b');
+});
+
+test('a host that is down holds up no build that another can take, and is named where there is no other', async () => {
+  const room = new Room(new MemorySlots());
+  const down = worker('a', 9, { room: () => new Promise(() => {}) });
+  const up = worker('b', 1, { room: async () => ({ memory: 100, load: 0 }) });
+  assert.equal((await room.acquire('1', () => [down, up], ask())).id, 'b');
+  const reasons: string[] = [];
+  const signal = new AbortController();
+  const asked = room.acquire('2', () => [down, up], { ...ask(signal.signal), onWait: (_, why) => reasons.push(why) });
+  await until('it is told why', () => reasons.length > 0);
+  assert.equal(reasons[0], 'worker a does not answer; worker b holds 1 of 1');
+  signal.abort(new Error('enough'));
+  await assert.rejects(asked, /enough/);
+});
+
+test('a host that is shunned is taken only where every other is too', async () => {
+  const room = new Room(new MemorySlots());
+  const hosts = [worker('a', 9), worker('b', 1)];
+  const shy = { ...ask(), shuns: ({ id }: Worker) => id === 'a' };
+  assert.equal((await room.acquire('1', () => hosts, shy)).id, 'b');
+  assert.equal((await room.acquire('2', () => [hosts[0]!], shy)).id, 'a');
+});
+
+test('a host that is added while a build waits takes it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const room = new Room(new MemorySlots());
+  const hosts = [worker('a', 1)];
+  await room.acquire('1', () => hosts, ask());
+  const told: number[] = [];
+  const asked = room.acquire('2', () => hosts, { ...ask(undefined, 60_000), onWait: (place) => told.push(place) });
+  await until('it waits', () => told.length > 0);
+  hosts.push(worker('b', 1));
+  t.mock.timers.tick(5_000);
+  assert.equal((await asked).id, 'b');
 });

@@ -108,7 +108,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await worker.hypervisor.boot(link.url ? { ...spec, metadataUrl: link.url } : spec, within());
     const address = await worker.hypervisor.address('recheck-b1', within());
     const login = { ...address, user: 'root', privateKey: key.privateKey };
-    const guest = await logIn(worker, login, { ...within(), onTrouble: () => {} });
+    const guest = await logIn(worker, login, { ...within(), papers: undefined, onTrouble: () => {} });
     assert.equal((await guest.run(['cat', '/root/made'])).stdout, 'one\ntwo\n');
     guest.close();
     await worker.hypervisor.stop('recheck-b1', within());

@@ -172,7 +172,7 @@ export class Ci {
     const worker = { id: 'worker', label: 'worker', slots, isolated: true } as Worker;
     const options = { limit: 1000, trusted: true, signal: new AbortController().signal, onWait: () => {} };
     const runs = Array.from({ length: slots }, (_, index) => `probe-${index}`);
-    await Promise.all(runs.map((run) => room.acquire(run, [worker], options)));
+    await Promise.all(runs.map((run) => room.acquire(run, () => [worker], options)));
     await Promise.all(runs.map((run) => room.release(worker, run)));
     assert.deepEqual(serversAndChildren(), this.#idle);
   }

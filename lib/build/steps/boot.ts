@@ -19,6 +19,8 @@ export interface BootSettings {
   guests: { guest: string; memory?: number; vcpus?: number }[];
   /** Milliseconds until a login must have worked. */
   timeout: number;
+  /** Template of the whole domain; missing: the shipped one. */
+  template?: string;
 }
 
 /** Boots all guests that are cloned and not booted, in parallel, and waits until each lets us in. */
@@ -84,6 +86,7 @@ async function bootGuest(
       networks: settings.networks,
       owner: { build: build.id, attempt: build.attempt },
       ...(metadataUrl ? { metadataUrl } : {}),
+      ...(settings.template ? { template: settings.template } : {}),
     },
     { signal },
   );
@@ -93,12 +96,14 @@ async function bootGuest(
   const login = { ...address, user: guest.image.loginUser, privateKey: services.key.privateKey };
   guest.host = await logIn(worker, login, {
     signal,
+    papers: guest.papers,
     onTrouble: (why) => {
       guest.trouble = why;
     },
   });
   if (guest.addressEnv) build.env[guest.addressEnv] = address.host;
-  build.say(`${guest.name}: up at ${address.host}`);
+  const blind = worker.giveHostKeys && guest.papers?.hostKey === undefined;
+  build.say(`${guest.name}: up at ${address.host}${blind ? ', its SSH host key believed as it came' : ''}`);
 }
 
 /** The last line of a guest's console, for the error's sentence. */

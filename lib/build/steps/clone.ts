@@ -1,6 +1,8 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { guestTwice, noImage, noWorker } from '../../errors/build.ts';
-import { until } from '../../storage/until.ts';
 import type { ImageSpec, Worker } from '../../worker/types.ts';
+import type { Build } from '../build.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
@@ -9,7 +11,8 @@ import type { StepOutcome } from '../types.ts';
 export interface CloneSettings {
   node: string;
   image: ImageSpec | undefined;
-  workers: Worker[];
+  /** The worker hosts as they are set now: asked again while a build waits for room. */
+  workers: () => Worker[];
   guest: string;
   /** Variable that gets the guest's address; empty for none. */
   addressEnv: string;
@@ -17,14 +20,10 @@ export interface CloneSettings {
   wait: number;
 }
 
-/** Milliseconds that making an image, and cloning one, may take. */
-const MAKE_LIMIT = 60 * 60_000;
-const CLONE_LIMIT = 10 * 60_000;
-
-/** Images that are being made now: two builds that want one make it once. */
-const making = new Map<string, Promise<void>>();
-
-/** Clones one guest's disk. The build's first clone takes a slot on the host with the most room; the others follow it. */
+/**
+ * Clones one guest's disk; an image that is missing is made first. The build's first clone takes a slot on the host with
+ * the most room, the others follow it.
+ */
 export async function cloneStep(
   { build, signal, progress }: StepContext,
   settings: CloneSettings,
@@ -32,36 +31,42 @@ export async function cloneStep(
 ): Promise<StepOutcome> {
   const { image, workers, guest: name } = settings;
   if (!image) throw noImage(settings.node);
-  if (workers.length === 0) throw noWorker(settings.node);
+  if (workers().length === 0) throw noWorker(settings.node);
+  const { images } = services;
   const { lease } = build;
   if (lease.guests.has(name)) throw guestTwice(name);
   const worker = lease.worker ?? (await takeSlot());
-  await provide(worker, image, signal, (text) => progress('image', { text }));
   const domain = `recheck-${build.id}-${build.attempt}-${name}`;
-  progress('cloning');
-  const guest = {
-    name,
-    worker,
-    image,
-    domain,
-    booted: false,
-    documented: false,
-    addressEnv: settings.addressEnv || undefined,
-  };
+  const guest = { name, worker, image, domain, booted: false, addressEnv: settings.addressEnv || undefined };
   lease.guests.set(name, guest);
   const owner = { build: build.id, attempt: build.attempt };
-  const inTime = AbortSignal.any([signal, AbortSignal.timeout(CLONE_LIMIT)]);
-  const clone = await worker.storage.clone(image, domain, owner, { signal: inTime });
-  lease.guests.set(name, { ...guest, clone });
+  progress('cloning');
+  const onProgress = (text: string) => progress('image', { text });
+  try {
+    const clone = await images.clone(worker, image, domain, owner, { signal, onProgress });
+    lease.guests.set(name, { ...guest, clone });
+  } catch (error) {
+    await keepMaking(build, services, worker, image);
+    throw error;
+  }
   build.say(`${name}: cloned ${image.name} on ${worker.label}`);
   return { result: 'SUCCESS', payload: { guest: name, host: worker.label, image: image.name, clone: domain } };
 
-  async function takeSlot(): Promise<Worker> {
+  function takeSlot(): Promise<Worker> {
+    lease.placing ??= place().finally(() => {
+      lease.placing = undefined;
+    });
+    return lease.placing;
+  }
+
+  async function place(): Promise<Worker> {
     const taken = await services.room.acquire(build.id, workers, {
       limit: settings.wait,
       trusted: build.set.request.trusted,
+      // One on which its making failed a moment ago is no choice where there is another.
+      shuns: (one) => images.state(one, image!)?.state === 'failed',
       signal,
-      onWait: (position) => progress('waiting', { position }),
+      onWait: (position, why) => progress('waiting', { position, why }),
     });
     lease.worker = taken;
     lease.onRelease(`The slot on ${taken.label}`, () => services.room.release(taken, build.id));
@@ -69,23 +74,19 @@ export async function cloneStep(
   }
 }
 
-async function provide(
-  worker: Worker,
-  image: ImageSpec,
-  signal: AbortSignal,
-  onProgress: (text: string) => void,
-): Promise<void> {
-  if (await worker.storage.has(image, { signal })) return;
-  const key = `${worker.id} ${image.name}@${image.key}`;
-  let made = making.get(key);
-  if (!made) {
-    // Others may wait for it: it does not end with the build that asked first.
-    made = worker.storage
-      .make(image, { signal: AbortSignal.timeout(MAKE_LIMIT), onProgress })
-      .finally(() => making.delete(key));
-    // Whoever waits learns of a failure; where all have left, nobody does.
-    made.catch(() => undefined);
-    making.set(key, made);
+/** Publishes the console of an image's making where that failed. */
+async function keepMaking(build: Build, { images }: Services, worker: Worker, image: ImageSpec): Promise<void> {
+  for (let one: ImageSpec | undefined = image; one; one = parentOf(one)) {
+    const state = images.state(worker, one);
+    if (state?.state !== 'failed' || !build.log) continue;
+    // An image that is only downloaded has none.
+    const there = await stat(state.console).then(
+      () => true,
+      () => false,
+    );
+    if (there) await build.log.addFile(`images/${one.name}.log`, createReadStream(state.console)).catch(() => {});
   }
-  await until(made, signal);
 }
+
+const parentOf = ({ source }: ImageSpec): ImageSpec | undefined =>
+  source.kind === 'parent' ? source.parent : undefined;

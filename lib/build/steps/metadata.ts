@@ -1,17 +1,26 @@
 import { buildDocument, type MetadataSettings } from '../../metadata/document.ts';
+import type { ListenAt } from '../../worker/types.ts';
+import { issuePapers } from '../guest-papers.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 
+/** What a metadata-server node is set to. */
+export interface MetadataStepSettings extends MetadataSettings {
+  /** A port of this machine that guests are answered at; missing: inside the worker's SSH connection. */
+  listenAt?: ListenAt;
+}
+
 /** Gives each cloned guest that has none yet its own metadata, and opens the way to it. */
 export async function metadataStep(
   { build, signal }: StepContext,
-  settings: MetadataSettings,
+  { listenAt, ...settings }: MetadataStepSettings,
   services: Services,
 ): Promise<StepOutcome> {
   const { lease } = build;
-  const guests = [...lease.guests.values()].filter((guest) => !guest.documented);
+  const guests = [...lease.guests.values()].filter((guest) => !guest.papers);
   for (const guest of guests) {
+    const { worker, image, domain } = guest;
     const view = {
       ...build.change,
       change: build.change,
@@ -21,18 +30,13 @@ export async function metadataStep(
       pipeline: build.set.request.pipeline,
       guest: guest.name,
     };
-    services.metadata.put(
-      guest.worker.id,
-      guest.domain,
-      buildDocument({ ...settings, controllerKey: services.key.publicKey }, view, guest.domain),
-    );
-    guest.documented = true;
-    lease.onRelease(`The metadata of ${guest.domain}`, async () =>
-      services.metadata.drop(guest.worker.id, guest.domain),
-    );
+    const document = buildDocument({ ...settings, controllerKey: services.key.publicKey }, view, domain);
+    const papers = issuePapers(services.metadata, worker, image, domain, document);
+    guest.papers = papers;
+    lease.onRelease(`The metadata of ${domain}`, async () => papers.drop());
   }
   if (lease.worker && !lease.metadata) {
-    const { link, release } = await services.links.acquire(lease.worker, signal);
+    const { link, release } = await services.links.acquire(lease.worker, signal, listenAt);
     lease.metadata = link;
     lease.onRelease(`The metadata link to ${lease.worker.label}`, release);
   }
