@@ -3,7 +3,7 @@ import type { When } from '../lib/build/step.ts';
 import { scriptStep } from '../lib/build/steps/script.ts';
 import { noHost } from '../lib/errors/build.ts';
 import { isRecord } from '../lib/model/record.ts';
-import { environmentOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';
+import { environmentOf, flagOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { useTexts } from './shared/texts.ts';
 import type { SshHostNode } from './ssh-host.ts';
@@ -18,6 +18,7 @@ interface Config extends NodeDef {
   env: { name: string; value: string }[];
   secretNames: string[];
   timeout: string;
+  mayReboot?: boolean;
   when: When;
   wires: string[][];
 }
@@ -48,29 +49,34 @@ export default function (RED: NodeAPI): void {
       stepNode(RED, this, spec, (runtime, key) => (context) => {
         const { id } = context.build;
         const topic = context.build.change.project;
-        return scriptStep(context, {
-          node: this.name || this.type,
-          guests,
-          ...(config.target === 'host' ? { host: openHost } : {}),
-          script: config.script ?? '',
-          interpreter: textOf(config.interpreter, '/bin/bash -xe'),
-          ...(textOf(config.user) ? { user: textOf(config.user) } : {}),
-          env: environmentOf(config.env),
-          secrets,
-          timeout: limit,
-          // Nothing is made of the lines where nobody is wired to them.
-          ...(config.wires[1]?.length
-            ? {
-                onLines: (lines: string[], dropped: number) =>
-                  runtime.outlet.deliver(key, 1, {
-                    topic,
-                    payload: lines,
-                    buildId: id,
-                    ...(dropped ? { dropped } : {}),
-                  }),
-              }
-            : {}),
-        });
+        return scriptStep(
+          context,
+          {
+            node: this.name || this.type,
+            guests,
+            ...(config.target === 'host' ? { host: openHost } : {}),
+            script: config.script ?? '',
+            interpreter: textOf(config.interpreter, '/bin/bash -xe'),
+            ...(textOf(config.user) ? { user: textOf(config.user) } : {}),
+            env: environmentOf(config.env),
+            secrets,
+            timeout: limit,
+            mayReboot: flagOf(config.mayReboot ?? false),
+            // Nothing is made of the lines where nobody is wired to them.
+            ...(config.wires[1]?.length
+              ? {
+                  onLines: (lines: string[], dropped: number) =>
+                    runtime.outlet.deliver(key, 1, {
+                      topic,
+                      payload: lines,
+                      buildId: id,
+                      ...(dropped ? { dropped } : {}),
+                    }),
+                }
+              : {}),
+          },
+          runtime.services,
+        );
       });
     },
     { credentials: { secrets: { type: 'password' } } },

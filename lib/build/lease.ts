@@ -21,8 +21,12 @@ export interface Guest {
   /** Its metadata, once it was given some. */
   papers?: GuestPapers;
   address?: { host: string; port: number };
-  /** Its SSH connection, after the login. */
+  /** Its SSH connection, after the login; one that was lost is made anew by `reach`. */
   host?: Host;
+  /** Which boot of it that connection was made in, as its kernel says; empty where it cannot tell. */
+  bootId?: Promise<string>;
+  /** While it is being reached again: two steps at once make one connection. */
+  reaching?: Promise<boolean>;
   /** Variable that gets its address. */
   addressEnv?: string;
 }

@@ -139,10 +139,17 @@ export const lateBranch = (build: string, node: string): CiError =>
 export const releaseFailed = (what: string, why: string): CiError =>
   new CiError({ code: 'build/release-failed', message: `${what} could not be removed: ${why}.` });
 
-export const guestLost = (guest: string): CiError =>
+export const guestLost = (guest: string, why: string): CiError =>
   new CiError({
     code: 'build/guest-lost',
-    message: `The SSH connection to guest ${guest} was lost while a script ran. Look at the guest's console in the logs; this is not held against the patch.`,
+    message: `The SSH connection to guest ${guest} was lost: ${why.replace(/\.$/, '')}. Look at the guest's console in the logs; this is not held against the patch.`,
+  });
+
+export const guestRebooted = (guest: string): CiError =>
+  new CiError({
+    code: 'build/guest-rebooted',
+    message: `Guest ${guest} rebooted. Where a script may do that, tick "the guest may reboot" in its ssh-exec node.`,
+    result: 'FAILURE',
   });
 
 export const serverMissing = (server: string): CiError =>

@@ -48,6 +48,20 @@ export const domainRefused = (worker: string, domain: string, said: string): CiE
   });
 };
 
+export const guestVanished = (worker: string, domain: string): CiError =>
+  new CiError({
+    code: 'libvirt/guest-gone',
+    message: `${worker}: guest ${domain} was up and is gone: it powered off, or somebody destroyed it. Its console in the logs may tell.`,
+  });
+
+export const guestStopped = (worker: string, domain: string): CiError =>
+  new CiError({
+    code: 'libvirt/guest-stopped',
+    message: `${worker}: guest ${domain} was stopped, because its disk could not be written: the worker's disk is full. Free some space there, or take fewer builds at once.`,
+    result: 'DISK_FULL',
+    transient: true,
+  });
+
 export const networkMissing = (worker: string, source: string, there: readonly string[]): CiError =>
   new CiError({
     code: 'libvirt/no-network',

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onlyPrivate } from '../errors/libvirt.ts';
+import { guestStopped, guestVanished, onlyPrivate } from '../errors/libvirt.ts';
 import { foreignGuest, guestDied, guestNotBooted } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { KeyedLock } from '../storage/keyed-lock.ts';
@@ -11,7 +11,7 @@ import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
 import { probeKvm } from './kvm-probe.ts';
-import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
+import { consoleFile, create, destroy, isThere, shutDown, stateOf } from './life.ts';
 import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
 import { listOwners, ownerOf, sameOwner } from './owner.ts';
@@ -151,6 +151,13 @@ export class LibvirtHypervisor implements Hypervisor {
   async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
     if (await isThere(this.#virsh, domain, signal)) return;
     throw guestDied(domain, 'powered off or was destroyed', (await this.#console(domain, signal)) ?? '');
+  }
+
+  async check(domain: string, { signal }: CallOptions): Promise<void> {
+    const state = await stateOf(this.#virsh, domain, signal);
+    if (state === 'gone') throw guestVanished(this.#virsh.label, domain);
+    // qemu stops a guest whose write finds no space, and hides that from it.
+    if (/^paused \(I\/O error\)/.test(state)) throw guestStopped(this.#virsh.label, domain);
   }
 
   async console(domain: string, { signal }: CallOptions): Promise<Readable | undefined> {

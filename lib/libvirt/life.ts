@@ -58,13 +58,17 @@ export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal)
   if (answer.code !== 0) throw stillThere(virsh.label, domain, answer.stderr);
 }
 
-/** Whether a domain is there and not about to vanish. */
-export async function isThere(virsh: Virsh, domain: string, signal: AbortSignal): Promise<boolean> {
+/** What virsh says of a domain, as "running (booted)" or "paused (I/O error)"; `gone` where it is or will be in a moment. */
+export async function stateOf(virsh: Virsh, domain: string, signal: AbortSignal): Promise<string> {
   const settings = { signal, what: `the state of guest ${domain}` };
-  const answer = await virsh.ask(['domstate', '--domain', domain], settings);
-  if (Virsh.isGone(answer)) return false;
-  return answer.code !== 0 || !/shut off|crashed/.test(answer.stdout);
+  const answer = await virsh.ask(['domstate', '--reason', '--domain', domain], settings);
+  if (Virsh.isGone(answer)) return 'gone';
+  return answer.code === 0 && /^(shut off|crashed)/.test(answer.stdout) ? 'gone' : answer.stdout.trim();
 }
+
+/** Whether a domain is there and not about to vanish. */
+export const isThere = async (virsh: Virsh, domain: string, signal: AbortSignal): Promise<boolean> =>
+  (await stateOf(virsh, domain, signal)) !== 'gone';
 
 /** Presses a domain's power button until it is gone: while a guest boots it does not hear it. */
 export async function shutDown(virsh: Virsh, domain: string, signal: AbortSignal): Promise<void> {

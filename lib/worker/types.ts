@@ -156,6 +156,11 @@ export interface Hypervisor {
    * with a CiError where it does not, within the signal's time or a limit of its own.
    */
   shutdown(domain: string, options: CallOptions): Promise<void>;
+  /**
+   * Rejects with a CiError where a guest that was up cannot go on: it is gone, or its worker's disk is full. Missing
+   * where nothing is known but by its connection.
+   */
+  check?(domain: string, options: CallOptions): Promise<void>;
   /** Ends the guest. Fine where it is gone already. */
   stop(domain: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ domain: string; owner: Owner }[]>;

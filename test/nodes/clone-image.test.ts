@@ -109,7 +109,7 @@ describe('clone-image', () => {
       .filter(({ id }) => id === 'clone-image1')
       .map(({ text }) => text);
     assert.ok(
-      texts.some((text) => / waits, place 1 /.test(text)),
+      texts.some((text) => / waits, place 1: worker host a holds 1 of 1 /.test(text)),
       texts.join('\n'),
     );
   });

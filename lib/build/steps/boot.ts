@@ -3,7 +3,7 @@ import { CiError, messageOf } from '../../errors/ci-error.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
-import { logIn } from '../log-in.ts';
+import { enterGuest } from '../reach.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
@@ -93,10 +93,8 @@ async function bootGuest(
   const address = await worker.hypervisor.address(domain, { signal });
   guest.address = address;
   onAddress();
-  const login = { ...address, user: guest.image.loginUser, privateKey: services.key.privateKey };
-  guest.host = await logIn(worker, login, {
+  await enterGuest(guest, services, {
     signal,
-    papers: guest.papers,
     onTrouble: (why) => {
       guest.trouble = why;
     },

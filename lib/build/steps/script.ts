@@ -1,11 +1,14 @@
-import { guestLost, noSuchGuest, stepTimeUp } from '../../errors/build.ts';
+import { noSuchGuest, stepTimeUp } from '../../errors/build.ts';
 import { ConsoleSource } from '../../logs/console-source.ts';
 import { Masker } from '../../logs/mask.ts';
 import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
+import type { Guest } from '../lease.ts';
 import { Lines } from '../lines.ts';
+import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
+import { inGuest } from './in-guest.ts';
 
 /** What an ssh-exec node is set to. */
 export interface ScriptSettings {
@@ -24,6 +27,8 @@ export interface ScriptSettings {
   secrets: Record<string, string>;
   /** Milliseconds. */
   timeout: number;
+  /** Whether its guest may reboot: then the step is over when it is logged in to again. */
+  mayReboot?: boolean;
   /** Takes the output's lines as they come, and how many were dropped; missing where nobody listens. */
   onLines?: (lines: string[], dropped: number) => void;
 }
@@ -31,12 +36,17 @@ export interface ScriptSettings {
 interface Target {
   name: string;
   host: Host;
-  guest: boolean;
+  /** Missing for a machine that is no guest. */
+  guest?: Guest;
   release?(): void;
 }
 
 /** Runs the script on each of its targets at once; the first that fails decides. */
-export async function scriptStep(context: StepContext, settings: ScriptSettings): Promise<StepOutcome> {
+export async function scriptStep(
+  context: StepContext,
+  settings: ScriptSettings,
+  services: Pick<Services, 'key'>,
+): Promise<StepOutcome> {
   const { build, signal } = context;
   const targets = await findTargets(context, settings);
   build.log?.console.mask(Object.values(settings.secrets));
@@ -46,7 +56,7 @@ export async function scriptStep(context: StepContext, settings: ScriptSettings)
   const each = targets.map(async (target) => {
     try {
       const run = { target, env, signal: AbortSignal.any([signal, failed.signal]), sibling: failed.signal };
-      const outcome = await runOn(run, context, settings, targets.length > 1);
+      const outcome = await runOn(run, context, settings, services, targets.length > 1);
       if (outcome.result !== 'SUCCESS') failed.abort();
       return outcome;
     } catch (error) {
@@ -61,22 +71,22 @@ export async function scriptStep(context: StepContext, settings: ScriptSettings)
   const decides = outcomes.find(({ result }) => result !== 'SUCCESS' && result !== 'ABORTED') ?? outcomes[0]!;
   return outcomes.length === 1
     ? decides
-    : { ...decides, payload: { ...decides.payload, guests: outcomes.map(({ payload }) => payload) } };
+    : { ...decides, payload: { ...(decides.payload as object), guests: outcomes.map(({ payload }) => payload) } };
 }
 
 async function findTargets({ build, signal }: StepContext, settings: ScriptSettings): Promise<Target[]> {
-  if (settings.host) return [{ ...(await settings.host(signal)), guest: false }];
+  if (settings.host) return [await settings.host(signal)];
   const booted = [...build.lease.guests.values()].filter((guest) => guest.host);
   const names = settings.guests.length > 0 ? settings.guests : booted.map((guest) => guest.name);
   if (names.length === 0) throw noSuchGuest('*', []);
   return names.map((name) => {
-    const host = build.lease.guests.get(name)?.host;
-    if (!host)
+    const guest = build.lease.guests.get(name);
+    if (!guest?.host)
       throw noSuchGuest(
         name,
-        booted.map((guest) => guest.name),
+        booted.map((one) => one.name),
       );
-    return { name, host, guest: true };
+    return { name, host: guest.host, guest };
   });
 }
 
@@ -93,8 +103,9 @@ async function runOn(
   { target, env, signal, sibling }: TargetRun,
   { build }: StepContext,
   settings: ScriptSettings,
+  services: Pick<Services, 'key'>,
   among: boolean,
-): Promise<StepOutcome & { payload?: object }> {
+): Promise<StepOutcome> {
   // Several at once (guests, or branches of a fork): each one's lines stay whole, behind its name.
   const name = among ? target.name : settings.node;
   const several =
@@ -104,14 +115,13 @@ async function runOn(
   masker.add(Object.values(settings.secrets));
   const lines =
     settings.onLines && new Lines(settings.onLines, masker.active ? (line) => masker.whole(line) : undefined);
-  try {
-    const {
-      code,
-      signal: ended,
-      duration,
-      timedOut,
-    } = await runScript(
-      target.host,
+  const onOutput = (chunk: Buffer) => {
+    lines?.write(chunk);
+    return console?.write(chunk);
+  };
+  const work = (host: Host, within: AbortSignal) =>
+    runScript(
+      host,
       {
         text: settings.script,
         interpreter: settings.interpreter,
@@ -119,37 +129,40 @@ async function runOn(
         env,
         timeout: settings.timeout,
       },
-      {
-        signal,
-        onOutput: (chunk) => {
-          lines?.write(chunk);
-          return console?.write(chunk);
-        },
-      },
-    );
-    const payload = { guest: target.name, exitCode: code, signal: ended, duration };
-    if (timedOut) {
-      const late = stepTimeUp(Math.round(settings.timeout / 1000));
-      build.say(late.message);
-      return { result: 'TIMED_OUT', message: late.message, payload };
-    }
-    if (code === 0) return { result: 'SUCCESS', exitCode: 0, payload };
-    const how = ended === undefined ? `exit ${code}` : `signal ${ended}`;
-    return {
-      result: 'FAILURE',
-      ...(code === undefined ? {} : { exitCode: code }),
-      ...(ended ? { signal: ended } : {}),
-      message: `The script ended with ${how} on ${target.name}.`,
-      payload,
-    };
+      { signal: within, onOutput },
+    ).then((ran) => outcomeOf(ran, target.name, settings.timeout));
+  const { guest } = target;
+  try {
+    const outcome = guest
+      ? await inGuest({ build, guest, services, signal, mayReboot: settings.mayReboot ?? false, work })
+      : await work(target.host, signal);
+    if (outcome.result === 'TIMED_OUT') build.say(outcome.message!);
+    return outcome;
   } catch (error) {
     if (sibling.aborted && !build.work.signal.aborted)
       return { result: 'ABORTED', message: `Stopped on ${target.name}: it failed on another guest.` };
-    if (target.guest && target.host.gone.aborted && !signal.aborted) throw guestLost(target.name);
     throw error;
   } finally {
     several?.end();
     lines?.flush();
     target.release?.();
   }
+}
+
+function outcomeOf(
+  { code, signal, duration, timedOut }: Awaited<ReturnType<typeof runScript>>,
+  target: string,
+  limit: number,
+): StepOutcome {
+  const payload = { guest: target, exitCode: code, signal, duration };
+  if (timedOut) return { result: 'TIMED_OUT', message: stepTimeUp(Math.round(limit / 1000)).message, payload };
+  if (code === 0) return { result: 'SUCCESS', exitCode: 0, payload };
+  const how = signal === undefined ? `exit ${code}` : `signal ${signal}`;
+  return {
+    result: 'FAILURE',
+    ...(code === undefined ? {} : { exitCode: code }),
+    ...(signal ? { signal } : {}),
+    message: `The script ended with ${how} on ${target}.`,
+    payload,
+  };
 }
