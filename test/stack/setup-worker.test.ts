@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { LinkPool } from '../../lib/ssh/link-pool.ts';
+import { hostStorage } from '../../lib/storage/host-storage.ts';
+import { libvirtWorker } from '../../lib/worker/libvirt.ts';
+import { guestDisk, inSandbox, stackFolder } from './support.ts';
+import { BOOT_TIME, NETWORK } from './world.ts';
+
+const SCRIPT = join(import.meta.dirname, '../../scripts/setup-worker');
+const PLACE = '/mnt/ci/rally';
+const SPARSE = ['--btrfs', PLACE, '--sparse', '/mnt/store/recheck.btrfs', '--size', '1G'];
+
+inSandbox(import.meta.url, { limit: 180_000, disks: ['tiny'] }, () => {
+  const key = generateKeyPair('controller');
+  const sh = (line: string): string => execFileSync('bash', ['-euc', line], { encoding: 'utf8' }).trim();
+  const setUp = (...args: string[]): { code: number | null; said: string } => {
+    const { status, stdout, stderr } = spawnSync('bash', ['-s', '--', ...args], {
+      input: readFileSync(SCRIPT),
+      encoding: 'utf8',
+    });
+    return { code: status, said: stdout + stderr };
+  };
+  /** How sshd treats a user. */
+  const sshdOf = (user: string): string => sh(`sshd -T -C user=${user},host=localhost,addr=127.0.0.1`);
+  const pool = new LinkPool({ knownHosts: new KnownHosts(join(stackFolder!, 'worker.json')) });
+  const link = pool.acquire({
+    label: 'worker host-a',
+    host: '127.0.0.1',
+    port: 22,
+    user: 'root',
+    privateKey: key.privateKey,
+  });
+  const options = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(30_000) });
+
+  before(() => {
+    // The machine's own files stay as they are: this is seen in the sandbox only.
+    sh(`
+      cp -a /etc/ssh "$STACK/ssh" && mount --bind "$STACK/ssh" /etc/ssh
+      printf '/dev/sda1 / ext4 defaults 0 1' >"$STACK/fstab" && mount --bind "$STACK/fstab" /etc/fstab
+      mount -t tmpfs -o mode=770 tmpfs /root
+      mount -t tmpfs tmpfs /mnt
+      ssh-keygen -q -A
+      virsh -q net-destroy default && virsh -q net-undefine default
+    `);
+    // As strict as a host may be.
+    const config = readFileSync('/etc/ssh/sshd_config', 'utf8');
+    writeFileSync('/etc/ssh/sshd_config', `PermitRootLogin no\nAllowTcpForwarding no\nMaxSessions 2\n${config}`);
+    spawn('/usr/sbin/sshd', ['-D', '-E', join(stackFolder!, 'sshd.log')], { stdio: 'ignore' });
+  });
+  after(() => {
+    link.release();
+    pool.close();
+    sh(`umount ${PLACE}; kill "$(cat /run/sshd.pid)"`);
+  });
+
+  test('a dry run changes nothing', () => {
+    const look = (): string =>
+      sh('cat /etc/fstab; find /etc/ssh /root /mnt; findmnt; virsh -q net-list --all; sshd -T');
+    const was = look();
+    const { code, said } = setUp('--dry-run', ...SPARSE, '--key', key.publicKey);
+    assert.equal(code, 0, said);
+    assert.match(said, /would +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    assert.equal(look(), was);
+  });
+
+  test('a worker made by it clones images and boots guests, for a controller that logs in by key', async () => {
+    const first = setUp(...SPARSE, '--key', key.publicKey);
+    assert.equal(first.code, 0, first.said);
+    assert.doesNotMatch(first.said, /would|BY HAND/);
+    assert.match(sshdOf('root'), /^permitrootlogin (without|prohibit)-password$/m);
+    // The others are treated as before.
+    for (const setting of ['permitrootlogin no', 'allowtcpforwarding no', 'maxsessions 2'])
+      assert.ok(sshdOf('nobody').split('\n').includes(setting), setting);
+
+    const second = setUp(...SPARSE, '--key', key.publicKey);
+    assert.equal(second.code, 0, second.said);
+    assert.doesNotMatch(second.said, /^done/m);
+    assert.equal(readFileSync('/root/.ssh/authorized_keys', 'utf8').trim(), key.publicKey);
+
+    const source = (signal: AbortSignal) => link.host(signal);
+    const storage = hostStorage({ kind: 'btrfs', place: PLACE, host: source });
+    const files = join(stackFolder!, 'image');
+    mkdirSync(files);
+    copyFileSync(guestDisk('tiny'), join(files, 'vda.qcow2'));
+    const image = {
+      name: 'tiny',
+      key: 'k1',
+      source: { kind: 'directory' as const, path: files },
+      loginUser: 'root',
+    };
+    await storage.make(image, options());
+    const owner = { build: 'b1', attempt: 1 };
+    const clone = await storage.clone(image, 'recheck-b1-1-vm', owner, options());
+    assert.equal(clone.path, join(PLACE, 'recheck-b1-1-vm'));
+    assert.equal(statSync(clone.path).ino, 256, 'a subvolume');
+
+    const { hypervisor } = libvirtWorker({
+      id: 'a1b2c3d4',
+      label: 'worker host-a',
+      slots: 1,
+      source,
+      storage,
+      type: 'qemu',
+      knownHosts: new KnownHosts(join(stackFolder!, 'guests.json')),
+    });
+    const domain = clone.name;
+    const guest = { name: 'vm', domain, clone, memory: 192, vcpus: 1, networks: [NETWORK], owner };
+    await hypervisor.boot(guest, options());
+    const address = await hypervisor.address(domain, { signal: AbortSignal.timeout(BOOT_TIME) });
+    assert.match(address.host, /^192\.168\.122\./);
+    await hypervisor.stop(domain, options());
+    await storage.remove(domain, options());
+    assert.ok(!existsSync(clone.path));
+
+    // As after a restart of the machine: the place comes back with what was in it.
+    sh(`umount ${PLACE} && mount ${PLACE}`);
+    assert.equal(await storage.has(image, options()), true);
+  });
+
+  test('a disk: an empty one gets btrfs, any other is refused and stays as it is', () => {
+    const file = join(stackFolder!, 'disk.img');
+    const disk = sh(`truncate -s 512M ${file} && losetup --find --show ${file}`);
+    try {
+      const refuse = (make: string, why: RegExp): void => {
+        sh(make);
+        const sum = sh(`sha256sum <${file}`);
+        const { code, said } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
+        assert.equal(code, 1, said);
+        assert.match(said, why);
+        assert.equal(sh(`sha256sum <${file}`), sum);
+        assert.ok(!existsSync('/mnt/disk'));
+      };
+      refuse(`mkfs.ext4 -q ${disk}`, /is not empty \(ext4\)/);
+      refuse(`mkdir /mnt/other && mount ${disk} /mnt/other`, /is in use at \/mnt\/other/);
+      refuse(
+        `umount /mnt/other && wipefs -qa ${disk} && echo ',,L' | sfdisk -q ${disk}`,
+        /partitions|not empty \(dos\)/,
+      );
+      refuse(`sfdisk -q --delete ${disk}; wipefs -qa ${disk}; mkfs.btrfs -qf ${disk}`, /is not empty \(btrfs\)/);
+      // The very commands that it names.
+      sh(`wipefs -qa ${disk} && dd if=/dev/zero of=${disk} bs=1M count=1 status=none`);
+      const { code, said } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
+      assert.equal(code, 0, said);
+      assert.match(sh('findmnt -n -o FSTYPE,LABEL -M /mnt/disk || :'), /^btrfs/);
+      assert.match(readFileSync('/etc/fstab', 'utf8'), /^UUID=[0-9a-f-]{36} \/mnt\/disk btrfs noatime,nofail 0 0$/m);
+      const again = setUp('--btrfs', '/mnt/disk', '--disk', disk);
+      assert.equal(again.code, 0, again.said);
+      assert.doesNotMatch(again.said, /^done/m);
+      sh('umount /mnt/disk');
+    } finally {
+      sh(`umount -q /mnt/other /mnt/disk || :; losetup --detach ${disk}`);
+    }
+  });
+});
