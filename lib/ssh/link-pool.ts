@@ -15,7 +15,7 @@ export interface Link {
   onHealth(callback: (health: LinkHealth) => void): () => void;
   /** Tries again now, where it is down: something was mended. */
   retry(): void;
-  /** Lets go. The connection stays for a moment, in case that it is acquired again. */
+  /** Lets go. The connection stays for a moment, in case that it is acquired again, and while anything runs over it. */
   release(): void;
 }
 
@@ -28,7 +28,8 @@ interface Shared {
 
 /**
  * The connections that are shared: one for each target and its credentials, kept up as long as somebody holds it and a
- * moment longer, so that a redeploy, which releases and acquires again, cuts nothing.
+ * moment longer, so that a redeploy, which releases and acquires again, cuts nothing. Nor is one cut that is in use: a
+ * guest that is reached through it may outlive the settings that it was booted by.
  */
 export class LinkPool {
   readonly #knownHosts: KnownHosts;
@@ -68,6 +69,18 @@ export class LinkPool {
     );
   }
 
+  /** Closes a connection that nobody holds, once nothing has run over it at the end of a grace. */
+  #closeUnused(key: string, shared: Shared): void {
+    shared.grace = setTimeout(() => {
+      if (shared.link.busy) {
+        this.#closeUnused(key, shared);
+        return;
+      }
+      this.#shared.delete(key);
+      shared.link.close();
+    }, this.#tempo.grace).unref();
+  }
+
   #handle(key: string, shared: Shared, target: SshTarget): Link {
     const { link } = shared;
     const stops = new Set<() => void>();
@@ -97,10 +110,7 @@ export class LinkPool {
         for (const stop of stops) stop();
         shared.holders -= 1;
         if (shared.holders > 0 || this.#shared.get(key) !== shared) return;
-        shared.grace = setTimeout(() => {
-          this.#shared.delete(key);
-          link.close();
-        }, this.#tempo.grace).unref();
+        this.#closeUnused(key, shared);
       },
     };
   }

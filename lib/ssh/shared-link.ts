@@ -47,6 +47,11 @@ export class SharedLink {
     return this.#health;
   }
 
+  /** Whether anything runs over it now. */
+  get busy(): boolean {
+    return this.#host?.busy ?? false;
+  }
+
   /** Calls back at each change of health, until the returned function is called. */
   onHealth(callback: (health: LinkHealth) => void): () => void {
     this.#listeners.add(callback);

@@ -32,6 +32,8 @@ export class SshHost implements Host {
   readonly #ended = new AbortController();
   /** What must fail when the connection ends. */
   readonly #waiting = new Set<(error: Error) => void>();
+  /** Channels that are open. */
+  #channels = 0;
   /** By `address:port` as the server names it. */
   readonly #listeners = new Map<string, OnConnection>();
 
@@ -46,6 +48,10 @@ export class SshHost implements Host {
     });
     client.on('close', () => this.#end(connectionLost(place, fault)));
     client.on('tcp connection', (details, accept, reject) => this.#onConnection(details, accept, reject));
+  }
+
+  get busy(): boolean {
+    return this.#channels > 0 || this.#waiting.size > 0 || this.#listeners.size > 0;
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -65,7 +71,7 @@ export class SshHost implements Host {
   sftp(signal?: AbortSignal): Promise<SFTPWrapper> {
     return this.#ask((done: Done<SFTPWrapper>) => this.#client.sftp(done), {
       signal,
-      take: (sftp) => sftp,
+      take: (sftp) => this.#counted(sftp),
       refused: (error) => this.#channelError('file transfer (SFTP)', error),
       late: (sftp) => sftp.end(),
     });
@@ -74,7 +80,7 @@ export class SshHost implements Host {
   forwardOut(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
     return this.#ask((done: Done<ClientChannel>) => this.#client.forwardOut('127.0.0.1', 0, host, port, done), {
       signal,
-      take: (channel) => channel,
+      take: (channel) => this.#counted(channel),
       refused: (error) => connectFromThere(this.label, host, port, error),
       late: (channel) => channel.destroy(),
     });
@@ -124,10 +130,18 @@ export class SshHost implements Host {
     const command = quote(argv);
     return this.#ask((done: Done<ClientChannel>) => this.#client.exec(command, done), {
       signal,
-      take: (channel) => this.#running(channel),
+      take: (channel) => this.#running(this.#counted(channel)),
       refused: (error) => this.#channelError(`"${argv[0]}"`, error),
       late: (channel) => channel.close(),
     });
+  }
+
+  #counted<T extends SFTPWrapper | ClientChannel>(channel: T): T {
+    this.#channels += 1;
+    (channel as NodeJS.EventEmitter).once('close', () => {
+      this.#channels -= 1;
+    });
+    return channel;
   }
 
   /** The server says no either to the channel, with a reason, or to what is asked for on it. */
@@ -210,7 +224,7 @@ export class SshHost implements Host {
       reject();
       return;
     }
-    const socket = accept();
+    const socket = this.#counted(accept());
     // An error without a listener would end the process; it is followed by the socket's close.
     socket.on('error', () => {});
     onConnection(socket, { address: details.srcIP, port: details.srcPort });

@@ -78,6 +78,8 @@ export interface Host {
   ): Promise<{ port: number; close(): Promise<void> }>;
   /** Aborts when the connection is lost or closed. */
   readonly gone: AbortSignal;
+  /** Whether anything runs over the connection now: a command, a transfer, a forwarded port. Missing where there is none. */
+  readonly busy?: boolean;
   close(): void;
 }
 

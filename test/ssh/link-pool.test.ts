@@ -84,6 +84,21 @@ test('a release and a new acquire cut nothing; a release alone ends it after the
   assert.equal(server.logins, before + 2);
 });
 
+test('what runs over a connection that nobody holds any more goes on; then it ends after the grace', async () => {
+  const { pool } = newPool({ grace: 30 });
+  const link = pool.acquire(target);
+  const host = await link.host();
+  const running = await host.start(['cat']);
+  running.stdout.resume();
+  link.release();
+  // Several graces; the command's own answer proves that it still runs.
+  for (let graces = 0; graces < 3; graces++) await host.run(['sleep', '0.05']);
+  assert.ok(!host.gone.aborted);
+  running.stdin.end();
+  assert.deepEqual(await running.exit, { code: 0 });
+  await until('the connection is closed', () => host.gone.aborted);
+});
+
 test('it comes back when the server dies and returns, and tells all of it', async () => {
   const { pool } = newPool({ longest: 50 });
   const link = pool.acquire(target);
