@@ -26,9 +26,7 @@ export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type
    */
   knownHosts: KnownHosts;
   limits?: Partial<RoomLimits>;
-  /** Where the metadata server listens on this machine; missing: inside the worker's SSH connection. */
-  listenAt?: ListenAt;
-  /** Whether the worker is this machine, by whatever way. */
+  /** Whether the worker is this machine, by whatever way: then the metadata server may listen on an address of it. */
   isHere?: boolean;
 }
 
@@ -37,12 +35,11 @@ export interface LibvirtWorker extends Worker {
   readonly hypervisor: LibvirtHypervisor;
 }
 
-/** @throws CiError where the metadata server is to listen here and the worker is another machine */
+/** A worker of these settings; nothing is connected before it is used. */
 export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
-  const { id, label, slots, source, storage, knownHosts, listenAt, isHere = false } = options;
-  if (listenAt && !isHere) throw listenerElsewhere(label);
+  const { id, label, slots, source, storage, knownHosts, isHere = false } = options;
   const limits = { ...ROOM_LIMITS, ...options.limits };
-  const way = new MetadataWay(id, source, listenAt);
+  const way = new MetadataWay(id, source);
   const hypervisor = new LibvirtHypervisor({
     label,
     source,
@@ -63,7 +60,10 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     giveHostKeys: true,
     storage,
     hypervisor,
-    linkMetadata: (serve, { signal }) => way.open(serve, signal),
+    async linkMetadata(serve, { signal, listenAt }) {
+      if (listenAt && !isHere) throw listenerElsewhere(label);
+      return way.open(serve, signal, listenAt);
+    },
     room: async ({ signal }) => hostRoom(await source(signal), limits, signal),
     async login(login, { signal }) {
       try {

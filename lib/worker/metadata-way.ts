@@ -9,6 +9,8 @@ const TIME = 30_000;
 
 /** What opens a way is given. */
 export interface WayOptions {
+  /** Id of the worker's configuration node. */
+  id: string;
   serve: ServeMetadata;
   /** To be called where requests arrive at a place from now on: leads the guests there. */
   opened(host: Host, destination: Destination, signal: AbortSignal): Promise<void>;
@@ -39,19 +41,14 @@ function portsOf(id: string): Set<number> {
 export class MetadataWay {
   readonly #id: string;
   readonly #source: HostSource;
-  readonly #listenAt: ListenAt | undefined;
   readonly #bridges = new Set<string>();
   readonly #ways = new Set<OpenWay>();
   readonly #ports: Set<number>;
 
-  /**
-   * @param id of the worker's configuration node
-   * @param listenAt an address and port of this machine, where the worker is this machine; else inside the SSH connection
-   */
-  constructor(id: string, source: HostSource, listenAt?: ListenAt) {
+  /** @param id of the worker's configuration node */
+  constructor(id: string, source: HostSource) {
     this.#id = id;
     this.#source = source;
-    this.#listenAt = listenAt;
     this.#ports = portsOf(id);
   }
 
@@ -71,8 +68,10 @@ export class MetadataWay {
     }
   }
 
-  async open(serve: ServeMetadata, signal: AbortSignal): Promise<MetadataLink> {
+  /** @param listenAt an address and port of this machine, where the worker is this machine; else inside the SSH connection */
+  async open(serve: ServeMetadata, signal: AbortSignal, listenAt?: ListenAt): Promise<MetadataLink> {
     const options: WayOptions = {
+      id: this.#id,
       serve,
       opened: async (host, destination, within) => {
         this.#ports.add(destination.port);
@@ -82,8 +81,8 @@ export class MetadataWay {
       },
       closed: (port) => void this.#ports.delete(port),
     };
-    const way = this.#listenAt
-      ? await openListener(this.#source, this.#listenAt, options, signal)
+    const way = listenAt
+      ? await openListener(this.#source, listenAt, options, signal)
       : await openTunnel(this.#source, options, signal);
     this.#ways.add(way);
     return {

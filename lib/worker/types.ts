@@ -224,7 +224,12 @@ export interface Worker {
    * their keys itself.
    */
   readonly giveHostKeys: boolean;
-  /** @param options with `listenAt`, a port of this machine in place of the worker's own way */
+  /**
+   * Opens the way from its guests to the metadata server: by default the worker's own, `listenAt` an address and port of
+   * this machine. A worker whose guests are this machine's own processes has one way only.
+   *
+   * @throws CiError where it is to be an address of this machine, and the worker is another one
+   */
   linkMetadata(serve: ServeMetadata, options: CallOptions & { listenAt?: ListenAt }): Promise<MetadataLink>;
   /** How much room it has now; missing where that is not looked at. */
   room?(options: CallOptions): Promise<HostRoom>;

@@ -168,9 +168,9 @@ for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0
 
   for (const address of ['0.0.0.0', '192.168.122.1', '127.0.0.1']) {
     test(`the other way: the metadata server listens on ${address}`, async () => {
-      const worker = world.again({ id: 'listens', listenAt: { address, port: PORT }, isHere: true });
+      const worker = world.again({ id: 'listens', isHere: true });
       const here: World = { ...world, worker };
-      const link = await world.openLink(worker);
+      const link = await world.openLink(worker, { address, port: PORT });
       const guest = await prepare(here, { build: `way${address.replaceAll('.', '')}` });
       if (address === '127.0.0.1') {
         // A web server of the operator stands before it, and tells who asks. Guests reach it by means of its own.

@@ -13,7 +13,7 @@ import { runScript } from '../../lib/ssh/script.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/worker/libvirt.ts';
-import type { Clone, GuestSpec, ImageSpec, MetadataLink, Network, Owner } from '../../lib/worker/types.ts';
+import type { Clone, GuestSpec, ImageSpec, ListenAt, MetadataLink, Network, Owner } from '../../lib/worker/types.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { guestDisk, stackFolder } from './support.ts';
 
@@ -32,7 +32,8 @@ export interface World {
   key: { privateKey: string; publicKey: string };
   /** Another worker object for the same machine, as a redeploy makes one. */
   again(options?: Partial<LibvirtWorkerOptions>): LibvirtWorker;
-  openLink(worker?: LibvirtWorker): Promise<MetadataLink>;
+  /** @param listenAt an address and port of this machine, in place of the way inside the SSH connection */
+  openLink(worker?: LibvirtWorker, listenAt?: ListenAt): Promise<MetadataLink>;
   close(): Promise<void>;
 }
 
@@ -75,7 +76,11 @@ export async function openWorld(options: Partial<LibvirtWorkerOptions> = {}): Pr
     metadata,
     key: generateKeyPair('controller'),
     again,
-    openLink: (of = worker) => of.linkMetadata(metadata.serverFor(of), { signal: AbortSignal.timeout(10_000) }),
+    openLink: (of = worker, listenAt) =>
+      of.linkMetadata(metadata.serverFor(of), {
+        signal: AbortSignal.timeout(10_000),
+        ...(listenAt ? { listenAt } : {}),
+      }),
     async close() {
       link.release();
       pool.close();
