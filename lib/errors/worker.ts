@@ -103,3 +103,10 @@ export const factsUnread = (worker: string): CiError =>
     code: 'worker/facts',
     message: `${worker}: its free memory and load could not be read from /proc/meminfo and /proc/loadavg. Is it a Linux machine?`,
   });
+
+export const hostNodeGone = (worker: string): CiError =>
+  new CiError({
+    code: 'worker/no-ssh-host',
+    message: `${worker}: the SSH host that it is reached by is not there (any more). Choose one in the worker's settings, and deploy.`,
+    result: 'ERROR',
+  });

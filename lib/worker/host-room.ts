@@ -16,9 +16,16 @@ export const ROOM_LIMITS: RoomLimits = { memory: 1024, load: 4 };
 /** Reads /proc/meminfo (MemAvailable) and /proc/loadavg (proc(5)) of the worker. @throws CiError where they make no sense */
 export async function hostRoom(host: Host, limits: RoomLimits, signal: AbortSignal): Promise<HostRoom> {
   const { stdout } = await host.run(['cat', '/proc/meminfo', '/proc/loadavg'], { signal });
-  const memory = Math.floor(Number(/^MemAvailable:\s+(\d+) kB$/m.exec(stdout)?.[1]) / 1024);
-  const load = Number(/^(\d+\.\d+) \d+\.\d+ \d+\.\d+ /m.exec(stdout)?.[1]);
-  if (Number.isNaN(memory) || Number.isNaN(load)) throw factsUnread(host.label);
+  const room = readRoom(stdout, limits);
+  if (room === undefined) throw factsUnread(host.label);
+  return room;
+}
+
+/** The room by the text of both files; undefined where it makes no sense. */
+export function readRoom(text: string, limits: RoomLimits): HostRoom | undefined {
+  const memory = Math.floor(Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024);
+  const load = Number(/^(\d+\.\d+) \d+\.\d+ \d+\.\d+ /m.exec(text)?.[1]);
+  if (Number.isNaN(memory) || Number.isNaN(load)) return undefined;
   const lack = lackOf(memory, load, limits);
   return lack === undefined ? { memory, load } : { memory, load, lack };
 }

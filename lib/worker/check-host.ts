@@ -1,0 +1,211 @@
+import { CiError, messageOf } from '../errors/ci-error.ts';
+import { probeKvm } from '../libvirt/kvm-probe.ts';
+import type { KeptAnswer } from '../libvirt/type-answers.ts';
+import type { DomainType } from '../libvirt/types.ts';
+import { Virsh } from '../libvirt/virsh.ts';
+import { quote } from '../ssh/quote.ts';
+import type { Host } from '../ssh/types.ts';
+import type { Check } from './check.ts';
+import { type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
+import { checkStorage, type StoragePlace } from './check-storage.ts';
+import { type RoomLimits, readRoom } from './host-room.ts';
+
+/** Milliseconds for the one look around. */
+const LIMIT = 45_000;
+
+/** What is looked at, as the worker's settings say it. */
+export interface CheckSettings {
+  /** libvirt's URI on the worker. */
+  uri: string;
+  type: DomainType | 'auto';
+  storage: StoragePlace;
+  limits: RoomLimits;
+  /** Whether the commands reach it by SSH. */
+  remote: boolean;
+  /** Where an answer about KVM is kept. */
+  answers?: KeptAnswer;
+}
+
+/**
+ * Looks at what a worker has and lacks for running guests: one round trip, one to try forwarding, two for trying KVM.
+ * It changes nothing there.
+ *
+ * @throws CiError where the connection is lost; the signal's reason where it aborts
+ */
+export async function checkHost(host: Host, settings: CheckSettings, signal: AbortSignal): Promise<Check[]> {
+  const { uri, storage, remote } = settings;
+  const programs = Object.keys(PACKAGES).filter((name) => !['btrfs', 'zfs'].includes(name) || name === storage.kind);
+  const argv = ['/bin/sh', '-c', LOOK, 'recheck', uri, storage.kind, storage.place, ...programs];
+  const [{ stdout }, forwarding] = await Promise.all([
+    host.run(argv, { signal, timeout: LIMIT }),
+    remote ? checkForwarding(host, signal) : [],
+  ]);
+  const facts = readFacts(stdout);
+  return [
+    checkLogin(facts, remote),
+    ...forwarding,
+    ...checkCommands(facts),
+    ...checkLibvirt(facts, uri),
+    ...checkStorage(facts, storage),
+    ...checkNetworks(facts),
+    ...checkMetadata(facts),
+    ...(await checkGuests(host, facts, settings, signal)),
+    ...checkRoom(facts, settings.limits),
+  ];
+}
+
+/** The check of a worker that could not be logged in to, by why it could not. */
+export function unreachableCheck(error: unknown): Check {
+  const refused = error instanceof CiError && error.code === 'ssh/key-refused';
+  const mend = refused ? rootLogin : undefined;
+  return { what: 'login', ok: false, detail: messageOf(error), ...(mend ? { mend } : {}) };
+}
+
+const rootLogin =
+  "echo 'PermitRootLogin prohibit-password' > /etc/ssh/sshd_config.d/recheck.conf && systemctl reload ssh";
+
+const install = (...packages: string[]): string => `apt-get install ${[...new Set(packages)].join(' ')}`;
+
+function checkLogin(facts: Facts, remote: boolean): Check {
+  const [user = ''] = facts('user');
+  const system = facts('system')[0] || 'Linux';
+  if (user === 'root') return { what: 'login', ok: true, detail: `root on ${system}` };
+  const advice = remote
+    ? 'Set the user of its SSH host to root.'
+    : 'Run Node-RED as root, or choose an SSH host that is root at 127.0.0.1.';
+  const detail = `The login is ${user}, and storage, rules and bridges take root. ${advice}`;
+  return { what: 'login', ok: false, detail, ...(remote ? { mend: rootLogin } : {}) };
+}
+
+/** Guests are reached, and reach their metadata, by ports forwarded through the connection: one is made and gone through. */
+async function checkForwarding(host: Host, signal: AbortSignal): Promise<Check[]> {
+  const late = AbortSignal.any([signal, AbortSignal.timeout(LIMIT)]);
+  try {
+    const { promise: arrived, resolve } = Promise.withResolvers<void>();
+    const listener = await host.forwardIn('127.0.0.1', 0, (socket) => {
+      socket.destroy();
+      resolve();
+    });
+    try {
+      const socket = await host.forwardOut('127.0.0.1', listener.port, late);
+      await Promise.race([arrived, aborted(late)]);
+      socket.destroy();
+    } finally {
+      await listener.close();
+    }
+    return [];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (host.gone.aborted) throw error;
+    const mend =
+      "echo 'AllowTcpForwarding yes' > /etc/ssh/sshd_config.d/recheck-forwarding.conf && systemctl reload ssh";
+    return [{ what: 'forwarding', ok: false, detail: messageOf(error), mend }];
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+
+function checkCommands(facts: Facts): Check[] {
+  const there = facts('command').map((line) => {
+    const [name, ...said] = line.split(' ');
+    const version = /\d+(?:\.\d+)+/.exec(said.join(' '))?.[0];
+    return version === undefined ? undefined : `${name} ${version}`;
+  });
+  const detail = there.filter((one) => one !== undefined).join(', ');
+  const missing = facts('missing').map((name): Check => {
+    return { what: 'commands', ok: false, detail: `${name} is not there.`, mend: install(PACKAGES[name]!) };
+  });
+  return missing.length > 0 ? missing : [{ what: 'commands', ok: true, detail }];
+}
+
+function checkLibvirt(facts: Facts, uri: string): Check[] {
+  const [said] = facts('nolibvirt');
+  if (said !== undefined) {
+    const why = said
+      .split('error: ')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .join('; ');
+    const detail = `${uri} does not answer: ${why}`;
+    return [{ what: 'libvirt', ok: false, detail, mend: 'systemctl enable --now libvirtd' }];
+  }
+  const [version] = facts('libvirt');
+  // No virsh: said among the commands.
+  if (version === undefined) return [];
+  const [library = '', hypervisor = ''] = [/libvirt (\S+)/, /hypervisor: (\S+ \S+)/].map(
+    (one) => one.exec(version)?.[1],
+  );
+  const detail = `libvirt ${library}${hypervisor ? `, ${hypervisor}` : ''} at ${uri}`;
+  return [{ what: 'libvirt', ok: true, detail }];
+}
+
+function checkNetworks(facts: Facts): Check[] {
+  const networks = facts('network').map((line) => {
+    const [state, ...name] = line.split(' ');
+    return { active: state === 'active', name: name.join(' ') };
+  });
+  const active = networks.filter((one) => one.active).map(({ name }) => name);
+  const idle = networks.filter((one) => !one.active).map(({ name }) => name);
+  // Without libvirt nothing is known of its networks.
+  if (facts('libvirt').length === 0) return [];
+  const start = (name: string): string => `virsh net-start ${quote([name])} && virsh net-autostart ${quote([name])}`;
+  if (active.length > 0) {
+    const detail = `active: ${active.join(', ')}${idle.length > 0 ? `; not active: ${idle.join(', ')}` : ''}`;
+    return [{ what: 'networks', ok: true, detail, ...(idle[0] === undefined ? {} : { mend: start(idle[0]) }) }];
+  }
+  if (idle[0] !== undefined) {
+    return [{ what: 'networks', ok: false, detail: `not active: ${idle.join(', ')}`, mend: start(idle[0]) }];
+  }
+  const define = `virsh net-define /usr/share/libvirt/networks/default.xml && ${start('default')}`;
+  const bridges = facts('bridge');
+  if (bridges.length === 0) return [{ what: 'networks', ok: false, detail: 'libvirt has none.', mend: define }];
+  const detail = `libvirt has none; bridges: ${bridges.join(', ')}`;
+  return [{ what: 'networks', ok: true, detail, mend: define }];
+}
+
+function checkMetadata(facts: Facts): Check[] {
+  const checks = facts('norules').map((line): Check => {
+    const [table, ...why] = line.split(' ');
+    const detail = `iptables cannot use its table ${table}, so guests cannot be led to their metadata: ${why.join(' ')}`;
+    return { what: 'metadata', ok: false, detail, mend: `modprobe iptable_${table}` };
+  });
+  if (facts('nosysctl').length > 0) {
+    const detail = '/proc/sys may not be written to, so guests cannot be led to their metadata. Is it a container?';
+    checks.push({ what: 'metadata', ok: false, detail, mend: 'mount -o remount,rw /proc/sys' });
+  }
+  return checks;
+}
+
+async function checkGuests(host: Host, facts: Facts, settings: CheckSettings, signal: AbortSignal): Promise<Check[]> {
+  const { uri, type, answers } = settings;
+  if (facts('libvirt').length === 0) return [];
+  if (!facts('emulator')[0]) {
+    const detail = 'libvirt has no QEMU for x86_64.';
+    return [{ what: 'guests', ok: false, detail, mend: install('qemu-system-x86') }];
+  }
+  if (type === 'qemu') return [{ what: 'guests', ok: true, detail: 'emulated by QEMU, as the domain type is set' }];
+  const virsh = new Virsh(host.label, uri, async () => host);
+  try {
+    const { works, why } = await probeKvm(virsh, signal);
+    if (type === 'auto') answers?.set({ type: works ? 'kvm' : 'qemu', why });
+    if (works) return [{ what: 'guests', ok: true, detail: `KVM works: ${why}` }];
+    const mend = 'modprobe kvm_intel || modprobe kvm_amd';
+    const detail =
+      type === 'kvm' ? `KVM does not work, and is set: ${why}` : `emulated by QEMU, since KVM does not work: ${why}`;
+    return [{ what: 'guests', ok: type === 'auto', detail, mend }];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (host.gone.aborted) throw error;
+    return [{ what: 'guests', ok: false, detail: messageOf(error) }];
+  }
+}
+
+function checkRoom(facts: Facts, limits: RoomLimits): Check[] {
+  const room = readRoom(facts('room').join('\n'), limits);
+  if (room === undefined) return [];
+  if (room.lack !== undefined) return [{ what: 'room', ok: false, detail: `It ${room.lack}: it takes no build now.` }];
+  return [{ what: 'room', ok: true, detail: `${room.memory} MiB of memory free, load ${room.load}` }];
+}

@@ -1,0 +1,22 @@
+/** What a check is about; the editor has a word for each. */
+export type CheckSubject =
+  | 'login'
+  | 'forwarding'
+  | 'commands'
+  | 'libvirt'
+  | 'storage'
+  | 'networks'
+  | 'metadata'
+  | 'guests'
+  | 'room';
+
+/** One thing that a worker must have. */
+export interface Check {
+  what: CheckSubject;
+  /** Whether builds can run as it is. */
+  ok: boolean;
+  /** What is there, or what is wrong. */
+  detail: string;
+  /** The command, or the line of a file, that mends it; of one that is ok, what would make it better. */
+  mend?: string;
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { connectHost } from '../../lib/ssh/connect.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { localHost } from '../../lib/ssh/local.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import type { Check } from '../../lib/worker/check.ts';
+import { type CheckSettings, checkHost } from '../../lib/worker/check-host.ts';
+import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
+import { inSandbox, inventory, libvirtd, stackFolder } from './support.ts';
+
+/** The sandbox's own. */
+const NETWORK = join(import.meta.dirname, '../../scripts/real-stack/network.xml');
+
+inSandbox(import.meta.url, { limit: 180_000, disks: [] }, () => {
+  const ci = join(stackFolder!, 'ci');
+  const settings: CheckSettings = {
+    uri: 'qemu:///system',
+    type: 'qemu',
+    storage: { kind: 'btrfs', place: ci },
+    // Other tests may load the machine.
+    limits: { memory: 1, load: 1_000 },
+    remote: true,
+  };
+  let sshd: OpenSsh;
+  let host: Host;
+  let before_: ReturnType<typeof inventory>;
+  before(async () => {
+    sshd = await startOpenSsh();
+    host = await connect(sshd);
+  });
+  after(async () => {
+    host.close();
+    await sshd.remove();
+  });
+  beforeEach(() => {
+    before_ = inventory();
+  });
+  afterEach(() => assert.deepEqual(inventory(), before_, 'a look changes nothing'));
+
+  const connect = (to: OpenSsh): Promise<Host> =>
+    connectHost({ ...to.target, label: 'worker host-a' }, { knownHosts: new KnownHosts(join(to.dir, 'hosts.json')) });
+  const check = (more: Partial<CheckSettings> = {}, at = host): Promise<Check[]> =>
+    checkHost(at, { ...settings, ...more }, AbortSignal.timeout(60_000));
+  const wrong = (checks: Check[]): string[] => checks.filter(({ ok }) => !ok).map(({ what }) => what);
+  const of = (checks: Check[], what: string): Check => checks.find((one) => one.what === what)!;
+  /** Runs the advice as its reader would. */
+  const mend = ({ mend: command }: Check): void => {
+    execFileSync('sh', ['-c', command!], { stdio: 'pipe' });
+  };
+
+  test('a worker that has all, over SSH and directly', async () => {
+    for (const checks of [await check(), await check({ remote: false }, localHost('worker here'))]) {
+      assert.deepEqual(wrong(checks), [], JSON.stringify(checks, undefined, 1));
+      assert.match(of(checks, 'login').detail, /^root on \w/);
+      assert.match(of(checks, 'commands').detail, /virsh \d+\.\d+.*qemu-img \d.*curl \d.*iptables \d.*ip \d.*btrfs \d/);
+      assert.match(of(checks, 'libvirt').detail, /^libvirt \d+\.\d+\.\d+, QEMU \d+\.\d+\.\d+ at qemu:\/\/\/system$/);
+      assert.match(of(checks, 'storage').detail, /^btrfs at \S+: \d[\d.]* GiB of 8 GiB free$/);
+      assert.equal(of(checks, 'networks').detail, 'active: default');
+    }
+  });
+
+  test('KVM is tried, and said either way', async () => {
+    const kept: string[] = [];
+    const answers = { get: () => undefined, set: ({ type }: { type: string }) => void kept.push(type) };
+    const guests = of(await check({ type: 'auto', answers }), 'guests');
+    assert.equal(guests.ok, true, guests.detail);
+    assert.match(guests.detail, kept[0] === 'kvm' ? /^KVM works/ : /^emulated by QEMU, since KVM does not work: \w/);
+    assert.equal(kept.length, 1);
+  });
+
+  test('a network that sleeps and a place that is not there: the advice mends them', async () => {
+    execFileSync('virsh', ['-q', 'net-destroy', 'default']);
+    const place = join(mkdtempSync(join(ci, 'mend-')), 'deep', "it's here");
+    const checks = await check({ storage: { kind: 'btrfs', place } });
+    assert.deepEqual(wrong(checks), ['storage', 'networks'], JSON.stringify(checks));
+    mend(of(checks, 'networks'));
+    mend(of(checks, 'storage'));
+    assert.deepEqual(wrong(await check({ storage: { kind: 'btrfs', place } })), []);
+    execFileSync('virsh', ['-q', 'net-autostart', '--disable', 'default']);
+    execFileSync('btrfs', ['-q', 'subvolume', 'delete', place]);
+  });
+
+  test('no network at all', async () => {
+    execFileSync('virsh', ['-q', 'net-destroy', 'default']);
+    execFileSync('virsh', ['-q', 'net-undefine', 'default']);
+    try {
+      const networks = of(await check(), 'networks');
+      assert.equal(networks.ok, false);
+      assert.match(networks.mend!, /^virsh net-define \S+ && virsh net-start default/);
+    } finally {
+      execFileSync('virsh', ['-q', 'net-define', NETWORK]);
+      execFileSync('virsh', ['-q', 'net-start', 'default']);
+    }
+  });
+
+  test('storage on another file system, a dataset that is none, a folder with and without reflinks', async () => {
+    const storage = async (kind: CheckSettings['storage']['kind'], place: string): Promise<Check> =>
+      of(await check({ storage: { kind, place } }), 'storage');
+    assert.match((await storage('btrfs', '/run')).detail, /^\/run is on tmpfs, not on btrfs\./);
+    assert.match((await storage('zfs', 'pool/ci')).mend!, /^zfs create -p pool\/ci$/);
+    assert.match((await storage('directory', ci)).detail, /clones share its blocks/);
+    assert.match((await storage('directory', '/run')).detail, /clones are qcow2 overlays/);
+    // Where qemu runs as another user, such a folder is shut to guests.
+    mkdirSync(join(ci, 'shut'));
+    chmodSync(join(ci, 'shut'), 0o700);
+    assert.equal((await storage('btrfs', join(ci, 'shut'))).ok, true, 'the sandbox’s guests are root');
+    execFileSync('rmdir', [join(ci, 'shut')]);
+  });
+
+  test('a libvirt that does not answer', async () => {
+    libvirtd('stop');
+    try {
+      const checks = await check();
+      assert.deepEqual(wrong(checks), ['libvirt']);
+      assert.match(of(checks, 'libvirt').detail, /^qemu:\/\/\/system does not answer: .*socket/);
+    } finally {
+      libvirtd('start');
+    }
+  });
+
+  test('an sshd that forwards no ports', async () => {
+    const strict = await startOpenSsh(['AllowTcpForwarding no']);
+    const there = await connect(strict);
+    try {
+      const checks = await check({}, there);
+      assert.deepEqual(wrong(checks), ['forwarding']);
+      assert.match(of(checks, 'forwarding').mend!, /AllowTcpForwarding yes/);
+    } finally {
+      there.close();
+      await strict.remove();
+    }
+  });
+});

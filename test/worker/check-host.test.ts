@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keyRefused, nameNotFound } from '../../lib/errors/ssh.ts';
+import type { TypeAnswer } from '../../lib/libvirt/types.ts';
+import { type CheckSettings, checkHost, unreachableCheck } from '../../lib/worker/check-host.ts';
+import { scriptedHost } from '../libvirt/scripted-host.ts';
+
+const signal = AbortSignal.timeout(20_000);
+
+/** A Debian worker with all that it takes. */
+const GOOD = `user root
+system Debian GNU/Linux 12 (bookworm)
+command virsh 9.0.0
+command qemu-img qemu-img version 7.2.22 (Debian 1:7.2+dfsg-7)
+command curl curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0.19
+command iptables iptables v1.8.9 (nf_tables)
+command ip ip utility, iproute2-6.1.0, libbpf 1.1.2
+command awk 
+command btrfs btrfs-progs v6.2
+libvirt Compiled against library: libvirt 9.0.0 Using library: libvirt 9.0.0 Using API: QEMU 9.0.0 Running hypervisor: QEMU 7.2.22
+network active default
+emulator /usr/bin/qemu-system-x86_64
+qemu-user 
+bridge virbr0
+place root /ci/recheck
+place kind btrfs
+place free 262144 2621440 4096
+place reflink yes
+room MemAvailable:   8388608 kB
+room 0.52 1.00 0.50 1/200 4242
+`;
+const SETTINGS: CheckSettings = {
+  uri: 'qemu:///system',
+  type: 'qemu',
+  storage: { kind: 'btrfs', place: '/ci/recheck' },
+  limits: { memory: 1024, load: 4 },
+  remote: false,
+};
+
+/** What a look finds, line by line: `mark subject: detail | mend`. */
+async function look(facts: string, settings: Partial<CheckSettings> = {}, kvm = 'recheck: alive'): Promise<string[]> {
+  const host = scriptedHost((argv) => {
+    const text = argv.join(' ');
+    if (text.includes('domcapabilities --virttype kvm')) return { stdout: '<path>/usr/bin/qemu-system-x86_64</path>' };
+    return { stdout: text.includes('accel=kvm') ? kvm : facts };
+  });
+  const checks = await checkHost(host, { ...SETTINGS, ...settings }, signal);
+  return checks.map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
+}
+
+/** The same worker with lines taken away (by their beginning) or put to. */
+const but = (without: string[], ...more: string[]): string =>
+  [...GOOD.split('\n').filter((line) => !without.some((start) => line.startsWith(start))), ...more, ''].join('\n');
+
+/** The one line about a subject; all of them where there are several. */
+const of = (lines: string[], what: string): string =>
+  lines.filter((line) => line.slice(2).startsWith(`${what}:`)).join('\n');
+
+test('a worker that has all says what it has', async () => {
+  assert.deepEqual(await look(GOOD), [
+    '+ login: root on Debian GNU/Linux 12 (bookworm)',
+    '+ commands: virsh 9.0.0, qemu-img 7.2.22, curl 7.88.1, iptables 1.8.9, ip 6.1.0, btrfs 6.2',
+    '+ libvirt: libvirt 9.0.0, QEMU 7.2.22 at qemu:///system',
+    '+ storage: btrfs at /ci/recheck: 1 GiB of 10 GiB free',
+    '+ networks: active: default',
+    '+ guests: emulated by QEMU, as the domain type is set',
+    '+ room: 8192 MiB of memory free, load 0.52',
+  ]);
+});
+
+test('each miss has the command that mends it', async () => {
+  const missing = await look(but(['command curl', 'command btrfs'], 'missing curl', 'missing btrfs'));
+  assert.equal(
+    of(missing, 'commands'),
+    '- commands: curl is not there. | apt-get install curl\n- commands: btrfs is not there. | apt-get install btrfs-progs',
+  );
+  assert.equal(of(missing, 'storage'), '', 'what is missing is said once');
+  const silent = await look(
+    but(['libvirt', 'network', 'emulator'], 'nolibvirt error: failed to connect error: No such file or directory'),
+  );
+  assert.match(
+    of(silent, 'libvirt'),
+    /^- libvirt: qemu:\/\/\/system does not answer: failed to connect; No such file or directory \| systemctl enable --now libvirtd$/,
+  );
+  assert.deepEqual([of(silent, 'networks'), of(silent, 'guests')], ['', ''], 'nothing is guessed without libvirt');
+  assert.match(of(await look(but(['emulator'], 'emulator ')), 'guests'), /^- .* \| apt-get install qemu-system-x86$/);
+  assert.match(of(await look(but(['user'], 'user ci')), 'login'), /^- login: The login is ci, .*Run Node-RED as root/);
+  assert.match(
+    of(await look(but([], 'norules raw iptables: No such table', 'nosysctl')), 'metadata'),
+    /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys may not be written to/,
+  );
+  assert.match(
+    of(await look(but(['room'], 'room MemAvailable: 1024 kB', 'room 0.10 0.10 0.10 1/2 3')), 'room'),
+    /^- room: It has 1 MiB of free memory, and 1024 are wanted/,
+  );
+});
+
+test('networks: one that sleeps is woken, none at all is defined, a bridge alone will do', async () => {
+  const idle = await look(but(['network'], 'network inactive default'));
+  assert.equal(
+    of(idle, 'networks'),
+    '- networks: not active: default | virsh net-start default && virsh net-autostart default',
+  );
+  assert.match(of(await look(but(['network', 'bridge'])), 'networks'), /^- networks: .* \| virsh net-define /);
+  assert.match(of(await look(but(['network'])), 'networks'), /^\+ networks: libvirt has none; bridges: virbr0 \| /);
+  const other = await look(but([], 'network inactive lab'));
+  assert.match(of(other, 'networks'), /^\+ networks: active: default; not active: lab \| virsh net-start lab/);
+});
+
+test('storage of each kind: missing, of another kind, not mounted, shut to guests, not to be written to', async () => {
+  const storage = async (place: string[], settings: CheckSettings['storage']) =>
+    of(await look(but(['place'], ...place.map((line) => `place ${line}`)), { storage: settings }), 'storage');
+  const btrfs = { kind: 'btrfs', place: '/ci/re check' } as const;
+  assert.equal(
+    await storage(['missing btrfs'], btrfs),
+    "- storage: There is no folder /ci/re check. | mkdir -p /ci && btrfs subvolume create '/ci/re check'",
+  );
+  assert.match(await storage(['missing ext2/ext3'], btrfs), /\| truncate .* && mkfs\.btrfs .*mount '\/ci\/re check'$/);
+  assert.match(
+    await storage(['root /ci/re check', 'kind ext2/ext3'], btrfs),
+    /^- storage: \/ci\/re check is on ext2\/ext3, not on btrfs\. .* \| truncate/,
+  );
+  const closed = ['root /ci/x', 'kind btrfs', 'closed /ci/x', 'closed /ci', 'free 1 1 4096'];
+  assert.match(
+    await storage(closed, btrfs),
+    /^- .*libvirt-qemu, who cannot enter \/ci, \/ci\/x\. \| chmod a\+x \/ci \/ci\/x$/,
+  );
+  assert.match(await storage(['root /ci', 'kind btrfs', 'refused Read-only file system'], btrfs), /Read-only/);
+  const zfs = { kind: 'zfs', place: 'pool/ci' } as const;
+  assert.match(await storage(['missing'], zfs), /no ZFS dataset pool\/ci.* \| zfs create -p pool\/ci$/);
+  assert.match(await storage(['missing'], { kind: 'zfs', place: 'pool' }), /\| zpool create pool \/dev\/DISK$/);
+  assert.match(
+    await storage(['unmounted'], zfs),
+    /not mounted\. \| zfs set mountpoint=\/pool\/ci pool\/ci && zfs mount pool\/ci$/,
+  );
+  const plain = { kind: 'directory', place: '/srv' } as const;
+  assert.match(await storage(['missing ext2/ext3'], plain), /\| mkdir -p \/srv$/);
+  const there = ['root /srv', 'kind xfs', 'free 262144 262144 4096'];
+  assert.match(
+    await storage([...there, 'reflink yes'], plain),
+    /^\+ storage: directory at \/srv, clones share its blocks: 1 GiB/,
+  );
+  assert.match(await storage([...there, 'reflink no'], plain), /^\+ .*qcow2 overlays/);
+});
+
+test('KVM is proved, and what was found out is kept where it was to be found out', async () => {
+  const kept: TypeAnswer[] = [];
+  const answers = { get: () => undefined, set: (answer: TypeAnswer) => void kept.push(answer) };
+  assert.match(of(await look(GOOD, { type: 'auto', answers }), 'guests'), /^\+ guests: KVM works/);
+  const slow = of(await look(GOOD, { type: 'auto', answers }, ''), 'guests');
+  assert.match(
+    slow,
+    /^\+ guests: emulated by QEMU, since KVM does not work: a guest .* no life .*\| modprobe kvm_intel/,
+  );
+  assert.deepEqual(
+    kept.map(({ type }) => type),
+    ['kvm', 'qemu'],
+  );
+  assert.match(
+    of(await look(GOOD, { type: 'kvm', answers }, ''), 'guests'),
+    /^- guests: KVM does not work, and is set/,
+  );
+  assert.equal(kept.length, 2);
+});
+
+test('a login that was refused hints at PermitRootLogin; another fault says itself', () => {
+  const place = { label: 'worker a', user: 'root', host: '10.0.0.5', port: 22 };
+  const refused = unreachableCheck(keyRefused(place, 'ssh-ed25519 AAAA recheck'));
+  assert.match(refused.detail, /Add this line to \/root\/\.ssh\/authorized_keys there: ssh-ed25519 AAAA/);
+  assert.match(refused.mend!, /PermitRootLogin prohibit-password.* systemctl reload ssh/);
+  const lost = unreachableCheck(nameNotFound(place, new Error('ENOTFOUND')));
+  assert.deepEqual([lost.ok, lost.mend], [false, undefined]);
+});
