@@ -65,6 +65,27 @@ export function renderUserData(template: string, view: object): string {
   return text;
 }
 
+/**
+ * Checks a user-data template before a build fills it: as renderUserData does, with a sample for each value.
+ *
+ * @throws CiError metadata/user-data, or of the template
+ */
+export function checkUserDataTemplate(template: string): void {
+  renderUserData(template, sample());
+}
+
+/** Has every field, and every field in it: each is the text "sample". */
+function sample(): object {
+  return new Proxy(
+    {},
+    {
+      has: () => true,
+      get: (_, name) => (name === Symbol.toPrimitive || name === 'toString' ? () => 'sample' : sample()),
+      getOwnPropertyDescriptor: () => ({ value: '', configurable: true, enumerable: true }),
+    },
+  );
+}
+
 /** The keys of an authorized_keys text, without comments and empty lines. @throws CiError that names a bad line */
 export function keyLines(text: string, source: string): string[] {
   const keys: string[] = [];

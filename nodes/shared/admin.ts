@@ -17,7 +17,7 @@ const TEST_LIMIT = 20_000;
 const UNCHANGED = '__PWRD__';
 
 /** Runs an asynchronous answer; what it throws is answered as `{ok: false, error}`. */
-const answer =
+export const answer =
   (work: (req: Request) => Promise<unknown> | unknown): RequestHandler =>
   (req: Request, res: Response) => {
     Promise.resolve()

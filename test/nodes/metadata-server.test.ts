@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
-import { assertWords, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
+import { ask, assertWords, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { until } from '../support/until.ts';
 
@@ -86,6 +86,26 @@ describe('metadata-server', () => {
       assert.match(build.steps.find(({ type }) => type === 'metadata-server')!.message!, why);
       assert.match(red.status('metadata-server1'), /^ERROR: /);
     }
+  });
+
+  test('the form asks whether a template makes good user-data: each value is a sample then', async () => {
+    const check = (text: unknown) => ask(red, 'POST', 'check/user-data', { text });
+    for (const good of [
+      '',
+      '#cloud-config\nhostname: {{guest}}\nruncmd: [[echo, {{change.project}}]]\n{{#env}}a: {{b}}\n{{/env}}\n',
+      '#!/bin/sh\necho {{job}}: [',
+    ])
+      assert.deepEqual(await check(good), { ok: true }, good);
+    const said = async (text: unknown) => (await check(text))['error'] as string;
+    assert.match(await said('#cloud-config\n\ta: 1'), /line 2: it is not YAML: Tabs/);
+    assert.match(await said('#cloud-config\na: {{job}}{{guest}}'), /line 2: it is not YAML/);
+    assert.match(await said('#cloud-config\n- a'), /line 2: a #cloud-config holds "name: value"/);
+    assert.match(await said(7), /sent nothing/);
+  });
+
+  test('guests of the sandbox have one way to it, also where an address is set for others', async () => {
+    await deploy({ way: 'listen', listenAddress: '127.0.0.1', listenPort: '1', hostname: 'me' }, 'hostname');
+    assert.equal((await run(red, handMade(), 20_000)).result, 'SUCCESS');
   });
 
   test('the operator’s keys, pasted and of a file, let him into the guest', async () => {
