@@ -1,14 +1,24 @@
+import { createHash } from 'node:crypto';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { hostWithin } from '../lib/ssh/host-within.ts';
-import type { Host } from '../lib/ssh/types.ts';
+import type { Host, SshTarget } from '../lib/ssh/types.ts';
 import { hostAdmin } from './shared/admin.ts';
 import { runtimeOf } from './shared/runtime.ts';
-import { SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from './shared/ssh-settings.ts';
+import { numberOf, textOf } from './shared/settings.ts';
+import { isLoopback, SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from './shared/ssh-settings.ts';
 import { useTexts } from './shared/texts.ts';
 
 export interface SshHostNode extends Node<Required<SshCredentials>> {
   /** The machine, over the shared connection, until it is released; a CiError where it cannot be reached in time. */
   open(signal: AbortSignal): Promise<{ name: string; host: Host; release(): void }>;
+  /** Where it is and how to log in; also after the node was closed. @throws CiError where its key cannot be read */
+  target(): Promise<SshTarget>;
+  /** `host:port`. */
+  readonly address: string;
+  /** Whether it is this machine. */
+  readonly isHere: boolean;
+  /** Another with each other machine, account or key. */
+  readonly identity: string;
 }
 
 /** ssh-host: a machine that scripts run on and that is no guest. */
@@ -20,12 +30,22 @@ export default function (RED: NodeAPI): void {
     function (this: SshHostNode, config: NodeDef & SshConfig) {
       RED.nodes.createNode(this, config);
       const { pool, connectLimit } = runtimeOf(RED);
+      const { credentials } = this;
+      const { name: _, ...settings } = config;
+      const target = () => targetOf('host', config, credentials, 22);
+      Object.assign(this, {
+        target,
+        address: `${textOf(config.host)}:${numberOf(config.port, 22, 1)}`,
+        isHere: isLoopback(textOf(config.host)),
+        identity: createHash('sha256')
+          .update(JSON.stringify([settings, credentials]))
+          .digest('hex'),
+      });
       this.open = async (signal) => {
-        const target = await targetOf('host', config, this.credentials, 22);
-        const link = pool.acquire(target);
+        const link = pool.acquire(await target());
         try {
           return {
-            name: target.label,
+            name: link.target.label,
             host: await hostWithin(link, connectLimit, signal),
             release: () => link.release(),
           };

@@ -1,42 +1,26 @@
-import { join } from 'node:path';
-import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { sandboxWorker } from '../lib/worker/sandbox.ts';
+import type { Node, NodeAPI } from 'node-red';
 import type { Worker } from '../lib/worker/types.ts';
 import { guard } from './shared/handler.ts';
 import { runtimeOf } from './shared/runtime.ts';
-import { flagOf, numberOf, textOf } from './shared/settings.ts';
 import { useTexts } from './shared/texts.ts';
-
-interface Config extends NodeDef {
-  kind: 'sandbox';
-  path: string;
-  slots: string;
-  strangers: boolean;
-}
+import { workerAdmin } from './shared/worker-check.ts';
+import { attend } from './shared/worker-reaper.ts';
+import { type WorkerConfig, workerOf } from './shared/workers.ts';
 
 export interface WorkerHostNode extends Node {
-  worker: Worker;
+  /** The worker as it is set now: the same one as before where nothing changed. @throws CiError where it cannot be made */
+  readonly worker: Worker;
 }
-
-/** Workers that were looked over for what a crash left, by their folder: once a process. */
-const reaped = new Set<string>();
 
 /** worker-host: a machine that guests run on. */
 export default function (RED: NodeAPI): void {
   useTexts('worker-host', RED);
-  RED.nodes.registerType('worker-host', function (this: WorkerHostNode, config: Config) {
+  workerAdmin(RED);
+  RED.nodes.registerType('worker-host', function (this: WorkerHostNode, config: WorkerConfig) {
     RED.nodes.createNode(this, config);
     const runtime = runtimeOf(RED);
-    const root = textOf(config.path, join(runtime.stateDir, 'worker'));
-    this.worker = sandboxWorker({
-      id: config.id,
-      label: `worker ${textOf(config.name, 'this machine')}`,
-      slots: numberOf(config.slots, 2, 1),
-      strangers: flagOf(config.strangers),
-      root,
-    });
-    if (reaped.has(root)) return;
-    reaped.add(root);
-    guard(this, () => runtime.supervisor.reap(this.worker, (owner) => runtime.services.images.owns(owner)));
+    // Made when it is asked for: a deploy may have changed its ssh-host alone.
+    Object.defineProperty(this, 'worker', { get: () => workerOf(RED, runtime, config).worker });
+    guard(this, async () => attend(this, runtime, workerOf(RED, runtime, config)));
   });
 }

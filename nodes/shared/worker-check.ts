@@ -1,0 +1,49 @@
+import type { NodeAPI } from 'node-red';
+import { isRecord } from '../../lib/model/record.ts';
+import { connectHost } from '../../lib/ssh/connect.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import type { Check } from '../../lib/worker/check.ts';
+import { checkHost, unreachableCheck } from '../../lib/worker/check-host.ts';
+import { answer } from './admin.ts';
+import { runtimeOf } from './runtime.ts';
+import { checkSettings, type Machine, machineOf, type WorkerConfig } from './workers.ts';
+
+/** Milliseconds for the connection, and for all of it: the editor waits a minute. */
+const CONNECT_LIMIT = 15_000;
+const LIMIT = 55_000;
+
+/** The button "Check this host": POST recheck/check/worker-host {id, config} gives {ok, checks}. */
+export function workerAdmin(RED: NodeAPI): void {
+  RED.httpAdmin.post(
+    '/recheck/check/worker-host',
+    RED.auth.needsPermission('worker-host.write'),
+    answer(async (req) => {
+      const body: unknown = req.body;
+      if (!isRecord(body) || !isRecord(body['config'])) throw new Error('The form sent nothing to check.');
+      const config = body['config'] as unknown as WorkerConfig;
+      const checks = await check(RED, { ...config, kind: 'libvirt' }, AbortSignal.timeout(LIMIT));
+      return { ok: checks.every(({ ok }) => ok), checks };
+    }),
+  );
+}
+
+async function check(RED: NodeAPI, config: WorkerConfig, signal: AbortSignal): Promise<Check[]> {
+  const runtime = runtimeOf(RED);
+  let host: Host;
+  let machine: Machine;
+  try {
+    machine = machineOf(RED, runtime, config);
+    const target = await machine.target?.();
+    // One try on a connection of its own: the shared one may be waiting for its next try.
+    host = target
+      ? await connectHost(target, { knownHosts: runtime.knownHosts, timeout: CONNECT_LIMIT, signal })
+      : await machine.source(signal);
+  } catch (error) {
+    return [unreachableCheck(error)];
+  }
+  try {
+    return await checkHost(host, checkSettings(RED, runtime, config, machine), signal);
+  } finally {
+    host.close();
+  }
+}

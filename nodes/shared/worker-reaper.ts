@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Node } from 'node-red';
+import { messageOf } from '../../lib/errors/ci-error.ts';
+import type { Runtime } from './runtime.ts';
+import type { Placed } from './workers.ts';
+
+/** Milliseconds before what a crash left is looked for again, times the number of tries so far; and how many tries. */
+const PAUSE = 30_000;
+const TRIES = 8;
+
+/** Places that were looked over for what a crash left: once a process. */
+const reaped = new Set<string>();
+
+/**
+ * Holds a worker's connection until the node is closed, and ends what a crash left on it, as soon as it can be reached:
+ * once a process and place.
+ */
+export async function attend(node: Node, runtime: Runtime, { worker, place, machine }: Placed): Promise<void> {
+  const closed = new AbortController();
+  node.on('close', () => closed.abort());
+  const { signal } = closed;
+  const target = await machine?.target?.();
+  if (signal.aborted) return;
+  const link = target && runtime.pool.acquire(target);
+  if (link) node.on('close', () => link.release());
+  for (let tries = 1; !reaped.has(place); tries += 1) {
+    try {
+      await link?.host(signal);
+      // Before it begins: another node of this place need not do it too.
+      reaped.add(place);
+      await runtime.supervisor.reap(worker, (owner) => runtime.services.images.owns(owner));
+    } catch (error) {
+      if (signal.aborted && !reaped.has(place)) return;
+      reaped.delete(place);
+      if (tries === 1) node.error(messageOf(error));
+      if (tries === TRIES || signal.aborted) return;
+      await sleep(PAUSE * tries, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { NodeAPI, NodeDef } from 'node-red';
+import { hostNodeGone } from '../../lib/errors/worker.ts';
+import { TypeAnswers } from '../../lib/libvirt/type-answers.ts';
+import { safeName } from '../../lib/logs/file-name.ts';
+import { hostWithin } from '../../lib/ssh/host-within.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { localHost } from '../../lib/ssh/local.ts';
+import type { HostSource, SshTarget } from '../../lib/ssh/types.ts';
+import { hostStorage } from '../../lib/storage/host-storage.ts';
+import type { CheckSettings } from '../../lib/worker/check-host.ts';
+import { ROOM_LIMITS } from '../../lib/worker/host-room.ts';
+import { libvirtWorker } from '../../lib/worker/libvirt.ts';
+import { sandboxWorker } from '../../lib/worker/sandbox.ts';
+import type { Storage, Worker } from '../../lib/worker/types.ts';
+import type { SshHostNode } from '../ssh-host.ts';
+import type { Runtime } from './runtime.ts';
+import { flagOf, numberOf, textOf } from './settings.ts';
+import { text } from './texts.ts';
+
+/** A worker-host as the editor saves it; any value may be missing. */
+export interface WorkerConfig extends NodeDef {
+  kind: 'sandbox' | 'libvirt';
+  /** Id of an ssh-host; empty for this machine directly. */
+  host: string;
+  storage: 'btrfs' | 'zfs' | 'directory';
+  path: string;
+  uri: string;
+  domainType: 'auto' | 'kvm' | 'qemu';
+  slots: string;
+  memory: string;
+  load: string;
+  strangers: boolean;
+}
+
+/** The machine of a worker. */
+export interface Machine {
+  /** Whether it is this machine, by whatever way. */
+  isHere: boolean;
+  /** Where it is, for people. */
+  address: string;
+  /** Another with each other machine or login. */
+  identity: string;
+  source: HostSource;
+  /** How it is logged in to; missing for this machine directly. */
+  target?: () => Promise<SshTarget>;
+}
+
+export const URI = 'qemu:///system';
+export const PLACE = '/ci/recheck';
+
+/** As messages call a worker. */
+export function labelOf(RED: NodeAPI, config: WorkerConfig): string {
+  const host = config.kind === 'libvirt' ? hostNode(RED, config) : undefined;
+  return `worker ${textOf(config.name, host ? host.name || host.address : 'this machine')}`;
+}
+
+const hostNode = (RED: NodeAPI, { host }: WorkerConfig): SshHostNode | undefined =>
+  (textOf(host) && (RED.nodes.getNode(textOf(host)) as SshHostNode | null)) || undefined;
+
+/**
+ * The machine that a worker-host names. Its connection is shared, and acquired anew for each piece of work: builds go on
+ * with it when the node is closed, and it comes back where it was lost.
+ *
+ * @throws CiError where the ssh-host is not there
+ */
+export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Machine {
+  const label = labelOf(RED, config);
+  if (!textOf(config.host)) {
+    const host = localHost(label);
+    return { isHere: true, address: 'this machine', identity: 'this machine', source: async () => host };
+  }
+  const node = hostNode(RED, config);
+  if (!node?.target) throw hostNodeGone(label);
+  const target = async () => ({ ...(await node.target()), label });
+  return {
+    isHere: node.isHere,
+    address: node.address,
+    identity: node.identity,
+    target,
+    async source(signal) {
+      const link = runtime.pool.acquire(await target());
+      try {
+        return await hostWithin(link, runtime.connectLimit, signal);
+      } finally {
+        link.release();
+      }
+    },
+  };
+}
+
+/** What of a worker-host's settings a check of its machine looks at. */
+export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConfig, machine: Machine): CheckSettings {
+  const { domainType, storage } = config;
+  const uri = textOf(config.uri, URI);
+  return {
+    uri,
+    type: domainType === 'kvm' || domainType === 'qemu' ? domainType : 'auto',
+    storage: {
+      kind: storage === 'zfs' || storage === 'directory' ? storage : 'btrfs',
+      place: textOf(config.path, PLACE),
+    },
+    limits: { memory: numberOf(config.memory, ROOM_LIMITS.memory), load: numberOf(config.load, ROOM_LIMITS.load) },
+    remote: machine.target !== undefined,
+    answers: answersOf(RED, runtime).of(`${machine.address} ${uri}`),
+  };
+}
+
+let answers: TypeAnswers | undefined;
+
+/** What was found out about KVM on each host: remembered in the state folder, and said when it is new. */
+function answersOf(RED: NodeAPI, { stateDir }: Runtime): TypeAnswers {
+  answers ??= new TypeAnswers(join(stateDir, 'domain-types.json'), (host, { type, why }) =>
+    RED.log.info(`[worker-host] ${text('worker-host', `log.${type}`, { host, why })}`),
+  );
+  return answers;
+}
+
+/** The worker of each node as it is now, and what it was made of: settings that did not change give the same worker. */
+const workers = new Map<string, { settings: string; worker: Worker }>();
+/** Storages by worker, machine and place: two for one place would not know of each other's work. */
+const storages = new Map<string, Storage>();
+
+/** Where a worker's things are, so that what a crash left there is looked for once. */
+export interface Placed {
+  worker: Worker;
+  place: string;
+  machine?: Machine;
+}
+
+/**
+ * The worker of a worker-host.
+ *
+ * @throws CiError where the settings cannot make one
+ */
+export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Placed {
+  const label = labelOf(RED, config);
+  const common = { id: config.id, label, slots: numberOf(config.slots, 2, 1) };
+  if (config.kind !== 'libvirt') {
+    const root = textOf(config.path, join(runtime.stateDir, 'worker'));
+    const options = { ...common, root, strangers: flagOf(config.strangers) };
+    return { worker: kept(config.id, options, () => sandboxWorker(options)), place: root };
+  }
+  const machine = machineOf(RED, runtime, config);
+  const { identity, isHere, source } = machine;
+  const { uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
+  const place = [config.id, identity, uri, storage.kind, storage.place].join(' ');
+  const worker = kept(config.id, { ...common, place, isHere, type, limits }, () => {
+    let shared = storages.get(place);
+    if (!shared) {
+      shared = hostStorage({ ...storage, host: source });
+      storages.set(place, shared);
+    }
+    const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(config.id)}.json`));
+    return libvirtWorker({
+      ...common,
+      uri,
+      type,
+      limits,
+      isHere,
+      source,
+      storage: shared,
+      knownHosts,
+      ...(known ? { answers: known } : {}),
+    });
+  });
+  return { worker, place, machine };
+}
+
+/** The worker that these settings made last time, else a new one. */
+function kept(id: string, settings: object, make: () => Worker): Worker {
+  const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex');
+  const known = workers.get(id);
+  if (known?.settings === digest) return known.worker;
+  const worker = make();
+  workers.set(id, { settings: digest, worker });
+  return worker;
+}

@@ -1,0 +1,193 @@
+/** A worker-host of kind libvirt in a real Node-RED: its machine is a small SSH server that runs commands as this user. */
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import RED from 'node-red';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import type { Worker } from '../../lib/worker/types.ts';
+import { hurry } from '../support/fake-gerrit.ts';
+import { freePort } from '../support/free-port.ts';
+import { ask, assertWords, flow, handMade, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
+import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
+import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
+import { until } from '../support/until.ts';
+
+/** What the machine has in place of libvirt: no domain, and disks that are made by touching them. */
+const PROGRAMS = {
+  virsh: '#!/bin/sh\nexit 0\n',
+  'qemu-img': '#!/bin/sh\nfor last; do :; done\n: >"$last"\n',
+};
+
+describe('worker-host of kind libvirt', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  const path = process.env['PATH'];
+  const pair = generateKeyPair('test');
+  let red: TestRed;
+  let server: TestSshServer;
+  let calm: () => void;
+
+  before(async () => {
+    const bin = join(dir, 'bin');
+    mkdirSync(bin);
+    for (const [name, text] of Object.entries(PROGRAMS)) {
+      writeFileSync(join(bin, name), text);
+      chmodSync(join(bin, name), 0o755);
+    }
+    process.env['PATH'] = `${bin}:${path}`;
+    mkdirSync(join(dir, 'image'));
+    writeFileSync(join(dir, 'image', 'vda.qcow2'), 'a disk');
+    server = await startSshServer({ authorized: [pair.publicKey] });
+    red = await startRed();
+    await red.deploy(flow(jobs()));
+    calm = await hurry(red);
+  });
+  after(async () => {
+    calm?.();
+    await red?.close();
+    await server?.close();
+    process.env['PATH'] = path;
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** A folder for a worker's things, with what a build of another life left there. */
+  const place = (name: string): string => {
+    const root = join(dir, name);
+    mkdirSync(join(root, '.recheck'), { recursive: true });
+    mkdirSync(join(root, 'recheck-dead-1-vm'));
+    writeFileSync(join(root, '.recheck', 'recheck-dead-1-vm'), '{"build":"dead","attempt":1,"image":"x@1"}\n');
+    return root;
+  };
+  const clones = (root: string): string[] => readdirSync(root).filter((name) => name.startsWith('recheck-'));
+  const machine = (settings: Record<string, unknown> = {}): FlowConfig =>
+    make('ssh-host', {
+      name: 'host-a',
+      ...reaching({ label: '', host: '127.0.0.1', port: server.port, user: 'root', privateKey: pair.privateKey }),
+      ...settings,
+    });
+  const workerHost = (settings: Record<string, unknown>): FlowConfig =>
+    make('worker-host', {
+      kind: 'libvirt',
+      name: '',
+      host: 'ssh-host1',
+      storage: 'directory',
+      memory: '0',
+      load: '1000',
+      ...settings,
+    });
+  const lane = (script = 'true'): FlowConfig[] => [
+    make('vm-image', { name: 'disk', source: 'directory', path: join(dir, 'image') }),
+    ...row(
+      jobs(),
+      make('clone-image', { image: 'vm-image1', hosts: ['worker-host1'], guest: 'vm' }),
+      make('ssh-exec', { id: 'there', target: 'host', host: 'ssh-host2', script }),
+      make('gerrit-review', { silent: true }),
+    ),
+    machine({ id: 'ssh-host2', name: 'store', user: 'other' }),
+  ];
+  const deploy = (settings: Record<string, unknown>, script?: string, host: Record<string, unknown> = {}) =>
+    red.deploy(flow(machine(host), workerHost(settings), ...lane(script)));
+  const worker = (): Worker =>
+    (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode('worker-host1').worker;
+
+  test('a build’s disk is cloned there, over one connection, and nothing of it, nor of a crash, is left', async () => {
+    const root = place('one');
+    const logins = server.logins;
+    await deploy({ path: variable('TEST_PLACE', root) });
+    await until('what a crash left is gone', () => clones(root).length === 0);
+    const { result, build } = await run(red);
+    assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
+    assert.deepEqual(clones(root), []);
+    assert.ok(
+      readdirSync(root).some((name) => name.startsWith('disk@')),
+      'its image stays',
+    );
+    assert.equal(server.logins - logins, 2, 'one for the worker, one for the script');
+  });
+
+  test('a worker that is not there at the deploy is cleared as soon as it can be reached', async () => {
+    const root = place('late');
+    const port = await freePort();
+    await deploy({ path: root }, undefined, { port: String(port) });
+    assert.deepEqual(clones(root), ['recheck-dead-1-vm']);
+    const late = await startSshServer({ authorized: [pair.publicKey], port, hostKey: server.hostKey });
+    try {
+      await until('what a crash left is gone', () => clones(root).length === 0);
+    } finally {
+      await red.deploy(flow(jobs()));
+      await late.close();
+    }
+  });
+
+  test('settings that stay give the same worker; other ones a new one, and a build goes on with the old', async () => {
+    const root = join(dir, 'kept');
+    mkdirSync(root);
+    const [runs, go] = [join(dir, 'runs'), join(dir, 'go')];
+    const script = `touch ${runs}; while [ ! -e ${go} ]; do sleep 0.1; done`;
+    await deploy({ path: root, slots: '2' }, script);
+    const first = worker();
+    const ended = run(red, handMade(), 30_000);
+    await until('its script runs', () => existsSync(runs));
+    assert.equal(clones(root).length, 1);
+    await deploy({ path: root, slots: '2' }, script);
+    assert.equal(worker(), first);
+    await deploy({ path: root, slots: '3' }, script);
+    assert.notEqual(worker(), first);
+    assert.equal(worker().slots, 3);
+    // Gone altogether: the build's own hand on the machine is all that is left.
+    await red.deploy(flow(...lane(script)));
+    writeFileSync(go, '');
+    const { result, build } = await ended;
+    assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
+    await until('its clone is given back', () => clones(root).length === 0);
+  });
+
+  test('what cannot be a worker says so to the build that wants it', async () => {
+    const said = async (settings: Record<string, unknown>, host?: Record<string, unknown>) => {
+      await deploy({ path: join(dir, 'kept'), ...settings }, undefined, host);
+      const { result, build } = await run(red);
+      return `${result} ${build.steps[0]!.message}`;
+    };
+    assert.match(await said({ host: 'nobody' }), /^ERROR worker this machine: the SSH host .* is not there/);
+    assert.match(await said({ path: 'ci' }), /^ERROR "ci" is no path for a worker's storage/);
+    assert.match(await said({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" names no ZFS dataset/);
+    const nobody = await freePort();
+    assert.match(
+      await said({}, { port: String(nobody) }),
+      /^NODE_FAILURE worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/,
+    );
+    const stranger = generateKeyPair('stranger');
+    assert.match(
+      await said({}, { credentials: { privateKey: stranger.privateKey, passphrase: '' } }),
+      /^NODE_FAILURE worker host-a \(.*\): the server refused this key\. Add this line to \/root\/\.ssh\/authorized_keys/,
+    );
+  });
+
+  test('Check this host: what is there, what is not, and why it cannot be reached', async () => {
+    await deploy({ path: join(dir, 'kept') });
+    const check = async (config: Record<string, unknown>) =>
+      (await ask(red, 'POST', 'check/worker-host', { id: 'worker-host1', config })) as {
+        ok: boolean;
+        checks: { what: string; ok: boolean; detail: string; mend?: string }[];
+      };
+    const form = { name: 'a', host: 'ssh-host1', storage: 'directory', path: join(dir, 'nowhere'), domainType: 'qemu' };
+    const { ok, checks } = await check(form);
+    assert.equal(ok, false);
+    const of = (what: string) => checks.find((one) => one.what === what)!;
+    assert.equal(of('storage').mend, `mkdir -p ${join(dir, 'nowhere')}`);
+    assert.match(of('login').detail, new RegExp(process.getuid!() === 0 ? '^root on ' : '^The login is '));
+    // Written by the machine's virsh, as far as it is one.
+    assert.deepEqual([of('libvirt').ok, of('guests').ok], [true, false]);
+    assert.ok(!checks.some(({ what }) => what === 'forwarding'), 'ports can be forwarded: nothing to say');
+    assert.equal(existsSync(join(dir, 'nowhere')), false);
+    const gone = await check({ ...form, host: 'nobody' });
+    assert.match(gone.checks[0]!.detail, /the SSH host .* is not there/);
+    await deploy({ path: join(dir, 'kept') }, undefined, { port: String(await freePort()) });
+    const far = await check(form);
+    assert.deepEqual([far.ok, far.checks.length], [false, 1]);
+    assert.match(far.checks[0]!.detail, /^worker a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
+  });
+
+  test('no status was anything but words', () => assertWords(red));
+});
