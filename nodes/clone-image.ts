@@ -1,5 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { cloneStep } from '../lib/build/steps/clone.ts';
+import type { Worker } from '../lib/worker/types.ts';
 import { numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { useTexts } from './shared/texts.ts';
@@ -24,16 +25,12 @@ export default function (RED: NodeAPI): void {
     stepNode(RED, this, { name, guest }, (runtime) => (context) => {
       // Looked up at each build: a deploy may have changed the configuration nodes alone.
       const image = RED.nodes.getNode(config.image) as VmImageNode | null;
-      const workers = () =>
-        rowsOf<string>(config.hosts)
-          .map((id) => (RED.nodes.getNode(id) as WorkerHostNode | null)?.worker)
-          .filter((worker) => worker !== undefined);
       return cloneStep(
         context,
         {
           node: name,
           image: image?.image,
-          workers,
+          workers: () => workersOf(RED, rowsOf<string>(config.hosts)),
           guest,
           addressEnv: textOf(config.addressEnv),
           wait: numberOf(config.wait, 60) * 60_000,
@@ -42,4 +39,19 @@ export default function (RED: NodeAPI): void {
       );
     });
   });
+}
+
+/** The workers of these nodes; one that cannot be made is passed over where there is another. @throws CiError where there is none */
+function workersOf(RED: NodeAPI, hosts: string[]): Worker[] {
+  const faults: unknown[] = [];
+  const workers = hosts.flatMap((id) => {
+    try {
+      return (RED.nodes.getNode(id) as WorkerHostNode | null)?.worker ?? [];
+    } catch (error) {
+      faults.push(error);
+      return [];
+    }
+  });
+  if (workers.length === 0 && faults.length > 0) throw faults[0];
+  return workers;
 }

@@ -133,7 +133,7 @@ export class Room {
 
   async #place(waiter: Waiter, rooms: Map<Worker, Promise<Lack>>): Promise<Worker | undefined> {
     const { request, run } = waiter;
-    const all = allowed(waiter.workers(), request);
+    const all = allowed(workersOf(waiter), request);
     const liked = all.filter((worker) => !request.shuns?.(worker));
     const candidates = await Promise.all(
       (liked.length > 0 ? liked : all).map(async (worker) => {
@@ -145,7 +145,8 @@ export class Room {
         return { worker, free, ...(await asked) };
       }),
     );
-    waiter.why = candidates.flatMap(({ lack }) => lack ?? []).join('; ') || 'no worker host is there';
+    const lacks = candidates.flatMap(({ lack }) => lack ?? []).join('; ');
+    if (lacks !== '' || waiter.why === '') waiter.why = lacks || 'no worker host is there';
     const open = candidates.filter(({ lack }) => lack === undefined);
     open.sort((a, b) => b.free - a.free || b.memory - a.memory);
     for (const { worker } of open) {
@@ -191,6 +192,16 @@ async function ask(worker: Worker): Promise<Lack> {
   } catch (error) {
     const silent = error instanceof Error && error.name === 'TimeoutError';
     return { memory: 0, lack: silent ? `${worker.label} does not answer` : messageOf(error) };
+  }
+}
+
+/** Its workers; none, and why, where a deploy made them unusable. */
+function workersOf(waiter: Waiter): Worker[] {
+  try {
+    return waiter.workers();
+  } catch (error) {
+    waiter.why = messageOf(error);
+    return [];
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import { collect } from './collect.ts';
 import { quote } from './quote.ts';
 import { closeOn } from './running.ts';
+import { Sessions } from './sessions.ts';
 import { stdinOf } from './stdin.ts';
 import type { Exit, Host, Running, RunOptions, RunResult } from './types.ts';
 
@@ -32,6 +33,7 @@ export class SshHost implements Host {
   readonly #ended = new AbortController();
   /** What must fail when the connection ends. */
   readonly #waiting = new Set<(error: Error) => void>();
+  readonly #sessions = new Sessions();
   /** Channels that are open. */
   #channels = 0;
   /** By `address:port` as the server names it. */
@@ -69,12 +71,14 @@ export class SshHost implements Host {
   }
 
   sftp(signal?: AbortSignal): Promise<SFTPWrapper> {
-    return this.#ask((done: Done<SFTPWrapper>) => this.#client.sftp(done), {
-      signal,
-      take: (sftp) => this.#counted(sftp),
-      refused: (error) => this.#channelError('file transfer (SFTP)', error),
-      late: (sftp) => sftp.end(),
-    });
+    const ask = () =>
+      this.#ask((done: Done<SFTPWrapper>) => this.#client.sftp(done), {
+        signal,
+        take: (sftp) => this.#session(this.#counted(sftp), sftp),
+        refused: (error) => this.#channelError('file transfer (SFTP)', error),
+        late: (sftp) => sftp.end(),
+      });
+    return this.#sessions.open(ask, signal);
   }
 
   forwardOut(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
@@ -128,12 +132,18 @@ export class SshHost implements Host {
 
   #exec(argv: readonly string[], signal: AbortSignal | undefined): Promise<Running> {
     const command = quote(argv);
-    return this.#ask((done: Done<ClientChannel>) => this.#client.exec(command, done), {
-      signal,
-      take: (channel) => this.#running(this.#counted(channel)),
-      refused: (error) => this.#channelError(`"${argv[0]}"`, error),
-      late: (channel) => channel.close(),
-    });
+    const ask = () =>
+      this.#ask((done: Done<ClientChannel>) => this.#client.exec(command, done), {
+        signal,
+        take: (channel) => this.#session(channel, this.#running(this.#counted(channel))),
+        refused: (error) => this.#channelError(`"${argv[0]}"`, error),
+        late: (channel) => channel.close(),
+      });
+    return this.#sessions.open(ask, signal);
+  }
+
+  #session<T>(channel: SFTPWrapper | ClientChannel, session: T) {
+    return { session, onClose: (closed: () => void) => void (channel as NodeJS.EventEmitter).once('close', closed) };
   }
 
   #counted<T extends SFTPWrapper | ClientChannel>(channel: T): T {

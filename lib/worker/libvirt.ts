@@ -5,7 +5,7 @@ import type { KnownHosts } from '../ssh/known-hosts.ts';
 import type { Host, HostSource } from '../ssh/types.ts';
 import { hostRoom, ROOM_LIMITS, type RoomLimits } from './host-room.ts';
 import { MetadataWay } from './metadata-way.ts';
-import type { CallOptions, ListenAt, Login, Storage, Worker } from './types.ts';
+import type { CallOptions, Login, Storage, Worker } from './types.ts';
 
 /** Milliseconds that one try to log in may take, and of these the way to the guest's port. */
 const LOGIN_TIME = 15_000;

@@ -104,17 +104,24 @@ test('closing or aborting what was started settles its exit', async () => {
   await assert.rejects(other.exit, code('ssh/command-closed'));
 });
 
-test('no free session is a clear error, and harms nothing else', async () => {
+test('what finds no free session waits for another to end; its signal ends the wait', async () => {
   server.maxSessions = 1;
   const first = await host.start(['cat']);
+  await assert.rejects(host.run(['true'], { signal: AbortSignal.timeout(100) }), { name: 'TimeoutError' });
+  const second = host.run(['echo', 'two']);
+  first.stdin.end();
+  first.stdout.resume();
+  assert.deepEqual(await first.exit, { code: 0 });
+  assert.equal((await second).stdout, 'two\n');
+});
+
+test('a server that opens no session at all is a clear error', async () => {
+  server.maxSessions = 0;
   await assert.rejects(host.run(['true']), (error: CiError) => {
     assert.equal(error.code, 'ssh/channel-refused');
     assert.match(error.message, /MaxSessions/);
     return true;
   });
-  first.stdin.end();
-  first.stdout.resume();
-  assert.deepEqual(await first.exit, { code: 0 });
 });
 
 test('a server without SFTP says so', async () => {
