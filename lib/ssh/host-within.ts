@@ -24,3 +24,23 @@ export async function hostWithin(link: Link, limit: number, signal: AbortSignal)
     stopListening();
   }
 }
+
+/**
+ * The link's host where it can be had at once: a link that is down tries once more, unless only a person can mend it.
+ *
+ * @throws CiError the link's own trouble; the signal's reason where it aborts
+ */
+export async function hostNow(link: Link, signal: AbortSignal): Promise<Host> {
+  const { state, error } = link.health;
+  if (state === 'down' && error instanceof CiError && !error.transient) throw error;
+  const failed = new AbortController();
+  const stopListening = link.onHealth((health) => {
+    if (health.state === 'down') failed.abort(health.error);
+  });
+  if (state === 'down') link.retry();
+  try {
+    return await link.host(AbortSignal.any([signal, failed.signal]));
+  } finally {
+    stopListening();
+  }
+}

@@ -19,6 +19,8 @@ export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type
   slots: number;
   /** The worker as a host: `link.host` of lib/ssh's pool, or this machine. */
   source: HostSource;
+  /** The same where it can be reached at once: builds wait for the answer about its room. `source` where missing. */
+  sourceNow?: HostSource;
   storage: Storage;
   /**
    * The host keys of this worker's guests, in a file of its own: guests of other workers have the same addresses. Used
@@ -37,7 +39,7 @@ export interface LibvirtWorker extends Worker {
 
 /** A worker of these settings; nothing is connected before it is used. */
 export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
-  const { id, label, slots, source, storage, knownHosts, isHere = false } = options;
+  const { id, label, slots, source, sourceNow = source, storage, knownHosts, isHere = false } = options;
   const limits = { ...ROOM_LIMITS, ...options.limits };
   const way = new MetadataWay(id, source);
   const hypervisor = new LibvirtHypervisor({
@@ -64,7 +66,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
       if (listenAt && !isHere) throw listenerElsewhere(label);
       return way.open(serve, signal, listenAt);
     },
-    room: async ({ signal }) => hostRoom(await source(signal), limits, signal),
+    room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal),
     async login(login, { signal }) {
       try {
         return await logIn(source, knownHosts, login, signal);

@@ -4,10 +4,11 @@ import type { NodeAPI, NodeDef } from 'node-red';
 import { hostNodeGone } from '../../lib/errors/worker.ts';
 import { TypeAnswers } from '../../lib/libvirt/type-answers.ts';
 import { safeName } from '../../lib/logs/file-name.ts';
-import { hostWithin } from '../../lib/ssh/host-within.ts';
+import { hostNow, hostWithin } from '../../lib/ssh/host-within.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import type { Link } from '../../lib/ssh/link-pool.ts';
 import { localHost } from '../../lib/ssh/local.ts';
-import type { HostSource, SshTarget } from '../../lib/ssh/types.ts';
+import type { Host, HostSource, SshTarget } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { CheckSettings } from '../../lib/worker/check-host.ts';
 import { ROOM_LIMITS } from '../../lib/worker/host-room.ts';
@@ -43,6 +44,8 @@ export interface Machine {
   /** Another with each other machine or login. */
   identity: string;
   source: HostSource;
+  /** The same, where it can be reached at once. */
+  sourceNow: HostSource;
   /** How it is logged in to; missing for this machine directly. */
   target?: () => Promise<SshTarget>;
 }
@@ -69,24 +72,27 @@ export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig):
   const label = labelOf(RED, config);
   if (!textOf(config.host)) {
     const host = localHost(label);
-    return { isHere: true, address: 'this machine', identity: 'this machine', source: async () => host };
+    const source = async () => host;
+    return { isHere: true, address: 'this machine', identity: 'this machine', source, sourceNow: source };
   }
   const node = hostNode(RED, config);
   if (!node?.target) throw hostNodeGone(label);
   const target = async () => ({ ...(await node.target()), label });
+  const over = async (reach: (link: Link) => Promise<Host>): Promise<Host> => {
+    const link = runtime.pool.acquire(await target());
+    try {
+      return await reach(link);
+    } finally {
+      link.release();
+    }
+  };
   return {
     isHere: node.isHere,
     address: node.address,
     identity: node.identity,
     target,
-    async source(signal) {
-      const link = runtime.pool.acquire(await target());
-      try {
-        return await hostWithin(link, runtime.connectLimit, signal);
-      } finally {
-        link.release();
-      }
-    },
+    source: (signal) => over((link) => hostWithin(link, runtime.connectLimit, signal)),
+    sourceNow: (signal) => over((link) => hostNow(link, signal)),
   };
 }
 
@@ -143,7 +149,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
     return { worker: kept(config.id, options, () => sandboxWorker(options)), place: root };
   }
   const machine = machineOf(RED, runtime, config);
-  const { identity, isHere, source } = machine;
+  const { identity, isHere, source, sourceNow } = machine;
   const { uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
   const place = [config.id, identity, uri, storage.kind, storage.place].join(' ');
   const worker = kept(config.id, { ...common, place, isHere, type, limits }, () => {
@@ -160,6 +166,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
       limits,
       isHere,
       source,
+      sourceNow,
       storage: shared,
       knownHosts,
       ...(known ? { answers: known } : {}),

@@ -144,23 +144,34 @@ describe('worker-host of kind libvirt', () => {
   });
 
   test('what cannot be a worker says so to the build that wants it', async () => {
-    const said = async (settings: Record<string, unknown>, host?: Record<string, unknown>) => {
-      await deploy({ path: join(dir, 'kept'), ...settings }, undefined, host);
+    const said = async (settings: Record<string, unknown>) => {
+      await deploy({ path: join(dir, 'kept'), ...settings });
       const { result, build } = await run(red);
       return `${result} ${build.steps[0]!.message}`;
     };
     assert.match(await said({ host: 'nobody' }), /^ERROR worker this machine: the SSH host .* is not there/);
     assert.match(await said({ path: 'ci' }), /^ERROR "ci" is no path for a worker's storage/);
     assert.match(await said({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" names no ZFS dataset/);
-    const nobody = await freePort();
-    assert.match(
-      await said({}, { port: String(nobody) }),
-      /^NODE_FAILURE worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/,
-    );
-    const stranger = generateKeyPair('stranger');
-    assert.match(
-      await said({}, { credentials: { privateKey: stranger.privateKey, passphrase: '' } }),
-      /^NODE_FAILURE worker host-a \(.*\): the server refused this key\. Add this line to \/root\/\.ssh\/authorized_keys/,
+  });
+
+  test('a worker that cannot be reached is waited for, and the node says why', async () => {
+    const waits = async (host: Record<string, unknown>, why: RegExp) => {
+      await deploy({ path: join(dir, 'kept') }, undefined, host);
+      const from = red.events.length;
+      red.send('ci-jobs1', handMade());
+      await until('it says why', () =>
+        red.events
+          .slice(from)
+          .some((event) => event.kind === 'step-progress' && why.test(String(event.values?.['why']))),
+      );
+      assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?waits, place \d: worker host-a /);
+    };
+    const nobody = String(await freePort());
+    await waits({ port: nobody }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
+    const stranger = generateKeyPair('stranger').privateKey;
+    await waits(
+      { credentials: { privateKey: stranger, passphrase: '' } },
+      /^worker host-a \(.*\): the server refused this key\. Add this line to \/root\/\.ssh\/authorized_keys/,
     );
   });
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import type { CiError } from '../../lib/errors/ci-error.ts';
+import { hostNow } from '../../lib/ssh/host-within.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
@@ -97,6 +98,25 @@ test('what runs over a connection that nobody holds any more goes on; then it en
   running.stdin.end();
   assert.deepEqual(await running.exit, { code: 0 });
   await until('the connection is closed', () => host.gone.aborted);
+});
+
+test('a host that is wanted at once: the trouble of the next try, in place of a wait', async () => {
+  const { pool } = newPool({ first: 60_000, longest: 60_000, slow: 60_000 });
+  const { port, hostKey } = server;
+  await server.close();
+  const link = pool.acquire(target);
+  const refused = { code: 'ssh/refused' };
+  await assert.rejects(hostNow(link, within(5_000)), refused);
+  await assert.rejects(hostNow(link, within(5_000)), refused);
+  server = await startSshServer({ authorized: [own.publicKey], hostKey, port });
+  assert.equal((await hostNow(link, within(5_000))).label, 'gerrit');
+  // What only a person can mend is not asked of the server again and again.
+  const stranger = pool.acquire({ ...target, privateKey: generateKeyPair('stranger').privateKey });
+  await assert.rejects(hostNow(stranger, within(5_000)), { code: 'ssh/key-refused' });
+  const tries: string[] = [];
+  stranger.onHealth(({ state }) => tries.push(state));
+  await assert.rejects(hostNow(stranger, within(5_000)), { code: 'ssh/key-refused' });
+  assert.deepEqual(tries, []);
 });
 
 test('it comes back when the server dies and returns, and tells all of it', async () => {
