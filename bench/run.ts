@@ -14,6 +14,7 @@ const BENCHES: Record<string, (settings: Settings) => Promise<Row[]>> = {
   events: async (settings) => (await import('./events.ts')).benchEvents(settings),
   builds: async (settings) => (await import('./builds.ts')).benchBuilds(settings),
   console: async (settings) => (await import('./console.ts')).benchConsole(settings),
+  fetch: async (settings) => (await import('./fetch.ts')).benchFetch(settings),
   gerrit: async (settings) => (await import('./gerrit.ts')).benchGerrit(settings),
 };
 

@@ -36,7 +36,17 @@ export const fetchLost = (guest: string, path: string, cause: unknown): CiError 
     cause,
   });
 
-/** The guest did not answer an SFTP request in time. */
+/** The guest's tar ended within a file, or sent what is no archive. */
+export const fetchBroken = (guest: string, path: string, cause: unknown): CiError =>
+  new CiError({
+    code: 'logs/fetch-broken',
+    message: `logs: guest ${guest}: ${path} broke off while it was fetched (${messageOf(cause)}). Files fetched before that are published; is the guest out of memory?`,
+    result: 'POST_FAILURE',
+    transient: true,
+    cause,
+  });
+
+/** The guest did not answer a request for files in time. */
 export const fetchSilent = (guest: string, path: string, seconds: number): CiError =>
   new CiError({
     code: 'logs/fetch-silent',

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { SFTPWrapper } from 'ssh2';
 import { logWriteFailed } from '../errors/logs.ts';
 import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
+import type { Host } from '../ssh/types.ts';
 import { writeAtomic } from './atomic.ts';
 import { buildPage } from './build-page.ts';
 import { ConsoleWriter } from './console.ts';
@@ -70,12 +70,12 @@ export class BuildLog {
    * lost or silent (POST_FAILURE) or the disk here is full (DISK_FULL), and with the signal's reason when aborted.
    */
   async fetch(
-    sftp: SFTPWrapper,
+    host: Pick<Host, 'sftp' | 'start'>,
     rows: readonly FetchRow[],
     guest: string,
     { signal }: { signal: AbortSignal },
   ): Promise<Fetched> {
-    const fetched = await fetchFiles(sftp, rows, this.#files, { guest, signal, ...this.#settings.limits });
+    const fetched = await fetchFiles(host, rows, this.#files, { guest, signal, ...this.#settings.limits });
     const count = `${fetched.files} ${fetched.files === 1 ? 'file' : 'files'}, ${spellSize(fetched.bytes)}`;
     this.console.line(`logs: ${count} fetched from ${guest}.${fetched.cut === undefined ? '' : ` ${fetched.cut}`}`);
     this.update(this.#page);

@@ -1,6 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { logWriteFailed } from '../errors/logs.ts';
-import type { Files, Place } from './files.ts';
+import type { Files, NewFile } from './files.ts';
 import type { SftpSession } from './sftp-session.ts';
 
 /** Bytes asked for at once; OpenSSH answers up to 256 KiB. */
@@ -39,27 +37,27 @@ class Gate {
 export class Copier {
   readonly #session: SftpSession;
   readonly #files: Files;
-  readonly #unreadable: (path: string) => void;
   readonly #fileGate = new Gate(FILES);
   readonly #blockGate = new Gate(ALL_BLOCKS);
   readonly #buffers: Buffer[] = [];
-  files = 0;
-  bytes = 0;
 
-  constructor(session: SftpSession, files: Files, unreadable: (path: string) => void) {
+  constructor(session: SftpSession, files: Files) {
     this.#session = session;
     this.#files = files;
-    this.#unreadable = unreadable;
   }
 
-  /** Copies the file's first `size` bytes: one that grows meanwhile is cut there, one that shrinks ends early. */
-  async copy(path: string, segments: readonly string[], size: number): Promise<void> {
+  /**
+   * Copies the file's first `size` bytes: one that grows meanwhile is cut there, one that shrinks ends early.
+   *
+   * @returns bytes written; undefined where it cannot be read
+   */
+  async copy(path: string, segments: readonly string[], size: number): Promise<number | undefined> {
     await this.#fileGate.enter();
     try {
       const handle = await this.#session.open(path);
-      if (handle === undefined) return this.#unreadable(path);
+      if (handle === undefined) return undefined;
       try {
-        await this.#write(path, handle, await this.#files.place(segments), size);
+        return await this.#write(path, handle, await this.#files.open(segments), size);
       } finally {
         this.#session.close(handle);
       }
@@ -68,13 +66,7 @@ export class Copier {
     }
   }
 
-  async #write(path: string, remote: Buffer, place: Place, size: number): Promise<void> {
-    let local: FileHandle;
-    try {
-      local = await open(place.file, 'wx', 0o644);
-    } catch (error) {
-      throw logWriteFailed(place.file, error);
-    }
+  async #write(path: string, remote: Buffer, local: NewFile, size: number): Promise<number> {
     let written = 0;
     let next = 0;
     let end = size;
@@ -83,15 +75,14 @@ export class Copier {
         const from = next;
         const to = Math.min(end, from + BLOCK);
         next = to;
-        const got = await this.#block(path, remote, local, place.file, from, to);
-        written += got;
+        const got = await this.#block(path, remote, local, from, to);
         if (got < to - from) end = Math.min(end, from + got);
       }
     };
     try {
       if (size === 0) {
         for (let got = -1; got !== 0 && written < UNTOLD; written += got) {
-          got = await this.#block(path, remote, local, place.file, written, written + BLOCK, true);
+          got = await this.#block(path, remote, local, written, written + BLOCK, true);
         }
       } else {
         const lanes = Array.from({ length: Math.min(BLOCKS, Math.ceil(size / BLOCK)) }, lane);
@@ -99,23 +90,13 @@ export class Copier {
         await Promise.all(lanes);
       }
     } finally {
-      await local.close().catch(() => undefined);
-      this.#files.filled(place, written);
+      written = await local.close();
     }
-    this.files++;
-    this.bytes += written;
+    return written;
   }
 
   /** Copies [from, to); fewer bytes mean that the file ends there. `once`: one answer is enough. */
-  async #block(
-    path: string,
-    remote: Buffer,
-    local: FileHandle,
-    file: string,
-    from: number,
-    to: number,
-    once = false,
-  ): Promise<number> {
+  async #block(path: string, remote: Buffer, local: NewFile, from: number, to: number, once = false): Promise<number> {
     await this.#blockGate.enter();
     const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
     try {
@@ -123,9 +104,7 @@ export class Copier {
       while (at < to) {
         const got = await this.#session.read(remote, path, buffer, to - at, at);
         if (!got) break;
-        await local.write(buffer, 0, got, at).catch((error: unknown) => {
-          throw logWriteFailed(file, error);
-        });
+        await local.write([buffer.subarray(0, got)], at);
         at += got;
         if (once) break;
       }

@@ -1,7 +1,10 @@
-import type { FileEntryWithStats, SFTPWrapper } from 'ssh2';
+import type { FileEntryWithStats } from 'ssh2';
+import { fetchSilent } from '../errors/logs.ts';
+import type { Host } from '../ssh/types.ts';
 import { Copier } from './copier.ts';
 import type { Files } from './files.ts';
 import { splitGlob } from './glob.ts';
+import { GuestTar } from './guest-tar.ts';
 import { SftpSession } from './sftp-session.ts';
 import type { Fetched, FetchLimits, FetchRow } from './types.ts';
 import { spellSize } from './words.ts';
@@ -18,18 +21,22 @@ class Fetch {
   readonly #files: Files;
   readonly #limits: FetchLimits;
   readonly #copier: Copier;
+  readonly #tar: GuestTar | undefined;
   readonly #copies: Promise<void>[] = [];
   readonly #missing: string[] = [];
   #cut: string | undefined;
   #seen = 0;
   #count = 0;
   #asked = 0;
+  #copied = 0;
+  #bytes = 0;
 
-  constructor(session: SftpSession, files: Files, limits: FetchLimits) {
+  constructor(session: SftpSession, tar: GuestTar | undefined, files: Files, limits: FetchLimits) {
     this.#session = session;
+    this.#tar = tar;
     this.#files = files;
     this.#limits = limits;
-    this.#copier = new Copier(session, files, (path) => this.#missing.push(path));
+    this.#copier = new Copier(session, files);
   }
 
   async run(rows: readonly FetchRow[], guest: string): Promise<Fetched> {
@@ -37,14 +44,16 @@ class Fetch {
       for (const row of rows) {
         if (row.remote.trim() !== '') await this.#row(row.remote.trim(), this.#files.folderFor(row.dir, guest));
       }
+      this.#tar?.complete();
       await Promise.all(this.#copies);
     } catch (error) {
       // The first fault ends all, and none is left running behind.
       this.#session.stop(error);
+      this.#tar?.close();
       await Promise.allSettled(this.#copies);
       throw error;
     }
-    const done = { files: this.#copier.files, bytes: this.#copier.bytes, missing: this.#missing };
+    const done = { files: this.#copied, bytes: this.#bytes, missing: this.#missing };
     return this.#cut === undefined ? done : { ...done, cut: this.#cut };
   }
 
@@ -153,29 +162,57 @@ class Fetch {
     }
     this.#asked += size;
     this.#count++;
-    const copy = this.#copier.copy(path, place, size);
+    const copy = this.#bring(path, place, size);
     copy.catch((error: unknown) => this.#session.stop(error));
     this.#copies.push(copy);
+  }
+
+  /** By the guest's tar where that brings it, else by SFTP. */
+  async #bring(path: string, place: string[], size: number): Promise<void> {
+    const bytes = (await this.#tar?.take(path, place, size)) ?? (await this.#copier.copy(path, place, size));
+    if (bytes === undefined) {
+      this.#missing.push(path);
+      return;
+    }
+    this.#copied++;
+    this.#bytes += bytes;
   }
 }
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
+async function openSftp(host: Pick<Host, 'sftp'>, guest: string, silence: number, signal: AbortSignal) {
+  const late = AbortSignal.timeout(silence * 1000);
+  try {
+    return await host.sftp(AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (late.aborted && !signal.aborted) throw fetchSilent(guest, 'nothing', silence);
+    throw error;
+  }
+}
+
 /**
- * Fetches files and folders from a guest by SFTP, many at a time. What is missing is listed. Rejects with a CiError
- * where the guest is lost or silent, or nothing can be written here; with the signal's reason when aborted.
+ * Fetches files and folders from a guest: looks around there by SFTP, and has the files sent by its tar, in one stream;
+ * what does not come so, by SFTP too, many at a time. What is missing is listed. Rejects with a CiError where the guest
+ * is lost or silent, or nothing can be written here; with the signal's reason when aborted.
  */
 export async function fetchFiles(
-  sftp: SFTPWrapper,
+  host: Pick<Host, 'sftp' | 'start'>,
   rows: readonly FetchRow[],
   files: Files,
   { guest, signal, ...limits }: { guest: string; signal: AbortSignal } & Partial<FetchLimits>,
 ): Promise<Fetched> {
   const bounds = { ...DEFAULT_FETCH_LIMITS, ...limits };
+  const sftp = await openSftp(host, guest, bounds.silence, signal);
   const session = new SftpSession(sftp, { guest, signal, silence: bounds.silence });
+  let tar: GuestTar | undefined;
   try {
-    return await new Fetch(session, files, bounds).run(rows, guest);
+    const onSilent = (error: Error) => session.stop(error);
+    tar = await GuestTar.start(host, files, { guest, signal, silence: bounds.silence, onSilent });
+    return await new Fetch(session, tar, files, bounds).run(rows, guest);
   } finally {
+    tar?.close();
     session.release();
+    sftp.end();
   }
 }

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -26,11 +26,60 @@ const newFolder = (path: string, taken: Iterable<string> = []): Folder => ({
 });
 
 /** A place for a file, with its folder there. */
-export interface Place {
+interface Place {
   /** Absolute. */
   file: string;
   /** Within the build's folder, with slashes. */
   path: string;
+}
+
+/** A file that is being filled, by whoever opened it. */
+export class NewFile {
+  readonly #handle: FileHandle;
+  readonly #place: Place;
+  readonly #closed: (size: number) => void;
+  #written = 0;
+
+  /** Use `Files.open`. */
+  constructor(handle: FileHandle, place: Place, closed: (size: number) => void) {
+    this.#handle = handle;
+    this.#place = place;
+    this.#closed = closed;
+  }
+
+  /** Writes pieces one behind the other from a position on. Rejects with a CiError. */
+  async write(pieces: Buffer[], position: number): Promise<void> {
+    let left = pieces;
+    let at = position;
+    try {
+      while (left.length > 0) {
+        // A disk that gets full takes a part first.
+        const { bytesWritten } = await this.#handle.writev(left, at);
+        this.#written += bytesWritten;
+        at += bytesWritten;
+        left = behind(left, bytesWritten);
+      }
+    } catch (error) {
+      throw logWriteFailed(this.#place.file, error);
+    }
+  }
+
+  /** Closes it, with what it has. @returns bytes written */
+  async close(): Promise<number> {
+    await this.#handle.close().catch(() => undefined);
+    this.#closed(this.#written);
+    return this.#written;
+  }
+}
+
+/** What is left of pieces after their first bytes. */
+function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
+  let passed = bytes;
+  return pieces.flatMap((piece) => {
+    const from = Math.min(passed, piece.length);
+    passed -= from;
+    return from === piece.length ? [] : [piece.subarray(from)];
+  });
 }
 
 /** The files of a build's folder, but for our own: safe names, nothing ever replaced. */
@@ -56,7 +105,7 @@ export class Files {
   }
 
   /** Claims a free place for a file of that path (any text) and makes its folder. Rejects with a CiError. */
-  async place(segments: readonly string[]): Promise<Place> {
+  async #place(segments: readonly string[]): Promise<Place> {
     let at = this.#top;
     for (const segment of segments.slice(0, -1)) {
       let below = at.folders.get(segment);
@@ -76,14 +125,20 @@ export class Files {
     return { file: join(this.#root, path), path };
   }
 
-  /** Says that a place is filled. */
-  filled(place: Place, size: number): void {
-    this.entries.push({ path: place.path, size });
+  /** Opens a new file at a free place for that path (any text). Rejects with a CiError. */
+  async open(segments: readonly string[]): Promise<NewFile> {
+    const place = await this.#place(segments);
+    try {
+      const handle = await open(place.file, 'wx', 0o644);
+      return new NewFile(handle, place, (size) => this.#filled(place, size));
+    } catch (error) {
+      throw logWriteFailed(place.file, error);
+    }
   }
 
   /** Writes a stream to a free place, at most 256 MiB of it. Rejects with a CiError where it cannot be written. */
   async add(name: string, stream: Readable): Promise<void> {
-    const place = await this.place(name.split('/').filter((part) => part !== '' && part !== '.' && part !== '..'));
+    const place = await this.#place(name.split('/').filter((part) => part !== '' && part !== '.' && part !== '..'));
     let size = 0;
     const bounded = new Transform({
       transform(chunk: Buffer, _encoding, done) {
@@ -97,7 +152,11 @@ export class Files {
     } catch (error) {
       throw logWriteFailed(place.file, error);
     } finally {
-      this.filled(place, size);
+      this.#filled(place, size);
     }
+  }
+
+  #filled(place: Place, size: number): void {
+    this.entries.push({ path: place.path, size });
   }
 }

@@ -19,11 +19,16 @@ export class FakeSftp extends EventEmitter {
   /** Requests from now on get no answer. */
   silent = false;
   open_ = 0;
+  ended = false;
   mostOpen = 0;
 
   constructor(tree: Tree) {
     super();
     this.#tree = tree;
+  }
+
+  end(): void {
+    this.ended = true;
   }
 
   get wrapper(): SFTPWrapper {

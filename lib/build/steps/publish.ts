@@ -25,14 +25,9 @@ export async function publishStep(
     if (!build.log || !guest.host || rows.length === 0) continue;
     progress('fetching', { guest: guest.name });
     try {
-      const sftp = await guest.host.sftp(signal);
-      try {
-        const fetched = await build.log.fetch(sftp, rows, guest.name, { signal });
-        files += fetched.files;
-        missing.push(...fetched.missing.map((path) => `${guest.name}:${path}`));
-      } finally {
-        sftp.end();
-      }
+      const fetched = await build.log.fetch(guest.host, rows, guest.name, { signal });
+      files += fetched.files;
+      missing.push(...fetched.missing.map((path) => `${guest.name}:${path}`));
     } catch (error) {
       const fault = toCiError(error, `logs of ${guest.name}`);
       if (fault.result === 'DISK_FULL') disk = { result: 'DISK_FULL', message: fault.message };

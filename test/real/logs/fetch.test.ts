@@ -1,65 +1,174 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { link, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { CiError } from '../../../lib/errors/ci-error.ts';
 import { openBuildLog } from '../../../lib/logs/build-log.ts';
 import { fetchFiles } from '../../../lib/logs/fetch.ts';
 import { Files } from '../../../lib/logs/files.ts';
-import { build, change, page, scratch } from '../../logs/help.ts';
-import { realSftp } from './sshd.ts';
+import { connectHost } from '../../../lib/ssh/connect.ts';
+import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
+import type { Host } from '../../../lib/ssh/types.ts';
+import { build, change, page, scratch, until } from '../../logs/help.ts';
+import { startOpenSsh } from '../../support/openssh.ts';
 
 const { signal } = new AbortController();
 
-test('from OpenSSH: a tree, a glob, /proc, links and what is missing', async (t) => {
-  const { sftp } = await realSftp(t);
-  const from = await scratch(t);
-  await mkdir(join(from, 'deep/er'), { recursive: true });
-  const big = randomBytes(5_000_001);
-  await writeFile(join(from, 'deep/er/big'), big);
-  await writeFile(join(from, 'a b\n<c>.log'), 'odd');
-  await writeFile(join(from, 'empty.log'), '');
-  await symlink('deep/er/big', join(from, 'newest'));
-  await symlink('/etc/passwd', join(from, 'out.log'));
-  execFileSync('mkfifo', [join(from, 'pipe')]);
+/** Guests by the tar that they have: GNU's, busybox's, none. */
+const TARS = ['gnu', 'busybox', 'none'] as const;
 
-  const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
-  const rows = [
-    { remote: `${from}/`, dir: 'all' },
-    { remote: `${from}/*.log`, dir: 'glob' },
-    { remote: '/proc/cpuinfo', dir: '' },
-    { remote: `${from}/none`, dir: '' },
-  ];
-  const fetched = await log.fetch(sftp, rows, 'vm', { signal });
-  assert.deepEqual(fetched.missing, [`${from}/none`]);
-  assert.deepEqual((await readdir(join(log.dir, 'all'))).sort(), ['a b__c_.log', 'deep', 'empty.log', 'newest']);
-  assert.deepEqual((await readdir(join(log.dir, 'glob'))).sort(), ['a b__c_.log', 'empty.log']);
-  assert.ok((await readFile(join(log.dir, 'all/deep/er/big'))).equals(big));
-  assert.ok((await readFile(join(log.dir, 'all/newest'))).equals(big));
-  assert.match(await readFile(join(log.dir, 'cpuinfo'), 'utf8'), /processor/);
-  await log.finish(page({ endedAt: '2026-11-22T15:57:12.000Z' }));
-  assert.match(await readFile(join(log.dir, 'console.log'), 'utf8'), /logs: 7 files, .* fetched from vm/);
-});
+/** A guest that is a real sshd, with that tar and no other. */
+async function openGuest(t: TestContext, tar: (typeof TARS)[number] = 'gnu') {
+  const bin = await scratch(t);
+  if (tar === 'gnu') for (const name of ['tar', 'xargs']) await symlink(`/usr/bin/${name}`, join(bin, name));
+  if (tar === 'busybox') for (const name of ['tar', 'xargs']) await symlink('/bin/busybox', join(bin, name));
+  const sshd = await startOpenSsh([`SetEnv PATH=${bin}`]);
+  t.after(() => sshd.remove());
+  const host = await connectHost(sshd.target, { knownHosts: new KnownHosts(join(sshd.dir, 'hosts.json')) });
+  t.after(() => host.close());
+  return { sshd, host };
+}
 
-test('two thousand small files arrive, each as it was', async (t) => {
-  const { sftp } = await realSftp(t);
+/** The host, and how many bytes of contents it was asked for by SFTP. */
+function counted(host: Host): { host: Pick<Host, 'start' | 'sftp'>; bySftp: () => number } {
+  let bytes = 0;
+  return {
+    bySftp: () => bytes,
+    host: {
+      start: host.start.bind(host),
+      async sftp(...args) {
+        const sftp = await host.sftp(...args);
+        const read = sftp.read.bind(sftp);
+        sftp.read = (handle, buffer, offset, length, position, done) =>
+          read(handle, buffer, offset, length, position, (error, got, ...rest) => {
+            bytes += got ?? 0;
+            done(error, got, ...rest);
+          });
+        return sftp;
+      },
+    },
+  };
+}
+
+for (const tar of TARS) {
+  test(`${tar} tar: a tree, a glob, /proc, links, odd names and what is missing`, async (t) => {
+    const { host, bySftp } = counted((await openGuest(t, tar)).host);
+    const from = await scratch(t);
+    const deep = join(from, 'deep', 'folder of a long name '.repeat(6).trim(), 'er');
+    await mkdir(deep, { recursive: true });
+    const big = randomBytes(5_000_001);
+    await writeFile(join(deep, 'big'), big);
+    await writeFile(join(from, 'a b\n<c>.log'), 'odd');
+    await writeFile(join(from, "-rf 'x' $HOME `y`.log"), 'odder');
+    await writeFile(join(from, 'empty.log'), '');
+    await symlink(join(deep, 'big'), join(from, 'newest'));
+    await symlink('/etc/passwd', join(from, 'out.log'));
+    await link(join(deep, 'big'), join(from, 'same'));
+    await writeFile(join(from, 'sparse'), '');
+    await truncate(join(from, 'sparse'), 3 << 20);
+    execFileSync('mkfifo', [join(from, 'pipe')]);
+
+    const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
+    const rows = [
+      { remote: `${from}/`, dir: 'all' },
+      { remote: `${from}/*.log`, dir: 'glob' },
+      { remote: '/proc/cpuinfo', dir: '' },
+      { remote: `${from}/none`, dir: '' },
+    ];
+    const fetched = await log.fetch(host, rows, 'vm', { signal });
+    assert.deepEqual(fetched.missing, [`${from}/none`]);
+    const logs = ['_rf _x_ _HOME _y_.log', 'a b__c_.log', 'empty.log'];
+    assert.deepEqual(
+      (await readdir(join(log.dir, 'all'))).sort(),
+      [...logs, 'deep', 'newest', 'same', 'sparse'].sort(),
+    );
+    assert.deepEqual((await readdir(join(log.dir, 'glob'))).sort(), logs);
+    execFileSync('diff', ['-r', join(from, 'deep'), join(log.dir, 'all/deep')]);
+    for (const name of ['newest', 'same']) assert.ok((await readFile(join(log.dir, 'all', name))).equals(big), name);
+    assert.ok((await readFile(join(log.dir, 'all/sparse'))).equals(Buffer.alloc(3 << 20)));
+    assert.match(await readFile(join(log.dir, 'cpuinfo'), 'utf8'), /processor/);
+    await log.finish(page({ endedAt: '2026-11-22T15:57:12.000Z' }));
+    assert.match(await readFile(join(log.dir, 'console.log'), 'utf8'), /logs: 11 files, .* fetched from vm/);
+    // The first of the two names of a file, and the sparse one, come by tar.
+    const whole = 3 * big.length + (3 << 20);
+    if (tar === 'none') assert.ok(bySftp() > whole);
+    else assert.ok(bySftp() < whole - big.length, `${bySftp()} bytes by SFTP`);
+  });
+
+  test(`${tar} tar: two thousand small files arrive, each as it was`, async (t) => {
+    const { host, bySftp } = counted((await openGuest(t, tar)).host);
+    const from = await scratch(t);
+    for (let n = 0; n < 2000; n++) {
+      if (n % 100 === 0) await mkdir(join(from, `${n / 100}`));
+      await writeFile(join(from, `${Math.floor(n / 100)}/${n}.txt`), `content ${n}\n`.repeat(n + 1));
+    }
+    const root = await scratch(t);
+    const fetched = await fetchFiles(host, [{ remote: from, dir: 'got' }], new Files(root), { guest: 'vm', signal });
+    assert.equal(fetched.files, 2000);
+    execFileSync('diff', ['-r', from, join(root, 'got')]);
+    if (tar !== 'none') assert.equal(bySftp(), 0);
+  });
+}
+
+test('files that are written to meanwhile: what was there is there', async (t) => {
+  const { host } = await openGuest(t);
   const from = await scratch(t);
-  for (let n = 0; n < 2000; n++) {
-    if (n % 100 === 0) await mkdir(join(from, `${n / 100}`));
-    await writeFile(join(from, `${Math.floor(n / 100)}/${n}.txt`), `content ${n}\n`.repeat(n));
-  }
+  const growing = Array.from({ length: 8 }, (_, n) => join(from, `growing-${n}`));
+  for (const file of growing) await writeFile(file, 'y\n'.repeat(2_000_000));
+  const append = 'while :; do for file; do echo y >>"$file"; done; done';
+  const writer = spawn('sh', ['-c', append, 'sh', ...growing], { stdio: 'ignore' });
+  const ended = once(writer, 'exit');
   const root = await scratch(t);
-  const fetched = await fetchFiles(sftp, [{ remote: from, dir: 'got' }], new Files(root), { guest: 'vm', signal });
-  assert.equal(fetched.files, 2000);
-  execFileSync('diff', ['-r', from, join(root, 'got')]);
+  try {
+    const fetched = await fetchFiles(host, [{ remote: from, dir: '' }], new Files(root), { guest: 'vm', signal });
+    assert.equal(fetched.files, 8);
+  } finally {
+    writer.kill('SIGKILL');
+    await ended;
+  }
+  for (const name of await readdir(root)) {
+    const text = await readFile(join(root, name), 'latin1');
+    assert.ok(text.length >= 4_000_000);
+    assert.match(text, /^(y\n)+$/);
+  }
 });
 
-test('a connection that ends in the middle ends the fetch with words', async (t) => {
-  const { sftp, client } = await realSftp(t);
-  const from = await scratch(t);
-  await writeFile(join(from, 'big'), Buffer.alloc(200 << 20));
-  const done = fetchFiles(sftp, [{ remote: from, dir: '' }], new Files(await scratch(t)), { guest: 'vm', signal });
-  setTimeout(() => client.destroy(), 50);
-  await assert.rejects(done, /guest vm: the connection was lost/);
-});
+for (const tar of ['gnu', 'none'] as const) {
+  test(`${tar} tar: a connection that ends in the middle ends the fetch with words`, async (t) => {
+    const { host, sshd } = await openGuest(t, tar);
+    const from = await scratch(t);
+    await writeFile(join(from, 'big'), Buffer.alloc(400 << 20));
+    const root = await scratch(t);
+    const done = fetchFiles(host, [{ remote: from, dir: '' }], new Files(root), { guest: 'vm', signal });
+    done.catch(() => {});
+    await until(() =>
+      stat(join(root, 'big')).then(
+        ({ size }) => size > 0,
+        () => false,
+      ),
+    );
+    await sshd.stop();
+    await assert.rejects(done, /guest vm: the connection was lost while .*big was fetched/);
+  });
+
+  test(`${tar} tar: logs that fill a real disk end as DISK_FULL`, async (t) => {
+    const { host } = await openGuest(t, tar);
+    const from = await scratch(t);
+    for (const n of [1, 2, 3]) await writeFile(join(from, `log-${n}`), Buffer.alloc(1_500_000));
+    const root = join(await scratch(t), 'disk');
+    await mkdir(root);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', root]);
+    try {
+      await assert.rejects(
+        fetchFiles(host, [{ remote: from, dir: '' }], new Files(root), { guest: 'vm', signal }),
+        (error) =>
+          error instanceof CiError && error.result === 'DISK_FULL' && /no space is left for .*log-/.test(error.message),
+      );
+    } finally {
+      execFileSync('umount', [root]);
+    }
+  });
+}
