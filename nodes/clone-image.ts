@@ -21,7 +21,7 @@ export default function (RED: NodeAPI): void {
     RED.nodes.createNode(this, config);
     const guest = textOf(config.guest, 'vm');
     const name = this.name || `clone ${guest}`;
-    stepNode(RED, this, { name, guest }, (runtime) => (context) => {
+    stepNode(RED, this, { name, guest }, (runtime) => async (context) => {
       // Looked up at each build: a deploy may have changed the configuration nodes alone.
       const image = RED.nodes.getNode(config.image) as VmImageNode | null;
       const workers = () =>
@@ -32,7 +32,7 @@ export default function (RED: NodeAPI): void {
         context,
         {
           node: name,
-          image: image?.image,
+          image: image?.spec(),
           workers,
           guest,
           addressEnv: textOf(config.addressEnv),
