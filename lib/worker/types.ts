@@ -132,8 +132,6 @@ export interface GuestSpec {
   vcpus: number;
   networks: Network[];
   owner: Owner;
-  /** Template of the domain's XML; the hypervisor's own where missing. */
-  template?: string;
   /** Where the guest asks for its metadata, where not at 169.254.169.254. */
   metadataUrl?: string;
   /** Template of the whole domain, where it is not the worker's own. */

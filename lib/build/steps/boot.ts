@@ -17,8 +17,6 @@ export interface BootSettings {
   networks: Network[];
   /** Guests that differ. */
   guests: { guest: string; memory?: number; vcpus?: number }[];
-  /** Template of the domain's XML; the worker's own where missing. */
-  template?: string;
   /** Milliseconds until a login must have worked. */
   timeout: number;
   /** Template of the whole domain; missing: the shipped one. */
