@@ -22,14 +22,14 @@ export default function (RED: NodeAPI): void {
     RED.nodes.createNode(this, config);
     const guest = textOf(config.guest, 'vm');
     const name = this.name || `clone ${guest}`;
-    stepNode(RED, this, { name, guest }, (runtime) => (context) => {
+    stepNode(RED, this, { name, guest }, (runtime) => async (context) => {
       // Looked up at each build: a deploy may have changed the configuration nodes alone.
       const image = RED.nodes.getNode(config.image) as VmImageNode | null;
       return cloneStep(
         context,
         {
           node: name,
-          image: image?.image,
+          image: image?.spec(),
           workers: () => workersOf(RED, rowsOf<string>(config.hosts)),
           guest,
           addressEnv: textOf(config.addressEnv),

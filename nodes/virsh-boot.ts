@@ -1,5 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { bootStep } from '../lib/build/steps/boot.ts';
+import { domainAdmin } from './shared/domain-admin.ts';
+import { networksOf } from './shared/image-settings.ts';
 import { numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { useTexts } from './shared/texts.ts';
@@ -9,12 +11,14 @@ interface Config extends NodeDef {
   vcpus: string;
   networks: { source: string; mac?: string }[];
   guests: { guest: string; memory?: string; vcpus?: string }[];
+  template: string;
   timeout: string;
 }
 
 /** virsh-boot: boots the build's guests and waits for a login. */
 export default function (RED: NodeAPI): void {
   useTexts('virsh-boot', RED);
+  domainAdmin(RED);
   RED.nodes.registerType('virsh-boot', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     const memory = numberOf(config.memory, 1024, 64);
@@ -22,14 +26,13 @@ export default function (RED: NodeAPI): void {
     const settings = {
       memory,
       vcpus,
-      networks: rowsOf<Config['networks'][number]>(config.networks)
-        .filter((row) => textOf(row.source))
-        .map((row) => ({ source: textOf(row.source), ...(textOf(row.mac) ? { mac: textOf(row.mac) } : {}) })),
+      networks: networksOf(config.networks),
       guests: rowsOf<Config['guests'][number]>(config.guests).map((row) => ({
         guest: textOf(row.guest),
         memory: numberOf(row.memory, memory, 64),
         vcpus: numberOf(row.vcpus, vcpus, 1),
       })),
+      ...(textOf(config.template) ? { template: textOf(config.template) } : {}),
       timeout: numberOf(config.timeout, 300, 1) * 1000,
     };
     stepNode(RED, this, {}, (runtime) => (context) => bootStep(context, settings, runtime.services));

@@ -94,7 +94,8 @@ export class ImageMaker {
       }
       const failed = this.#failed.get(key);
       const age = Date.now() - (failed?.since ?? 0);
-      if (failed && age < REST) throw imageFailedBefore(failed.error, Math.floor(age / 60_000));
+      if (failed && !failed.error.transient && age < REST)
+        throw imageFailedBefore(failed.error, Math.floor(age / 60_000));
     }
     // Another may have begun it while the worker was asked.
     const making = this.#making.get(key) ?? this.#begin(worker, image, key);
@@ -172,7 +173,7 @@ export class ImageMaker {
     })
       .catch((error) => {
         const fault = toCiError(error, `Image ${image.name}`);
-        if (!fault.transient) this.#failed.set(key, { error: fault, since: Date.now() });
+        this.#failed.set(key, { error: fault, since: Date.now() });
         throw fault;
       })
       .finally(() => this.#making.delete(key));

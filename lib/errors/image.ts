@@ -165,6 +165,30 @@ export const diskTooLarge = (image: string, size: number, wanted: number): CiErr
     message: `Image ${image}: its disk has ${gib(size)}, more than the disk size of ${gib(wanted)} that is set. A disk can only grow: set at least ${Math.ceil(size)}.`,
   });
 
+// What an image is set to
+
+export const noParent = (image: string): CiError =>
+  new CiError({
+    code: 'image/no-parent',
+    message: `Image ${image}: its parent is not there. Choose a parent in the image's settings, enable it where it is disabled, and deploy.`,
+    result: 'ERROR',
+  });
+
+/** @param names the images of the circle: the first stands at its end again */
+export const parentCircle = (names: readonly string[]): CiError =>
+  new CiError({
+    code: 'image/parent-circle',
+    message: `Image ${names[0]} is its own parent${names.length > 1 ? ` by way of ${names.slice(1).join(', ')}` : ''}, so there is nothing to begin with. Choose another parent for one of them.`,
+    result: 'ERROR',
+  });
+
+export const scriptUnreadable = (image: string, script: string, file: string, why: string): CiError =>
+  new CiError({
+    code: 'image/script-file',
+    message: `Image ${image}: the file ${file} of its script ${script} cannot be read on the controller: ${why}.`,
+    result: 'ERROR',
+  });
+
 // Making an image in a guest
 
 /** @param console last line of the guest's console */

@@ -50,7 +50,8 @@ export function nodeQuestion(RED: NodeAPI, type: string, question: string, ask: 
   );
 }
 
-function find(RED: NodeAPI, type: string, req: Request): Node {
+/** The deployed node that a request names. */
+export function find(RED: NodeAPI, type: string, req: Request): Node {
   const node = RED.nodes.getNode(String(req.params['id']));
   if (!node || (node as { type?: string }).type !== type)
     throw new Error('This node is not deployed yet. Deploy, and press again.');

@@ -202,12 +202,18 @@ test('one that failed is not tried again for half an hour, unless it is asked fo
   assert(images.has('child@k2'));
 });
 
-test('a worker that was cut off does not count as a failure of the image', async () => {
+test('a worker that was cut off is told of, and tried again by the next who wants the image', async () => {
+  const { draft } = worker.storage;
   worker.storage.draft = async () => {
     throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost', transient: true });
   };
   await assert.rejects(maker.provide(worker, child, within()), /worker w1: lost/);
+  const state = maker.state(worker, child);
+  assert(state?.state === 'failed' && /worker w1: lost/.test(state.error.message), JSON.stringify(state));
+  worker.storage.draft = draft;
+  await maker.provide(worker, child, within());
   assert.equal(maker.state(worker, child), undefined);
+  assert(images.has('child@k2'));
 });
 
 test('a guest that dies before it lets anybody in ends the making at once', async () => {

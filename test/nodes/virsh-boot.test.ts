@@ -1,7 +1,23 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { assertWords, faults, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
+import RED from 'node-red';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-xml.ts';
+import type { GuestSpec, Worker } from '../../lib/worker/types.ts';
+import {
+  ask,
+  assertWords,
+  faults,
+  flow,
+  guests,
+  handMade,
+  jobs,
+  logOf,
+  make,
+  row,
+  run,
+  variable,
+} from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { runs, until } from '../support/until.ts';
 
@@ -74,6 +90,30 @@ describe('virsh-boot', () => {
       texts.join('\n'),
     );
     assert.equal(texts.at(-1), '1 ok');
+  });
+
+  test('a domain template goes to the worker; the form has the shipped one to start from', async () => {
+    const { template } = await ask(red, 'GET', 'domain-template');
+    assert.equal(template, DOMAIN_TEMPLATE);
+    const booted = async (settings: Record<string, unknown>) => {
+      await deploy(settings);
+      const { hypervisor } = (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode(
+        'worker-host1',
+      ).worker;
+      const boot = hypervisor.boot.bind(hypervisor);
+      const specs: GuestSpec[] = [];
+      hypervisor.boot = (spec, options) => {
+        specs.push(spec);
+        return boot(spec, options);
+      };
+      assert.equal((await run(red, handMade(), 20_000)).result, 'SUCCESS');
+      return specs[0]!;
+    };
+    assert.equal((await booted({ template: variable('DOMAIN_XML', '<domain/>') })).template, '<domain/>');
+    const networks = [{ source: 'default', mac: '' }, { source: 'lan%', mac: '52:54:00:00:00:02' }, { source: '' }];
+    const spec = await booted({ template: '', networks });
+    assert.ok(!('template' in spec));
+    assert.deepEqual(spec.networks, [{ source: 'default' }, { source: 'lan%', mac: '52:54:00:00:00:02' }]);
   });
 
   test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in the message and the logs', async () => {

@@ -1,0 +1,101 @@
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import { imageOn } from '../../lib/build/image-states.ts';
+import { messageOf } from '../../lib/errors/ci-error.ts';
+import { isRecord } from '../../lib/model/record.ts';
+import type { Worker } from '../../lib/worker/types.ts';
+import type { VmImageNode } from '../vm-image.ts';
+import type { WorkerHostNode } from '../worker-host.ts';
+import { answer, find } from './admin.ts';
+import { runtimeOf } from './runtime.ts';
+import { numberOf, textOf } from './settings.ts';
+
+/** Milliseconds that a worker is waited for. */
+const ASK_LIMIT = 15_000;
+
+/**
+ * For vm-image's form, of the image as it is deployed:
+ *
+ * - GET recheck/images/ID: `{image, workers}`, how it stands on each worker host
+ * - POST recheck/images/ID/build `{worker}`: begins its making, however its last one ended
+ * - GET recheck/images/ID/console?worker=ID: the console of its last making there; with `tail`, its last so many bytes
+ */
+export function imageAdmin(RED: NodeAPI): void {
+  const read = RED.auth.needsPermission('vm-image.read');
+  const images = () => runtimeOf(RED).services.images;
+  const imageOf = (req: Request) => (find(RED, 'vm-image', req) as VmImageNode).spec();
+
+  RED.httpAdmin.get(
+    '/recheck/images/:id',
+    read,
+    answer(async (req) => {
+      const image = imageOf(req);
+      const signal = AbortSignal.timeout(ASK_LIMIT);
+      const workers = await Promise.all(workersOf(RED).map((worker) => imageOn(images(), worker, image, { signal })));
+      return { ok: true, image: `${image.name}@${image.key}`, workers };
+    }),
+  );
+
+  RED.httpAdmin.post(
+    '/recheck/images/:id/build',
+    RED.auth.needsPermission('vm-image.write'),
+    answer((req) => {
+      const image = imageOf(req);
+      const worker = workerOf(RED, isRecord(req.body) ? req.body['worker'] : undefined);
+      images().forget(worker, image);
+      // The limit is on the wait alone: the making goes on, and its end is asked for like its course.
+      images()
+        .provide(worker, image, { signal: AbortSignal.timeout(ASK_LIMIT) })
+        .catch(() => undefined);
+      return { ok: true };
+    }),
+  );
+
+  RED.httpAdmin.get('/recheck/images/:id/console', read, (req, res) => {
+    sendConsole(req, res).catch((error: unknown) => {
+      if (res.headersSent) res.destroy();
+      else res.status(404).type('text').send(messageOf(error));
+    });
+  });
+
+  async function sendConsole(req: Request, res: Response): Promise<void> {
+    // What a guest said: to be read, and nothing else.
+    res.set({
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "sandbox; default-src 'none'",
+      'Cache-Control': 'no-store',
+    });
+    const file = images().consoleFile(workerOf(RED, req.query['worker']), imageOf(req));
+    const handle = await open(file).catch(() => {
+      throw new Error('This image has no console there: it was not made by scripts since the controller keeps one.');
+    });
+    try {
+      const { size } = await handle.stat();
+      const start = Math.max(0, size - numberOf(req.query['tail'], size));
+      res.type('text/plain; charset=utf-8');
+      // It may grow meanwhile: what is there now is sent.
+      if (size > start) await pipeline(handle.createReadStream({ start, end: size - 1, autoClose: false }), res);
+      else res.end();
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** All worker hosts that are deployed. */
+function workersOf(RED: NodeAPI): Worker[] {
+  const found: Worker[] = [];
+  RED.nodes.eachNode(({ id, type }) => {
+    const worker = type === 'worker-host' && (RED.nodes.getNode(id) as WorkerHostNode | null)?.worker;
+    if (worker) found.push(worker);
+  });
+  return found;
+}
+
+function workerOf(RED: NodeAPI, id: unknown): Worker {
+  const worker = workersOf(RED).find((one) => one.id === textOf(id));
+  if (!worker) throw new Error('This worker host is not deployed. Deploy, and press again.');
+  return worker;
+}

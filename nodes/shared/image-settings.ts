@@ -1,0 +1,119 @@
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from '../../lib/errors/ci-error.ts';
+import { scriptUnreadable } from '../../lib/errors/image.ts';
+import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';
+import { numberOf, rowsOf, textOf } from './settings.ts';
+
+/** Bytes of a script's file. */
+const SCRIPT_LIMIT = 1 << 20;
+
+/** A row of the scripts that an image is made with. */
+interface ScriptRow {
+  name: string;
+  user: string;
+  interpreter: string;
+  text: string;
+  /** Path on the controller; with one, `text` does not count. */
+  file: string;
+}
+
+/** What the form of a vm-image saves; any of it but the name and the source may be missing. */
+export interface ImageConfig {
+  name: string;
+  source: ImageSource['kind'];
+  path: string;
+  url: string;
+  sha256: string;
+  /** GiB; empty: as it is. */
+  diskSize: string;
+  /** Days; empty: never. */
+  renew: string;
+  /** Id of a vm-image. */
+  parent: string;
+  scripts: ScriptRow[];
+  /** MiB. */
+  memory: string;
+  vcpus: string;
+  networks: { source: string; mac?: string }[];
+  userData: string;
+  authorizedKeys: string;
+  /** Minutes. */
+  timeout: string;
+  loginUser: string;
+}
+
+/** As files and guests on a worker are named after it. */
+export const imageName = (name: unknown): string => textOf(name, 'image').replace(/[^A-Za-z0-9._-]+/g, '-');
+
+/**
+ * The image that a form describes, without its key. Files of scripts are read here, at each use.
+ *
+ * @param parentOf gives the parent as it is set now
+ * @throws CiError where the parent or the file of a script cannot be had
+ */
+export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {
+  const name = imageName(config.name);
+  return { name, source: sourceOf(name, config, parentOf), loginUser: textOf(config.loginUser, 'ci') };
+}
+
+function sourceOf(name: string, config: ImageConfig, parentOf: () => ImageSpec): ImageSource {
+  switch (textOf(config.source)) {
+    case 'directory':
+      return { kind: 'directory', path: textOf(config.path) };
+    case 'url': {
+      const sha256 = textOf(config.sha256);
+      const diskSize = numberOf(config.diskSize, 0);
+      const renew = numberOf(config.renew, 0);
+      return {
+        kind: 'url',
+        url: textOf(config.url),
+        ...(sha256 ? { sha256 } : {}),
+        ...(diskSize ? { diskSize } : {}),
+        ...(renew ? { renew } : {}),
+      };
+    }
+    case 'parent':
+      return {
+        kind: 'parent',
+        parent: parentOf(),
+        scripts: rowsOf<ScriptRow>(config.scripts).map((row) => scriptOf(name, row)),
+        making: {
+          memory: numberOf(config.memory, 1024, 64),
+          vcpus: numberOf(config.vcpus, 1, 1),
+          networks: networksOf(config.networks ?? [{ source: 'default' }]),
+          userData: textOf(config.userData),
+          authorizedKeys: textOf(config.authorizedKeys),
+          timeout: numberOf(config.timeout, 60, 1) * 60_000,
+        },
+      };
+    default:
+      return { kind: 'empty' };
+  }
+}
+
+/** Rows of networks, those without a name left out. */
+export const networksOf = (rows: unknown): Network[] =>
+  rowsOf<{ source?: unknown; mac?: unknown }>(rows)
+    .filter((row) => textOf(row.source))
+    .map((row) => ({ source: textOf(row.source), ...(textOf(row.mac) ? { mac: textOf(row.mac) } : {}) }));
+
+function scriptOf(image: string, row: ScriptRow): ImageScript {
+  const name = textOf(row.name, 'script');
+  const file = textOf(row.file);
+  return {
+    name,
+    user: textOf(row.user),
+    interpreter: textOf(row.interpreter),
+    text: file ? readScript(image, name, file) : (row.text ?? ''),
+  };
+}
+
+function readScript(image: string, script: string, file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size > SCRIPT_LIMIT) throw new Error('it is larger than a script can be (1 MiB)');
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw scriptUnreadable(image, script, file, messageOf(error));
+  }
+}

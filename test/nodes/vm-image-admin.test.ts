@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import RED from 'node-red';
+import type { Storage, Worker } from '../../lib/worker/types.ts';
+import { ask, flow, make } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { until } from '../support/until.ts';
+
+interface Shown {
+  worker: string;
+  label: string;
+  state: string;
+  text?: string;
+  since?: number;
+  console: boolean;
+}
+
+describe('vm-image’s form asks', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  const unhandled: unknown[] = [];
+  let red: TestRed;
+
+  before(async () => {
+    process.on('unhandledRejection', (reason) => unhandled.push(reason));
+    mkdirSync(join(dir, 'base'));
+    red = await startRed();
+    const host = (id: string) =>
+      make('worker-host', { id: `worker-${id}`, name: id, strangers: true, path: join(dir, id), slots: '1' });
+    await red.deploy(
+      flow(
+        host('here'),
+        host('there'),
+        host('off'),
+        make('vm-image', { id: 'empty1', name: 'empty' }),
+        make('vm-image', { id: 'base1', name: 'base', source: 'directory', path: join(dir, 'base') }),
+        make('vm-image', { id: 'child1', name: 'child', source: 'parent', parent: 'empty1', scripts: [] }),
+        make('vm-image', { id: 'url1', name: 'url', source: 'url', url: 'https://x.example.com/a.qcow2' }),
+        make('vm-image', { id: 'lost1', name: 'lost', source: 'parent', parent: '' }),
+      ).map((node) => (node.id === 'worker-off' ? { ...node, d: true } : node)),
+    );
+  });
+  after(async () => {
+    await red?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const storage = (id: string): Storage =>
+    (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode(`worker-${id}`).worker.storage;
+  const shown = async (image: string): Promise<Shown[]> => {
+    const answer = await ask(red, 'GET', `images/${image}`);
+    assert.equal(answer['ok'], true, JSON.stringify(answer));
+    return answer['workers'] as Shown[];
+  };
+  const on = async (image: string, worker = 'here') =>
+    (await shown(image)).find((row) => row.worker === `worker-${worker}`)!;
+  const build = (image: string, worker = 'here') =>
+    ask(red, 'POST', `images/${image}/build`, { worker: `worker-${worker}` });
+  const becomes = (image: string, state: string) =>
+    until(`${image} is ${state}`, async () => {
+      const now = await on(image);
+      return now.state === state && now;
+    });
+
+  test('how the image stands on every worker host that runs, and has it made on the one named', async () => {
+    const { image } = await ask(red, 'GET', 'images/empty1');
+    assert.match(String(image), /^empty@[0-9a-f]{12}$/);
+    assert.deepEqual(
+      (await shown('empty1')).map(({ label, state }) => `${label}: ${state}`),
+      ['worker here: absent', 'worker there: absent'],
+    );
+    assert.deepEqual(await build('empty1'), { ok: true });
+    await becomes('empty1', 'there');
+    assert.ok(statSync(join(dir, 'here', 'images', String(image))).isDirectory());
+    assert.equal((await on('empty1', 'there')).state, 'absent');
+  });
+
+  test('its making is shown with how far it is, and made once however often the button is pressed', async () => {
+    const gate = Promise.withResolvers<void>();
+    const own = storage('here');
+    const { make: real } = own;
+    let times = 0;
+    own.make = async (image, options) => {
+      times += 1;
+      options.onProgress?.('62 %');
+      await gate.promise;
+      await real.call(own, image, options);
+    };
+    await build('base1');
+    const making = await becomes('base1', 'making');
+    assert.equal(making.text, '62 %');
+    assert.ok(Math.abs(Date.now() - making.since!) < 60_000);
+    await build('base1');
+    gate.resolve();
+    await becomes('base1', 'there');
+    assert.equal(times, 1);
+    own.make = real;
+  });
+
+  test('why it failed is kept, and shown until it is made', async () => {
+    await build('url1');
+    const failed = await becomes('url1', 'failed');
+    assert.match(failed.text!, /^Image url is a disk for virtual machines, and the sandbox worker has only folders\./);
+    assert.equal(failed.console, false);
+    // Pressed again it is tried again at once, with no word of leaving it alone.
+    await build('url1');
+    assert.doesNotMatch((await becomes('url1', 'failed')).text!, /tried again when/);
+  });
+
+  test('a worker that cannot be asked says why; the others are shown', async () => {
+    const own = storage('there');
+    const { has } = own;
+    own.has = async () => {
+      throw new Error('worker there: no route');
+    };
+    assert.deepEqual(
+      (await shown('empty1')).map(({ state, text }) => [state, text]),
+      [
+        ['there', undefined],
+        ['unknown', 'worker there: no route'],
+      ],
+    );
+    await build('empty1', 'there');
+    own.has = has;
+  });
+
+  test('the console of the last making, as text that a browser runs nothing of', async () => {
+    const read = (query: string) => fetch(`${red.url}/recheck/images/child1/console?worker=worker-here${query}`);
+    const none = await read('');
+    assert.equal(none.status, 404);
+    assert.match(await none.text(), /^This image has no console there/);
+    await build('child1');
+    assert.equal((await becomes('child1', 'failed')).console, true);
+    const whole = await read('');
+    assert.equal(whole.status, 200);
+    assert.match(whole.headers.get('content-type')!, /^text\/plain; charset=utf-8$/i);
+    assert.equal(whole.headers.get('x-content-type-options'), 'nosniff');
+    assert.match(whole.headers.get('content-security-policy')!, /sandbox/);
+    const text = await whole.text();
+    assert.match(text, / \| === cloning\n/);
+    assert.match(text, /Image child/);
+    assert.equal(await (await read('&tail=20')).text(), text.slice(-20));
+    assert.equal(await (await read('&tail=9999999')).text(), text);
+    assert.equal((await read('&tail=nonsense')).status, 200);
+  });
+
+  test('what is not deployed, not a worker, or asked for by another site’s page, is refused in words', async () => {
+    const refused = async (answer: Promise<Record<string, unknown>>, why: RegExp) => {
+      const { ok, error } = await answer;
+      assert.equal(ok, false);
+      assert.match(String(error), why);
+    };
+    await refused(ask(red, 'GET', 'images/nowhere'), /not deployed yet/);
+    await refused(ask(red, 'GET', 'images/worker-here'), /not deployed yet/);
+    await refused(ask(red, 'GET', 'images/lost1'), /Image lost: its parent is not there/);
+    await refused(build('lost1'), /Image lost: its parent is not there/);
+    await refused(build('empty1', 'off'), /worker host is not deployed/);
+    await refused(ask(red, 'POST', 'images/empty1/build', {}), /worker host is not deployed/);
+    const answer = await fetch(`${red.url}/recheck/images/empty1/build`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: 'http://evil.example.com' },
+      body: JSON.stringify({ worker: 'worker-there' }),
+    });
+    assert.match(String(((await answer.json()) as { error: string }).error), /another site/);
+    assert.equal((await on('empty1', 'there')).state, 'absent');
+    for (const query of ['', '?worker=../../x']) {
+      const lost = await fetch(`${red.url}/recheck/images/empty1/console${query}`);
+      assert.equal(lost.status, 404);
+    }
+  });
+
+  test('nothing was left unhandled', () => assert.deepEqual(unhandled, []));
+});

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import RED from 'node-red';
+import type { ImageSource, ImageSpec } from '../../lib/worker/types.ts';
+import { flow, make, variable } from '../support/lane.ts';
+import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
+
+type Made<Kind extends ImageSource['kind']> = Extract<ImageSource, { kind: Kind }>;
+
+const script = (name: string, more: Record<string, unknown> = {}) => ({
+  name,
+  user: '',
+  interpreter: '/bin/sh -e',
+  text: `echo ${name}\n`,
+  file: '',
+  ...more,
+});
+const base = (more: Record<string, unknown> = {}): FlowConfig =>
+  make('vm-image', { id: 'base1', name: 'base', source: 'url', url: 'http://x.example.com/a.qcow2', ...more });
+const child = (more: Record<string, unknown> = {}): FlowConfig =>
+  make('vm-image', {
+    id: 'child1',
+    name: 'dsvm',
+    source: 'parent',
+    parent: 'base1',
+    scripts: [script('one')],
+    ...more,
+  });
+
+describe('vm-image: url, and a parent with scripts', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
+  let red: TestRed;
+
+  before(async () => {
+    red = await startRed();
+  });
+  after(async () => {
+    await red?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** What builds would get now. */
+  const spec = (id: string): ImageSpec =>
+    (RED.nodes as unknown as { getNode(id: string): { spec(): ImageSpec } }).getNode(id).spec();
+  const deploy = (...images: FlowConfig[]) => red.deploy(flow(make('worker-host'), ...images));
+
+  test('a URL with all its settings, each of which may come from the environment', async () => {
+    await deploy(
+      base({
+        url: variable('IMAGE_URL', 'file:///srv/a.qcow2'),
+        sha256: variable('IMAGE_SUM', 'ab'.repeat(32)),
+        diskSize: variable('IMAGE_SIZE', '64'),
+        renew: variable('IMAGE_DAYS', '7'),
+        loginUser: variable('IMAGE_USER', 'debian'),
+      }),
+    );
+    const { source, loginUser, name } = spec('base1');
+    assert.deepEqual(source, {
+      kind: 'url',
+      url: 'file:///srv/a.qcow2',
+      sha256: 'ab'.repeat(32),
+      diskSize: 64,
+      renew: 7,
+    });
+    assert.deepEqual([name, loginUser], ['base', 'debian']);
+    await deploy(base({ sha256: '', diskSize: '', renew: '' }));
+    assert.deepEqual(spec('base1').source, { kind: 'url', url: 'http://x.example.com/a.qcow2' });
+  });
+
+  test('a parent and scripts, with the guest in which they run; what is not set has its default', async () => {
+    await deploy(
+      child({
+        parent: variable('IMAGE_PARENT', 'base1'),
+        memory: variable('IMAGE_MEMORY', '3000'),
+        vcpus: '2',
+        networks: [{ source: 'br0', mac: '52:54:00:00:00:02' }, { source: '' }],
+        userData: '#cloud-config\n',
+        authorizedKeys: 'ssh-ed25519 AAAA me',
+        timeout: '5',
+      }),
+      base(),
+    );
+    const { parent, scripts, making } = spec('child1').source as Made<'parent'>;
+    assert.deepEqual([parent.name, parent.key], ['base', spec('base1').key]);
+    assert.deepEqual(scripts, [{ name: 'one', user: '', interpreter: '/bin/sh -e', text: 'echo one\n' }]);
+    assert.deepEqual(making, {
+      memory: 3000,
+      vcpus: 2,
+      networks: [{ source: 'br0', mac: '52:54:00:00:00:02' }],
+      userData: '#cloud-config',
+      authorizedKeys: 'ssh-ed25519 AAAA me',
+      timeout: 300_000,
+    });
+    await deploy(base(), child());
+    const { making: usual } = spec('child1').source as Made<'parent'>;
+    assert.deepEqual(
+      [usual.memory, usual.vcpus, usual.networks, usual.timeout],
+      [1024, 1, [{ source: 'default' }], 3_600_000],
+    );
+  });
+
+  test('whatever changes what is on the disk makes another image; what does not, does not', async () => {
+    await deploy(base(), child());
+    const before = spec('child1').key;
+    const after = async (...images: FlowConfig[]) => {
+      await red.deploy(flow(make('worker-host'), ...images), 'nodes');
+      return spec('child1').key;
+    };
+    assert.equal(await after(base(), child({ memory: '4096', timeout: '90', networks: [] })), before);
+    assert.notEqual(await after(base(), child({ scripts: [script('one', { text: 'echo other' })] })), before);
+    assert.notEqual(await after(base(), child({ scripts: [script('one', { user: 'root' })] })), before);
+    assert.notEqual(await after(base(), child({ scripts: [script('one'), script('two')] })), before);
+    // The parent alone: the child's node is the one of before.
+    assert.equal(await after(base(), child()), before);
+    assert.notEqual(await after(base({ diskSize: '20' }), child()), before);
+  });
+
+  test('a script’s file is read at each use; one that is not there is named, with its script and its image', async () => {
+    const file = join(dir, 'init.sh');
+    writeFileSync(file, 'echo first\n');
+    const named = variable('SCRIPT_FILE', file);
+    await deploy(base(), child({ scripts: [script('init', { file: named, text: 'not this' })] }));
+    const before = spec('child1');
+    assert.equal((before.source as Made<'parent'>).scripts[0]!.text, 'echo first\n');
+    writeFileSync(file, 'echo second\n');
+    assert.notEqual(spec('child1').key, before.key);
+    rmSync(file);
+    assert.throws(
+      () => spec('child1'),
+      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller/,
+    );
+    writeFileSync(file, '#'.repeat(2 << 20));
+    assert.throws(() => spec('child1'), /larger than a script can be/);
+    await deploy(base(), child({ scripts: [script('init', { file: dir })] }));
+    assert.throws(() => spec('child1'), /cannot be read on the controller/);
+  });
+
+  test('a parent that is missing or disabled is told, with what to do', async () => {
+    await deploy(child({ parent: 'nowhere' }));
+    assert.throws(() => spec('child1'), /Image dsvm: its parent is not there\. Choose a parent/);
+    await deploy(child(), base({ d: true }));
+    assert.throws(() => spec('child1'), /Image dsvm: its parent is not there/);
+  });
+
+  test('a circle of parents is told, whichever image is asked for', async () => {
+    // Named by a variable it is not seen by Node-RED, which would not start such nodes at all.
+    await deploy(child(), base({ source: 'parent', parent: variable('CIRCLE', 'child1'), scripts: [] }));
+    assert.throws(() => spec('child1'), /Image dsvm is its own parent by way of base, so/);
+    assert.throws(
+      () => spec('base1'),
+      /Image base is its own parent by way of dsvm, so there is nothing to begin with/,
+    );
+    await deploy(child({ parent: variable('CIRCLE', 'child1') }));
+    assert.throws(() => spec('child1'), /Image dsvm is its own parent, so/);
+  });
+
+  test('a circle that Node-RED refuses to start is told in its log', async () => {
+    const told = () => red.logs.filter(({ level, msg }) => level === 20 && msg.includes('is its own parent'));
+    const before = told().length;
+    await deploy(child(), base({ source: 'parent', parent: 'child1', scripts: [] }));
+    const [circle, ...others] = told().slice(before);
+    assert.deepEqual(others, []);
+    assert.match(
+      circle!.msg,
+      /^Image dsvm is its own parent by way of base, .* Choose another parent for one of them\./,
+    );
+    await deploy(child(), base());
+    assert.equal(spec('child1').name, 'dsvm');
+    assert.equal(told().length, before + 1);
+  });
+});
