@@ -14,6 +14,9 @@ export interface Guest {
   /** Name of the clone and of the domain on the worker: noted before either is made. */
   domain: string;
   clone?: Clone;
+  /** What it was booted with: MiB, and processors. */
+  memory?: number;
+  vcpus?: number;
   /** Whether it was booted (or a boot was begun). */
   booted: boolean;
   /** What kept its boot from being done, while it boots. */
@@ -68,7 +71,7 @@ export class Lease {
 
   /** Where the build runs or, once all was given back, where it ran; with the commands that boot the same guests by hand. */
   story(): { guests: Record<string, GuestView>; byHand: string[] } {
-    const byHand = [...this.guests.values()].flatMap((guest) => guest.worker.byHand?.(guest.image, guest.name) ?? []);
+    const byHand = [...this.guests.values()].flatMap((guest) => guest.worker.byHand?.(guest.image, guest) ?? []);
     return {
       guests: { ...this.guestViews(), ...this.#past.guests },
       byHand: [...new Set([...this.#past.byHand, ...byHand])],

@@ -3,6 +3,7 @@ import { LibvirtHypervisor, type LibvirtOptions } from '../libvirt/hypervisor.ts
 import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
 import type { Host, HostSource } from '../ssh/types.ts';
+import { bootByHand } from './boot-by-hand.ts';
 import { hostRoom, ROOM_LIMITS, type RoomLimits } from './host-room.ts';
 import { MetadataWay } from './metadata-way.ts';
 import type { CallOptions, Login, Storage, Worker } from './types.ts';
@@ -60,6 +61,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     isolated: true,
     strangers: false,
     giveHostKeys: true,
+    byHand: bootByHand,
     storage,
     hypervisor,
     async linkMetadata(serve, { signal, listenAt }) {

@@ -46,7 +46,7 @@ export function sandboxWorker(options: SandboxWorkerOptions): Worker {
     hypervisor,
     linkMetadata: (serve, { signal }) => openMetadataLink(label, serve, signal),
     byHand(image, guest) {
-      const copy = `/tmp/recheck-${guest}`;
+      const copy = `/tmp/recheck-${guest.name}`;
       return [
         quote(['cp', '-a', '--reflink=auto', join(root, 'images', imageFolder(image)), copy]),
         `${quote(['cd', copy])} && env -i HOME="$PWD" PATH="$PATH" LANG=C.UTF-8 bash`,

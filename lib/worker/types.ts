@@ -205,6 +205,15 @@ export interface HostRoom {
   lack?: string;
 }
 
+/** What of a build's guest a person needs who boots it again by hand. */
+export interface GuestByHand {
+  name: string;
+  clone?: Clone;
+  /** MiB. */
+  memory?: number;
+  vcpus?: number;
+}
+
 /** One worker host. */
 export interface Worker {
   /** Id of its configuration node. */
@@ -234,7 +243,7 @@ export interface Worker {
   /** How much room it has now; missing where that is not looked at. */
   room?(options: CallOptions): Promise<HostRoom>;
   /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */
-  byHand?(image: ImageSpec, guest: string): string[];
+  byHand?(image: ImageSpec, guest: GuestByHand): string[];
   /** Logs in to a guest once; rejects at the first refusal. The caller tries again and closes the host. */
   login(login: Login, options: CallOptions): Promise<Host>;
 }

@@ -15,6 +15,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
 import { Board } from './board.ts';
+import { keepImages } from './image-keeper.ts';
 import { nodeKey, Registry } from './keys.ts';
 import { FlowOutlet, type Offer } from './outlet.ts';
 
@@ -108,11 +109,18 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const key = controllerKey(stateDir);
   const images = new ImageMaker({ metadata, links, key }, join(stateDir, 'images'));
   const services: Services = { room: supervisor.room, metadata, links, images, key };
+  const keeper = keepImages(RED, images);
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),
     () => supervisor.deploying(),
-    () => supervisor.deployed(),
+    () => {
+      supervisor.deployed();
+      keeper.changed();
+    },
   );
+  listeners.add(({ kind }) => {
+    if (kind === 'build-ended') keeper.changed();
+  });
   const streams = new StreamPool();
   const ends: (() => void | Promise<void>)[] = [];
   return {
@@ -133,6 +141,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
       unfollow();
       board.stop();
       poster.close();
+      keeper.close();
       await Promise.all([supervisor.close(), images.close()]);
       streams.close();
       pool.close();

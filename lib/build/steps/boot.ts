@@ -74,15 +74,17 @@ async function bootGuest(
   const { worker, domain, clone } = guest;
   const own = settings.guests.find((row) => row.guest === guest.name);
   const metadataUrl = build.lease.metadata?.url;
-  guest.booted = true;
+  const memory = own?.memory ?? settings.memory;
+  const vcpus = own?.vcpus ?? settings.vcpus;
+  Object.assign(guest, { booted: true, memory, vcpus });
   guest.trouble = 'it has no address yet';
   await worker.hypervisor.boot(
     {
       name: guest.name,
       domain,
       clone: clone!,
-      memory: own?.memory ?? settings.memory,
-      vcpus: own?.vcpus ?? settings.vcpus,
+      memory,
+      vcpus,
       networks: settings.networks,
       owner: { build: build.id, attempt: build.attempt },
       ...(metadataUrl ? { metadataUrl } : {}),
