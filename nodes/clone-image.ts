@@ -20,6 +20,7 @@ export default function (RED: NodeAPI): void {
   useTexts('clone-image', RED);
   RED.nodes.registerType('clone-image', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);
+    for (const id of rowsOf<string>(config.hosts)) (RED.nodes.getNode(id) as WorkerHostNode | null)?.attend?.();
     const guest = textOf(config.guest, 'vm');
     const name = this.name || `clone ${guest}`;
     stepNode(RED, this, { name, guest }, (runtime) => async (context) => {

@@ -10,6 +10,8 @@ import { type WorkerConfig, workerOf } from './shared/workers.ts';
 export interface WorkerHostNode extends Node {
   /** The worker as it is set now: the same one as before where nothing changed. @throws CiError where it cannot be made */
   readonly worker: Worker;
+  /** Holds its connection and clears up what a crash left there; a worker that no node of the flow uses is left alone. */
+  attend(): void;
 }
 
 /** worker-host: a machine that guests run on. */
@@ -21,6 +23,11 @@ export default function (RED: NodeAPI): void {
     const runtime = runtimeOf(RED);
     // Made when it is asked for: a deploy may have changed its ssh-host alone.
     Object.defineProperty(this, 'worker', { get: () => workerOf(RED, runtime, config).worker });
-    guard(this, async () => attend(this, runtime, workerOf(RED, runtime, config)));
+    let attended = false;
+    this.attend = () => {
+      if (attended) return;
+      attended = true;
+      guard(this, async () => attend(this, runtime, workerOf(RED, runtime, config)));
+    };
   });
 }

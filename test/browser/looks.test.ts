@@ -186,7 +186,13 @@ suite('looks', () => {
         const { context, faults } = await openContext(browser, product.url, theme);
         const editor = await Editor.open(context, product.url);
         const tabs = await editor.tabs();
-        assert.deepEqual(tabs.map((tab) => tab.label).sort(), ['1 noop', '2 one VM', '3 a matrix of jobs', '4 one VM on libvirt', '5 multi-node']);
+        assert.deepEqual(tabs.map((tab) => tab.label).sort(), [
+          '1 noop',
+          '2 one VM',
+          '3 a matrix of jobs',
+          '4 one VM on libvirt',
+          '5 multi-node',
+        ]);
         for (const { id, label } of tabs) {
           await editor.show(id);
           assert.deepEqual(await crowded(editor), [], label);

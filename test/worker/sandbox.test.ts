@@ -160,5 +160,8 @@ test('a guest that was never booted, and names that leave the folder, are said',
   await assert.rejects(worker.hypervisor.stop('../x', within()), { code: 'storage/bad-name' });
   assert.equal(worker.isolated, false);
   assert.equal(worker.strangers, false);
-  assert.match(worker.byHand!(image, { name: 'vm' })[0]!, /^cp -a --reflink=auto .*\/images\/empty@k \/tmp\/recheck-vm$/);
+  assert.match(
+    worker.byHand!(image, { name: 'vm' })[0]!,
+    /^cp -a --reflink=auto .*\/images\/empty@k \/tmp\/recheck-vm$/,
+  );
 });
