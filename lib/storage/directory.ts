@@ -111,9 +111,8 @@ export class DirectoryStorage implements Storage {
     throw diskImage(image.name);
   }
 
-  async discard(image: ImageSpec): Promise<void> {
-    throw diskImage(image.name);
-  }
+  /** There is never one. */
+  async discard(): Promise<void> {}
 
   async collect(keep: readonly ImageSpec[], { signal }: CallOptions): Promise<string[]> {
     const kept = new Set(keep.map(imageFolder));

@@ -7,6 +7,13 @@ import { numberOf, rowsOf, textOf } from './settings.ts';
 /** Bytes of a script's file. */
 const SCRIPT_LIMIT = 1 << 20;
 
+/** Why a file cannot be read, by the system's code. */
+const WHY: Record<string, string> = {
+  ENOENT: 'it is not there',
+  EACCES: "Node-RED's user may not read it",
+  EISDIR: 'it is a folder',
+};
+
 /** A row of the scripts that an image is made with. */
 interface ScriptRow {
   name: string;
@@ -114,6 +121,7 @@ function readScript(image: string, script: string, file: string): string {
     if (size > SCRIPT_LIMIT) throw new Error('it is larger than a script can be (1 MiB)');
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw scriptUnreadable(image, script, file, messageOf(error));
+    const why = WHY[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
+    throw scriptUnreadable(image, script, file, why);
   }
 }

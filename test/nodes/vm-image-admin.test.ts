@@ -132,7 +132,9 @@ describe('vm-image’s form asks', () => {
     assert.equal(none.status, 404);
     assert.match(await none.text(), /^This image has no console there/);
     await build('child1');
-    assert.equal((await becomes('child1', 'failed')).console, true);
+    const failed = await becomes('child1', 'failed');
+    assert.match(failed.text!, /^Image child is a disk for virtual machines/);
+    assert.equal(failed.console, true);
     const whole = await read('');
     assert.equal(whole.status, 200);
     assert.match(whole.headers.get('content-type')!, /^text\/plain; charset=utf-8$/i);

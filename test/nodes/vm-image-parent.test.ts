@@ -130,12 +130,12 @@ describe('vm-image: url, and a parent with scripts', () => {
     rmSync(file);
     assert.throws(
       () => spec('child1'),
-      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller/,
+      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller: it is not there\./,
     );
     writeFileSync(file, '#'.repeat(2 << 20));
     assert.throws(() => spec('child1'), /larger than a script can be/);
     await deploy(base(), child({ scripts: [script('init', { file: dir })] }));
-    assert.throws(() => spec('child1'), /cannot be read on the controller/);
+    assert.throws(() => spec('child1'), /cannot be read on the controller: it is a folder\./);
   });
 
   test('a parent that is missing or disabled is told, with what to do', async () => {

@@ -1,0 +1,187 @@
+/// <reference lib="dom" />
+/** The forms of images and of a domain's template, worked as a person does. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { until } from '../support/until.ts';
+import { openBrowser, openContext } from './chromium.ts';
+import { Editor, settled } from './editor.ts';
+import { startProduct, stateDir } from './product.ts';
+
+interface Saved {
+  id: string;
+  type: string;
+  name: string;
+  parent?: string;
+  scripts?: { name: string; text: string; file: string }[];
+  template?: string;
+}
+
+const reasons = async (page: Page): Promise<string[]> =>
+  (await page.locator('.recheck-reason:not([hidden])').allInnerTexts()).filter((text) => text.trim() !== '');
+/** The images that the open form offers as parent. */
+const parents = (page: Page): Promise<string[]> => page.locator('#node-config-input-parent option').allInnerTexts();
+
+test('an image of an image with scripts, made by a button; a domain of one’s own', { timeout: 240_000 }, async (t) => {
+  const dir = stateDir(t);
+  const folder = join(dir, 'files');
+  mkdirSync(folder);
+  const flows = [
+    { id: 'tab', type: 'tab', label: 'images' },
+    { id: 'host', type: 'worker-host', name: 'here', kind: 'sandbox', path: '', slots: '1', strangers: true },
+    { id: 'image-a', type: 'vm-image', name: 'a', source: 'directory', path: folder, loginUser: 'ci' },
+    // Saved before images had scripts.
+    { id: 'image-b', type: 'vm-image', name: 'b', source: 'directory', path: folder, loginUser: 'ci' },
+    // The editor asks back before it deploys what nothing uses.
+    ...['image-a', 'image-b'].map((image, index) => ({
+      ...{
+        id: `clone-${index}`,
+        type: 'clone-image',
+        z: 'tab',
+        name: '',
+        x: 300,
+        y: 100 + 60 * index,
+        wires: [['boot']],
+      },
+      ...{ image, hosts: ['host'], guest: `vm${index}`, addressEnv: '', wait: '60' },
+    })),
+    {
+      ...{ id: 'boot', type: 'virsh-boot', z: 'tab', name: 'boot', x: 500, y: 100, wires: [[]] },
+      ...{ memory: '1024', vcpus: '1', networks: [{ source: 'default', mac: '' }], guests: [], timeout: '300' },
+    },
+  ];
+  writeFileSync(join(dir, 'flows.json'), JSON.stringify(flows));
+  const product = await startProduct(t, dir);
+  await until('the editor is served', async () => (await fetch(`${product.url}/`).catch(() => undefined))?.ok, 30_000);
+  const { context, faults } = await openContext(await openBrowser(t), product.url, 'light');
+  const editor = await Editor.open(context, product.url);
+  const { page } = editor;
+  page.setDefaultTimeout(15_000);
+  const addScript = page.locator('.red-ui-editableList-addButton', { hasText: 'script' });
+  const saved = () => JSON.parse(readFileSync(join(dir, 'flows.json'), 'utf8')) as Saved[];
+  const deploy = async () => {
+    const before = readFileSync(join(dir, 'flows.json'), 'utf8');
+    await editor.deploy();
+    await until('it is saved', () => readFileSync(join(dir, 'flows.json'), 'utf8') !== before);
+  };
+  const apply = async () => {
+    await page.locator('#node-config-dialog-ok').click();
+    await settled(page);
+  };
+
+  await t.test('its own form is not on offer as its parent, nor is an image that is made of it', async () => {
+    await editor.open('image-b');
+    await page.selectOption('#node-config-input-source', 'parent');
+    await until('it is not on offer', async () => !(await parents(page)).includes('b'));
+    assert.deepEqual((await parents(page)).sort(), ['a', 'none']);
+    // A parent that is made here and now: the same form on top of itself.
+    await page.click('#node-config-input-btn-parent-add');
+    await page.waitForSelector('.red-ui-tray-breadcrumbs li:nth-child(2)');
+    await settled(page);
+    await page.fill('#node-config-input-name', 'c');
+    await page.selectOption('#node-config-input-source', 'parent');
+    await page.selectOption('#node-config-input-parent', { label: 'a' });
+    await addScript.click();
+    await page.locator('[data-column="name"]').fill('init');
+    await page.locator('#recheck-scripts .node-text-editor').click({ position: { x: 120, y: 30 } });
+    await page.keyboard.insertText('echo init');
+    await until('c is whole', async () => (await reasons(page)).length === 0);
+    await apply();
+    assert.equal(await page.inputValue('#node-config-input-name'), 'b');
+    assert.equal(await page.locator('#node-config-input-parent option:checked').innerText(), 'c');
+    for (const name of ['second', 'first']) {
+      await addScript.click();
+      await page.locator('[data-column="name"]').last().fill(name);
+      await page.locator('[data-column="from"]').last().selectOption('file');
+      await page.locator('[data-column="file"]').last().fill('/etc/hostname');
+      await page.locator('#recheck-scripts button[aria-expanded="true"]').last().click();
+    }
+    const [last, first] = [page.locator('#recheck-scripts li').nth(1), page.locator('#recheck-scripts li').first()];
+    const handle = (await last.locator('.red-ui-editableList-item-handle').boundingBox())!;
+    const top = (await first.boundingBox())!;
+    await page.mouse.move(handle.x + 5, handle.y + handle.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(handle.x + 5, top.y + top.height / 2, { steps: 15 });
+    await page.mouse.move(handle.x + 5, top.y - 10, { steps: 15 });
+    await page.mouse.move(handle.x + 5, top.y - 12, { steps: 4 });
+    await page.mouse.up();
+    await until('nothing is red', async () => (await reasons(page)).length === 0);
+    await editor.close('ok');
+    await deploy();
+    const [b, c] = ['b', 'c'].map((name) => saved().find((node) => node.type === 'vm-image' && node.name === name)!);
+    assert.equal(b!.parent, c!.id);
+    assert.deepEqual(
+      b!.scripts!.map(({ name, file }) => [name, file]),
+      [
+        ['first', '/etc/hostname'],
+        ['second', '/etc/hostname'],
+      ],
+    );
+    assert.deepEqual([c!.parent, c!.scripts![0]!.text], ['image-a', 'echo init']);
+    await editor.open('image-a');
+    await page.selectOption('#node-config-input-source', 'parent');
+    await until('none is left', async () => (await parents(page)).join() === 'none');
+    await editor.close('cancel');
+  });
+
+  await t.test('its state on the worker, the button that has it made, and why that failed', async () => {
+    await editor.open('image-b');
+    const row = page.locator('.recheck-worker');
+    await row.getByText('not there yet').waitFor();
+    await row.getByRole('button', { name: 'Build now' }).click();
+    await row.getByText(/failed 0 min ago/).waitFor();
+    assert.match(await row.innerText(), /disk for virtual machines, and the sandbox worker has only folders/);
+    await editor.close('cancel');
+    const c = saved().find(({ name }) => name === 'c')!;
+    await editor.open(c.id);
+    await row.getByRole('button', { name: 'Show console' }).click();
+    await page.locator('.recheck-console', { hasText: '=== cloning' }).waitFor();
+    const whole = page.waitForEvent('popup');
+    await row.getByRole('button', { name: 'Open all of it' }).click();
+    assert.match(await (await whole).locator('body').innerText(), /=== cloning/);
+    await editor.close('cancel');
+  });
+
+  await t.test('a domain begins as the shipped one; what cannot work in it is red', async () => {
+    await editor.open('boot');
+    await page.click('summary');
+    await page.click('#recheck-template-fill');
+    await page.locator('#recheck-template', { hasText: '<domain' }).waitFor();
+    await until('nothing is red', async () => (await reasons(page)).length === 0);
+    const change = async (from: string, to: string, reason: RegExp) => {
+      await page.evaluate(
+        ([a, b]) => {
+          type Model = { getValue(): string; setValue(text: string): void };
+          const { monaco } = window as unknown as { monaco: { editor: { getModels(): Model[] } } };
+          const model = monaco.editor.getModels().find((each) => each.getValue().includes('<domain'))!;
+          model.setValue(model.getValue().replace(a, b));
+        },
+        [from, to] as const,
+      );
+      await until(`${to}: ${reason}`, async () => reason.test((await reasons(page)).join()));
+    };
+    await change('</vcpu>', '', /Domain XML is not well-formed: error on line \d+/);
+    await change('<vcpu>{{vcpus}}', '<vcpu>{{vcpus}}</vcpu>', /^$/);
+    await change('<name>{{name}}', '<name>x', /lacks <name>/);
+    await change('<name>x', '<name>{{name}}', /^$/);
+    await change('{{build}}', '{{{build}}}', /may not hold/);
+    await change('{{{build}}}', '{{#build}}', /the section “build” is not opened and closed/);
+    await change('{{#build}}', 'b', /lacks the <metadata> element/);
+    await change("build='b'", "build='{{build}}'", /^$/);
+    await editor.close('ok');
+    await deploy();
+    assert.match(saved().find(({ type }) => type === 'virsh-boot')!.template!, /^<domain type='\{\{type\}\}'>/);
+  });
+
+  await t.test('an image that gets another source lets its parent go', async () => {
+    await editor.open('image-b');
+    await page.selectOption('#node-config-input-source', 'directory');
+    await editor.close('ok');
+    const kept = await page.evaluate(() => (window.RED.nodes.node('image-b') as { parent?: string } | null)?.parent);
+    assert.equal(kept, '');
+  });
+
+  assert.deepEqual(faults, []);
+});
