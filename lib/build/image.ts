@@ -31,7 +31,16 @@ export type ImageState = {
   console: string;
   /** Milliseconds since the epoch. */
   since: number;
-} & ({ state: 'making'; text: string } | { state: 'failed'; error: CiError });
+} & (
+  | { state: 'making'; text: string }
+  /** `rests`: it is not tried again for now, unless it is asked for. */
+  | { state: 'failed'; error: CiError; rests: boolean }
+);
+
+interface Failure {
+  error: CiError;
+  since: number;
+}
 
 interface Making {
   worker: string;
@@ -56,7 +65,7 @@ export class ImageMaker {
   readonly #services: Pick<Services, 'metadata' | 'links' | 'key'>;
   readonly #dir: string;
   readonly #making = new Map<string, Making>();
-  readonly #failed = new Map<string, { error: CiError; since: number }>();
+  readonly #failed = new Map<string, Failure>();
   readonly #stop = new AbortController();
 
   /** @param dir folder of the images' consoles */
@@ -93,9 +102,8 @@ export class ImageMaker {
         return;
       }
       const failed = this.#failed.get(key);
-      const age = Date.now() - (failed?.since ?? 0);
-      if (failed && !failed.error.transient && age < REST)
-        throw imageFailedBefore(failed.error, Math.floor(age / 60_000));
+      if (failed && rests(failed))
+        throw imageFailedBefore(failed.error, Math.floor((Date.now() - failed.since) / MINUTE));
     }
     // Another may have begun it while the worker was asked.
     const making = this.#making.get(key) ?? this.#begin(worker, image, key);
@@ -122,7 +130,7 @@ export class ImageMaker {
     const making = this.#making.get(key);
     if (making) return { state: 'making', text: making.text, since: making.since, console };
     const failed = this.#failed.get(key);
-    return failed && { state: 'failed', ...failed, console };
+    return failed && { state: 'failed', ...failed, rests: rests(failed), console };
   }
 
   /** File with the console of the image's last making there. */
@@ -205,6 +213,9 @@ export class ImageMaker {
     }
   }
 }
+
+/** Whether the image is left alone for now. */
+const rests = ({ error, since }: Failure): boolean => !error.transient && Date.now() - since < REST;
 
 const keyOf = (worker: Worker, image: ImageSpec): string => `${worker.id} ${imageFolder(image)}`;
 

@@ -2,10 +2,10 @@ import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
-import { imageOn } from '../../lib/build/image-states.ts';
+import { imageOn, type WorkerImage } from '../../lib/build/image-states.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { isRecord } from '../../lib/model/record.ts';
-import type { Worker } from '../../lib/worker/types.ts';
+import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import type { VmImageNode } from '../vm-image.ts';
 import type { WorkerHostNode } from '../worker-host.ts';
 import { answer, find } from './admin.ts';
@@ -33,7 +33,7 @@ export function imageAdmin(RED: NodeAPI): void {
     answer(async (req) => {
       const image = imageOf(req);
       const signal = AbortSignal.timeout(ASK_LIMIT);
-      const workers = await Promise.all(workersOf(RED).map((worker) => imageOn(images(), worker, image, { signal })));
+      const workers = await Promise.all(hostsOf(RED).map((host) => stateOn(host, image, signal)));
       return { ok: true, image: `${image.name}@${image.key}`, workers };
     }),
   );
@@ -60,6 +60,16 @@ export function imageAdmin(RED: NodeAPI): void {
     });
   });
 
+  /** One whose worker cannot be made is shown with the reason. */
+  async function stateOn(host: WorkerHostNode, image: ImageSpec, signal: AbortSignal): Promise<WorkerImage> {
+    try {
+      return await imageOn(images(), host.worker, image, { signal });
+    } catch (error) {
+      const label = host.name || host.type;
+      return { worker: host.id, label, state: 'unknown', text: messageOf(error), console: false };
+    }
+  }
+
   async function sendConsole(req: Request, res: Response): Promise<void> {
     // What a guest said: to be read, and nothing else.
     res.set({
@@ -85,17 +95,18 @@ export function imageAdmin(RED: NodeAPI): void {
 }
 
 /** All worker hosts that are deployed. */
-function workersOf(RED: NodeAPI): Worker[] {
-  const found: Worker[] = [];
+function hostsOf(RED: NodeAPI): WorkerHostNode[] {
+  const found: WorkerHostNode[] = [];
   RED.nodes.eachNode(({ id, type }) => {
-    const worker = type === 'worker-host' && (RED.nodes.getNode(id) as WorkerHostNode | null)?.worker;
-    if (worker) found.push(worker);
+    const host = type === 'worker-host' && (RED.nodes.getNode(id) as WorkerHostNode | null);
+    if (host) found.push(host);
   });
   return found;
 }
 
+/** @throws an error where it is not deployed, or its worker cannot be made */
 function workerOf(RED: NodeAPI, id: unknown): Worker {
-  const worker = workersOf(RED).find((one) => one.id === textOf(id));
-  if (!worker) throw new Error('This worker host is not deployed. Deploy, and press again.');
-  return worker;
+  const host = hostsOf(RED).find((one) => one.id === textOf(id));
+  if (!host) throw new Error('This worker host is not deployed. Deploy, and press again.');
+  return host.worker;
 }

@@ -34,6 +34,7 @@ describe('vm-image’s form asks', () => {
         host('here'),
         host('there'),
         host('off'),
+        { ...host('lost'), kind: 'libvirt', host: 'nowhere' },
         make('vm-image', { id: 'empty1', name: 'empty' }),
         make('vm-image', { id: 'base1', name: 'base', source: 'directory', path: join(dir, 'base') }),
         make('vm-image', { id: 'child1', name: 'child', source: 'parent', parent: 'empty1', scripts: [] }),
@@ -69,7 +70,7 @@ describe('vm-image’s form asks', () => {
     assert.match(String(image), /^empty@[0-9a-f]{12}$/);
     assert.deepEqual(
       (await shown('empty1')).map(({ label, state }) => `${label}: ${state}`),
-      ['worker here: absent', 'worker there: absent'],
+      ['worker here: absent', 'worker there: absent', 'lost: unknown'],
     );
     assert.deepEqual(await build('empty1'), { ok: true });
     await becomes('empty1', 'there');
@@ -116,7 +117,7 @@ describe('vm-image’s form asks', () => {
       throw new Error('worker there: no route');
     };
     assert.deepEqual(
-      (await shown('empty1')).map(({ state, text }) => [state, text]),
+      (await shown('empty1')).slice(0, 2).map(({ state, text }) => [state, text]),
       [
         ['there', undefined],
         ['unknown', 'worker there: no route'],
@@ -124,6 +125,10 @@ describe('vm-image’s form asks', () => {
     );
     await build('empty1', 'there');
     own.has = has;
+    const gone = await on('empty1', 'lost');
+    assert.deepEqual([gone.label, gone.state], ['lost', 'unknown']);
+    assert.match(gone.text!, /SSH host/i);
+    assert.match(String((await build('empty1', 'lost'))['error']), /SSH host/i);
   });
 
   test('the console of the last making, as text that a browser runs nothing of', async () => {

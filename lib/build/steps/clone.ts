@@ -64,7 +64,10 @@ export async function cloneStep(
       limit: settings.wait,
       trusted: build.set.request.trusted,
       // One on which its making failed a moment ago is no choice where there is another.
-      shuns: (one) => images.state(one, image!)?.state === 'failed',
+      shuns: (one) => {
+        const state = images.state(one, image!);
+        return state?.state === 'failed' && state.rests;
+      },
       signal,
       onWait: (position, why) => progress('waiting', { position, why }),
     });
