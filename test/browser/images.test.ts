@@ -98,14 +98,18 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
       await page.locator('[data-column="file"]').last().fill('/etc/hostname');
       await page.locator('#recheck-scripts button[aria-expanded="true"]').last().click();
     }
-    const [last, first] = [page.locator('#recheck-scripts li').nth(1), page.locator('#recheck-scripts li').first()];
-    const handle = (await last.locator('.red-ui-editableList-item-handle').boundingBox())!;
-    const top = (await first.boundingBox())!;
+    await until('both are whole', async () => (await reasons(page)).length === 0);
+    const rows = page.locator('#recheck-scripts > li');
+    const handle = (await rows.nth(1).locator('.red-ui-editableList-item-handle').boundingBox())!;
+    const { y: top } = (await rows.first().boundingBox())!;
     await page.mouse.move(handle.x + 5, handle.y + handle.height / 2);
     await page.mouse.down();
-    await page.mouse.move(handle.x + 5, top.y + top.height / 2, { steps: 15 });
-    await page.mouse.move(handle.x + 5, top.y - 10, { steps: 15 });
-    await page.mouse.move(handle.x + 5, top.y - 12, { steps: 4 });
+    let steps = 0;
+    await until('its place is the first', async () => {
+      steps += 1;
+      await page.mouse.move(handle.x + 5, top - (steps % 8), { steps: 5 });
+      return rows.first().evaluate((row) => row.classList.contains('ui-sortable-placeholder'));
+    });
     await page.mouse.up();
     await until('nothing is red', async () => (await reasons(page)).length === 0);
     await editor.close('ok');
