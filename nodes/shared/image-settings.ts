@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { scriptUnreadable } from '../../lib/errors/image.ts';
 import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';
-import { numberOf, rowsOf, textOf } from './settings.ts';
+import { flagOf, numberOf, rowsOf, textOf } from './settings.ts';
 
 /** Bytes of a script's file. */
 const SCRIPT_LIMIT = 1 << 20;
@@ -47,6 +47,8 @@ export interface ImageConfig {
   /** Minutes. */
   timeout: string;
   loginUser: string;
+  /** Whether its guests keep SSH host keys of their own. */
+  ownHostKey?: boolean;
 }
 
 /** As files and guests on a worker are named after it. */
@@ -60,7 +62,12 @@ export const imageName = (name: unknown): string => textOf(name, 'image').replac
  */
 export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {
   const name = imageName(config.name);
-  return { name, source: sourceOf(name, config, parentOf), loginUser: textOf(config.loginUser, 'ci') };
+  return {
+    name,
+    source: sourceOf(name, config, parentOf),
+    loginUser: textOf(config.loginUser, 'ci'),
+    ...(flagOf(config.ownHostKey ?? false) ? { ownHostKey: true } : {}),
+  };
 }
 
 function sourceOf(name: string, config: ImageConfig, parentOf: () => ImageSpec): ImageSource {
