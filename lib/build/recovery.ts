@@ -16,6 +16,9 @@ const LONGEST_DEPLOY = 10 * 60_000;
 /** Core nodes with which a user leaves a report out on purpose, behind publish-logs. */
 const FILTERS = new Set(['switch', 'rbe']);
 
+/** Whether a publish-logs or gerrit-review has a build's message in hand: it goes on from there, however long that takes. */
+const acts = ({ gathered }: Build): boolean => [...gathered.values()].some(({ state }) => state !== 'done');
+
 /** What the recovery does with what it finds. */
 interface Actions {
   end(build: Build): Promise<void>;
@@ -138,6 +141,7 @@ export class Recovery {
       }
     }
     const idle = set.builds.every((build) => {
+      if (acts(build)) return false;
       const still = Date.now() - build.positions.movedAt;
       const comes = (node: string) => this.leads(node) && !this.gathers(node);
       return still > (build.positions.held(comes) ? set.request.idle : DROPPED * 2);
@@ -164,6 +168,7 @@ export class Recovery {
   #isIn(build: Build, review: string): boolean {
     if (build.set.arrived.get(review)?.builds.has(build.id)) return true;
     if (!this.#targetsOf(build).some((target) => target.key === review)) return true;
+    if (acts(build)) return false;
     const still = Date.now() - build.positions.movedAt;
     const comes = (node: string) => this.#reaches(node, review) && !this.gathers(node);
     return still > (build.positions.held(comes) ? build.set.request.idle : QUIET);
@@ -173,7 +178,7 @@ export class Recovery {
   #find(build: Build): void {
     // One that has sent nothing yet waits in the queue, or for its log to be opened.
     if (build.inFlight.size === 0 || build.lost || build.running.size > 0) return;
-    if ([...build.gathered.values()].some((here) => here.state !== 'done')) return;
+    if (acts(build)) return;
     if (build.ending && !build.over) return;
     const still = Date.now() - build.positions.movedAt;
     const comes = (node: string) => this.leads(node);

@@ -11,7 +11,7 @@ export interface HostKey {
 /**
  * The document with an SSH host key made for the guest, so that its SSH can be verified from the first connection on.
  * It goes into user-data, which every datasource of cloud-init reads (EC2's reads no vendor-data), as the first part of a
- * multi-part; of what two parts set, cloud-init takes the first. The guest makes no other keys.
+ * multi-part; of what two parts set, cloud-init takes the first. Where it is given keys, it makes no others.
  *
  * Serve it up to the first verified login, and the document as it was from then on: whatever runs in the guest later
  * must not read its private key there.
@@ -37,7 +37,6 @@ function hostKeyConfig({ privateKey, publicKey }: HostKey): string {
   return [
     '#cloud-config',
     'ssh_deletekeys: true',
-    'ssh_genkeytypes: []',
     'ssh_keys:',
     '  ed25519_private: |',
     ...lines.map((line) => `    ${line}`),

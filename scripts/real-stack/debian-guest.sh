@@ -13,14 +13,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${CACHE:-$(dirname "$out")/debian-packages}
 sources=${SOURCES:-/etc/apt/sources.list.d/debian.sources}
 [ -e "$sources" ] || sources=/etc/apt/sources.list
+packages=systemd-sysv,udev,dbus,linux-image-cloud-amd64,cloud-init,openssh-server,iproute2,sudo,procps,netbase,curl,git
 mkdir -p "$(dirname "$out")" "$(dirname "$cache")"
 
-if [ ! -e "$cache/done" ]; then
+if [ "$(cat "$cache/done" 2>/dev/null)" != "$packages" ]; then
   rm -rf "$cache"
   mkdir -p "$cache"
   # The initial RAM disk is made below: its own would take 20 s.
   mmdebstrap --mode=root --variant=minbase --skip=check/qemu \
-    --include=systemd-sysv,udev,dbus,linux-image-cloud-amd64,cloud-init,openssh-server,iproute2,sudo,procps,netbase,curl \
+    --include="$packages" \
     --aptopt='APT::Install-Recommends "false"' \
     --aptopt='Acquire::Languages "none"' \
     --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -29,7 +30,7 @@ if [ ! -e "$cache/done" ]; then
     --dpkgopt='path-exclude=/usr/share/info/*' \
     --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" && printf "MODULES=list\nRESUME=none\n" >"$1/etc/initramfs-tools/conf.d/guest.conf"' \
     bookworm "$cache/root" "$sources"
-  touch "$cache/done"
+  echo "$packages" >"$cache/done"
 fi
 
 work=$(mktemp -d -p "$(dirname "$out")" .debian.XXXXXX)

@@ -223,3 +223,26 @@ test('a job with more time than a timer can count is not over at once', async ()
   await until('it is reported', () => reports.length === 1);
   assert.equal(started[0]!.result, undefined);
 });
+
+test('a build that takes long to give back what it held is reported all the same', async () => {
+  const { outlet, supervisor, reports } = lane([
+    { id: 'jobs', type: 'ci-jobs', wires: [['publish']] },
+    { id: 'publish', type: 'publish-logs', wires: [['review']] },
+    { id: 'review', type: 'gerrit-review', wires: [[]] },
+  ]);
+  outlet.inputs.set('publish', (message) =>
+    supervisor.gather({ node: 'publish' }, message, async (build, last) => {
+      // As where its guests, and their disks, went slowly.
+      build.positions.movedAt = Date.now() - 60_000;
+      await supervisor.end(build);
+      supervisor.send(build, 'publish', 0, last);
+      return undefined;
+    }),
+  );
+  await supervisor.start(request(['unit']));
+  await until('it is reported', () => reports.length > 0);
+  assert.deepEqual(
+    reports.map(({ builds }) => builds),
+    [['unit']],
+  );
+});

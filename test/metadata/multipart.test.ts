@@ -26,7 +26,6 @@ test('our part comes first, with the whole key; the operator’s follows unharme
   assert.ok(ours!.body.startsWith('#cloud-config\n'));
   assert.deepEqual(parse(ours!.body), {
     ssh_deletekeys: true,
-    ssh_genkeytypes: [],
     ssh_keys: { ed25519_private: key.privateKey, ed25519_public: key.publicKey },
   });
   assert.match(operators!.headers, /Content-Transfer-Encoding: base64/);
