@@ -15,6 +15,7 @@ const BENCHES: Record<string, (settings: Settings) => Promise<Row[]>> = {
   builds: async (settings) => (await import('./builds.ts')).benchBuilds(settings),
   console: async (settings) => (await import('./console.ts')).benchConsole(settings),
   fetch: async (settings) => (await import('./fetch.ts')).benchFetch(settings),
+  stack: async (settings) => (await import('./stack.ts')).benchStack(settings),
   gerrit: async (settings) => (await import('./gerrit.ts')).benchGerrit(settings),
 };
 

@@ -25,7 +25,9 @@ mount --bind "$STACK/libvirt/lib" /var/lib/libvirt
 mount --bind "$STACK/libvirt/log" /var/log/libvirt
 mount --bind "$STACK/libvirt/etc" /etc/libvirt
 # zpool.cache must not outlive the sandbox.
-[ ! -d /etc/zfs ] || mount -t tmpfs tmpfs /etc/zfs
+for folder in /etc/zfs /var/lib/zfs; do
+  [ ! -d "$folder" ] || mount -t tmpfs tmpfs "$folder"
+done
 ip link set lo up
 
 # stdio_handler: there is no virtlogd. Everybody is root here, and there is nothing to confine with.

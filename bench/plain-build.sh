@@ -1,0 +1,27 @@
+#!/bin/bash
+# What the flow does from the event to its script's first line, by hand, each host command over one shared SSH
+# connection: the metadata's rule, clone, domain, lease, login, script. Then waits for a line on stdin and removes all.
+#
+#   plain-build.sh SSH_CONFIG IMAGE CLONE NAME MAC DOMAIN_XML METADATA_PORT SCRIPT
+set -euo pipefail
+config=$1 image=$2 clone=$3 name=$4 mac=$5 xml=$6 port=$7 script=$8
+# Our own stdin is for the end.
+w() { ssh -n -F "$config" worker "$@"; }
+rule="PREROUTING -i virbr0 -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-destination 192.168.122.1:$port"
+
+w "iptables -w -t nat -A $rule"
+w "btrfs -q subvolume snapshot $image $clone"
+ssh -F "$config" worker "cat >$clone/domain.xml; : >$clone/console.log; virsh -q create $clone/domain.xml" <"$xml"
+ip=
+until [ -n "$ip" ]; do
+  ip=$(w "virsh -q net-dhcp-leases default --mac $mac" | awk '{print $5}' | cut -d/ -f1 | head -1)
+  [ -n "$ip" ] || sleep 0.2
+done
+until ssh -n -F "$config" -o ConnectTimeout=5 "$ip" true 2>/dev/null; do sleep 0.2; done
+scp -q -F "$config" "$script" "$ip:/tmp/job.sh" </dev/null
+ssh -n -F "$config" "$ip" 'bash /tmp/job.sh'
+
+read -r _
+w "virsh -q destroy $name"
+w "btrfs -q subvolume delete $clone"
+w "iptables -w -t nat -D $rule"

@@ -1,0 +1,12 @@
+/** The benchmarks that need real btrfs, zfs and libvirt: run in the sandbox by stack.ts. Writes their rows to a file. */
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stackFolder } from '../test/stack/support.ts';
+import { benchClones } from './clones.ts';
+import { benchGuests } from './guests.ts';
+
+const [file, size] = process.argv.slice(2) as [string, 'quick' | 'full'];
+const dir = await mkdtemp(join(stackFolder!, 'bench-'));
+const settings = { quick: size === 'quick', dir, say: (text: string) => console.error(text) };
+await writeFile(file, JSON.stringify([...(await benchClones(settings)), ...(await benchGuests(settings))]));
+process.exit();
