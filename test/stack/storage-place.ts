@@ -31,7 +31,8 @@ case $1 in
   zfs)
     mount -t tmpfs tmpfs /run
     mkdir -p /run/zfs /run/lock/zfs
-    [ ! -d /etc/zfs ] || mount -t tmpfs tmpfs /etc/zfs
+    # Where zfs-fuse remembers its pools: a test that is cut short must not leave one for the next.
+    for folder in /etc/zfs /var/lib/zfs; do [ ! -d $folder ] || mount -t tmpfs tmpfs $folder; done
     setpriv --pdeathsig KILL zfs-fuse -n >zfs-fuse.log 2>&1 &
     daemon=$!
     tries=0
