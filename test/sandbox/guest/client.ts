@@ -24,9 +24,22 @@ export async function guestFor(t: TestContext): Promise<{
   };
 }
 
+/** The end of a channel, listened for from its first moment: it may come in the same packet as the channel itself. */
+const ends = new WeakMap<ClientChannel, { exited: Promise<unknown[]>; closed: Promise<unknown> }>();
+
 export const exec = (client: Client, command: string): Promise<ClientChannel> =>
   new Promise((resolve, reject) =>
-    client.exec(command, (error, channel) => (error ? reject(error) : resolve(channel))),
+    client.exec(command, (error, channel) => {
+      if (error) {
+        reject(error);
+        return;
+      }
+      const [exited, closed] = [once(channel, 'exit'), once(channel, 'close')];
+      // Not every test looks at them.
+      for (const end of [exited, closed]) end.catch(() => {});
+      ends.set(channel, { exited, closed });
+      resolve(channel);
+    }),
   );
 
 /** How a command ended: `exit` as the client tells it, and its output. */
@@ -39,7 +52,7 @@ export async function outcome(channel: ClientChannel): Promise<{ exit: unknown[]
   channel.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk;
   });
-  const exited = once(channel, 'exit');
-  await once(channel, 'close');
+  const { exited, closed } = ends.get(channel)!;
+  await closed;
   return { exit: await exited, stdout, stderr };
 }
