@@ -1,8 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { RESULTS, type Result } from '../model/result.ts';
 import { AnsiHtml } from './ansi.ts';
+import { FLOOD_PIECE } from './console.ts';
 import { html, pageHead, styles } from './html.ts';
-import { countLines, readLines } from './line-reader.ts';
+import { countLines, type Line, readLines } from './line-reader.ts';
 import { resultWords } from './result-words.ts';
 import { STAMP } from './stamp.ts';
 import { spellCount, spellSize } from './words.ts';
@@ -14,6 +15,8 @@ const HEAD = { lines: 20_000, bytes: 5 << 20 };
 const TAIL = { lines: 80_000, bytes: 19 << 20 };
 /** Bytes shown of one line. */
 const LINE = 8 << 10;
+/** Bytes read before the first line of an end, to meet the time of a line that has none of its own. */
+const BEFORE = 2 * FLOOD_PIECE;
 /** A line of our own that begins or ends a step begins so; one that ends it closes with the result and how long it took. */
 const HEADING = '=== ';
 const ENDED = new RegExp(`: (${RESULTS.join('|')}) in [0-9.]+ s$`);
@@ -33,15 +36,23 @@ export interface ConsolePage {
 class Groups {
   readonly #ansi = new AnsiHtml();
   #number: number;
+  #time = '-';
   #group: string[] = [];
 
   constructor(first: number) {
     this.#number = first;
   }
 
-  line({ text, more }: { text: string; more: number }): string {
+  /** Passes a line that is not shown: one after it may have its time from it. Gives what stands behind the time. */
+  pass(text: string): string {
     const stamp = STAMP.exec(text);
-    const said = stamp === null ? text : text.slice(stamp[0].length);
+    if (stamp === null) return text;
+    this.#time = stamp[2]!;
+    return text.slice(stamp[0].length);
+  }
+
+  line({ text, more }: Line): string {
+    const said = this.pass(text);
     const heading = said.startsWith(HEADING);
     if (heading) this.#ansi.reset();
     const shown = this.#ansi.line(said);
@@ -49,9 +60,7 @@ class Groups {
     const number = this.#number++;
     const ended = heading && (ENDED.exec(said)?.[1] as Result | undefined);
     const mark = ended ? ` class="own ${resultWords(ended).tone}"` : heading ? ' class=own' : '';
-    this.#group.push(
-      `<p id=L${number}${mark}><a href=#L${number} data-t=${stamp?.[2] ?? '-'}>${number}</a>${shown}${rest}\n`,
-    );
+    this.#group.push(`<p id=L${number}${mark}><a href=#L${number} data-t=${this.#time}>${number}</a>${shown}${rest}\n`);
     return this.#group.length === GROUP ? this.end() : '';
   }
 
@@ -74,7 +83,9 @@ async function* part(
   const groups = new Groups(first);
   let index = 0;
   for await (const lines of readLines(handle, { ...range, limit: LINE })) {
-    const take = lines.slice(Math.max(0, skip - index), Math.max(0, skip + most - index));
+    const from = Math.max(0, skip - index);
+    for (const { text } of lines.slice(0, from)) groups.pass(text);
+    const take = lines.slice(from, Math.max(0, skip + most - index));
     index += lines.length;
     yield take.map((line) => groups.line(line)).join('');
     if (index >= skip + most) break;
@@ -103,10 +114,12 @@ export async function* consolePage(file: string, page: ConsolePage): AsyncGenera
       const headEnd = Math.min(size, HEAD.bytes);
       const headLines = Math.min(HEAD.lines, await countLines(handle, 0, headEnd));
       yield* part(handle, { start: 0, end: headEnd }, 0, 1, headLines);
-      const start = Math.max(0, size - TAIL.bytes);
+      const least = Math.max(0, size - TAIL.bytes);
+      const start = Math.max(0, least - BEFORE);
       const before = await countLines(handle, 0, start);
-      // The first line after `start` has lost its beginning; others are shown already, or are more than a page takes.
-      const skip = Math.max(start === 0 ? 0 : 1, newlines - before - TAIL.lines, headLines - before);
+      // The first line after `least` has lost its beginning; others are shown already, or are more than a page takes.
+      const lost = least === 0 ? 0 : 1 + (await countLines(handle, start, least));
+      const skip = Math.max(lost, newlines - before - TAIL.lines, headLines - before);
       const first = before + skip + 1;
       yield html`<aside>Lines ${spellCount(headLines + 1)} to ${spellCount(first - 1)} are not shown here: this console is long. <a href="console.log">The raw log</a> has all of it.</aside>
 `.text;

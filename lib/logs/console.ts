@@ -9,10 +9,17 @@ import { STAMP_LENGTH, stamper } from './stamp.ts';
 export const CONSOLE_LIMIT = 4 * 2 ** 30;
 /** Bytes stamped at once: small strings die young. */
 const PIECE = 8 << 10;
+/** Bytes of one millisecond whose lines all get their time. More is a flood: times would be a quarter of what is written. */
+const TIMED = 16 << 10;
+/** Bytes of a flood that are taken at once: the last line of each has its time. */
+export const FLOOD_PIECE = 64 << 10;
+/** Stands in every stamp. A line without it is never taken for one that begins with a stamp. */
+const BAR = '|'.charCodeAt(0);
 /** Room for lines of our own after the limit. */
 const OWN_ROOM = 1 << 20;
 
 const NEWLINE = /\n/g;
+const NEWLINE_BYTE = 10;
 
 /** Counts what a console already holds, where a build goes on in a folder of an earlier process. */
 async function measure(file: string): Promise<{ bytes: number; lines: number; open: boolean }> {
@@ -44,7 +51,9 @@ async function measure(file: string): Promise<{ bytes: number; lines: number; op
 
 /**
  * The console of a build on disk: every line with the UTC time at which it began to arrive
- * (`2026-11-22 15:57:01.123 | text`), all else byte for byte. Nothing of it is kept in memory but a bounded end.
+ * (`2026-11-22 15:57:01.123 | text`), all else byte for byte. Only in a flood, past 16 KiB within one millisecond, a
+ * line may stand without: it came in the millisecond that the nearest line above tells. Nothing of it is kept in memory
+ * but a bounded end.
  */
 export class ConsoleWriter {
   readonly #spool: Spool;
@@ -57,6 +66,9 @@ export class ConsoleWriter {
   /** Whether the last line has no newline yet. */
   #open: boolean;
   #limited = false;
+  /** The time of the last output, and the bytes that still get it line by line. */
+  #now = '';
+  #timed = 0;
   #closing: Promise<void> | undefined;
   /** The writers that wait for the disk, in order. */
   #waiting: Promise<void> | undefined;
@@ -93,9 +105,9 @@ export class ConsoleWriter {
     if (this.#waiting !== undefined) return this.#wait(chunk, 0);
     if (this.#spool.error !== undefined) return this.#failed();
     if (this.#closing !== undefined) return undefined;
-    for (let at = 0; at < chunk.length; at += PIECE) {
+    for (let at = 0; at < chunk.length; ) {
       if (this.#spool.behind) return this.#wait(chunk, at);
-      this.#output(chunk, at);
+      at += this.#output(chunk, at);
     }
     return this.#spool.behind ? this.#wait(chunk, chunk.length) : undefined;
   }
@@ -152,9 +164,9 @@ export class ConsoleWriter {
     const before = this.#waiting ?? Promise.resolve();
     const waiting: Promise<void> = before
       .then(async () => {
-        for (let at = from; at < chunk.length; at += PIECE) {
+        for (let at = from; at < chunk.length; ) {
           await this.#spool.drained();
-          this.#output(chunk, at);
+          at += this.#output(chunk, at);
         }
         await this.#spool.drained();
         if (this.#spool.error !== undefined) throw this.#spool.error;
@@ -167,10 +179,38 @@ export class ConsoleWriter {
     return waiting;
   }
 
-  #output(chunk: Buffer, from: number): void {
-    if (this.#limited) return;
-    const piece = chunk.toString('latin1', from, Math.min(chunk.length, from + PIECE));
+  /** Adds a piece of a chunk; gives how many bytes it took. */
+  #output(chunk: Buffer, from: number): number {
+    if (this.#limited) return chunk.length;
+    const now = this.#stamp();
+    if (now !== this.#now) {
+      this.#now = now;
+      this.#timed = TIMED;
+    }
+    if (this.#timed <= 0 && !this.#masker.active) {
+      const piece = chunk.subarray(from, from + FLOOD_PIECE);
+      const bar = piece.indexOf(BAR);
+      const flood = piece.subarray(0, piece.lastIndexOf(NEWLINE_BYTE, bar === -1 ? piece.length - 2 : bar) + 1);
+      if (flood.length > 0 && flood.length <= this.#limit - this.#bytes) {
+        this.#flood(flood);
+        return flood.length;
+      }
+    }
+    const to = Math.min(chunk.length, from + PIECE);
+    this.#timed -= to - from;
+    const piece = chunk.toString('latin1', from, to);
     this.#stamped(this.#masker.active ? this.#masker.push(piece) : piece);
+    return to - from;
+  }
+
+  /** Adds whole lines as they are: without a string made of them, gigabytes cost no garbage. */
+  #flood(lines: Buffer): void {
+    let newlines = 0;
+    for (let at = lines.indexOf(NEWLINE_BYTE); at !== -1; at = lines.indexOf(NEWLINE_BYTE, at + 1)) newlines++;
+    // The first one may have begun before.
+    this.#lines += newlines - (this.#open ? 1 : 0);
+    this.#open = false;
+    this.#append(lines);
   }
 
   #flushMask(): void {
@@ -212,7 +252,7 @@ export class ConsoleWriter {
     this.line(`The console has reached its limit of ${gib} GiB: the output that follows is left out.`);
   }
 
-  #append(text: string): void {
+  #append(text: string | Buffer): void {
     this.#bytes += text.length;
     this.#history.push(text);
     this.#spool.append(text);

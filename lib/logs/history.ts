@@ -1,5 +1,5 @@
 import { plain } from './ansi.ts';
-import { STAMP_LENGTH } from './stamp.ts';
+import { STAMP } from './stamp.ts';
 
 /** Characters kept; the last twenty lines of nearly any log. */
 const KEPT = 64 << 10;
@@ -8,13 +8,13 @@ const LINE = 500;
 
 const bounded = (line: string): string => (line.length > LINE ? `${line.slice(0, LINE)}…` : line);
 
-/** The end of a console, kept in memory: bounded, and cheap while nobody asks. Texts are latin1 views of stamped lines. */
+/** The end of a console, kept in memory: bounded, and cheap while nobody asks. Texts are latin1 views of bytes. */
 export class History {
-  #pieces: string[] = [];
+  #pieces: (string | Buffer)[] = [];
   #length = 0;
   #cut = false;
 
-  push(text: string): void {
+  push(text: string | Buffer): void {
     this.#pieces.push(text);
     this.#length += text.length;
     let drop = 0;
@@ -30,7 +30,7 @@ export class History {
 
   /** The last `count` lines as plain text, without their stamps, each bounded. */
   tail(count: number): string[] {
-    const all = this.#pieces.join('');
+    const all = this.#pieces.map((piece) => (typeof piece === 'string' ? piece : piece.toString('latin1'))).join('');
     const kept = all.slice(-KEPT);
     // What is kept is joined so that the next call, and the memory, are as small as can be.
     if (this.#pieces.length > 1) this.#pieces = [Buffer.from(kept, 'latin1').toString('latin1')];
@@ -43,7 +43,7 @@ export class History {
     return lines.slice(first).map((line, index) => {
       // The oldest line kept has lost its beginning.
       if (this.#cut && first + index === 0) return `…${show(line, 0).slice(-LINE)}`;
-      return bounded(show(line, STAMP_LENGTH));
+      return bounded(show(line, STAMP.exec(line)?.[0].length ?? 0));
     });
   }
 }

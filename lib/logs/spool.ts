@@ -10,7 +10,7 @@ const BUFFER = 64 << 10;
 /** And of the first one: most consoles are a few lines, and many may be open. */
 const FIRST = 2 << 10;
 /** Full buffers that may wait before a writer must. */
-const HIGH = 64;
+const HIGH = 16;
 
 interface Filled {
   buffer: Buffer;
@@ -47,18 +47,22 @@ export class Spool {
     }
   }
 
-  /** Appends a latin1 text. */
-  append(text: string): void {
+  /** Appends bytes, or a latin1 text. */
+  append(data: string | Buffer): void {
     if (this.error !== undefined) return;
-    for (let from = 0; from < text.length; ) {
+    for (let from = 0; from < data.length; ) {
       if (this.#used === this.#current.length) {
         this.#full.push({ buffer: this.#current, used: this.#used });
         this.#renew(BUFFER);
       }
       const room = this.#current.length - this.#used;
-      const part = from === 0 && text.length <= room ? text : text.slice(from, from + room);
-      this.#used += this.#current.write(part, this.#used, 'latin1');
-      from += part.length;
+      const taken = Math.min(room, data.length - from);
+      if (typeof data === 'string') {
+        const part = taken === data.length ? data : data.slice(from, from + taken);
+        this.#current.write(part, this.#used, 'latin1');
+      } else data.copy(this.#current, this.#used, from, from + taken);
+      this.#used += taken;
+      from += taken;
     }
     this.#running ??= this.#run();
   }

@@ -25,6 +25,20 @@ test('each line has its number as a link, its time and its text', async (t) => {
   assert.match(page, /href="console\.log"/);
 });
 
+test('a line of a flood has the time of the one above', async (t) => {
+  const short = await show(t, `${STAMP}one\ntwo\n${STAMP.replace('123', '124')}three\nfour\n`);
+  assert.deepEqual(
+    [...short.matchAll(/data-t=([^>]+)>/g)].map((match) => match[1]),
+    ['15:57:01.123', '15:57:01.123', '15:57:01.124', '15:57:01.124'],
+  );
+  // Where the end of a long console begins, the line with the time is not shown any more.
+  const lines = Array.from({ length: 150_000 }, (_, n) => `${n % 200 === 0 ? STAMP : ''}line ${n + 1}\n`);
+  const long = await show(t, lines.join(''));
+  assert.equal(numbers(long).at(20_000), 70_001);
+  const wide = await show(t, lines.map((line) => `${line.slice(0, -1)}${'y'.repeat(300)}\n`).join(''));
+  for (const page of [long, wide]) assert.doesNotMatch(page, /data-t=->/);
+});
+
 test('a step’s heading takes back the colours that the step before left', async (t) => {
   const page = await show(t, `${STAMP}\x1b[31mred\n${STAMP}=== run its tests\n${STAMP}plain\n`);
   assert.match(page, /<p id=L2 class=own><a [^>]*>2<\/a>=== run its tests\n<p id=L3><a [^>]*>3<\/a>plain\n/);

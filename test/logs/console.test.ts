@@ -49,6 +49,51 @@ test('the time is that of the chunk in which a line began, in UTC', async (t) =>
   );
 });
 
+test('in a flood lines without a time came in the millisecond of the one above, and nothing else is changed', async (t) => {
+  const file = join(await scratch(t), 'console.log');
+  t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 22, 15, 57, 1, 123) });
+  const console = await ConsoleWriter.open(file);
+  // Some lines look as if they had a time already; chunks end anywhere, at times between the bytes of one character.
+  const wanted = Array.from({ length: 60_000 }, (_, n) =>
+    n % 4999 === 0 ? `2014-02-11 12:34:56.789 | ✓ line ${n}` : `✓ line ${n} ${'x'.repeat(n % 40)}`,
+  );
+  const bytes = Buffer.from(`${wanted.join('\n')}\n`);
+  const times: string[] = [];
+  for (let at = 0, n = 0; at < bytes.length; n++) {
+    if (n % 20 === 19) t.mock.timers.tick(7);
+    const chunk = bytes.subarray(at, at + 1 + ((n * 7919) % 50_000));
+    await console.write(chunk);
+    at += chunk.length;
+    while (times.length < console.lines) times.push(new Date().toISOString().slice(11, 23));
+  }
+  await console.close();
+  assert.equal(console.lines, wanted.length);
+  assert.ok(console.tail(3).every((line, n) => line === wanted.at(n - 3)));
+  const lines = (await readFile(file, 'utf8')).slice(0, -1).split('\n');
+  assert.deepEqual(
+    lines.map((line) => line.replace(STAMP, '')),
+    wanted,
+  );
+  let time = '';
+  const shown = lines.map((line) => {
+    if (STAMP.test(line)) time = line.slice(11, 23);
+    return time;
+  });
+  assert.deepEqual(shown, times);
+  const stamped = lines.filter((line) => STAMP.test(line)).length;
+  assert.ok(stamped > 200 && stamped < lines.length / 4, `${stamped} lines have a time of their own`);
+});
+
+test('of ordinary output every line has a time of its own, however many come at once', async (t) => {
+  const file = join(await scratch(t), 'console.log');
+  t.mock.timers.enable({ apis: ['Date'], now: 0 });
+  const console = await ConsoleWriter.open(file);
+  const lines = Array.from({ length: 500 }, (_, n) => `line ${n} of a step`);
+  console.write(Buffer.from(`${lines.join('\n')}\n`));
+  await console.close();
+  assert.deepEqual(await linesOf(file), lines);
+});
+
 test('bytes that are no text stay as they are', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte !== 10));
