@@ -121,7 +121,7 @@ export async function benchConsole({ quick, dir, say }: Settings): Promise<Row[]
         met: ratio <= GOAL,
         figures: [
           native,
-          `ours ${seconds(median(runs.ours))} (${all(runs.ours, seconds)}), ${lines} lines, each with its time: ${mib(answers[0]!.bytes)} written`,
+          `ours ${seconds(median(runs.ours))} (${all(runs.ours, seconds)}), ${lines} lines: ${mib(answers[0]!.bytes)} written, times and all`,
           `peer ${seconds(median(runs.peer))} (${all(runs.peer, seconds)}) with ssh's own choice of a cipher; ${seconds(gcm)} with -c aes128-gcm@openssh.com`,
         ],
       },

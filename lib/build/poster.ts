@@ -35,8 +35,11 @@ interface Reachable {
   link: { readonly health: LinkHealth };
 }
 
-/** Reviews posted at once over one connection. */
-export const PARALLEL = 8;
+/**
+ * Reviews posted at once over one connection: two at work and two on their way. Gerrit gives the commands of all its
+ * service users together two threads (sshd.batchThreads); more would only stand in its queue.
+ */
+export const PARALLEL = 4;
 /** Seconds that posting one may take before another try. */
 const LEASE = 90;
 /** Milliseconds between two tries, and when it is given up. */
