@@ -52,7 +52,7 @@ export async function outcome(channel: ClientChannel): Promise<{ exit: unknown[]
   channel.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk;
   });
-  const { exited, closed } = ends.get(channel)!;
+  const { exited, closed } = ends.get(channel) ?? { exited: once(channel, 'exit'), closed: once(channel, 'close') };
   await closed;
   return { exit: await exited, stdout, stderr };
 }
