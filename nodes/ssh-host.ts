@@ -31,14 +31,15 @@ export default function (RED: NodeAPI): void {
       RED.nodes.createNode(this, config);
       const { pool, connectLimit } = runtimeOf(RED);
       const { credentials } = this;
-      const { name: _, ...settings } = config;
+      // One that is set alike is the same, whatever it is called.
+      const { host, port, user, keyFile, hostKey } = config;
       const target = () => targetOf('host', config, credentials, 22);
       Object.assign(this, {
         target,
         address: `${textOf(config.host)}:${numberOf(config.port, 22, 1)}`,
         isHere: isLoopback(textOf(config.host)),
         identity: createHash('sha256')
-          .update(JSON.stringify([settings, credentials]))
+          .update(JSON.stringify([host, port, user, keyFile, hostKey, credentials]))
           .digest('hex'),
       });
       this.open = async (signal) => {

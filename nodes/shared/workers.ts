@@ -123,9 +123,13 @@ function answersOf(RED: NodeAPI, { stateDir }: Runtime): TypeAnswers {
   return answers;
 }
 
-/** The worker of each node as it is now, and what it was made of: settings that did not change give the same worker. */
+/**
+ * The worker of each node as it is now, and what it was made of: settings that did not change give the same worker, and
+ * so do nodes that are set alike, as in a flow that was imported as a copy: two workers on one machine would each take
+ * all of its slots, and their guests' way to the metadata server from each other.
+ */
 const workers = new Map<string, { settings: string; worker: Worker }>();
-/** Storages by worker, machine and place: two for one place would not know of each other's work. */
+/** Storages by machine and place: two for one place would not know of each other's work. */
 const storages = new Map<string, Storage>();
 
 /** Where a worker's things are, so that what a crash left there is looked for once. */
@@ -142,24 +146,26 @@ export interface Placed {
  */
 export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Placed {
   const label = labelOf(RED, config);
-  const common = { id: config.id, label, slots: numberOf(config.slots, 2, 1) };
+  const { id } = config;
+  const common = { label, slots: numberOf(config.slots, 2, 1) };
   if (config.kind !== 'libvirt') {
     const root = textOf(config.path, join(runtime.stateDir, 'worker'));
     const options = { ...common, root, strangers: flagOf(config.strangers) };
-    return { worker: kept(config.id, options, () => sandboxWorker(options)), place: root };
+    return { worker: kept(id, options, () => sandboxWorker({ id, ...options })), place: root };
   }
   const machine = machineOf(RED, runtime, config);
   const { identity, isHere, source, sourceNow } = machine;
   const { uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
-  const place = [config.id, identity, uri, storage.kind, storage.place].join(' ');
-  const worker = kept(config.id, { ...common, place, isHere, type, limits }, () => {
+  const place = [identity, uri, storage.kind, storage.place].join(' ');
+  const worker = kept(id, { ...common, place, isHere, type, limits }, () => {
     let shared = storages.get(place);
     if (!shared) {
       shared = hostStorage({ ...storage, host: source });
       storages.set(place, shared);
     }
-    const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(config.id)}.json`));
+    const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(id)}.json`));
     return libvirtWorker({
+      id,
       ...common,
       uri,
       type,
@@ -175,12 +181,13 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
   return { worker, place, machine };
 }
 
-/** The worker that these settings made last time, else a new one. */
-function kept(id: string, settings: object, make: () => Worker): Worker {
-  const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex');
+/** The worker that these settings made last time, for this node or another, else a new one. */
+function kept(id: string, values: object, make: () => Worker): Worker {
+  const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex');
   const known = workers.get(id);
   if (known?.settings === digest) return known.worker;
-  const worker = make();
+  const alike = [...workers.values()].find(({ settings }) => settings === digest);
+  const worker = alike?.worker ?? make();
   workers.set(id, { settings: digest, worker });
   return worker;
 }

@@ -88,8 +88,8 @@ describe('worker-host of kind libvirt', () => {
   ];
   const deploy = (settings: Record<string, unknown>, script?: string, host: Record<string, unknown> = {}) =>
     red.deploy(flow(machine(host), workerHost(settings), ...lane(script)));
-  const worker = (): Worker =>
-    (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode('worker-host1').worker;
+  const worker = (id = 'worker-host1'): Worker =>
+    (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode(id).worker;
 
   test('a build’s disk is cloned there, over one connection, and nothing of it, nor of a crash, is left', async () => {
     const root = place('one');
@@ -141,6 +141,17 @@ describe('worker-host of kind libvirt', () => {
     const { result, build } = await ended;
     assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
     await until('its clone is given back', () => clones(root).length === 0);
+  });
+
+  test('worker hosts that are set alike are one worker: a flow that was imported as a copy shares its slots and guests', async () => {
+    const root = join(dir, 'copied');
+    mkdirSync(root);
+    const [at, other] = [{ path: root }, { id: 'worker-host2', host: 'ssh-host3' }];
+    const copy = machine({ id: 'ssh-host3' });
+    await red.deploy(flow(machine(), copy, workerHost(at), workerHost({ ...at, ...other }), ...lane()));
+    assert.equal(worker('worker-host2'), worker());
+    await red.deploy(flow(machine(), copy, workerHost(at), workerHost({ ...at, ...other, slots: '7' }), ...lane()));
+    assert.notEqual(worker('worker-host2'), worker());
   });
 
   test('what cannot be a worker says so to the build that wants it', async () => {
