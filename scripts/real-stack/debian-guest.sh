@@ -72,7 +72,6 @@ printf '[Journal]\nStorage=volatile\n' >"$root/etc/systemd/journald.conf.d/volat
 cat >"$root/etc/cloud/cloud.cfg.d/90_guest.cfg" <<'CONF'
 network: {config: disabled}
 disable_root: false
-locale: false
 ssh_genkeytypes: [ed25519]
 datasource:
   Ec2: {strict_id: false, metadata_urls: ['http://169.254.169.254'], timeout: 5, max_wait: 60}
@@ -81,6 +80,7 @@ CONF
 [ -z "${DATASOURCES:-}" ] || echo "datasource_list: [ $DATASOURCES ]" >>"$root/etc/cloud/cloud.cfg.d/90_guest.cfg"
 
 # What costs seconds under emulation and is of no use here.
+sed -i '/^ *- locale$/d' "$root/etc/cloud/cloud.cfg"
 rm -f "$units"/timers.target.wants/*
 for unit in systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-journal-flush.service \
   dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount \

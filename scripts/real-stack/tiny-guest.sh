@@ -40,6 +40,7 @@ take /usr/lib/dropbear/dropbearconvert usr/bin/dropbearconvert
 take /usr/bin/ssh usr/bin/ssh
 take /usr/bin/ssh-keygen usr/bin/ssh-keygen
 take /usr/bin/scp usr/bin/scp
+take /usr/bin/install usr/bin/install
 take /usr/lib/openssh/sftp-server usr/lib/sftp-server
 cp -L /lib/x86_64-linux-gnu/libnss_files.so.2 "$root/lib/x86_64-linux-gnu/" 2>/dev/null || true
 
