@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { prepareGerrit } from '../real/gerrit/site.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts/real-stack');
 
@@ -17,11 +18,12 @@ export const stackFolder: string | undefined = process.env['STACK'];
  * Defines a file's tests where the file runs inside the sandbox; outside, defines one test that runs the file in a
  * sandbox of its own. So each file can be run as any other.
  *
- * @param settings milliseconds for the whole file, and guests' disks to be built first: inside there is no network
+ * @param settings milliseconds for the whole file, and what is to be made first, since there is no network inside:
+ *   guests' disks, and all that a real Gerrit needs
  */
 export function inSandbox(
   url: string,
-  { limit, disks }: { limit: number; disks: Parameters<typeof guestDisk>[0][] },
+  { limit, disks, gerrit = false }: { limit: number; disks: Parameters<typeof guestDisk>[0][]; gerrit?: boolean },
   define: () => void,
 ): void {
   if (stackFolder !== undefined) {
@@ -31,6 +33,7 @@ export function inSandbox(
   const file = fileURLToPath(url);
   test(`${basename(file)} in the sandbox`, { timeout: limit }, async (t) => {
     for (const kind of disks) guestDisk(kind);
+    if (gerrit) await prepareGerrit();
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const argv = [process.execPath, '--test', '--test-force-exit', '--test-reporter=spec', file];
     const child = spawn(join(SCRIPTS, 'sandbox.sh'), argv, { env, stdio: ['ignore', 'pipe', 'inherit'] });

@@ -20,8 +20,6 @@ describe('the shipped flow "2 one VM" on a real Gerrit', () => {
     flow.useGerrit(gerrit.target, gerrit.project);
     const [job] = flow.node('ci-jobs')['jobs'] as { env: object[] }[];
     job!.env = [{ name: 'GIT_URL', value: `${gerrit.site.httpUrl}/${gerrit.project}` }];
-    // git does not keep the executable bit of a file that was pushed without one.
-    flow.set('ssh-exec', { script: 'cd src\nsh test/run.sh\n' }, 'run its tests');
     await red.deploy(flow.nodes);
     await connected(red, flow);
   });

@@ -43,7 +43,7 @@ export class Repository {
     for (const [name, content] of Object.entries(files ?? { [`${unique}.txt`]: `${unique}\n` })) {
       const path = join(dir, name);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, content);
+      await writeFile(path, content, { mode: content.startsWith('#!') ? 0o755 : 0o644 });
     }
     await this.#git(dir, 'add', '-A');
     const message = `${subject ?? `Change ${unique}`}\n\nChange-Id: ${changeId}\n`;

@@ -54,6 +54,12 @@ async function freshSite(runtime: Runtime): Promise<string> {
   return site;
 }
 
+/** Fetches and makes all that a server needs, for a place without a network. */
+export async function prepareGerrit(): Promise<void> {
+  const { java, version } = await findJava();
+  await freshSite({ java, version, jars: await classPath(version) });
+}
+
 /** A real Gerrit server on loopback, in a folder of its own, that dies with this process. */
 export class GerritSite {
   readonly version: GerritVersion;
