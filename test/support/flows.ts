@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SshTarget } from '../../lib/ssh/types.ts';
@@ -34,6 +35,22 @@ export class Flow {
     this.set('gerrit-server', { kind: 'ssh', host, port: String(port), user, credentials: { privateKey } });
     this.set('gerrit-events', { projects: [{ match: 'exact', pattern: project }] });
     return this.set('gerrit-review', { silent: false, vote: true });
+  }
+
+  /**
+   * The flow exported and imported as a copy: every node has a new id, and what the editor knows to be a reference names
+   * it: a property, an item of a list, a wire.
+   */
+  copy(): Flow {
+    const ids = new Map(this.nodes.map(({ id }) => [id, randomBytes(8).toString('hex')]));
+    const renewed = (value: unknown): unknown =>
+      Array.isArray(value) ? value.map(renewed) : typeof value === 'string' ? (ids.get(value) ?? value) : value;
+    return new Flow(
+      this.nodes.map((node) => {
+        const entries = Object.entries(structuredClone(node)).filter(([key]) => key !== 'credentials');
+        return Object.fromEntries(entries.map(([key, value]) => [key, renewed(value)])) as FlowConfig;
+      }),
+    );
   }
 
   /** Puts a node on a wire: behind a node's port, in front of what is wired there. */

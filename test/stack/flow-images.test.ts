@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { handMade, run } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { until } from '../support/until.ts';
+import { BUILD_TIME, guestLane, madeImage, newPlace, outcomeOf, runBuild, tinyImage, workerHost } from './flow.ts';
+import { openDoor, ROOM } from './servers.ts';
+import { inSandbox, inventory } from './support.ts';
+
+inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
+  let red: TestRed;
+  let place: string;
+  let atFirst: ReturnType<typeof inventory>;
+
+  before(async () => {
+    red = await startRed();
+    place = newPlace();
+    atFirst = inventory();
+  });
+  after(() => red?.close());
+
+  /** A lane on an image whose one script writes a version. */
+  const deploy = (version: string, lane: { script: string; guests?: string; slots?: string }) =>
+    red.deploy(
+      guestLane({
+        ...lane,
+        nodes: [
+          workerHost({ path: place, slots: lane.slots ?? '2' }),
+          tinyImage({ name: 'base' }),
+          madeImage({ init: `echo ${version} > /root/version` }),
+        ],
+        clone: { image: 'vm-image2' },
+      }),
+    );
+  const images = (name: string): string[] => readdirSync(place).filter((one) => one.startsWith(`${name}@`));
+  /** How often the script of an image ran, as clone-image told it. */
+  const made = (from: number): number => {
+    const told = red.statuses
+      .slice(from)
+      .filter(({ id, text }) => id.startsWith('clone-') && /image booting/.test(text));
+    return new Set(told.map(({ text }) => text.split(' ')[0])).size;
+  };
+  const nothingLeft = () => {
+    assert.deepEqual({ ...inventory(), subvolumes: [] }, { ...atFirst, subvolumes: [] });
+    const left = readdirSync(place).filter((one) => !/^\.|^(base|made)@/.test(one));
+    assert.deepEqual(left, []);
+  };
+
+  test('one slot, a cold image, jobs of two guests, three patchsets at once: all end, and the image is made once', async () => {
+    await deploy('one', { script: 'cat /root/version', guests: 'slave master', slots: '1' });
+    const ended = await Promise.all(Array.from({ length: 3 }, () => run(red, handMade(), 3 * BUILD_TIME)));
+    for (const one of ended) {
+      const { result, console, fault } = await outcomeOf(red, one);
+      assert.equal(result, 'SUCCESS', fault?.message);
+      assert.equal(console.match(/ one$/gm)?.length, 2, console);
+    }
+    assert.equal(images('made').length, 1);
+    assert.equal(made(0), 1);
+    assert.ok(
+      red.statuses.some(({ text }) => /holds 1 of 1/.test(text)),
+      'who waits says for what',
+    );
+    nothingLeft();
+  });
+
+  test('a changed script makes another image, while a build goes on with the one that it has', async () => {
+    // Nothing listens there before `go`.
+    const go = await openDoor(9);
+    await go.close();
+    const wait = `until (exec 3<>/dev/tcp/${ROOM}/${go.port}) 2>/dev/null; do sleep 0.2; done; cat /root/version`;
+    await deploy('one', { script: wait });
+    const began = red.events.length;
+    const older = run(red, handMade(), 2 * BUILD_TIME);
+    const works = () =>
+      red.events.slice(began).some(({ kind, node }) => kind === 'step-started' && node === 'ssh-exec1');
+    await until('its script runs', works, BUILD_TIME);
+    await deploy('two', { script: 'cat /root/version' });
+    const newer = await runBuild(red);
+    assert.match(newer.console, / two$/m);
+    assert.equal(images('made').length, 2);
+    const open = await openDoor(9, go.port);
+    try {
+      const { result, console } = await outcomeOf(red, await older);
+      assert.equal(result, 'SUCCESS');
+      assert.match(console, / one$/m);
+    } finally {
+      await open.close();
+    }
+    nothingLeft();
+  });
+
+  test('an image that somebody removed is made again', async () => {
+    for (const image of images('made')) execFileSync('btrfs', ['-q', 'subvolume', 'delete', join(place, image)]);
+    const from = red.statuses.length;
+    const { result, console, fault } = await runBuild(red);
+    assert.equal(result, 'SUCCESS', fault?.message);
+    assert.match(console, / two$/m);
+    assert.equal(made(from), 1);
+    assert.ok(existsSync(join(place, images('made')[0]!, 'vda.qcow2')));
+    nothingLeft();
+  });
+});

@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { createReadStream, statSync } from 'node:fs';
+import { createServer as createWeb } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+
+/** Something that listens. */
+export interface Listener {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** The address of the machine room that its guests reach. */
+export const ROOM = '192.168.122.1';
+
+/** Lets guests reach a port of the machine room's loopback, as it stands in a Gerrit's address outside of a test. */
+export async function openDoor(to: number, port = 0): Promise<Listener> {
+  const server = createServer((socket) => {
+    const there = connect(to, '127.0.0.1');
+    for (const [from, into] of [
+      [socket, there],
+      [there, socket],
+    ] as const) {
+      pipeline(from, into).catch(() => into.destroy());
+    }
+  });
+  return listen(server, ROOM, port);
+}
+
+/** A web server that sends one file, whatever is asked for. */
+export function serveFile(file: string): Promise<Listener> {
+  const { size } = statSync(file);
+  const server = createWeb((_, response) => {
+    response.writeHead(200, { 'content-length': size });
+    pipeline(createReadStream(file), response).catch(() => response.destroy());
+  });
+  return listen(server, '127.0.0.1');
+}
+
+async function listen(server: Server, address: string, port = 0): Promise<Listener> {
+  server.listen(port, address);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
