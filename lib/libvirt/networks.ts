@@ -34,6 +34,25 @@ for dir in /sys/class/net/*/bridge; do
 done
 `;
 
+/**
+ * Gives a guest's leases back, which else stand for an hour: many guests would use up a network's addresses. Arguments
+ * after libvirt's URI: network, bridge and MAC of each interface. Where dnsmasq-utils is missing, nothing happens.
+ */
+const RELEASE = `
+uri=$1
+shift
+command -v dhcp_release >/dev/null || exit 0
+while [ "$#" -ge 3 ]; do
+  virsh -q -c "$uri" net-dhcp-leases --network "$1" --mac "$3" | while read -r _ _ mac _ address _; do
+    [ "$mac" = "$3" ] || continue
+    dhcp_release "$2" "\${address%/*}" "$3"
+    ip neigh del "\${address%/*}" dev "$2"
+  done
+  shift 3
+done 2>/dev/null
+exit 0
+`;
+
 interface Listed {
   name: string;
   active: boolean;
@@ -76,6 +95,16 @@ export class Networks {
       what: `the list of the leases of network ${network}`,
     });
     return parseLeases(text).find((lease) => lease.mac === mac)?.address;
+  }
+
+  /** Gives back the leases of a guest that is gone: MACs and the networks that they hung on. */
+  async release(leases: { network: string; mac: string }[], signal: AbortSignal): Promise<void> {
+    const args = leases.flatMap(({ network, mac }) => {
+      const bridge = this.#networks.find(({ name }) => name === network)?.bridge;
+      return bridge ? [network, bridge, mac] : [];
+    });
+    if (args.length === 0) return;
+    await this.#virsh.program(RELEASE, args, { signal, what: 'the return of DHCP leases' });
   }
 
   #find(source: string): NetworkPlace | undefined {
