@@ -35,11 +35,10 @@ export async function openListener(
     // The port stays its worker's as long as another way of it is open.
     if (await door.leave(serve)) closed(door.port);
   };
-  if (isLoopback(at.address)) return { place: () => undefined, close };
+  if (isLoopback(at.address)) return { close };
   try {
-    const host = await source(signal);
-    await opened(host, destination, signal);
-    return { place: () => ({ host, destination }), close };
+    await opened(await source(signal), destination, signal);
+    return { close };
   } catch (error) {
     await close();
     throw error;

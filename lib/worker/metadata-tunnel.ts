@@ -63,7 +63,6 @@ export async function openTunnel(source: HostSource, options: WayOptions, signal
   }
   const keeper = keepUp();
   return {
-    place: () => now && { host: now.host, destination: { address: LOOPBACK, port: now.port } },
     close: async () => {
       stop.abort();
       await keeper;

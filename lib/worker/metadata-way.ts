@@ -1,4 +1,5 @@
 import type { Host, HostSource } from '../ssh/types.ts';
+import { KeyedLock } from '../storage/keyed-lock.ts';
 import { openListener } from './metadata-listener.ts';
 import { addRules, type Destination, removeRules } from './metadata-rules.ts';
 import { openTunnel } from './metadata-tunnel.ts';
@@ -20,10 +21,11 @@ export interface WayOptions {
 
 /** A way that is open. */
 export interface OpenWay {
-  /** Where requests arrive now; undefined where guests are led there by others, or while the connection is down. */
-  place(): { host: Host; destination: Destination } | undefined;
   close(): Promise<void>;
 }
+
+/** One program at a time changes a worker's rules, and with what is open at its turn: an older one would undo a newer. */
+const turns = new KeyedLock();
 
 /** Ports of the ways open in this process, by worker id: a redeploy opens a new way before the old one's builds end. */
 const openPorts = new Map<string, Set<number>>();
@@ -42,7 +44,8 @@ export class MetadataWay {
   readonly #id: string;
   readonly #source: HostSource;
   readonly #bridges = new Set<string>();
-  readonly #ways = new Set<OpenWay>();
+  /** Where requests arrive now, by port; not where guests are led by others, or while the connection is down. */
+  readonly #places = new Map<number, { host: Host; destination: Destination }>();
   readonly #ports: Set<number>;
 
   /** @param id of the worker's configuration node */
@@ -53,46 +56,60 @@ export class MetadataWay {
   }
 
   /** A guest is about to hang on this bridge. */
-  async use(bridge: string, signal: AbortSignal): Promise<void> {
-    if (this.#bridges.has(bridge)) return;
-    // First, so that a way that opens meanwhile knows it.
-    this.#bridges.add(bridge);
-    try {
-      for (const way of this.#ways) {
-        const place = way.place();
-        if (place) await addRules(place.host, this.#id, bridge, place.destination, signal);
+  use(bridge: string, signal: AbortSignal): Promise<void> {
+    return turns.run(this.#id, signal, async () => {
+      if (this.#bridges.has(bridge)) return;
+      for (const { host, destination } of this.#places.values()) {
+        await addRules(host, this.#id, bridge, destination, signal);
       }
-    } catch (error) {
-      this.#bridges.delete(bridge);
-      throw error;
-    }
+      this.#bridges.add(bridge);
+    });
   }
 
   /** @param listenAt an address and port of this machine, where the worker is this machine; else inside the SSH connection */
   async open(serve: ServeMetadata, signal: AbortSignal, listenAt?: ListenAt): Promise<MetadataLink> {
+    let port: number | undefined;
     const options: WayOptions = {
       id: this.#id,
       serve,
       opened: async (host, destination, within) => {
         this.#ports.add(destination.port);
-        // What a controller that died or a connection that was lost left leads to where nobody listens.
-        await removeRules(host, this.#id, [...this.#ports], within);
-        for (const bridge of this.#bridges) await addRules(host, this.#id, bridge, destination, within);
+        port = destination.port;
+        await turns.run(this.#id, within, async () => {
+          this.#places.set(destination.port, { host, destination });
+          // What a controller that died or a connection that was lost left leads to where nobody listens.
+          await removeRules(host, this.#id, [...this.#ports], within);
+          for (const bridge of this.#bridges) await addRules(host, this.#id, bridge, destination, within);
+        });
       },
-      closed: (port) => void this.#ports.delete(port),
+      closed: (gone) => {
+        this.#ports.delete(gone);
+        this.#places.delete(gone);
+      },
     };
     const way = listenAt
       ? await openListener(this.#source, listenAt, options, signal)
       : await openTunnel(this.#source, options, signal);
-    this.#ways.add(way);
+    let done = false;
     return {
       close: async () => {
-        if (!this.#ways.delete(way)) return;
-        if (this.#ways.size === 0) this.#bridges.clear();
+        if (done) return;
         await way.close();
-        const within = AbortSignal.timeout(TIME);
-        await removeRules(await this.#source(within), this.#id, [...this.#ports], within);
+        // Its port may stay open for another worker of this node.
+        if (port !== undefined) this.#places.delete(port);
+        // Called again where the worker could not be reached.
+        await this.#sweep(AbortSignal.timeout(TIME));
+        done = true;
       },
     };
+  }
+
+  /** Takes back the rules of all ways that are not open, a dead controller's too. */
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const host = await this.#source(signal);
+    await turns.run(this.#id, signal, async () => {
+      if (this.#places.size === 0) this.#bridges.clear();
+      await removeRules(host, this.#id, [...this.#ports], signal);
+    });
   }
 }

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Host } from '../../lib/ssh/types.ts';
+import { MetadataWay } from '../../lib/worker/metadata-way.ts';
+import { scriptedHost } from '../libvirt/scripted-host.ts';
+
+/** A worker whose programs take a moment, and that keeps the ports which rules lead to, as its iptables would. */
+function slowWorker() {
+  const rules = new Set<string>();
+  let ports = 4711;
+  let running = 0;
+  const seen = { most: 0 };
+  const scripted = scriptedHost(() => ({}));
+  const host: Host = {
+    ...scripted,
+    async run(argv, options) {
+      running += 1;
+      seen.most = Math.max(seen.most, running);
+      await sleep(10);
+      const [, , text, , , ...args] = argv;
+      if (text!.includes('--to-destination')) rules.add(args[2]!);
+      else for (const port of rules) if (!args.includes(port)) rules.delete(port);
+      running -= 1;
+      return scripted.run(argv, options);
+    },
+    forwardIn: async () => ({ port: ports++, close: async () => {} }),
+  };
+  return { host, rules, seen };
+}
+
+test('a way that opens while the last one closes keeps its rules: one program at a time, each with what is open then', async () => {
+  const { host, rules, seen } = slowWorker();
+  const way = new MetadataWay('turns', async () => host);
+  const open = () => way.open(() => {}, AbortSignal.timeout(5_000));
+  let link = await open();
+  await way.use('virbr0', AbortSignal.timeout(5_000));
+  for (let i = 0; i < 5; i += 1) {
+    const [next] = await Promise.all([open(), link.close(), way.use('virbr0', AbortSignal.timeout(5_000))]);
+    link = next;
+    await way.use('virbr0', AbortSignal.timeout(5_000));
+    assert.equal(rules.size, 1, [...rules].join());
+    assert.ok(rules.has(`${4712 + i}`), 'the rules lead to the way that is open');
+  }
+  await link.close();
+  assert.equal(rules.size, 0);
+  assert.equal(seen.most, 1);
+});
