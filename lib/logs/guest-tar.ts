@@ -61,7 +61,7 @@ export class GuestTar {
   private constructor(running: Running, files: Files, options: GuestTarOptions) {
     this.#running = running;
     this.#options = options;
-    this.#intake = new Intake(files);
+    this.#intake = new Intake(files, (error) => this.close(error));
     running.stderr.on('error', () => undefined).resume();
     this.#watch = setInterval(() => this.#listen(), Math.min(1000, options.silence * 250));
     options.signal.addEventListener('abort', this.#onAbort);
@@ -212,7 +212,8 @@ export class GuestTar {
   #lost(path: string, fault: unknown): CiError {
     const { guest } = this.#options;
     if (!(fault instanceof CiError)) return fetchBroken(guest, path, fault);
-    return fault.code === 'logs/fetch-silent' ? fault : fetchLost(guest, path, fault);
+    // A silent guest, or a disk that is full here, says it all itself.
+    return fault.code.startsWith('logs/') ? fault : fetchLost(guest, path, fault);
   }
 
   #listen(): void {

@@ -9,12 +9,15 @@ const MOST_FILES = 64;
 /** Writes files that come one behind the other: some are on their way to the disk while the next come. */
 export class Intake {
   readonly #files: Files;
+  readonly #onFault: (error: unknown) => void;
   #bytes = 0;
   #open = 0;
   #wake = (): void => {};
 
-  constructor(files: Files) {
+  /** @param onFault told, once or more, that a file cannot be written: more of it would wait for room that never comes */
+  constructor(files: Files, onFault: (error: unknown) => void) {
     this.#files = files;
+    this.#onFault = onFault;
   }
 
   /** Begins a file at a free place for that path (any text). */
@@ -33,6 +36,7 @@ export class Intake {
         this.#bytes -= left;
         this.#wake();
       },
+      failed: this.#onFault,
     });
   }
 
@@ -57,6 +61,8 @@ interface Told {
   written(bytes: number): void;
   /** @param left bytes that were taken and not written */
   closed(left: number): void;
+  /** It cannot be written. */
+  failed(error: unknown): void;
 }
 
 /** A file whose bytes come now. It must be ended. */
@@ -73,7 +79,7 @@ export class Incoming {
     this.#opening = opening;
     this.#told = told;
     this.#writing = opening;
-    this.#writing.catch(() => undefined);
+    this.#writing.catch(told.failed);
   }
 
   /** Takes the next bytes. */
@@ -109,6 +115,6 @@ export class Incoming {
       this.#told.written(bytes);
       return file;
     });
-    this.#writing.catch(() => undefined);
+    this.#writing.catch(this.#told.failed);
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { fetchFiles } from '../../lib/logs/fetch.ts';
 import { Files } from '../../lib/logs/files.ts';
@@ -229,4 +229,22 @@ test('while the disk here takes nothing, the guest is not read either', async (t
   assert.ok(sent < 24 << 20, `${sent} bytes were taken`);
   disk.resolve();
   assert.deepEqual(await done, { files: 1, bytes: size, missing: [] });
+});
+
+test('a disk that gets full in the middle of a big file ends the fetch, which waits for no room', async (t) => {
+  const probe = await open(join(await scratch(t), 'probe'), 'w');
+  await probe.close();
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  t.mock.method(Object.getPrototypeOf(probe) as typeof probe, 'writev', () => Promise.reject(full));
+  const size = 40 << 20;
+  const { done, control } = await start(t, { '/x/big': Buffer.alloc(size) }, async function* () {
+    yield entry({ name: 'x/big', size });
+    for (let sent = 0; sent < size; sent += 1 << 20) yield Buffer.alloc(1 << 20);
+    yield END;
+  });
+  t.after(() => control.abort());
+  const late = sleep(20_000, 'it never ended', { ref: false });
+  const end = await Promise.race([done.catch((error: unknown) => error), late]);
+  assert.ok(end instanceof CiError, String(end));
+  assert.equal(end.result, 'DISK_FULL');
 });
