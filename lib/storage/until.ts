@@ -15,7 +15,11 @@ export async function until<T>(promise: Promise<T>, signal: AbortSignal): Promis
   }
 }
 
-/** Does work that may take so many milliseconds; its signal aborts then with the error given, or as `signal` does. */
+/**
+ * Does work that may take so many milliseconds; its signal aborts then with the error given, or as `signal` does.
+ *
+ * @throws the work's error; where it was aborted the reason, whatever the work makes of that
+ */
 export async function limited<T>(
   signal: AbortSignal,
   limit: number,
@@ -24,8 +28,12 @@ export async function limited<T>(
 ): Promise<T> {
   const timer = new AbortController();
   const timeout = setTimeout(() => timer.abort(late()), limit).unref();
+  const within = AbortSignal.any([signal, timer.signal]);
   try {
-    return await work(AbortSignal.any([signal, timer.signal]));
+    return await work(within);
+  } catch (error) {
+    within.throwIfAborted();
+    throw error;
   } finally {
     clearTimeout(timeout);
   }
