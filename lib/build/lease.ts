@@ -47,7 +47,7 @@ export class Lease {
   readonly guests = new Map<string, Guest>();
   /** Its guests as they were before they were given back: a build's page tells where it ran. */
   #past: { guests: Record<string, GuestView>; byHand: string[] } = { guests: {}, byHand: [] };
-  /** Given back last, in this order: the metadata link, the slot. */
+  /** Given back last, the newest first: the metadata link before the slot, for which another build may wait. */
   readonly #returns: { what: string; undo: () => Promise<void> }[] = [];
 
   /** Notes something to be undone when the build ends. */
@@ -103,7 +103,8 @@ export class Lease {
       }),
     );
     // The slot goes back even where something is left: it is named above and tried again.
-    for (const each of this.#returns.splice(0)) if (!(await attempt(each.what, each.undo))) this.#returns.push(each);
+    for (const each of this.#returns.splice(0).reverse())
+      if (!(await attempt(each.what, each.undo))) this.#returns.unshift(each);
     return faults;
   }
 

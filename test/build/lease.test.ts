@@ -7,12 +7,12 @@ test('what could not be given back is tried again at the next call, and only tha
   const lease = new Lease();
   const calls: string[] = [];
   let away = true;
+  lease.onRelease('The slot', async () => {
+    calls.push('slot');
+  });
   lease.onRelease('The metadata link', async () => {
     calls.push('link');
     if (away) throw new Error('the worker is away');
-  });
-  lease.onRelease('The slot', async () => {
-    calls.push('slot');
   });
   const faults = await lease.release(async () => {});
   assert.match(faults[0]!.message, /The metadata link could not be removed: the worker is away/);
