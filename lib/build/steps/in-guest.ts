@@ -41,7 +41,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   let outcome: StepOutcome | undefined;
   try {
     outcome = await run.work(host, AbortSignal.any([signal, watch.signal]));
-    if (!mayReboot || !(await isLostSoon(host, signal))) return outcome;
+    if (!mayReboot || isOwnFailure(outcome) || !(await isLostSoon(host, signal))) return outcome;
   } catch (error) {
     if (watch.signal.aborted) throw watch.signal.reason;
     if (signal.aborted || !host.gone.aborted) throw error;
@@ -57,6 +57,10 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
 }
 
 const rebooted = (guest: Guest): StepOutcome => ({ result: 'FAILURE', message: guestRebooted(guest.name).message });
+
+/** Whether a script failed by itself: one that a reboot ends is ended by a signal, which shells tell as 128 and more. */
+const isOwnFailure = ({ result, exitCode = 0 }: StepOutcome): boolean =>
+  result === 'TIMED_OUT' || (exitCode > 0 && exitCode < 128);
 
 async function reachAgain({ build, guest, services, signal }: GuestRun, limit: number): Promise<boolean> {
   build.clock.pause();
