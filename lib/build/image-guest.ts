@@ -1,3 +1,4 @@
+import { notUpInTime } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
@@ -127,7 +128,7 @@ export async function makeInGuest(
 
   async function boot(clone: Clone, papers: GuestPapers, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
-    let trouble = 'it has no address yet';
+    let trouble: string | undefined;
     try {
       await hypervisor.boot(
         {
@@ -144,6 +145,7 @@ export async function makeInGuest(
       );
       const address = await hypervisor.address(domain, { signal });
       say(`waiting for SSH at ${address.host}`);
+      trouble = 'no answer';
       const login = { ...address, user: image.loginUser, privateKey: services.key.privateKey };
       return await logIn(worker, login, {
         signal,
@@ -156,11 +158,9 @@ export async function makeInGuest(
       if (making.signal.aborted) throw error;
       const died = error instanceof CiError && error.code === 'worker/guest-died';
       if (error instanceof CiError && !died && !late.aborted) throw error;
-      const why = late.aborted
-        ? `it let nobody in within ${Math.round(settings.timeout / 1000)} s (${trouble}).`
-        : messageOf(error);
       // Where it died, its console stands in the fault.
       const [last = ''] = died ? [] : await consoleEnd(1);
+      const why = late.aborted ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last) : messageOf(error);
       throw imageNotBooted(image.name, worker.label, why, last);
     }
   }

@@ -19,7 +19,7 @@ export interface Guest {
   vcpus?: number;
   /** Whether it was booted (or a boot was begun). */
   booted: boolean;
-  /** What kept its boot from being done, while it boots. */
+  /** Why nobody could log in to it yet, while it boots and has an address. */
   trouble?: string;
   /** Its metadata, once it was given some. */
   papers?: GuestPapers;

@@ -95,6 +95,20 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
     message: `${worker}: guest ${guest} did not come up: ${why}${console ? ` Its console ends with: "${console}".` : ''}`,
   });
 
+/**
+ * Why a guest is not up when its time is over: to be followed by its console's last line, where there is one.
+ *
+ * @param trouble why the last try to log in failed; undefined where it has no address yet
+ */
+export const notUpInTime = (seconds: number, trouble: string | undefined, console: string): string => {
+  if (trouble !== undefined) return `it let nobody in within ${seconds} s (${trouble}).`;
+  const advice =
+    console === ''
+      ? 'Its console is empty: can its disk be booted under BIOS?'
+      : 'Does its network give addresses (DHCP), and does its image ask for one?';
+  return `it has no address after ${seconds} s. ${advice}`;
+};
+
 export const otherHostKey = (worker: string, address: string): CiError =>
   new CiError({
     code: 'build/other-host-key',

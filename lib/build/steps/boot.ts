@@ -1,4 +1,4 @@
-import { bootFailed, nothingToBoot } from '../../errors/build.ts';
+import { bootFailed, notUpInTime, nothingToBoot } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
@@ -48,11 +48,9 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
         if (sibling) return;
         const died = error instanceof CiError && error.code === 'worker/guest-died';
         if (error instanceof CiError && !died && !late.aborted) throw error;
-        const why = late.aborted
-          ? `it let nobody in within ${settings.timeout / 1000} s (${guest.trouble ?? 'no answer'}).`
-          : messageOf(error);
         // One that died tells the end of its console itself.
         const end = died && !late.aborted ? '' : await consoleEnd(guest);
+        const why = late.aborted ? notUpInTime(settings.timeout / 1000, guest.trouble, end) : messageOf(error);
         throw bootFailed(guest.name, guest.worker.label, why, end);
       }
     }),
@@ -77,7 +75,7 @@ async function bootGuest(
   const memory = own?.memory ?? settings.memory;
   const vcpus = own?.vcpus ?? settings.vcpus;
   Object.assign(guest, { booted: true, memory, vcpus });
-  guest.trouble = 'it has no address yet';
+  delete guest.trouble;
   await worker.hypervisor.boot(
     {
       name: guest.name,
@@ -94,6 +92,7 @@ async function bootGuest(
   );
   const address = await worker.hypervisor.address(domain, { signal });
   guest.address = address;
+  guest.trouble = 'no answer';
   onAddress();
   await enterGuest(guest, services, {
     signal,
