@@ -46,6 +46,8 @@ export async function connectHost(target: SshTarget, options: ConnectOptions): P
   const check = hostKeyCheck(target, options.knownHosts);
   const auth: PublicKeyAuthMethod = { type: 'publickey', username: target.user, key };
   const client = new ssh2.Client();
+  // A channel whose far end is gone stays open to be written to, and ssh2 then waits on it for ever, without keep-alive.
+  socket?.once('end', () => socket.destroy());
   let refused: unknown;
   const config: ConnectConfig = {
     host: target.host,

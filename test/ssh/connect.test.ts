@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -185,4 +185,23 @@ test('a connection can go through a socket that is open already', async () => {
   assert.equal((await host.run(['echo', 'through'])).stdout, 'through\n');
   host.close();
   await until('the socket is closed', () => socket.destroyed);
+});
+
+test('a connection through an open socket is lost with the end of what comes over it', async (t) => {
+  // As a channel of another host does: its far end goes, and it stays open to be written to.
+  const relay = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  const near = connect({ port: (relay.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  const [far] = (await once(relay, 'connection')) as [Socket];
+  const through = connect(server.port, '127.0.0.1');
+  far.pipe(through);
+  through.pipe(far, { end: false });
+  t.after(() => {
+    for (const socket of [near, far, through]) socket.destroy();
+    relay.close();
+  });
+  const host = await connectHost(target, { knownHosts: fresh(), socket: near });
+  far.end();
+  await until('the connection is lost', () => host.gone.aborted, 5_000);
+  await assert.rejects(host.run(['true']), refusal('ssh/connection-lost'));
 });
