@@ -69,6 +69,7 @@ export async function runStep(
       progress: (what, values) =>
         outlet.observe({ kind: 'step-progress', ...whose, what, ...(values ? { values } : {}) }),
     });
+    if (outcome.message !== undefined) build.say(outcome.message);
   } catch (error) {
     // An aborted wait may surface as any error: the reason is what counts.
     const cause = signal.aborted ? signal.reason : error;

@@ -45,7 +45,7 @@ interface Target {
 export async function scriptStep(
   context: StepContext,
   settings: ScriptSettings,
-  services: Pick<Services, 'key'>,
+  services: Pick<Services, 'key' | 'patience'>,
 ): Promise<StepOutcome> {
   const { build, signal } = context;
   const targets = await findTargets(context, settings);
@@ -103,7 +103,7 @@ async function runOn(
   { target, env, signal, sibling }: TargetRun,
   { build }: StepContext,
   settings: ScriptSettings,
-  services: Pick<Services, 'key'>,
+  services: Pick<Services, 'key' | 'patience'>,
   among: boolean,
 ): Promise<StepOutcome> {
   // Several at once (guests, or branches of a fork): each one's lines stay whole, behind its name.
@@ -133,11 +133,9 @@ async function runOn(
     ).then((ran) => outcomeOf(ran, target.name, settings.timeout));
   const { guest } = target;
   try {
-    const outcome = guest
+    return guest
       ? await inGuest({ build, guest, services, signal, mayReboot: settings.mayReboot ?? false, work })
       : await work(target.host, signal);
-    if (outcome.result === 'TIMED_OUT') build.say(outcome.message!);
-    return outcome;
   } catch (error) {
     if (sibling.aborted && !build.work.signal.aborted)
       return { result: 'ABORTED', message: `Stopped on ${target.name}: it failed on another guest.` };
