@@ -11,6 +11,8 @@ export interface Services {
   images: ImageMaker;
   /** The controller's own key pair, let into every guest. */
   key: { privateKey: string; publicKey: string };
+  /** Milliseconds for finding out what became of a guest that was lost under a script; two minutes where missing. */
+  patience?: number;
 }
 
 interface Shared {

@@ -1,4 +1,4 @@
-import { bootFailed, notUpInTime, nothingToBoot } from '../../errors/build.ts';
+import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';

@@ -22,7 +22,7 @@ const NOTICE = 10_000;
 export interface GuestRun {
   build: Build;
   guest: Guest;
-  services: Pick<Services, 'key'>;
+  services: Pick<Services, 'key' | 'patience'>;
   signal: AbortSignal;
   mayReboot: boolean;
   work(host: Host, signal: AbortSignal): Promise<StepOutcome>;
@@ -34,8 +34,9 @@ export interface GuestRun {
  * none of the patch's, and what is found out of it costs it no time.
  */
 export async function inGuest(run: GuestRun): Promise<StepOutcome> {
-  const { guest, signal, mayReboot } = run;
-  if (guest.host!.gone.aborted && (await reachAgain(run, REACH))) return rebooted(guest);
+  const { guest, services, signal, mayReboot } = run;
+  const patience = services.patience ?? REACH;
+  if (guest.host!.gone.aborted && (await reachAgain(run, patience))) return rebooted(guest);
   const host = guest.host!;
   const watch = watchGuest(guest);
   let outcome: StepOutcome | undefined;
@@ -48,7 +49,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   } finally {
     watch.stop();
   }
-  if (!(await reachAgain(run, mayReboot ? REBOOT : REACH))) {
+  if (!(await reachAgain(run, mayReboot ? REBOOT : patience))) {
     throw guestLost(guest.name, 'it was cut while a script ran');
   }
   if (!mayReboot) return rebooted(guest);

@@ -1,5 +1,7 @@
 import { postFailed } from '../../errors/build.ts';
 import { messageOf, toCiError } from '../../errors/ci-error.ts';
+import { reach } from '../reach.ts';
+import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 
@@ -9,10 +11,14 @@ export interface PublishSettings {
   files: { guest: string; path: string; dir: string }[];
 }
 
+/** Milliseconds for reaching a guest again whose connection was lost: its logs may tell why. */
+const REACH = 30_000;
+
 /** Fetches the files asked for from the build's guests into its log folder. */
 export async function publishStep(
   { build, signal, progress }: StepContext,
   settings: PublishSettings,
+  services: Pick<Services, 'key'>,
 ): Promise<StepOutcome> {
   let files = 0;
   const missing: string[] = [];
@@ -25,6 +31,7 @@ export async function publishStep(
     if (!build.log || !guest.host || rows.length === 0) continue;
     progress('fetching', { guest: guest.name });
     try {
+      await reach(guest, services, { signal, limit: REACH });
       const fetched = await build.log.fetch(guest.host, rows, guest.name, { signal });
       files += fetched.files;
       missing.push(...fetched.missing.map((path) => `${guest.name}:${path}`));
