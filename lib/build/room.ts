@@ -70,7 +70,7 @@ export class Room {
     const onAbort = () => leave(signal.reason);
     if (signal.aborted) throw signal.reason;
     signal.addEventListener('abort', onAbort, { once: true });
-    const timer = setTimeout(() => leave(noRoom(Math.round(limit / 60_000), waiter.why)), limit).unref();
+    const timer = setTimeout(() => leave(noRoom(Number((limit / 60_000).toFixed(2)), waiter.why)), limit).unref();
     this.#waiting.push(waiter);
     try {
       const [worker] = await Promise.all([promise, this.#pump()]);
