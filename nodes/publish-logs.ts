@@ -50,7 +50,9 @@ export default function (RED: NodeAPI): void {
       supervisor.gather({ node: key, ...(branches > 0 ? { branches } : {}) }, message, async (build, last) => {
         const server = runtime.servers.get(build.change.server);
         if (server && !server.local && isLoopbackUrl(url)) warnOnce(text(this.type, 'status.loopbackUrl', { url }));
-        const { outcome, fault } = await runStep(build, spec, outlet, (context) => publishStep(context, { files }, runtime.services));
+        const { outcome, fault } = await runStep(build, spec, outlet, (context) =>
+          publishStep(context, { files }, runtime.services),
+        );
         if (config.then !== 'keep') await supervisor.end(build);
         const { set, index } = build;
         const parts = { id: set.id, type: 'array', index, count: set.count };

@@ -1,14 +1,25 @@
 /** Where the fault tests run: a real Node-RED, whose worker is reached as root by a real sshd, and what each build must end as. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
-import type { BuildEvent, Message } from '../../lib/build/types.ts';
+import type { BuildEvent } from '../../lib/build/types.ts';
 import type { Result } from '../../lib/model/result.ts';
 import { assertWords, faults, handMade } from '../support/lane.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { until } from '../support/until.ts';
-import { guestLane, type LaneSettings, newPlace, type Outcome, runBuild, sshHost, tinyImage, workerHost } from './flow.ts';
+import {
+  guestLane,
+  type LaneSettings,
+  newPlace,
+  type Outcome,
+  runBuild,
+  sshHost,
+  tinyImage,
+  workerHost,
+} from './flow.ts';
 import { inventory } from './support.ts';
 
 /** Milliseconds that a tiny guest has, on a machine that others use too. */
@@ -81,7 +92,7 @@ export class Lab {
   /** Deploys a lane and runs one build in it. */
   async run(lane: LaneSettings, changes?: Record<string, object>): Promise<Outcome> {
     await this.deploy(lane, changes);
-    return runBuild(this.red);
+    return runBuild(this.red, handMade(), 3 * BOOT);
   }
 
   /** Runs a build in a lane, and does something to it as soon as `when` gives something. */
@@ -101,18 +112,21 @@ export class Lab {
     return outcome ?? assert.fail(`the build ended before: ${JSON.stringify((await ending).build)}`);
   }
 
-  /** Name of the one domain that runs. */
-  domain(): string {
-    const [domain, ...more] = inventory()['domains']!;
-    assert.ok(domain && more.length === 0, 'one domain runs');
-    return domain;
+  /** Deletes the one clone that is there, as a person might. */
+  deleteClone(): void {
+    const clones = readdirSync(this.place).filter((name) => name.startsWith('recheck-'));
+    assert.equal(clones.length, 1, 'one clone is there');
+    execFileSync('btrfs', ['subvolume', 'delete', join(this.place, clones[0]!)], { stdio: 'ignore' });
   }
 
   /** What is on the worker, but images that were asked for and are to stay. */
   seen(): Record<string, string[]> {
     const now = inventory();
-    now['subvolumes'] = now['subvolumes']!.filter((path) => !/\/[^./][^/]*@/.test(path));
-    now['clones'] = readdirSync(this.place, { recursive: true, encoding: 'utf8' }).filter((path) => /recheck-/.test(path));
+    // What came of a download that broke off is kept beside the images: it is gone on with.
+    now['subvolumes'] = now['subvolumes']!.filter((path) => !/@/.test(path) || path.includes('/.made@'));
+    now['clones'] = readdirSync(this.place, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      /recheck-/.test(path),
+    );
     return now;
   }
 

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { logOf } from '../support/lane.ts';
+import { type LaneSettings, madeImage, sshHost, tinyImage, workerHost } from './flow.ts';
+import { type ImageServer, openImageServer } from './image-server.ts';
+import { assertEnd, Lab, scriptRuns } from './lab.ts';
+import { guestDisk, inSandbox, stackFolder } from './support.ts';
+
+/** A lane that ends before a guest boots. */
+const CLONE_ONLY = { 'clone-vm': { wires: [['publish-logs1']] } };
+
+inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
+  const lab = Lab.forFile();
+  let web: ImageServer;
+  let small: string;
+
+  before(async () => {
+    web = await openImageServer(readFileSync(guestDisk('tiny')));
+    small = join(stackFolder!, 'small');
+    mkdirSync(small);
+    execFileSync('truncate', ['-s', '200M', `${small}.img`]);
+    execFileSync('mkfs.btrfs', ['-q', '--mixed', `${small}.img`]);
+    execFileSync('mount', ['-o', 'loop', `${small}.img`, small]);
+  });
+  after(async () => {
+    await web.close();
+    execFileSync('umount', [small]);
+  });
+
+  /** Fills the small disk but for so many MiB. */
+  function fill(left: number): void {
+    const { bavail, bsize } = statfsSync(small);
+    const count = String(Math.floor((bavail * bsize) / 2 ** 20) - left);
+    const file = join(small, `filler-${left}`);
+    execFileSync('dd', ['if=/dev/urandom', `of=${file}`, 'bs=1M', `count=${count}`, 'conv=fsync', 'status=none']);
+  }
+
+  const fetched = (settings: Record<string, unknown>): LaneSettings => ({
+    nodes: [
+      sshHost(lab.sshd),
+      workerHost({ host: 'ssh-host1', path: lab.place }),
+      tinyImage({ url: web.url, ...settings }),
+    ],
+  });
+
+  test('the image’s server is gone: NODE_FAILURE, no vote', async () => {
+    const outcome = await lab.run(fetched({ url: 'http://127.0.0.1:9/gone.img' }), CLONE_ONLY);
+    const says = /Image tiny: .*gone\.img.*(refused|connect).*/i;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
+  });
+
+  test('the image’s server breaks off each time: NODE_FAILURE, no vote; what came is gone on with', async () => {
+    web.breaks.push(2 ** 20, 2 * 2 ** 20, 3 * 2 ** 20);
+    const outcome = await lab.run(fetched({}), CLONE_ONLY);
+    const says = /Image tiny: the download of .*base\.img ended at 3 of \d+ MB .*Tried 3 times/;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
+  });
+
+  test('an image with a wrong checksum: NODE_FAILURE, no vote, and it is not fetched again for the next build', async () => {
+    const sha256 = createHash('sha256').update('another').digest('hex');
+    const lane = fetched({ sha256 });
+    const outcome = await lab.run(lane, CLONE_ONLY);
+    const says = new RegExp(`Image tiny: the SHA-256 of .*base\\.img is .*, but ${sha256} is set`);
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
+    const asked = web.ranges.length;
+    const next = await lab.run(lane, CLONE_ONLY);
+    assertEnd(lab.red, next, {
+      result: 'NODE_FAILURE',
+      at: 'clone vm',
+      says: /It failed just now, and is tried again when/,
+    });
+    assert.equal(web.ranges.length, asked);
+  });
+
+  test('a script of an image fails: NODE_FAILURE, no vote, its console published, tried again once it is changed', async () => {
+    const lane = (text: string): LaneSettings => ({
+      nodes: [...lab.nodes(), madeImage({ first: 'true', breaks: text })],
+    });
+    const changes = { 'clone-vm': { ...CLONE_ONLY['clone-vm'], image: 'vm-image2' } };
+    const outcome = await lab.run(lane('echo about to break; exit 4'), changes);
+    const says = /Image made: its script breaks ended with exit code 4, and said last: .*not the patch's fault/;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
+    assert.match(await logOf(outcome, 'images/made.log'), /about to break/);
+    const next = await lab.run(lane('echo about to break; exit 4'), changes);
+    assertEnd(lab.red, next, { result: 'NODE_FAILURE', at: 'clone vm', says: /It failed just now/ });
+    const steps = next.build.steps.find(({ name }) => name === 'clone vm')!;
+    assert.ok(steps.duration < 5_000, `${steps.duration} ms: no guest was booted for it`);
+    assertEnd(lab.red, await lab.run(lane('echo it works'), changes), { result: 'SUCCESS', vote: 1 });
+  });
+
+  const onSmall = (): LaneSettings => ({
+    nodes: [sshHost(lab.sshd), workerHost({ host: 'ssh-host1', path: small }), tinyImage({ diskSize: '1' })],
+  });
+
+  test('the worker’s disk is full while a guest writes: DISK_FULL, no vote', async () => {
+    const outcome = await lab.strike(
+      {
+        ...onSmall(),
+        script:
+          'echo now it runs; sleep 2; dd if=/dev/urandom of=/dev/vda bs=1M seek=100 count=300 oflag=direct; sleep 300',
+      },
+      { when: scriptRuns, blow: () => fill(8) },
+    );
+    const says = /was stopped, because its disk could not be written: the worker's disk is full\. Free some space/;
+    assertEnd(lab.red, outcome, { result: 'DISK_FULL', at: 'work', says });
+  });
+
+  test('the worker’s disk is full while a guest is cloned: DISK_FULL, no vote', async () => {
+    assert.throws(() => fill(-100), /No space left/);
+    // And what is left in the corners.
+    assert.throws(() => {
+      for (let n = 0; ; n += 1) writeFileSync(join(small, `corner-${n}`), Buffer.alloc(1_500));
+    }, /ENOSPC/);
+    const outcome = await lab.run(onSmall());
+    assertEnd(lab.red, outcome, {
+      result: 'DISK_FULL',
+      says: /disk .*full.* Free some space|No space left .*Free some space/,
+    });
+  });
+});

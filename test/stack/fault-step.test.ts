@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, test } from 'node:test';
+import { ask, job, logOf, make } from '../support/lane.ts';
+import { assertEnd, Lab, scriptRuns } from './lab.ts';
+import { inSandbox, libvirtd } from './support.ts';
+
+/** What a script does while something is done to it. */
+const WAITS = 'echo now it runs; sleep 300';
+
+const wholeDomain = (): string => execFileSync('virsh', ['-q', 'list', '--name'], { encoding: 'utf8' }).trim();
+
+inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
+  const lab = Lab.forFile();
+
+  test('a script’s exit code: FAILURE, and the vote', async () => {
+    const outcome = await lab.run({ script: 'exit 3' });
+    assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says: /ended with exit 3 on vm/ });
+  });
+
+  test('the patch’s script over the job’s time: TIMED_OUT, and the vote', async () => {
+    const jobs = { jobs: [job('unit', { timeout: '0.05' })] };
+    const outcome = await lab.run({ script: 'sleep 300', jobs });
+    assertEnd(lab.red, outcome, {
+      result: 'TIMED_OUT',
+      vote: -1,
+      at: 'work',
+      says: /The job's time of 0.05 min was up/,
+    });
+  });
+
+  test('a guest that reboots in a step: FAILURE, and the vote', async () => {
+    const outcome = await lab.run({ script: 'sync; reboot -f; sleep 60' });
+    const says = /Guest vm rebooted\. Where a script may do that, tick "the guest may reboot"/;
+    assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says });
+  });
+
+  test('a guest that may reboot: the next step runs in its new boot', async () => {
+    const next = make('ssh-exec', {
+      id: 'next',
+      name: 'next',
+      script: 'cat /root/kept; awk "{ print (\\$1 < 100) }" /proc/uptime',
+      interpreter: '/bin/bash -e',
+      user: '',
+      wires: [['publish-logs1'], []],
+    });
+    const outcome = await lab.run(
+      { script: 'echo from before >/root/kept; sync; reboot -f; sleep 60', nodes: [...lab.nodes(), next] },
+      { 'ssh-exec1': { mayReboot: true, wires: [['next'], []] } },
+    );
+    assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
+    assert.match(outcome.console, /vm: rebooted, and is up again[\s\S]* \| from before\n/);
+  });
+
+  test('the worker’s sshd restarts in a step: NODE_FAILURE, no vote, and the guest’s logs are fetched', async () => {
+    const outcome = await lab.strike(
+      {
+        script: `echo what was done >/root/kept.log; ${WAITS}`,
+        publish: { files: [{ guest: '', path: '/root/kept.log', dir: '' }] },
+      },
+      {
+        when: scriptRuns,
+        async blow() {
+          await lab.sshd.stop();
+          await lab.sshd.start();
+        },
+      },
+    );
+    const says =
+      /The SSH connection to guest vm was lost: it was cut while a script ran\. .*not held against the patch/;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
+    assert.equal(outcome.results['publish logs'], 'SUCCESS');
+    assert.match(await logOf(outcome, 'kept.log'), /what was done/);
+  });
+
+  test('libvirtd restarts in a step: the build goes on', async () => {
+    const outcome = await lab.strike(
+      { script: 'echo now it runs; sleep 3; echo and goes on' },
+      {
+        when: scriptRuns,
+        blow() {
+          libvirtd('stop');
+          libvirtd('start');
+        },
+      },
+    );
+    assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
+  });
+
+  test('a domain destroyed by hand in a step: NODE_FAILURE, no vote', async () => {
+    const outcome = await lab.strike(
+      { script: WAITS },
+      { when: scriptRuns, blow: () => execFileSync('virsh', ['-q', 'destroy', wholeDomain()]) },
+    );
+    const says = /guest recheck-\w+-1-vm was up and is gone: it powered off, or somebody destroyed it/;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
+  });
+
+  test('a clone deleted by hand in a step: the guest goes on, and what is left of it goes', async () => {
+    const outcome = await lab.strike(
+      { script: 'echo now it runs; sleep 3; echo and goes on' },
+      { when: scriptRuns, blow: () => lab.deleteClone() },
+    );
+    assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
+  });
+
+  test('a clone deleted by hand before its boot: NODE_FAILURE, no vote', async () => {
+    const outcome = await lab.strike(
+      {},
+      {
+        when: (events) => events.some((event) => event.kind === 'step-started' && event.node === 'metadata-server1'),
+        blow: () => lab.deleteClone(),
+      },
+    );
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /could not be started: .*No such file/ });
+  });
+
+  test('aborted by its button in a step: ABORTED, no vote', async () => {
+    const outcome = await lab.strike(
+      { script: WAITS },
+      { when: scriptRuns, blow: () => ask(lab.red, 'POST', 'ci-jobs/ci-jobs1/abort') },
+    );
+    assertEnd(lab.red, outcome, { result: 'ABORTED', at: 'work' });
+  });
+
+  test('a guest reaches no metadata but its own, and nothing of the worker’s loopback', async () => {
+    const secret = createServer((_request, response) => response.end('worker secret'));
+    await new Promise<void>((resolve) => secret.listen(0, '127.0.0.1', resolve));
+    after(() => secret.close());
+    const { port } = secret.address() as AddressInfo;
+    const get = (host: string, at: number, path: string, more = '') =>
+      `timeout 5 bash -c 'exec 3<>/dev/tcp/${host}/${at} && printf "GET ${path} HTTP/1.0\\r\\n${more}\\r\\n" >&3 && cat <&3' || echo none`;
+    const outcome = await lab.run({
+      guests: 'slave master',
+      script: `
+mine=$(ip -4 -o addr show eth0 | sed 's/.*inet //; s|/.*||')
+${get('169.254.169.254', 80, '/latest/meta-data/local-hostname')}
+for n in $(seq 2 20); do
+  [ 192.168.122.$n = $mine ] || ${get('169.254.169.254', 80, '/latest/meta-data/local-hostname', 'X-Real-IP: 192.168.122.$n\\r\\nX-Forwarded-For: 192.168.122.$n\\r\\n')}
+done
+echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet; echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet
+ip addr flush dev lo; ip route flush table local 127.0.0.0/8
+ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src $mine
+echo; ${get('127.0.0.1', port, '/')}`,
+      exec: { guests: 'slave' },
+    });
+    assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
+    assert.match(outcome.console, /slave/);
+    assert.doesNotMatch(outcome.console, /\| master$|worker secret/m);
+    assert.match(outcome.console, /\| none$/m);
+  });
+});

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { handMade, make } from '../support/lane.ts';
+import { until } from '../support/until.ts';
+import { BUILD_TIME, runBuild } from './flow.ts';
+import { assertEnd, Lab, scriptRuns } from './lab.ts';
+import { inSandbox } from './support.ts';
+
+inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
+  const lab = Lab.forFile();
+
+  /** A lane whose one step is a script on the worker itself: it holds its slot for so many seconds. */
+  const holding = (seconds: number, wait: string) => ({
+    lane: {
+      nodes: [
+        ...lab.nodes({ slots: '1' }),
+        make('ssh-exec', {
+          id: 'hold',
+          name: 'hold',
+          target: 'host',
+          host: 'ssh-host1',
+          script: `sleep ${seconds}`,
+          user: '',
+          wires: [['publish-logs1'], []],
+        }),
+      ],
+      clone: { wait },
+    },
+    changes: { 'clone-vm': { wires: [['hold']] } },
+  });
+
+  test('no room: builds wait in the order in which they came, and each gets its turn', async () => {
+    const { lane, changes } = holding(3, '10');
+    await lab.deploy(lane, changes);
+    const messages = [handMade(), handMade(), handMade()];
+    const builds = messages.map((message) => runBuild(lab.red, message));
+    await until('two wait', () => lab.red.runtime().supervisor.active().length === 3, 10_000);
+    const outcomes = await Promise.all(builds);
+    for (const outcome of outcomes) assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
+    const ended = lab.red.events.filter((event) => event.kind === 'build-ended').map(({ label }) => label);
+    assert.deepEqual(
+      ended.slice(-3),
+      outcomes.map(({ label }) => label),
+    );
+    const waits = lab.red.statuses.filter(({ id, text }) => id === 'clone-vm' && /waits|waiting/.test(text));
+    assert.match(waits.at(-1)?.text ?? '', /worker host-a/);
+  });
+
+  test('no room past the limit: NODE_FAILURE, no vote', async () => {
+    const { lane, changes } = holding(12, '0.1');
+    await lab.deploy(lane, changes);
+    const first = runBuild(lab.red, handMade());
+    await until('the first has its slot', () => lab.red.runtime().supervisor.active()[0]?.lease.worker, 20_000);
+    const second = await runBuild(lab.red, handMade());
+    const says = /No worker had room within 0\.1 min: worker host-a holds 1 of 1\. Add a worker host or slots/;
+    assertEnd(lab.red, second, { result: 'NODE_FAILURE', at: 'clone vm', says });
+    assertEnd(lab.red, await first, { result: 'SUCCESS', vote: 1 });
+  });
+
+  test('the worker is cut off for a while in a step, and back: the build goes on', async () => {
+    const port = `--dport ${lab.sshd.port}`.split(' ');
+    const rule = ['INPUT', '-i', 'lo', '-p', 'tcp', ...port, '-j', 'DROP'];
+    const outcome = await lab.strike(
+      { script: 'echo now it runs; for i in 1 2 3 4 5 6 7 8; do sleep 1; echo $i; done' },
+      {
+        when: scriptRuns,
+        async blow() {
+          execFileSync('iptables', ['-w', '-I', ...rule]);
+          await sleep(5_000);
+          execFileSync('iptables', ['-w', '-D', ...rule]);
+        },
+      },
+    );
+    assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
+    assert.match(outcome.console, /\| 1\n[\s\S]*\| 8\n/);
+  });
+
+  test('the worker is gone in a step, and comes back later: NODE_FAILURE, no vote, then all is removed', async () => {
+    const runtime = lab.red.runtime();
+    const { connectLimit } = runtime;
+    runtime.connectLimit = 2_000;
+    runtime.services.patience = 5_000;
+    const outcome = await lab.strike(
+      { script: 'echo now it runs; sleep 300' },
+      { when: scriptRuns, blow: () => lab.sshd.stop() },
+    );
+    const says = /The SSH connection to guest vm was lost: .*connection was refused.*not held against the patch/;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
+    assert.match(
+      outcome.console,
+      /Guest recheck-\w+-1-vm on worker host-a could not be removed: .*It is tried again\./,
+    );
+    await lab.sshd.start();
+    runtime.connectLimit = connectLimit;
+    delete runtime.services.patience;
+    await lab.nothingLeft(BUILD_TIME);
+  });
+
+  test('logs that cannot be fetched after a pass: POST_FAILURE, no vote', async () => {
+    const pause = make('delay', {
+      id: 'pause',
+      pauseType: 'delay',
+      timeout: '3',
+      timeoutUnits: 'seconds',
+      outputs: 1,
+      wires: [['publish-logs1']],
+    });
+    await lab.deploy(
+      { nodes: [...lab.nodes(), pause], publish: { files: [{ guest: '', path: '/etc/os-release', dir: '' }] } },
+      { 'ssh-exec1': { wires: [['pause'], []] } },
+    );
+    const ending = runBuild(lab.red);
+    const from = lab.red.events.length;
+    await until(
+      'its script has passed',
+      () => lab.red.events.slice(from).some((event) => event.kind === 'step-ended' && event.node === 'ssh-exec1'),
+      BUILD_TIME,
+    );
+    const domain = execFileSync('virsh', ['-q', 'list', '--name'], { encoding: 'utf8' }).trim();
+    await lab.sshd.stop();
+    execFileSync('virsh', ['-q', 'destroy', domain]);
+    await lab.sshd.start();
+    const says = /^Logs could not be fetched: vm: .*it powered off, or somebody destroyed it/;
+    const outcome = await ending;
+    assertEnd(lab.red, outcome, { result: 'POST_FAILURE', at: 'publish logs' });
+    assert.match(outcome.fault!.message!, says);
+  });
+
+  test('another host key of the worker: refused, and no build runs there', async () => {
+    const file = join(lab.sshd.dir, 'host_key');
+    const own = readFileSync(file);
+    await lab.sshd.stop();
+    writeFileSync(file, lab.sshd.keygen('other', '-t', 'ed25519').privateKey);
+    await lab.sshd.start();
+    const outcome = await lab.run({ clone: { wait: '0.1' } });
+    const says =
+      /No worker had room within 0\.1 min: worker host-a .*its host key changed, was SHA256:.*clear the pinned key/;
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
+    await lab.sshd.stop();
+    writeFileSync(file, own);
+    await lab.sshd.start();
+    assertEnd(lab.red, await lab.run({}), { result: 'SUCCESS', vote: 1 });
+  });
+});
