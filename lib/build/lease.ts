@@ -28,6 +28,8 @@ export interface Guest {
   host?: Host;
   /** Which boot of it that connection was made in, as its kernel says; empty where it cannot tell. */
   bootId?: Promise<string>;
+  /** Whether it was given back: who still logs in to it lets go at once. */
+  released?: boolean;
   /** While it is being reached again: two steps at once make one connection. */
   reaching?: Promise<boolean>;
   /** Variable that gets its address. */
@@ -111,6 +113,7 @@ export class Lease {
   async #end(guest: Guest, saveConsole: (guest: string, console: Readable) => Promise<void>): Promise<void> {
     const { worker, domain } = guest;
     const limit = () => ({ signal: AbortSignal.timeout(RELEASE_LIMIT) });
+    guest.released = true;
     guest.host?.close();
     guest.host = undefined;
     if (guest.booted) {

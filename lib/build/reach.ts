@@ -1,7 +1,7 @@
 import { guestLost } from '../errors/build.ts';
 import { CiError } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
-import { limited } from '../storage/until.ts';
+import { limited, until } from '../storage/until.ts';
 import type { Guest } from './lease.ts';
 import { logIn } from './log-in.ts';
 import type { Services } from './services.ts';
@@ -17,6 +17,10 @@ export async function enterGuest(
 ): Promise<void> {
   const login = { ...guest.address!, user: guest.image.loginUser, privateKey: key.privateKey };
   const host = await logIn(guest.worker, login, { ...options, papers: guest.papers });
+  if (guest.released) {
+    host.close();
+    throw guestLost(guest.name, 'its build ended');
+  }
   guest.host = host;
   // Not waited for: it is wanted only where the connection is lost.
   guest.bootId = bootIdOf(host);
@@ -35,18 +39,15 @@ export async function reach(
   { signal, limit }: { signal: AbortSignal; limit: number },
 ): Promise<boolean> {
   if (!guest.host?.gone.aborted) return false;
-  guest.reaching ??= reachAnew(guest, services, signal, limit).finally(() => {
+  // Not this step's signal: another branch's may wait for the same connection.
+  guest.reaching ??= reachAnew(guest, services, limit).finally(() => {
     delete guest.reaching;
   });
-  return guest.reaching;
+  guest.reaching.catch(() => {});
+  return until(guest.reaching, signal);
 }
 
-async function reachAnew(
-  guest: Guest,
-  services: Pick<Services, 'key'>,
-  signal: AbortSignal,
-  limit: number,
-): Promise<boolean> {
+async function reachAnew(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<boolean> {
   const before = await guest.bootId;
   let trouble = 'it does not answer';
   const onTrouble = (why: string) => {
@@ -54,7 +55,9 @@ async function reachAnew(
   };
   const late = () => guestLost(guest.name, trouble);
   try {
-    await limited(signal, limit, late, (within) => enterGuest(guest, services, { signal: within, onTrouble }));
+    await limited(new AbortController().signal, limit, late, (within) =>
+      enterGuest(guest, services, { signal: within, onTrouble }),
+    );
   } catch (error) {
     const died = error instanceof CiError && error.code === 'worker/guest-died';
     throw died ? guestLost(guest.name, 'it powered off, or somebody destroyed it') : error;

@@ -213,6 +213,13 @@ export const noChange = (): CiError =>
 export const postFailed = (why: string): CiError =>
   new CiError({ code: 'build/post-failed', message: `Logs could not be fetched: ${why}.`, result: 'POST_FAILURE' });
 
+export const fetchTooLong = (guest: string, minutes: number): CiError =>
+  new CiError({
+    code: 'build/fetch-too-long',
+    message: `the files of guest ${guest} did not come within ${minutes} min; what came is kept. Fetch less, or pack it in the guest first.`,
+    result: 'POST_FAILURE',
+  });
+
 export const badComments = (count: number): CiError =>
   new CiError({
     code: 'build/bad-comments',

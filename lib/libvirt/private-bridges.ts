@@ -116,7 +116,9 @@ export class PrivateBridges {
 
   async #make(alias: string, stem: string, signal: AbortSignal): Promise<string> {
     const args = [alias, stem, `${MOST}`];
-    const answer = await this.#virsh.askProgram(ENSURE, args, { signal, what: `the private bridge ${stem}` });
+    // One that is begun is waited for: what removes a build's bridges must find it.
+    const settings = { signal, what: `the private bridge ${stem}`, toTheEnd: true };
+    const answer = await this.#virsh.askProgram(ENSURE, args, settings);
     if (answer.code !== 0) throw bridgeFailed(this.#virsh.label, stem, answer.stderr);
     return answer.stdout.trim();
   }

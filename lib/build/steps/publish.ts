@@ -1,5 +1,6 @@
-import { postFailed } from '../../errors/build.ts';
+import { fetchTooLong, postFailed } from '../../errors/build.ts';
 import { messageOf, toCiError } from '../../errors/ci-error.ts';
+import { limited } from '../../storage/until.ts';
 import { reach } from '../reach.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
@@ -13,6 +14,9 @@ export interface PublishSettings {
 
 /** Milliseconds for reaching a guest again whose connection was lost: its logs may tell why. */
 const REACH = 30_000;
+
+/** Milliseconds for one guest's files: one that sends a byte now and then must not hold its slot for ever. */
+const FETCH = 3600_000;
 
 /** Fetches the files asked for from the build's guests into its log folder. */
 export async function publishStep(
@@ -32,7 +36,12 @@ export async function publishStep(
     progress('fetching', { guest: guest.name });
     try {
       await reach(guest, services, { signal, limit: REACH });
-      const fetched = await build.log.fetch(guest.host, rows, guest.name, { signal });
+      const { log } = build;
+      const { host } = guest;
+      const late = () => fetchTooLong(guest.name, FETCH / 60_000);
+      const fetched = await limited(signal, FETCH, late, (within) =>
+        log.fetch(host, rows, guest.name, { signal: within }),
+      );
       files += fetched.files;
       missing.push(...fetched.missing.map((path) => `${guest.name}:${path}`));
     } catch (error) {
