@@ -140,3 +140,17 @@ test('two clones of a build at once take one slot, on one host', async (t) => {
   assert.equal(hosts.length, 2);
   assert.equal(new Set(hosts).size, 1);
 });
+
+test('a guest that is being cloned keeps what a branch beside it gives it', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const worker = makeWorker('a');
+  const make = worker.storage.make;
+  const papers = { hostKey: undefined, loggedIn() {}, drop() {} };
+  worker.storage.make = async (spec, options) => {
+    lease.guests.get('vm')!.papers = papers;
+    return make.call(worker.storage, spec, options);
+  };
+  await clone([worker]);
+  assert.equal(lease.guests.get('vm')!.papers, papers);
+  assert.ok(lease.guests.get('vm')!.clone);
+});

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { guestTwice, noImage, noWorker } from '../../errors/build.ts';
 import type { ImageSpec, Worker } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
+import type { Guest } from '../lease.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
@@ -37,14 +38,21 @@ export async function cloneStep(
   if (lease.guests.has(name)) throw guestTwice(name);
   const worker = lease.worker ?? (await takeSlot());
   const domain = `recheck-${build.id}-${build.attempt}-${name}`;
-  const guest = { name, worker, image, domain, booted: false, addressEnv: settings.addressEnv || undefined };
+  const guest: Guest = {
+    name,
+    worker,
+    image,
+    domain,
+    booted: false,
+    ...(settings.addressEnv ? { addressEnv: settings.addressEnv } : {}),
+  };
   lease.guests.set(name, guest);
   const owner = { build: build.id, attempt: build.attempt };
   progress('cloning');
   const onProgress = (text: string) => progress('image', { text });
   try {
-    const clone = await images.clone(worker, image, domain, owner, { signal, onProgress });
-    lease.guests.set(name, { ...guest, clone });
+    // The same guest: a branch beside this one may have given it its metadata meanwhile.
+    guest.clone = await images.clone(worker, image, domain, owner, { signal, onProgress });
   } catch (error) {
     await keepMaking(build, services, worker, image);
     throw error;
