@@ -187,11 +187,10 @@ describe('publish-logs', () => {
     );
     const ended = run(red, handMade(), 20_000);
     const guest = await until(
-      'it is booted',
-      () => red.runtime().supervisor.active()[0]?.lease.guests.get('vm'),
+      'it is logged in to',
+      () => red.runtime().supervisor.active()[0]?.lease.guests.values().find(({ host }) => host),
       10_000,
     );
-    await until('it is logged in to', () => guest.host, 10_000);
     await guest.worker.hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(10_000) });
     const { result, build } = await ended;
     assert.equal(result, 'POST_FAILURE');
