@@ -101,7 +101,11 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
  * @param trouble why the last try to log in failed; undefined where it has no address yet
  */
 export const notUpInTime = (seconds: number, trouble: string | undefined, console: string): string => {
-  if (trouble !== undefined) return `it let nobody in within ${seconds} s (${trouble}).`;
+  if (trouble !== undefined) {
+    const silent = /connection refused|did not answer/i.test(trouble);
+    const advice = silent ? ' Does its image start an SSH server, and does its firewall let port 22 in?' : '';
+    return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
+  }
   const advice =
     console === ''
       ? 'Its console is empty: can its disk be booted under BIOS?'

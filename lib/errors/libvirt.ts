@@ -38,6 +38,8 @@ export const domainRefused = (worker: string, domain: string, said: string): CiE
   if (full) advice = ' Free some space on the worker, or take fewer builds at once.';
   else if (/cannot allocate memory|cannot set up guest memory/i.test(said))
     advice = ' The worker has too little memory left: give the guest less, or the worker fewer slots.';
+  else if (/nonexistent|no such file/i.test(said))
+    advice = ' Has somebody deleted its clone, or the image that it was made of?';
   else if (/permission denied/i.test(said))
     advice = " libvirt's qemu user must be able to enter every folder above the clone (chmod a+x).";
   else if (/kvm/i.test(said)) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';

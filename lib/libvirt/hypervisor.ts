@@ -180,9 +180,11 @@ export class LibvirtHypervisor implements Hypervisor {
     await this.#lock.run(domain, signal, async () => {
       const guest = this.#guests.get(domain);
       const owner = guest ? guest.owner : await ownerOf(this.#virsh, domain, signal);
+      const leases =
+        guest?.interfaces.flatMap(({ network, mac }) => (network === undefined ? [] : { network, mac })) ??
+        (owner ? await this.#networks.of(domain, signal) : []);
       await destroy(this.#virsh, domain, signal);
-      const leases = guest?.interfaces.flatMap(({ network, mac }) => (network === undefined ? [] : { network, mac }));
-      if (leases) await this.#networks.release(leases, signal);
+      await this.#networks.release(leases, signal);
       if (owner && (!guest || guest.bridged)) await this.#bridges.release(owner, signal);
       // Only now: a stop that failed is called again.
       this.#guests.delete(domain);

@@ -88,6 +88,16 @@ export class Networks {
     this.#bridges = [];
   }
 
+  /** The libvirt networks that a running domain hangs on, and its MAC there; none where it is gone. */
+  async of(domain: string, signal: AbortSignal): Promise<{ network: string; mac: string }[]> {
+    const settings = { signal, what: `the interfaces of guest ${domain}` };
+    const { code, stdout } = await this.#virsh.ask(['domiflist', '--domain', domain], settings);
+    if (code !== 0) return [];
+    // Interface, type, source, model, MAC.
+    const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+    return rows.flatMap(([, type, network, , mac]) => (type === 'network' && network && mac ? { network, mac } : []));
+  }
+
   /** The address that libvirt's DHCP server gave a MAC. */
   async lease(network: string, mac: string, signal: AbortSignal): Promise<string | undefined> {
     const text = await this.#virsh.run(['net-dhcp-leases', '--network', network, '--mac', mac], {
@@ -99,6 +109,8 @@ export class Networks {
 
   /** Gives back the leases of a guest that is gone: MACs and the networks that they hung on. */
   async release(leases: { network: string; mac: string }[], signal: AbortSignal): Promise<void> {
+    // A guest of a controller that died may be ended before any was booted.
+    if (leases.length > 0 && this.#networks.length === 0) await this.#read(signal);
     const args = leases.flatMap(({ network, mac }) => {
       const bridge = this.#networks.find(({ name }) => name === network)?.bridge;
       return bridge ? [network, bridge, mac] : [];

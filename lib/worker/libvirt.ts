@@ -68,6 +68,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
       if (listenAt && !isHere) throw listenerElsewhere(label);
       return way.open(serve, signal, listenAt);
     },
+    sweepMetadata: ({ signal }) => way.sweep(signal),
     room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal),
     async login(login, { signal }) {
       try {

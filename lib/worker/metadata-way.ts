@@ -98,17 +98,21 @@ export class MetadataWay {
         // Its port may stay open for another worker of this node.
         if (port !== undefined) this.#places.delete(port);
         // Called again where the worker could not be reached.
-        await this.#sweep(AbortSignal.timeout(TIME));
+        await this.sweep(AbortSignal.timeout(TIME), true);
         done = true;
       },
     };
   }
 
-  /** Takes back the rules of all ways that are not open, a dead controller's too. */
-  async #sweep(signal: AbortSignal): Promise<void> {
+  /**
+   * Takes back the rules of all ways that are not open, a dead controller's too.
+   *
+   * @param closing whether a way was closed: with the last one its bridges are forgotten
+   */
+  async sweep(signal: AbortSignal, closing = false): Promise<void> {
     const host = await this.#source(signal);
     await turns.run(this.#id, signal, async () => {
-      if (this.#places.size === 0) this.#bridges.clear();
+      if (closing && this.#places.size === 0) this.#bridges.clear();
       await removeRules(host, this.#id, [...this.#ports], signal);
     });
   }

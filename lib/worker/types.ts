@@ -240,6 +240,8 @@ export interface Worker {
    * @throws CiError where it is to be an address of this machine, and the worker is another one
    */
   linkMetadata(serve: ServeMetadata, options: CallOptions & { listenAt?: ListenAt }): Promise<MetadataLink>;
+  /** Takes back what the ways of a controller that died left on the worker; missing where they leave nothing. */
+  sweepMetadata?(options: CallOptions): Promise<void>;
   /** How much room it has now; missing where that is not looked at. */
   room?(options: CallOptions): Promise<HostRoom>;
   /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { ask, job, logOf, make } from '../support/lane.ts';
 import { assertEnd, Lab, scriptRuns } from './lab.ts';
 import { inSandbox, libvirtd } from './support.ts';
@@ -114,7 +114,11 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
         blow: () => lab.deleteClone(),
       },
     );
-    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /could not be started: .*No such file/ });
+    assertEnd(lab.red, outcome, {
+      result: 'NODE_FAILURE',
+      at: 'boot',
+      says: /guest recheck-\w+-1-vm could not be started: .*Has somebody deleted its clone/,
+    });
   });
 
   test('aborted by its button in a step: ABORTED, no vote', async () => {
@@ -128,7 +132,6 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
   test('a guest reaches no metadata but its own, and nothing of the worker’s loopback', async () => {
     const secret = createServer((_request, response) => response.end('worker secret'));
     await new Promise<void>((resolve) => secret.listen(0, '127.0.0.1', resolve));
-    after(() => secret.close());
     const { port } = secret.address() as AddressInfo;
     const get = (host: string, at: number, path: string, more = '') =>
       `timeout 5 bash -c 'exec 3<>/dev/tcp/${host}/${at} && printf "GET ${path} HTTP/1.0\\r\\n${more}\\r\\n" >&3 && cat <&3' || echo none`;
@@ -146,6 +149,8 @@ ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src $mine
 echo; ${get('127.0.0.1', port, '/')}`,
       exec: { guests: 'slave' },
     });
+    secret.close();
+    secret.closeAllConnections();
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
     assert.match(outcome.console, /slave/);
     assert.doesNotMatch(outcome.console, /\| master$|worker secret/m);

@@ -52,14 +52,19 @@ export class Lab {
   place!: string;
   #before!: ReturnType<typeof inventory>;
 
-  /** Opens it for the tests of the file, and checks after each that nothing is left behind. */
-  static forFile(): Lab {
+  /**
+   * Opens it for the tests of the file, and checks after each that nothing is left behind.
+   *
+   * @param prepare what comes before the first test, once it is open
+   */
+  static forFile(prepare?: () => Promise<void>): Lab {
     const lab = new Lab();
     before(async () => {
       lab.sshd = await startOpenSsh();
       lab.red = await startRed();
       lab.place = newPlace();
       await lab.deploy({});
+      await prepare?.();
     });
     after(async () => {
       await lab.red.close();
