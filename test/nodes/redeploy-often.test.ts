@@ -61,6 +61,20 @@ function clientsOf(port: number): string[] {
     .map(([, local]) => local!);
 }
 
+/** What is held once that does not change for a moment: what a build let go of may take one to be gone. */
+async function settled(): Promise<Holdings> {
+  let last = holdings();
+  let since = Date.now();
+  return until('what is held stays the same', () => {
+    const now = holdings();
+    if (!isDeepStrictEqual(now, last)) {
+      last = now;
+      since = Date.now();
+    }
+    return Date.now() - since > 1_000 && now;
+  });
+}
+
 describe('twenty full deploys', () => {
   const tab = new Tab('all')
     .add('events', 'gerrit-events', {
@@ -106,6 +120,7 @@ describe('twenty full deploys', () => {
     await ci.deploy([tab]);
     await goOn(warm);
     await ci.review(warm);
+    await until('all that the first build held is given back', () => ci.builds(warm).every(({ over }) => over));
 
     const running = (await ci.upload()).number;
     await works(running);
@@ -115,7 +130,7 @@ describe('twenty full deploys', () => {
     const streams = clientsOf(port);
     assert.equal(streams.length, 1, 'one connection to Gerrit');
     const lines = ci.red.received(tab.idOf('lines')).length;
-    const one = holdings();
+    const one = await settled();
     const during: number[] = [];
     for (let count = 1; count < 20; count += 1) {
       // Events that come in the middle of a deploy are heard after it.
