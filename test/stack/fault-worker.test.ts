@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handMade, make } from '../support/lane.ts';
 import { until } from '../support/until.ts';
-import { BUILD_TIME, runBuild } from './flow.ts';
-import { assertEnd, Lab, scriptRuns } from './lab.ts';
+import { BUILD_TIME, type Outcome, runBuild } from './flow.ts';
+import { assertEnd, at, Lab, scriptRuns } from './lab.ts';
 import { inSandbox } from './support.ts';
 
 inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
@@ -34,11 +34,14 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
   });
 
   test('no room: builds wait in the order in which they came, and each gets its turn', async () => {
-    const { lane, changes } = holding(3, '10');
+    const { lane, changes } = holding(4, '10');
     await lab.deploy(lane, changes);
-    const messages = [handMade(), handMade(), handMade()];
-    const builds = messages.map((message) => runBuild(lab.red, message));
-    await until('two wait', () => lab.red.runtime().supervisor.active().length === 3, 10_000);
+    const builds: Promise<Outcome>[] = [];
+    for (const state of ['cloning', 'waiting', 'waiting']) {
+      const from = lab.red.events.length;
+      builds.push(runBuild(lab.red, handMade()));
+      await until(`the build is ${state}`, () => at(state)(lab.red.events.slice(from)), 20_000);
+    }
     const outcomes = await Promise.all(builds);
     for (const outcome of outcomes) assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
     const ended = lab.red.events.filter((event) => event.kind === 'build-ended').map(({ label }) => label);
