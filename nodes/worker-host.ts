@@ -12,6 +12,8 @@ export interface WorkerHostNode extends Node {
   readonly worker: Worker;
   /** Holds its connection and clears up what a crash left there; a worker that no node of the flow uses is left alone. */
   attend(): void;
+  /** Whether a node of the flow uses it. */
+  attended: boolean;
 }
 
 /** worker-host: a machine that guests run on. */
@@ -23,10 +25,10 @@ export default function (RED: NodeAPI): void {
     const runtime = runtimeOf(RED);
     // Made when it is asked for: a deploy may have changed its ssh-host alone.
     Object.defineProperty(this, 'worker', { get: () => workerOf(RED, runtime, config).worker });
-    let attended = false;
+    this.attended = false;
     this.attend = () => {
-      if (attended) return;
-      attended = true;
+      if (this.attended) return;
+      this.attended = true;
       guard(this, async () => attend(this, runtime, workerOf(RED, runtime, config)));
     };
   });

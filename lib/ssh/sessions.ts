@@ -18,7 +18,7 @@ export class Sessions {
   #lastEnd = Number.NEGATIVE_INFINITY;
   readonly #waiting: (() => void)[] = [];
 
-  /** Opens a session, waiting where the server takes no more. `closed` gives what tells that it has ended. */
+  /** Opens a session, waiting where the server takes no more. `onClose` calls back when it has ended. */
   async open<T>(
     ask: () => Promise<{ session: T; onClose(closed: () => void): void }>,
     signal: AbortSignal | undefined,

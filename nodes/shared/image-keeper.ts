@@ -22,7 +22,9 @@ export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
         if (!node) throw noImage('vm-image');
         return node.spec();
       }),
-    workers: (): Worker[] => deployed<WorkerHostNode>('worker-host').flatMap((node) => workerOf(node) ?? []),
+    // As of a crash, nothing is looked for on a worker that no node uses.
+    workers: (): Worker[] =>
+      deployed<WorkerHostNode>('worker-host').flatMap((node) => (node?.attended && workerOf(node)) || []),
     onCollected(worker, what) {
       if ('removed' in what) RED.log.info(`[vm-image] ${worker.label}: removed ${what.removed.join(', ')}`);
       else RED.log.warn(`[vm-image] ${what.failed}`);
@@ -31,9 +33,9 @@ export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
 }
 
 /** The node's worker; undefined where its settings make none, which its users say. */
-function workerOf(node: WorkerHostNode | null): Worker | undefined {
+function workerOf(node: WorkerHostNode): Worker | undefined {
   try {
-    return node?.worker;
+    return node.worker;
   } catch {
     return undefined;
   }
