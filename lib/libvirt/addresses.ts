@@ -1,18 +1,8 @@
+import type { Lookout } from './lookout.ts';
 import { macOfTap } from './mac.ts';
 import type { Networks } from './networks.ts';
-import { type DomainInterface, parseArp, parseForwarding, parseInterfaces } from './tables.ts';
+import { type DomainInterface, parseInterfaces } from './tables.ts';
 import type { Virsh } from './virsh.ts';
-
-/** What separates the two tables that LOOK prints. */
-const CUT = '--';
-
-/** Prints which MAC answers for which address, then behind which port each MAC is. $1: libvirt's URI (not used). */
-const LOOK = `
-cat /proc/net/arp
-echo '${CUT}'
-bridge fdb show
-exit 0
-`;
 
 /** Prints the interfaces of each running domain, the domain's name and a tab before each. $1: libvirt's URI. */
 const INTERFACES = `
@@ -32,13 +22,15 @@ const FRESH = 1_000;
 export class Addresses {
   readonly #virsh: Virsh;
   readonly #networks: Networks;
+  readonly #lookout: Pick<Lookout, 'look'>;
   /** By MAC: of guests that were booted here, and of those found since. */
   readonly #domains = new Map<string, string>();
   #listed: { at: number; rows: Promise<DomainInterface[]> } | undefined;
 
-  constructor(virsh: Virsh, networks: Networks) {
+  constructor(virsh: Virsh, networks: Networks, lookout: Pick<Lookout, 'look'>) {
     this.#virsh = virsh;
     this.#networks = networks;
+    this.#lookout = lookout;
   }
 
   /** Notes a guest's MAC before it starts. */
@@ -51,10 +43,12 @@ export class Addresses {
   }
 
   /**
-   * The address that a MAC has now: by its lease, which is there at the moment that the guest gets it, and where libvirt
-   * gives no leases (a foreign bridge) by the worker's ARP table.
+   * The address that a MAC has now: as libvirt's lease says it, and where it gives none (a foreign bridge) as the worker's
+   * ARP table does. The table is looked into first, as that costs next to nothing: a guest stands there from its first
+   * packet, and with the offer of a lease.
    *
-   * @param thorough whether to look into the ARP table of a network with leases too: the guest may have set its address
+   * @param thorough whether to ask for a lease of a guest that no table knows, and to believe the table where there is
+   * none: a guest may have set its address itself
    */
   async of(
     mac: string,
@@ -62,10 +56,10 @@ export class Addresses {
     thorough: boolean,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const leased = network === undefined ? undefined : await this.#networks.lease(network, mac, signal);
-    if (leased !== undefined || (network !== undefined && !thorough)) return leased;
-    const { arp } = await this.#look(signal);
-    return arp.find((entry) => entry.mac === mac)?.address;
+    const { arp } = await this.#lookout.look(signal);
+    const shown = arp.find((entry) => entry.mac === mac)?.address;
+    if (network === undefined || (shown === undefined && !thorough)) return shown;
+    return (await this.#networks.lease(network, mac, signal)) ?? (thorough ? shown : undefined);
   }
 
   /**
@@ -73,20 +67,12 @@ export class Addresses {
    * found out by its MAC, and one that takes another's MAC too by the port of the bridge that its frames come in by.
    */
   async domainAt(address: string, signal: AbortSignal): Promise<string | undefined> {
-    const { arp, ports } = await this.#look(signal);
+    const { arp, ports } = await this.#lookout.look(signal);
     const entry = arp.find((one) => one.address === address);
     if (entry === undefined) return undefined;
     const port = ports.find(({ mac }) => mac === entry.mac)?.port;
     const mac = (port !== undefined && macOfTap(port)) || entry.mac;
     return this.#domains.get(mac) ?? (await this.#find(mac, signal));
-  }
-
-  async #look(
-    signal: AbortSignal,
-  ): Promise<{ arp: ReturnType<typeof parseArp>; ports: ReturnType<typeof parseForwarding> }> {
-    const text = await this.#virsh.program(LOOK, [], { signal, what: "the look into the worker's ARP table" });
-    const [arp = '', ports = ''] = text.split(`${CUT}\n`);
-    return { arp: parseArp(arp), ports: parseForwarding(ports) };
   }
 
   /** A domain that another controller's life, or another worker node for this machine, booted. */

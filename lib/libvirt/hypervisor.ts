@@ -12,6 +12,7 @@ import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
 import { probeKvm } from './kvm-probe.ts';
 import { consoleFile, create, destroy, isThere, shutDown, stateOf } from './life.ts';
+import { Lookout } from './lookout.ts';
 import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
 import { listOwners, ownerOf, sameOwner } from './owner.ts';
@@ -23,9 +24,11 @@ import { Virsh } from './virsh.ts';
 const SSH = 22;
 
 /** Milliseconds between two looks for a guest's address. */
-const LOOK = 200;
+const LOOK = 100;
 /** Each so many looks it is also looked whether the guest lives, and where else its address may stand. */
-const THOROUGH = 5;
+const THOROUGH = 15;
+/** Milliseconds for which a guest that ran is believed to run, where many ask. */
+const ALIVE = 1_000;
 
 /** Milliseconds that finding out about KVM may take. */
 const PROBE_TIME = 60_000;
@@ -59,6 +62,8 @@ interface Guest {
   /** Whether it hangs, or was to hang, on a private bridge too. */
   bridged: boolean;
   address?: string;
+  /** When it was last seen to run, by performance.now(). */
+  seen?: number;
 }
 
 /** Runs guests as libvirt domains of one worker. They are transient: a domain that ends is gone. */
@@ -77,7 +82,7 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
-    this.#addresses = new Addresses(this.#virsh, this.#networks);
+    this.#addresses = new Addresses(this.#virsh, this.#networks, new Lookout(options.label, options.source));
   }
 
   /** How guests run here, and how that is known. */
@@ -147,9 +152,15 @@ export class LibvirtHypervisor implements Hypervisor {
     return undefined;
   }
 
-  /** Rejects with a CiError, its console's end in it, where the guest does not run any more. */
+  /** Rejects with a CiError, its console's end in it, where the guest does not run any more, or not since a second. */
   async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
-    if (await isThere(this.#virsh, domain, signal)) return;
+    const guest = this.#guests.get(domain);
+    const now = performance.now();
+    if (guest?.seen !== undefined && now - guest.seen < ALIVE) return;
+    if (await isThere(this.#virsh, domain, signal)) {
+      if (guest) guest.seen = now;
+      return;
+    }
     throw guestDied(domain, 'powered off or was destroyed', (await this.#console(domain, signal)) ?? '');
   }
 
@@ -213,6 +224,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const guest: Guest = { owner, folder: clone.path, interfaces: [], bridged: false };
     // Held from here on: the bridges that are made for it are removed when it is stopped.
     this.#guests.set(domain, guest);
+    const bridges = new Set<string>();
     for (const [i, { source }] of spec.networks.entries()) {
       const mac = macs[i]!;
       this.#addresses.note(domain, mac);
@@ -222,7 +234,7 @@ export class LibvirtHypervisor implements Hypervisor {
         continue;
       }
       const place = await this.#networks.resolve(source, signal);
-      await useBridge?.(place.bridge, signal);
+      bridges.add(place.bridge);
       const hangs = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
       guest.interfaces.push({ mac, private: false, ...hangs });
     }
@@ -232,13 +244,16 @@ export class LibvirtHypervisor implements Hypervisor {
       interfaces: guest.interfaces,
       console: consoleFile(clone.path),
     });
-    try {
-      if (await create(this.#virsh, domain, xml, clone.path, signal)) return;
-    } catch (error) {
-      // A network may have gone since it was read.
-      this.#networks.forget();
-      throw error;
-    }
+    // The way to the metadata is led while the guest starts: it asks a second later at the soonest. Both are waited for,
+    // as a stop that comes next must find what was begun.
+    const [created, ...led] = await Promise.allSettled([
+      create(this.#virsh, domain, xml, clone.path, signal),
+      ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),
+    ]);
+    // A network may have gone since it was read.
+    if (created.status === 'rejected') this.#networks.forget();
+    for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;
+    if (created.status === 'fulfilled' && created.value) return;
     // One of its name was there: ours, where an answer was lost on its way.
     const other = await ownerOf(this.#virsh, domain, signal);
     if (!other || !sameOwner(other, owner)) {

@@ -12,6 +12,9 @@ export interface Destination {
  * What all programs share. Each of our rules has the comment recheck-ID-PORT-PRIOR, where ID is the worker node's, PORT
  * the destination's and PRIOR the bridge's route_localnet from before we touched it: what a controller that died leaves
  * is found by it, and put back. Letters, digits, dashes and underscores only, so that iptables prints it without quotes.
+ *
+ * take_back ID " PORT … " takes back all rules of an ID but those of the ports. A bridge's route_localnet gets its prior
+ * value back with its last wall, and before the wall falls.
  */
 const COMMON = `
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
@@ -21,16 +24,45 @@ localnet() { echo "/proc/sys/net/ipv4/conf/$1/route_localnet"; }
 rules() { iptables -w -t "$1" -S "$2" 2>/dev/null | grep -e '--comment recheck-'; }
 walls() { rules raw PREROUTING | grep -F -e " -i $1 "; }
 prior_of() { note=\${1##*--comment recheck-}; note=\${note%% *}; echo "\${note##*-}"; }
+gone() {
+  rules "$1" "$2" | grep -e "--comment recheck-$id-" | while read -r rule; do
+    note=\${rule##*--comment recheck-$id-}
+    case $stay in *" \${note%%-*} "*) continue ;; esac
+    echo "\${rule#-A }"
+  done
+}
+take_back() {
+  id=$1 stay=$2
+  for place in 'nat PREROUTING' 'filter INPUT'; do
+    gone $place | while read -r rule; do
+      iptables -w -t "\${place% *}" -D $rule || exit
+    done || exit
+  done
+  gone raw PREROUTING | while read -r rule; do
+    bridge=\${rule##* -i }
+    bridge=\${bridge%% *}
+    if [ "$(walls "$bridge" | wc -l)" -le 1 ] && [ -e "$(localnet "$bridge")" ]; then
+      prior_of "$rule" >"$(localnet "$bridge")" || exit
+    fi
+    iptables -w -t raw -D $rule || exit
+  done || exit
+}
 `;
 
 /**
- * Leads the requests of a bridge's guests to a destination. $1: ID; $2: bridge; $3: address; $4: port.
+ * Leads the requests of a bridge's guests to a destination. $1: ID; $2: bridge; $3: address; $4: port; then the ports
+ * whose rules stay beside these: what a controller that died or a connection that was lost left leads to where nobody
+ * listens.
  *
  * To 127.0.0.1 the kernel leads nothing from outside but with route_localnet=1, which opens the worker's whole loopback
  * to the bridge; so that is closed first, in the raw table: what a guest sends to 127.0.0.0/8 itself is dropped there,
  * and what the nat table rewrites later is not. Exit 10 and the rule where somebody else's rule comes first.
  */
 const ADD = `${COMMON}
+own=$1 bridge=$2 address=$3 port=$4
+shift 3
+take_back "$own" " $* "
+set -- "$own" "$bridge" "$address" "$port"
 [ -e "/sys/class/net/$2" ] || exit 0
 to_here="-i $2 -d 169.254.169.254/32 -p tcp -m tcp --dport 80"
 first=$(iptables -w -t nat -S PREROUTING | grep -F -e ' -i '"$2"' ' | grep -F -e '169.254.169.254/32' | head -n 1)
@@ -67,34 +99,11 @@ case $3 in
 esac
 `;
 
-/**
- * Takes back all rules of $1 (ID) but those of the ports that follow. A bridge's route_localnet gets its prior value
- * back with its last wall, and before the wall falls.
- */
+/** Takes back all rules of $1 (ID) but those of the ports that follow. */
 const REMOVE = `${COMMON}
 id=$1
 shift
-stay=" $* "
-gone() {
-  rules "$1" "$2" | grep -e "--comment recheck-$id-" | while read -r rule; do
-    note=\${rule##*--comment recheck-$id-}
-    case $stay in *" \${note%%-*} "*) continue ;; esac
-    echo "\${rule#-A }"
-  done
-}
-for place in 'nat PREROUTING' 'filter INPUT'; do
-  gone $place | while read -r rule; do
-    iptables -w -t "\${place% *}" -D $rule || exit
-  done || exit
-done
-gone raw PREROUTING | while read -r rule; do
-  bridge=\${rule##* -i }
-  bridge=\${bridge%% *}
-  if [ "$(walls "$bridge" | wc -l)" -le 1 ] && [ -e "$(localnet "$bridge")" ]; then
-    prior_of "$rule" >"$(localnet "$bridge")" || exit
-  fi
-  iptables -w -t raw -D $rule || exit
-done || exit
+take_back "$id" " $* "
 `;
 
 /** The id as it stands in a rule's comment. */
@@ -106,14 +115,18 @@ const run = async (host: Host, text: string, args: string[], signal: AbortSignal
   if (result.code !== 0) throw rulesFailed(host.label, result.stderr || result.stdout);
 };
 
-/** Leads what a bridge's guests ask of 169.254.169.254:80 to a destination on the worker. Fine where it is so already. */
+/**
+ * Leads what a bridge's guests ask of 169.254.169.254:80 to a destination on the worker, and takes back the rules of this
+ * id that lead to no port of `stay`. Fine where it is so already.
+ */
 export const addRules = (
   host: Host,
   id: string,
   bridge: string,
   { address, port }: Destination,
+  stay: readonly number[],
   signal: AbortSignal,
-): Promise<void> => run(host, ADD, [word(id), bridge, address, `${port}`], signal);
+): Promise<void> => run(host, ADD, [word(id), bridge, address, `${port}`, ...stay.map(String)], signal);
 
 /** Takes back the rules of this id but those to the ports given, a dead controller's too. Other rules are left alone. */
 export const removeRules = (host: Host, id: string, stay: readonly number[], signal: AbortSignal): Promise<void> =>

@@ -60,7 +60,7 @@ export class MetadataWay {
     return turns.run(this.#id, signal, async () => {
       if (this.#bridges.has(bridge)) return;
       for (const { host, destination } of this.#places.values()) {
-        await addRules(host, this.#id, bridge, destination, signal);
+        await addRules(host, this.#id, bridge, destination, [...this.#ports], signal);
       }
       this.#bridges.add(bridge);
     });
@@ -77,9 +77,9 @@ export class MetadataWay {
         port = destination.port;
         await turns.run(this.#id, within, async () => {
           this.#places.set(destination.port, { host, destination });
-          // What a controller that died or a connection that was lost left leads to where nobody listens.
-          await removeRules(host, this.#id, [...this.#ports], within);
-          for (const bridge of this.#bridges) await addRules(host, this.#id, bridge, destination, within);
+          for (const bridge of this.#bridges) {
+            await addRules(host, this.#id, bridge, destination, [...this.#ports], within);
+          }
         });
       },
       closed: (gone) => {

@@ -20,7 +20,7 @@ function slowWorker() {
       await sleep(10);
       const [, , text, , , ...args] = argv;
       if (text!.includes('--to-destination')) rules.add(args[2]!);
-      else for (const port of rules) if (!args.includes(port)) rules.delete(port);
+      for (const port of rules) if (!args.includes(port)) rules.delete(port);
       running -= 1;
       return scripted.run(argv, options);
     },
