@@ -28,7 +28,7 @@ const LOOK = 100;
 /** Each so many looks it is also looked whether the guest lives, and where else its address may stand. */
 const THOROUGH = 15;
 /** Milliseconds for which a guest that ran is believed to run, where many ask. */
-const ALIVE = 1_000;
+const ALIVE = 2_000;
 
 /** Milliseconds that finding out about KVM may take. */
 const PROBE_TIME = 60_000;
@@ -152,7 +152,7 @@ export class LibvirtHypervisor implements Hypervisor {
     return undefined;
   }
 
-  /** Rejects with a CiError, its console's end in it, where the guest does not run any more, or not since a second. */
+  /** Rejects with a CiError, its console's end in it, where the guest does not run any more: found out at most every two seconds. */
   async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
     const guest = this.#guests.get(domain);
     const now = performance.now();
@@ -253,6 +253,7 @@ export class LibvirtHypervisor implements Hypervisor {
     // A network may have gone since it was read.
     if (created.status === 'rejected') this.#networks.forget();
     for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;
+    guest.seen = performance.now();
     if (created.status === 'fulfilled' && created.value) return;
     // One of its name was there: ours, where an answer was lost on its way.
     const other = await ownerOf(this.#virsh, domain, signal);
