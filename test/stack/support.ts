@@ -61,7 +61,9 @@ export function guestDisk(kind: 'tiny' | 'debian'): string {
   const disk = join(folder, `${kind}-${hash.digest('hex').slice(0, 12)}.qcow2`);
   if (!existsSync(disk)) {
     mkdirSync(folder, { recursive: true });
-    execFileSync(builder, [disk], { stdio: ['ignore', 'ignore', 'inherit'] });
+    // Another file's run may want it at the same time.
+    const once = ['sh', '-c', '[ -e "$2" ] || exec "$1" "$2"', 'sh', builder, disk];
+    execFileSync('flock', [join(folder, `${kind}.lock`), ...once], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
   return disk;
 }
