@@ -166,6 +166,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
     const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(id)}.json`));
     return libvirtWorker({
       id,
+      controller: runtime.services.controller,
       ...common,
       uri,
       type,
