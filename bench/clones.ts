@@ -19,7 +19,7 @@ const CLONES = 20;
 const SIZES = { small: { disk: 10e6, data: 8 }, big: { disk: 10e9, data: 100 } };
 
 const ms = (value: number): string => `${value.toFixed(1)} ms`;
-const owner = { build: 'bench', attempt: 1 };
+const owner = { controller: 'bench', build: 'bench', attempt: 1 };
 const within = () => ({ signal: AbortSignal.timeout(300_000) });
 
 /** A storage that is measured. */

@@ -123,7 +123,8 @@ Host 192.168.122.*
       const clone = join(clones, name);
       const mac = `52:54:00:00:01:${count.toString(16).padStart(2, '0')}`;
       const spec = {
-        ...{ name: 'vm', domain: name, memory: MEMORY, vcpus: 1, networks: [], owner: { build: name, attempt: 1 } },
+        ...{ name: 'vm', domain: name, memory: MEMORY, vcpus: 1, networks: [] },
+        owner: { controller: 'bench', build: name, attempt: 1 },
         clone: { name, path: clone, disks: [{ name: 'vda', path: `${clone}/vda.qcow2`, format: 'qcow2' as const }] },
       };
       const facts = {

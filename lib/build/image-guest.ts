@@ -31,12 +31,19 @@ sync
 `;
 
 /** Whose the guest is that an image is made in. */
-export const imageOwner = (image: ImageSpec): Owner => ({ build: `image-${imageFolder(image)}`, attempt: 0 });
+export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
+  controller,
+  build: `image-${imageFolder(image)}`,
+  attempt: 0,
+});
 
 /** Faults of a connection, the worker's own or a guest's: they tell nothing of what was done over it. */
 const CUT = /^ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)$/;
 
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
+
+/** What the making of an image takes of the controller's services. */
+export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller'>;
 
 export interface GuestMaking {
   signal: AbortSignal;
@@ -55,12 +62,14 @@ export async function makeInGuest(
   worker: Worker,
   image: ImageSpec,
   source: Extract<ImageSource, { kind: 'parent' }>,
-  services: Pick<Services, 'metadata' | 'links' | 'key'>,
+  services: ImageServices,
   making: GuestMaking,
 ): Promise<void> {
   const { making: settings } = source;
   const { storage, hypervisor } = worker;
-  const domain = `recheck-image-${image.name}-${image.key}`;
+  const { controller } = services;
+  // Another Recheck on that worker may make the same image, in a storage path of its own.
+  const domain = `recheck-image-${controller}-${image.name}-${image.key}`;
   const late = AbortSignal.timeout(settings.timeout);
   const signal = AbortSignal.any([making.signal, late]);
   let at = '';
@@ -138,7 +147,7 @@ export async function makeInGuest(
           memory: settings.memory,
           vcpus: settings.vcpus,
           networks: settings.networks,
-          owner: imageOwner(image),
+          owner: imageOwner(controller, image),
           ...(metadataUrl === undefined ? {} : { metadataUrl }),
         },
         { signal },

@@ -6,9 +6,9 @@ import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { limited, until } from '../storage/until.ts';
+import { sameOwner } from '../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
-import { imageOwner, makeInGuest } from './image-guest.ts';
-import type { Services } from './services.ts';
+import { type ImageServices, imageOwner, makeInGuest } from './image-guest.ts';
 
 /** Milliseconds for which an image that failed is left alone. */
 const REST = 1_800_000;
@@ -62,14 +62,14 @@ export interface ProvideOptions extends CallOptions {
  * that may pass by itself (the worker was cut off, its disk was full) does not count.
  */
 export class ImageMaker {
-  readonly #services: Pick<Services, 'metadata' | 'links' | 'key'>;
+  readonly #services: ImageServices;
   readonly #dir: string;
   readonly #making = new Map<string, Making>();
   readonly #failed = new Map<string, Failure>();
   readonly #stop = new AbortController();
 
   /** @param dir folder of the images' consoles */
-  constructor(services: Pick<Services, 'metadata' | 'links' | 'key'>, dir: string) {
+  constructor(services: ImageServices, dir: string) {
     this.#services = services;
     this.#dir = dir;
   }
@@ -150,11 +150,9 @@ export class ImageMaker {
   }
 
   /** Whether a guest of that owner is one in which an image is being made now. */
-  owns({ build, attempt }: Owner): boolean {
-    return [...this.#making.values()].some(({ image }) => {
-      const owner = imageOwner(image);
-      return owner.build === build && owner.attempt === attempt;
-    });
+  owns(owner: Owner): boolean {
+    const { controller } = this.#services;
+    return [...this.#making.values()].some(({ image }) => sameOwner(imageOwner(controller, image), owner));
   }
 
   /** Ends all making, and waits until nothing of it is left. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { MetadataService } from '../metadata/service.ts';
 import type { ListenAt, MetadataLink, Worker } from '../worker/types.ts';
 import type { ImageMaker } from './image.ts';
@@ -11,9 +12,18 @@ export interface Services {
   images: ImageMaker;
   /** The controller's own key pair, let into every guest. */
   key: { privateKey: string; publicKey: string };
+  /** Whose what it makes on a worker is: `controllerOf` its key. */
+  controller: string;
   /** Milliseconds for finding out what became of a guest that was lost under a script; two minutes where missing. */
   patience?: number;
 }
+
+/**
+ * Id of the Recheck that has this key (a public-key line, with or without a comment): twelve hex digits, the same after
+ * each restart. Everything that it makes on a worker carries it, so that another one there leaves that alone.
+ */
+export const controllerOf = (publicKey: string): string =>
+  createHash('sha256').update(publicKey.split(' ')[1]!).digest('hex').slice(0, 12);
 
 interface Shared {
   link: Promise<MetadataLink>;

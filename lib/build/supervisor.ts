@@ -2,13 +2,12 @@ import type { Engine } from '../engine/types.ts';
 import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { openBuildLog } from '../logs/build-log.ts';
-import type { Owner, Worker } from '../worker/types.ts';
+import type { Owner } from '../worker/types.ts';
 import { Build, type Gathering, type RunData } from './build.ts';
 import { BuildSet } from './buildset.ts';
 import { Courier } from './courier.ts';
 import type { Stop } from './positions.ts';
 import type { ReportEntry } from './poster.ts';
-import { reap } from './reap.ts';
 import { Recovery } from './recovery.ts';
 import { Room } from './room.ts';
 import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
@@ -215,9 +214,9 @@ export class Supervisor {
     this.#courier.deployed(this.builds());
   }
 
-  /** Ends what a crash left on a worker: all that belongs to no build of this process, and that `spares` knows not. */
-  reap(worker: Worker, spares: (owner: Owner) => boolean): Promise<void> {
-    return reap(worker, (owner) => this.#builds.get(owner.build)?.attempt === owner.attempt || spares(owner));
+  /** Whether a build of this process has it: then it is nothing that a crash left. */
+  owns({ build, attempt }: Owner): boolean {
+    return this.#builds.get(build)?.attempt === attempt;
   }
 
   /** Ends all builds for good, as when the process stops. */

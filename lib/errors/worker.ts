@@ -74,7 +74,7 @@ export const rulesFailed = (worker: string, said: string): CiError =>
 export const rulesTaken = (worker: string, rule: string): CiError =>
   new CiError({
     code: 'worker/metadata-taken',
-    message: `${worker}: another iptables rule takes what guests ask of 169.254.169.254: ${rule.slice(0, 300)}. Remove it there (iptables -t nat -D instead of -A), or stop the program that sets it; another controller on this worker would be one.`,
+    message: `${worker}: another iptables rule takes what guests ask of 169.254.169.254: ${rule.slice(0, 300)}. Remove it there (iptables -t nat -D instead of -A), or stop the program that sets it. Where it is a second Recheck's (its comment begins with recheck-), give each a libvirt network of its own on this worker.`,
   });
 
 export const listenerFailed = (address: string, port: number, cause: unknown): CiError =>

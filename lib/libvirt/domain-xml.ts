@@ -2,7 +2,7 @@ import { badDomainTemplate, noDisk } from '../errors/libvirt.ts';
 import { render } from '../template/render.ts';
 import type { GuestSpec } from '../worker/types.ts';
 import { tapName } from './mac.ts';
-import { OWNER_NAMESPACE } from './owner.ts';
+import { OWNER_NAMESPACE, tells } from './owner.ts';
 import type { DomainType } from './types.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { DomainType } from './types.ts';
  * - `name`, `memory` (MiB), `vcpus`, `type` (kvm or qemu), `kvm` (true under KVM)
  * - `disks`: each with `name` (vda), `path`, `format`
  * - `interfaces`: each with `mac`, `tap`, and `network` (a libvirt network) or `bridge`
- * - `console` (file of the serial console), `namespace`, `build`, `attempt` (whose it is)
+ * - `console` (file of the serial console), `namespace`, `controller`, `build`, `attempt` (whose it is)
  *
  * DMI says OpenStack, so that stock cloud images look for a metadata server; images set to EC2 read the same one. What a
  * guest writes need not outlive the worker, so its disks' flushes are not waited for. No PXE (a second of each boot).
@@ -20,7 +20,7 @@ import type { DomainType } from './types.ts';
 export const DOMAIN_TEMPLATE = `<domain type='{{type}}'>
   <name>{{name}}</name>
   <metadata>
-    <recheck:owner xmlns:recheck='{{namespace}}' build='{{build}}' attempt='{{attempt}}'/>
+    <recheck:owner xmlns:recheck='{{namespace}}' controller='{{controller}}' build='{{build}}' attempt='{{attempt}}'/>
   </metadata>
   <memory unit='MiB'>{{memory}}</memory>
   <vcpu>{{vcpus}}</vcpu>
@@ -102,6 +102,7 @@ export function domainXml(template: string, spec: GuestSpec, facts: DomainFacts)
     memory: spec.memory,
     vcpus: spec.vcpus,
     namespace: OWNER_NAMESPACE,
+    controller: spec.owner.controller,
     build: spec.owner.build,
     attempt: spec.owner.attempt,
     disks: spec.clone.disks,
@@ -115,6 +116,6 @@ export function domainXml(template: string, spec: GuestSpec, facts: DomainFacts)
     console: facts.console,
   });
   if (!xml.includes(`<name>${spec.domain}</name>`)) throw badDomainTemplate("the domain's name, <name>{{name}}</name>");
-  if (!xml.includes(OWNER_NAMESPACE)) throw badDomainTemplate('the <metadata> element that says whose the guest is');
+  if (!tells(xml, spec.owner)) throw badDomainTemplate('the <metadata> element that says whose the guest is');
   return xml;
 }

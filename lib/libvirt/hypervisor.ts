@@ -6,6 +6,7 @@ import type { HostSource } from '../ssh/types.ts';
 import { KeyedLock } from '../storage/keyed-lock.ts';
 import { checkName } from '../storage/records.ts';
 import { until } from '../storage/until.ts';
+import { sameOwner } from '../worker/owner.ts';
 import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from '../worker/types.ts';
 import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
@@ -15,7 +16,7 @@ import { consoleFile, create, destroy, isThere, shutDown, stateOf } from './life
 import { Lookout } from './lookout.ts';
 import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
-import { listOwners, ownerOf, sameOwner } from './owner.ts';
+import { listOwners, ownerOf } from './owner.ts';
 import { isPrivate, PrivateBridges } from './private-bridges.ts';
 import type { DomainType, TypeAnswer, UseBridge } from './types.ts';
 import { Virsh } from './virsh.ts';

@@ -1,17 +1,23 @@
+import { sameOwner } from '../worker/owner.ts';
 import type { Owner } from '../worker/types.ts';
 import type { Virsh } from './virsh.ts';
 
 /** Name of our element in a domain's `<metadata>`; libvirt keeps elements by their namespace. */
 export const OWNER_NAMESPACE = 'https://github.com/recheck-ci/node-red-gerrit-ci/owner';
 
+/** An element of that name, whatever its prefix. */
+const ELEMENT = /<(?:\w+:)?owner\b[^>]*>/g;
+
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
-/** Reads the owner from our element, as `virsh metadata` or `virsh dumpxml` prints it; undefined where it is not there. */
+/** Reads the owner from our element, as `virsh metadata` prints it; undefined where it is not there, or not whole. */
 export function parseOwner(xml: string): Owner | undefined {
-  const element = /<(?:\w+:)?owner\b[^>]*>/.exec(xml)?.[0];
+  const element = xml.match(ELEMENT)?.[0];
+  const controller = attribute(element, 'controller');
   const build = attribute(element, 'build');
   const attempt = Number(attribute(element, 'attempt'));
-  return build === undefined || !Number.isInteger(attempt) ? undefined : { build, attempt };
+  if (controller === undefined || build === undefined || !Number.isInteger(attempt)) return undefined;
+  return { controller, build, attempt };
 }
 
 function attribute(element: string | undefined, name: string): string | undefined {
@@ -19,7 +25,11 @@ function attribute(element: string | undefined, name: string): string | undefine
   return value?.replace(/&(\w+);/g, (whole, entity: string) => ENTITIES[entity] ?? whole);
 }
 
-export const sameOwner = (a: Owner, b: Owner): boolean => a.build === b.build && a.attempt === b.attempt;
+/** Whether a domain of this XML could be told to be this owner's. Elements of that name may be other programs' too. */
+export function tells(xml: string, owner: Owner): boolean {
+  const owners = (xml.match(ELEMENT) ?? []).map(parseOwner);
+  return xml.includes(OWNER_NAMESPACE) && owners.some((one) => one !== undefined && sameOwner(one, owner));
+}
 
 /** Whose a running domain is; undefined where it is gone, or not ours. */
 export async function ownerOf(virsh: Virsh, domain: string, signal: AbortSignal): Promise<Owner | undefined> {
@@ -38,7 +48,7 @@ printf '%s\\n' "$names" | while IFS= read -r name; do
 done
 `;
 
-/** The domains of the worker that are some build's, and whose they are. */
+/** The domains of the worker that are some build's, of another Recheck too, and whose they are. */
 export async function listOwners(virsh: Virsh, signal: AbortSignal): Promise<{ domain: string; owner: Owner }[]> {
   const text = await virsh.program(LIST, [OWNER_NAMESPACE], { signal, what: 'the list of guests' });
   return text.split('\n').flatMap((line) => {

@@ -1,6 +1,6 @@
 import { badBridgeName, bridgeFailed } from '../errors/libvirt.ts';
+import { sameOwner } from '../worker/owner.ts';
 import type { Owner } from '../worker/types.ts';
-import { sameOwner } from './owner.ts';
 import type { Virsh } from './virsh.ts';
 
 /** How many bridges of one name are tried. */
@@ -64,7 +64,9 @@ interface PrivateBridge {
 }
 
 const MARK = 'recheck';
-const aliasOf = (owner: Owner, source: string): string => [MARK, owner.build, owner.attempt, source].join(' ');
+/** Linux takes 255 bytes; the longest, of a bridge that an image is made on, has fewer than 200. */
+const aliasOf = ({ controller, build, attempt }: Owner, source: string): string =>
+  [MARK, controller, build, attempt, source].join(' ');
 
 /** Whether a network's name asks for a private bridge: `name%`. */
 export const isPrivate = (source: string): boolean => source.endsWith('%');
@@ -103,13 +105,15 @@ export class PrivateBridges {
     if (answer.code !== 0) throw bridgeFailed(this.#virsh.label, mine[0]!.name, answer.stderr);
   }
 
-  /** All builds' bridges on the worker. */
+  /** All builds' bridges on the worker, of another Recheck too. */
   async list(signal: AbortSignal): Promise<PrivateBridge[]> {
     const text = await this.#virsh.program(LIST, [], { signal, what: 'the list of private bridges' });
     const found: PrivateBridge[] = [];
     for (const line of text.split('\n')) {
-      const [, name, alias, build, attempt] = /^(\S+) (recheck (\S+) (\d+) \S+)$/.exec(line) ?? [];
-      if (name) found.push({ name, alias: alias!, owner: { build: build!, attempt: Number(attempt) } });
+      const [, name, alias, controller, build, attempt] = /^(\S+) (recheck (\S+) (\S+) (\d+) \S+)$/.exec(line) ?? [];
+      if (!name) continue;
+      const owner = { controller: controller!, build: build!, attempt: Number(attempt) };
+      found.push({ name, alias: alias!, owner });
     }
     return found;
   }

@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskImage } from '../errors/image.ts';
 import { foreignClone, noImage, noSource, sourceNotFolder } from '../errors/storage.ts';
+import { sameOwner } from '../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import { guarded } from './guarded.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -70,12 +71,11 @@ export class DirectoryStorage implements Storage {
     return this.#lock.run(`clone ${name}`, signal, () =>
       guarded(`Clone ${name} of image ${image.name}`, signal, async () => {
         const before = await this.#owners.read(name);
-        if (before && (before.build !== owner.build || before.attempt !== owner.attempt)) {
-          throw foreignClone(name, before.build, before.attempt);
-        }
+        if (before && !sameOwner(before, owner)) throw foreignClone(name, before.build, before.attempt);
         if (before && (await isFolder(path))) return { name, path, disks: [] };
         if (!(await this.has(image, { signal }))) throw noImage(image.name);
-        await this.#owners.write(name, { build: owner.build, attempt: owner.attempt });
+        const { controller, build, attempt } = owner;
+        await this.#owners.write(name, { controller, build, attempt });
         const draft = join(this.#clones, `.${name}`);
         await removeTree(draft, signal);
         await copyTree(join(this.#images, imageFolder(image)), draft, signal);

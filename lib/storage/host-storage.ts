@@ -99,7 +99,8 @@ class HostStorage implements Storage {
   async clone(image: ImageSpec, name: string, owner: Owner, { signal }: CallOptions): Promise<Clone> {
     checkName('a clone', name);
     const id = imageFolder(image);
-    const record = JSON.stringify({ build: owner.build, attempt: owner.attempt, image: id });
+    const { controller, build, attempt } = owner;
+    const record = JSON.stringify({ controller, build, attempt, image: id });
     return this.#whole(`clone ${name}`, signal, async () => {
       await this.#dropping?.catch(() => undefined);
       this.#cloning.set(id, (this.#cloning.get(id) ?? 0) + 1);

@@ -20,7 +20,10 @@ export function readClone(name: string, stdout: string): Clone {
   return { name, path, disks: [...disks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-/** Reads whose clones are: lines `name:record`. What is no record of ours is left out. */
+/**
+ * Reads whose clones are: lines `name:record`. What is no record of ours is left out. One that names no controller is
+ * nobody's (''): its image is in use all the same.
+ */
 export function readRecords(stdout: string): { name: string; owner: Owner; image: string }[] {
   const found: { name: string; owner: Owner; image: string }[] = [];
   for (const line of stdout.split('\n')) {
@@ -32,8 +35,10 @@ export function readRecords(stdout: string): { name: string; owner: Owner; image
     } catch {
       continue;
     }
-    if (!isRecord(record) || typeof record['build'] !== 'string') continue;
-    const owner = { build: record['build'], attempt: Number(record['attempt']) };
+    if (!isRecord(record)) continue;
+    const { controller = '', build, attempt } = record;
+    if (typeof build !== 'string') continue;
+    const owner = { controller: String(controller), build, attempt: Number(attempt) };
     found.push({ name: line.slice(0, at), owner, image: String(record['image']) });
   }
   return found;

@@ -1,5 +1,6 @@
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { probeKvm } from '../libvirt/kvm-probe.ts';
+import { listOwners } from '../libvirt/owner.ts';
 import type { KeptAnswer } from '../libvirt/type-answers.ts';
 import type { DomainType } from '../libvirt/types.ts';
 import { Virsh } from '../libvirt/virsh.ts';
@@ -15,6 +16,8 @@ const LIMIT = 45_000;
 
 /** What is looked at, as the worker's settings say it. */
 export interface CheckSettings {
+  /** Id of the Recheck that asks. */
+  controller: string;
   /** libvirt's URI on the worker. */
   uri: string;
   type: DomainType | 'auto';
@@ -27,7 +30,8 @@ export interface CheckSettings {
 }
 
 /**
- * Looks at what a worker has and lacks for running guests: one round trip, one to try forwarding, two for trying KVM.
+ * Looks at what a worker has and lacks for running guests: one round trip, one to try forwarding, two for trying KVM, one
+ * for whose guests run there.
  * It changes nothing there.
  *
  * @throws CiError where the connection is lost; the signal's reason where it aborts
@@ -50,6 +54,7 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
     ...checkNetworks(facts),
     ...checkMetadata(facts),
     ...(await checkGuests(host, facts, settings, signal)),
+    ...(await checkOthers(host, facts, settings, signal)),
     ...checkRoom(facts, settings.limits),
   ];
 }
@@ -200,6 +205,23 @@ async function checkGuests(host: Host, facts: Facts, settings: CheckSettings, si
     signal.throwIfAborted();
     if (host.gone.aborted) throw error;
     return [{ what: 'guests', ok: false, detail: messageOf(error) }];
+  }
+}
+
+/** Another Recheck may share the worker: said, since each must then have a storage path and a network of its own. */
+async function checkOthers(host: Host, facts: Facts, settings: CheckSettings, signal: AbortSignal): Promise<Check[]> {
+  const { uri, controller } = settings;
+  if (facts('libvirt').length === 0) return [];
+  try {
+    const guests = await listOwners(new Virsh(host.label, uri, async () => host), signal);
+    const others = guests.filter(({ owner }) => owner.controller !== controller).length;
+    if (others === 0) return [];
+    const detail = `${others} of another Recheck: each takes a storage path and a libvirt network of its own here.`;
+    return [{ what: 'guests', ok: true, detail }];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (host.gone.aborted) throw error;
+    return [];
   }
 }
 

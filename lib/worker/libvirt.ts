@@ -16,6 +16,8 @@ const REACH_TIME = 5_000;
 export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type' | 'template' | 'answers'> {
   /** Id of its configuration node. */
   id: string;
+  /** Id of the Recheck whose worker it is: another may use the same machine. */
+  controller: string;
   label: string;
   slots: number;
   /** The worker as a host: `link.host` of lib/ssh's pool, or this machine. */
@@ -40,9 +42,10 @@ export interface LibvirtWorker extends Worker {
 
 /** A worker of these settings; nothing is connected before it is used. */
 export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
-  const { id, label, slots, source, sourceNow = source, storage, knownHosts, isHere = false } = options;
+  const { id, controller, label, slots, source, sourceNow = source, storage, knownHosts, isHere = false } = options;
   const limits = { ...ROOM_LIMITS, ...options.limits };
-  const way = new MetadataWay(id, source);
+  // Node ids alone do not tell two Rechecks apart that imported the same flow.
+  const way = new MetadataWay(`${controller}_${id}`, source);
   const hypervisor = new LibvirtHypervisor({
     label,
     source,

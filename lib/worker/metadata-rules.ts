@@ -9,9 +9,10 @@ export interface Destination {
 }
 
 /**
- * What all programs share. Each of our rules has the comment recheck-ID-PORT-PRIOR, where ID is the worker node's, PORT
- * the destination's and PRIOR the bridge's route_localnet from before we touched it: what a controller that died leaves
- * is found by it, and put back. Letters, digits, dashes and underscores only, so that iptables prints it without quotes.
+ * What all programs share. Each of our rules has the comment recheck-ID-PORT-PRIOR, where ID is the controller's and
+ * the worker node's, PORT the destination's and PRIOR the bridge's route_localnet from before we touched it: what a
+ * controller that died leaves is found by it, and put back; what another controller has there is not. Letters, digits,
+ * dashes and underscores only, so that iptables prints it without quotes.
  *
  * take_back ID " PORT … " takes back all rules of an ID but those of the ports. A bridge's route_localnet gets its prior
  * value back with its last wall, and before the wall falls.

@@ -10,7 +10,7 @@ const TIME = 30_000;
 
 /** What opens a way is given. */
 export interface WayOptions {
-  /** Id of the worker's configuration node. */
+  /** Id of the controller and of the worker's configuration node. */
   id: string;
   serve: ServeMetadata;
   /** To be called where requests arrive at a place from now on: leads the guests there. */
@@ -48,7 +48,7 @@ export class MetadataWay {
   readonly #places = new Map<number, { host: Host; destination: Destination }>();
   readonly #ports: Set<number>;
 
-  /** @param id of the worker's configuration node */
+  /** @param id of the controller and of the worker's configuration node: another Recheck's rules are not its own */
   constructor(id: string, source: HostSource) {
     this.#id = id;
     this.#source = source;

@@ -11,6 +11,7 @@ import { removeTree } from '../storage/remove-tree.ts';
 import { until } from '../storage/until.ts';
 import { endLeftovers, GuestProcess } from './guest-process.ts';
 import { freeLoopback } from './loopback.ts';
+import { sameOwner } from './owner.ts';
 import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from './types.ts';
 
 /** What is written of a guest before it is started. */
@@ -65,9 +66,7 @@ export class SandboxHypervisor implements Hypervisor {
     return this.#lock.run(domain, signal, () =>
       guarded(`The boot of guest ${domain}`, signal, async () => {
         const owner = this.#guests.get(domain)?.owner;
-        if (owner && (owner.build !== spec.owner.build || owner.attempt !== spec.owner.attempt)) {
-          throw foreignGuest(domain, owner.build, owner.attempt);
-        }
+        if (owner && !sameOwner(owner, spec.owner)) throw foreignGuest(domain, owner.build, owner.attempt);
         if (!owner) {
           await this.#clear(domain, signal);
           await this.#start(spec, signal);

@@ -3,6 +3,8 @@ import type { Host } from '../ssh/types.ts';
 
 /** Whose a clone or a domain is: carried by each, so that a reaper can tell. */
 export interface Owner {
+  /** Id of the Recheck that made it (controllerOf in lib/build): several may share a worker. */
+  controller: string;
   build: string;
   attempt: number;
 }

@@ -4,7 +4,7 @@ import type { Node, NodeAPI } from 'node-red';
 import type { RunData } from '../../lib/build/build.ts';
 import { ImageMaker } from '../../lib/build/image.ts';
 import { Poster, type ReportEntry } from '../../lib/build/poster.ts';
-import { MetadataLinks, type Services } from '../../lib/build/services.ts';
+import { controllerOf, MetadataLinks, type Services } from '../../lib/build/services.ts';
 import { Supervisor } from '../../lib/build/supervisor.ts';
 import type { BuildEvent } from '../../lib/build/types.ts';
 import { MemoryEngine } from '../../lib/engine/memory.ts';
@@ -107,8 +107,9 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
   const key = controllerKey(stateDir);
-  const images = new ImageMaker({ metadata, links, key }, join(stateDir, 'images'));
-  const services: Services = { room: supervisor.room, metadata, links, images, key };
+  const controller = controllerOf(key.publicKey);
+  const images = new ImageMaker({ metadata, links, key, controller }, join(stateDir, 'images'));
+  const services: Services = { room: supervisor.room, metadata, links, images, key, controller };
   const keeper = keepImages(RED, images);
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Node } from 'node-red';
+import { reap } from '../../lib/build/reap.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import type { Runtime } from './runtime.ts';
 import type { Placed } from './workers.ts';
@@ -19,6 +20,8 @@ export async function attend(node: Node, runtime: Runtime, { worker, place, mach
   const closed = new AbortController();
   node.on('close', () => closed.abort());
   const { signal } = closed;
+  const { supervisor, services } = runtime;
+  const { controller, images } = services;
   const target = await machine?.target?.();
   if (signal.aborted) return;
   const link = target && runtime.pool.acquire(target);
@@ -28,7 +31,7 @@ export async function attend(node: Node, runtime: Runtime, { worker, place, mach
       await link?.host(signal);
       // Before it begins: another node of this place need not do it too.
       reaped.add(place);
-      await runtime.supervisor.reap(worker, (owner) => runtime.services.images.owns(owner));
+      await reap(worker, controller, (owner) => supervisor.owns(owner) || images.owns(owner));
     } catch (error) {
       if (signal.aborted && !reaped.has(place)) return;
       reaped.delete(place);

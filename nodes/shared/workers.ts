@@ -101,6 +101,7 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
   const { domainType, storage } = config;
   const uri = textOf(config.uri, URI);
   return {
+    controller: runtime.services.controller,
     uri,
     type: domainType === 'kvm' || domainType === 'qemu' ? domainType : 'auto',
     storage: {
@@ -155,7 +156,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
   }
   const machine = machineOf(RED, runtime, config);
   const { identity, isHere, source, sourceNow } = machine;
-  const { uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
+  const { controller, uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
   const place = [identity, uri, storage.kind, storage.place].join(' ');
   const worker = kept(id, { ...common, place, isHere, type, limits }, () => {
     let shared = storages.get(place);
@@ -166,6 +167,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
     const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(id)}.json`));
     return libvirtWorker({
       id,
+      controller,
       ...common,
       uri,
       type,

@@ -13,10 +13,10 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { READY } from '../../lib/ssh/script-programs.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { imageFolder } from '../../lib/storage/directory.ts';
-import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
+import type { GuestSpec, ImageSpec, Worker } from '../../lib/worker/types.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(10_000) });
-const owner = { build: 'b1', attempt: 1 };
+const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 const base: ImageSpec = { name: 'base', key: 'k1', source: { kind: 'url', url: 'http://x/a.img' }, loginUser: 'root' };
 const making = { memory: 512, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 5_000 };
 const scripts = ['first', 'second'].map((name) => ({ name, user: '', interpreter: '', text: `say ${name}` }));
@@ -37,6 +37,8 @@ let worker: { -readonly [Key in keyof Worker]: Worker[Key] };
 /** What the next making of the base waits for. */
 let download: Promise<void>;
 let exitCode: number;
+/** The guest that was booted last. */
+let booted: GuestSpec;
 
 /** A guest that runs nothing: a script says its own text. */
 function guestHost(): Host {
@@ -96,7 +98,11 @@ beforeEach(async () => {
       collect: async (keep: ImageSpec[]) => keep.map(imageFolder),
     },
     hypervisor: {
-      boot: note('boot', { domain: 'd' }),
+      async boot(spec: GuestSpec) {
+        did.push('boot');
+        booted = spec;
+        return { domain: spec.domain };
+      },
       address: note('address', { host: '192.0.2.1', port: 22 }),
       console: async () => Readable.from([Buffer.from('kernel: hello\n')]),
       shutdown: note('shutdown', undefined),
@@ -106,7 +112,8 @@ beforeEach(async () => {
     login: async () => guestHost(),
   } as unknown as Worker;
   metadata = new MetadataService();
-  maker = new ImageMaker({ metadata, links: new MetadataLinks(metadata), key: generateKeyPair('test') }, dir);
+  const links = new MetadataLinks(metadata);
+  maker = new ImageMaker({ metadata, links, key: generateKeyPair('test'), controller: owner.controller }, dir);
 });
 afterEach(async () => {
   mock.timers.reset();
@@ -165,6 +172,20 @@ test('an image of scripts is made in a guest of its parent, shut down and then k
     'keeping',
   ]);
   assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say second/);
+});
+
+test('the guest of an image is told from that of another Recheck that makes the same one', async () => {
+  const { boot } = worker.hypervisor;
+  let owns: [mine: boolean, others: boolean] | undefined;
+  worker.hypervisor.boot = async (spec, options) => {
+    owns = [maker.owns(spec.owner), maker.owns({ ...spec.owner, controller: 'c2c2c2c2c2c2' })];
+    return boot(spec, options);
+  };
+  await maker.provide(worker, child, within());
+  assert.deepEqual(owns, [true, false]);
+  assert.equal(booted.owner.controller, owner.controller);
+  assert.match(booted.domain, /c1c1c1c1c1c1/, 'of which one would end the other by its name');
+  assert.equal(maker.owns(booted.owner), false, 'once it is made');
 });
 
 test('a script that fails is named, nothing is kept, and the console has it all', async () => {

@@ -19,7 +19,7 @@ const spec: GuestSpec = {
   memory: 2048,
   vcpus: 2,
   networks: [],
-  owner: { build: `a"<'&b`, attempt: 3 },
+  owner: { controller: 'c1c1c1c1c1c1', build: `a"<'&b`, attempt: 3 },
 };
 const interfaces = [
   { mac: '52:54:00:aa:00:07', private: false, network: 'default' },
@@ -59,10 +59,19 @@ test('a template that would lose the guest, or could be broken out of, is refuse
   const refuse = (template: string, code: string) => assert.throws(() => domainXml(template, spec, facts), { code });
   refuse(DOMAIN_TEMPLATE.replace('{{name}}', 'fixed'), 'libvirt/template');
   refuse(DOMAIN_TEMPLATE.replace(/<metadata>[\s\S]*<\/metadata>/, ''), 'libvirt/template');
+  for (const tag of ['controller', 'build', 'attempt']) {
+    refuse(DOMAIN_TEMPLATE.replace(`{{${tag}}}`, '7'), 'libvirt/template');
+  }
   refuse(DOMAIN_TEMPLATE.replace('{{name}}', '{{{name}}}'), 'template/unescaped');
   assert.throws(() => domainXml(DOMAIN_TEMPLATE, { ...spec, clone: { ...spec.clone, disks: [] } }, facts), {
     code: 'libvirt/no-disk',
   });
+});
+
+test('a template may hold elements of that name that are other programs’', () => {
+  const other = "<metadata>\n    <nova:owner xmlns:nova='urn:x'/>";
+  const xml = domainXml(DOMAIN_TEMPLATE.replace('<metadata>', other), spec, facts);
+  assert.ok(xml.includes('nova:owner'));
 });
 
 test('MACs: fresh ones differ, a port’s name leads back to its MAC, a group’s is refused', () => {
@@ -78,8 +87,10 @@ test('MACs: fresh ones differ, a port’s name leads back to its MAC, a group’
 });
 
 test('an owner is read only where it is whole', () => {
-  assert.deepEqual(parseOwner("<owner xmlns='u' build='b1' attempt='2'/>"), { build: 'b1', attempt: 2 });
-  assert.equal(parseOwner('<owner build="b1" attempt="x"/>'), undefined);
-  assert.equal(parseOwner('<owner attempt="1"/>'), undefined);
+  const whole = "<owner xmlns='u' controller='c1' build='b1' attempt='2'/>";
+  assert.deepEqual(parseOwner(whole), { controller: 'c1', build: 'b1', attempt: 2 });
+  assert.equal(parseOwner('<owner controller="c1" build="b1" attempt="x"/>'), undefined);
+  assert.equal(parseOwner('<owner controller="c1" attempt="1"/>'), undefined);
+  assert.equal(parseOwner('<owner build="b1" attempt="1"/>'), undefined);
   assert.equal(parseOwner(''), undefined);
 });

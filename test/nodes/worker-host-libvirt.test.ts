@@ -56,7 +56,8 @@ describe('worker-host of kind libvirt', () => {
     const root = join(dir, name);
     mkdirSync(join(root, '.recheck'), { recursive: true });
     mkdirSync(join(root, 'recheck-dead-1-vm'));
-    writeFileSync(join(root, '.recheck', 'recheck-dead-1-vm'), '{"build":"dead","attempt":1,"image":"x@1"}\n');
+    const record = { controller: red.runtime().services.controller, build: 'dead', attempt: 1, image: 'x@1' };
+    writeFileSync(join(root, '.recheck', 'recheck-dead-1-vm'), `${JSON.stringify(record)}\n`);
     return root;
   };
   const clones = (root: string): string[] => readdirSync(root).filter((name) => name.startsWith('recheck-'));

@@ -58,17 +58,22 @@ describe('worker-host', () => {
     assert.doesNotMatch(said, /\n| {4}at /);
   });
 
-  test('what a crash left in its folder is removed with its first deploy', async () => {
+  test('what its crash left in its folder is removed with its first deploy, and what another Recheck has there is not', async () => {
     const root = join(dir, 'crashed');
     mkdirSync(root);
     const storage = new DirectoryStorage(root);
     const signal = AbortSignal.timeout(5000);
     const image = { name: 'empty', key: 'x', source: { kind: 'empty' }, loginUser: 'ci' } as const;
     await storage.make(image, { signal, onProgress: () => {} });
-    await storage.clone(image, 'recheck-dead-1-vm', { build: 'dead', attempt: 1 }, { signal });
+    const { controller } = red.runtime().services;
+    await storage.clone(image, 'recheck-dead-1-vm', { controller, build: 'dead', attempt: 1 }, { signal });
+    const other = { name: 'recheck-other-1-vm', owner: { controller: 'c2c2c2c2c2c2', build: 'other', attempt: 1 } };
+    await storage.clone(image, other.name, other.owner, { signal });
     await deploy({ path: root });
-    await until('it is gone', async () => (await storage.list({ signal })).length === 0);
+    const gone = async () => (await storage.list({ signal })).every(({ name }) => name !== 'recheck-dead-1-vm');
+    await until('it is gone', gone);
     assert.equal((await run(red)).result, 'SUCCESS');
+    assert.deepEqual(await storage.list({ signal }), [other]);
   });
 
   test('a guest is reached, and nothing of it is left when its build ends', async () => {

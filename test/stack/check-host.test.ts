@@ -18,6 +18,7 @@ const NETWORK = join(import.meta.dirname, '../../scripts/real-stack/network.xml'
 inSandbox(import.meta.url, { limit: 180_000, disks: [] }, () => {
   const ci = join(stackFolder!, 'ci');
   const settings: CheckSettings = {
+    controller: 'c1c1c1c1c1c1',
     uri: 'qemu:///system',
     type: 'qemu',
     storage: { kind: 'btrfs', place: ci },

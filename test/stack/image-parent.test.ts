@@ -19,7 +19,7 @@ import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
 const LIMIT = 120_000;
 const within = () => ({ signal: AbortSignal.timeout(LIMIT) });
-const owner = { build: 'b1', attempt: 1 };
+const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 
 inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   const host = localHost('worker room');
@@ -63,6 +63,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     );
     const place = join(stackFolder!, 'ci');
     worker = libvirtWorker({
+      controller: owner.controller,
       id: 'w1',
       label: 'worker room',
       slots: 2,
@@ -72,7 +73,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       type: 'qemu',
     });
     links = new MetadataLinks(metadata);
-    maker = new ImageMaker({ metadata, links, key }, dir);
+    maker = new ImageMaker({ metadata, links, key, controller: owner.controller }, dir);
     atFirst = inventory();
   });
   after(async () => {

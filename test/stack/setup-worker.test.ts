@@ -94,12 +94,13 @@ inSandbox(import.meta.url, { limit: 180_000, disks: ['tiny'] }, () => {
       loginUser: 'root',
     };
     await storage.make(image, options());
-    const owner = { build: 'b1', attempt: 1 };
+    const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
     const clone = await storage.clone(image, 'recheck-b1-1-vm', owner, options());
     assert.equal(clone.path, join(PLACE, 'recheck-b1-1-vm'));
     assert.equal(statSync(clone.path).ino, 256, 'a subvolume');
 
     const { hypervisor } = libvirtWorker({
+      controller: owner.controller,
       id: 'a1b2c3d4',
       label: 'worker host-a',
       slots: 1,

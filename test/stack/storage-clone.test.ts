@@ -6,7 +6,7 @@ import type { ImageSpec, Storage } from '../../lib/worker/types.ts';
 import { openPlace, type Place } from './storage-place.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(60_000) });
-const owner = { build: 'b1', attempt: 1 };
+const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 const making = { memory: 256, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 60_000 };
 
 const code = (wanted: string) => (error: unknown) => {
@@ -68,7 +68,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.deepEqual(await storage.clone(base, 'c1', owner, within()), clone);
       assert.equal(await pattern(disk.path), '2');
       await assert.rejects(
-        storage.clone(base, 'c1', { build: 'b2', attempt: 1 }, within()),
+        storage.clone(base, 'c1', { ...owner, build: 'b2' }, within()),
         code('storage/foreign-clone'),
       );
       assert.deepEqual(await storage.list(within()), [{ name: 'c1', owner }]);

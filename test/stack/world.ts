@@ -22,6 +22,9 @@ export const BOOT_TIME = 60_000;
 
 export const NETWORK: Network = { source: 'default' };
 
+/** The Recheck whose worker it is. */
+const CONTROLLER = 'c1c1c1c1c1c1';
+
 /** A worker of the sandbox, reached as root by a real sshd, with btrfs and the tiny guest's image. */
 export interface World {
   worker: LibvirtWorker;
@@ -57,6 +60,7 @@ export async function openWorld(options: Partial<LibvirtWorkerOptions> = {}): Pr
     mkdirSync(join(sshd.dir, 'guests'), { recursive: true });
     return libvirtWorker({
       id: 'a1b2c3d4',
+      controller: CONTROLLER,
       label: 'worker host-a',
       slots: 2,
       source,
@@ -104,7 +108,7 @@ export async function prepare(
   settings: { build: string; name?: string; networks?: Network[]; userData?: string },
 ): Promise<TestGuest> {
   const { build, name = 'vm', networks = [NETWORK], userData = '' } = settings;
-  const owner = { build, attempt: 1 };
+  const owner = { controller: CONTROLLER, build, attempt: 1 };
   const domain = `recheck-${build}-1-${name}`;
   const clone = await worker.storage.clone(image, domain, owner, { signal: AbortSignal.timeout(20_000) });
   const hostKey = generateKeyPair(domain);

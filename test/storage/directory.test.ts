@@ -20,7 +20,7 @@ import { DirectoryStorage } from '../../lib/storage/directory.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
 
 const options = { signal: new AbortController().signal };
-const owner = { build: 'b1', attempt: 1 };
+const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 let base: string;
 let source: string;
 let root: string;
@@ -94,8 +94,12 @@ test('a clone that a crash left half-made is listed, finished when asked for aga
 test('a clone of another owner is not handed out', async () => {
   await storage.make(image, options);
   await storage.clone(image, 'c1', owner, options);
-  const other = storage.clone(image, 'c1', { build: 'b1', attempt: 2 }, options);
-  await assert.rejects(other, { code: 'storage/foreign-clone', message: /belongs to build b1, attempt 1/ });
+  for (const other of [{ attempt: 2 }, { controller: 'c2c2c2c2c2c2' }]) {
+    await assert.rejects(storage.clone(image, 'c1', { ...owner, ...other }, options), {
+      code: 'storage/foreign-clone',
+      message: /belongs to build b1, attempt 1/,
+    });
+  }
 });
 
 test('removal survives read-only files and folders and follows no link', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyRefused, nameNotFound } from '../../lib/errors/ssh.ts';
+import { OWNER_NAMESPACE } from '../../lib/libvirt/owner.ts';
 import type { TypeAnswer } from '../../lib/libvirt/types.ts';
 import { type CheckSettings, checkHost, unreachableCheck } from '../../lib/worker/check-host.ts';
 import { scriptedHost } from '../libvirt/scripted-host.ts';
@@ -30,6 +31,7 @@ room MemAvailable:   8388608 kB
 room 0.52 1.00 0.50 1/200 4242
 `;
 const SETTINGS: CheckSettings = {
+  controller: 'c1c1c1c1c1c1',
   uri: 'qemu:///system',
   type: 'qemu',
   storage: { kind: 'btrfs', place: '/ci/recheck' },
@@ -38,10 +40,16 @@ const SETTINGS: CheckSettings = {
 };
 
 /** What a look finds, line by line: `mark subject: detail | mend`. */
-async function look(facts: string, settings: Partial<CheckSettings> = {}, kvm = 'recheck: alive'): Promise<string[]> {
+async function look(
+  facts: string,
+  settings: Partial<CheckSettings> = {},
+  kvm = 'recheck: alive',
+  guests = '',
+): Promise<string[]> {
   const host = scriptedHost((argv) => {
     const text = argv.join(' ');
     if (text.includes('domcapabilities --virttype kvm')) return { stdout: '<path>/usr/bin/qemu-system-x86_64</path>' };
+    if (text.includes(OWNER_NAMESPACE)) return { stdout: guests };
     return { stdout: text.includes('accel=kvm') ? kvm : facts };
   });
   const checks = await checkHost(host, { ...SETTINGS, ...settings }, signal);
@@ -170,4 +178,15 @@ test('a login that was refused hints at PermitRootLogin; another fault says itse
   assert.match(refused.mend!, /PermitRootLogin prohibit-password.* systemctl reload ssh/);
   const lost = unreachableCheck(nameNotFound(place, new Error('ENOTFOUND')));
   assert.deepEqual([lost.ok, lost.mend], [false, undefined]);
+});
+
+test('guests of another Recheck are told of, its own and strangers’ are not', async () => {
+  const guest = (controller: string) => `recheck-x\t<owner controller='${controller}' build='b1' attempt='1'/>\n`;
+  const mine = `${guest('c1c1c1c1c1c1')}somebody's\t\n`;
+  const said = '+ guests: emulated by QEMU, as the domain type is set';
+  assert.equal(of(await look(GOOD, {}, '', mine), 'guests'), said);
+  assert.equal(
+    of(await look(GOOD, {}, '', mine + guest('c2c2c2c2c2c2')), 'guests'),
+    `${said}\n+ guests: 1 of another Recheck: each takes a storage path and a libvirt network of its own here.`,
+  );
 });

@@ -10,7 +10,7 @@ import { sandboxWorker } from '../../lib/worker/sandbox.ts';
 import type { SandboxTimes } from '../../lib/worker/sandbox-hypervisor.ts';
 import type { GuestSpec, MetadataLink, Worker } from '../../lib/worker/types.ts';
 
-export const owner = { build: 'b1', attempt: 1 };
+export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 export const image = { name: 'empty', key: 'k', source: { kind: 'empty' } as const, loginUser: 'ci' };
 
 /** For a call that should never take this long: milliseconds. */

@@ -82,7 +82,7 @@ test('boot again changes nothing; another owner is refused; another domain gets 
   const first = await world.boot('unit-1');
   assert.deepEqual(await world.boot('unit-1'), first);
   assert.equal((await world.worker.hypervisor.list(within())).length, 1);
-  const foreign = { ...(await world.spec('unit-1')), owner: { build: 'b1', attempt: 2 } };
+  const foreign = { ...(await world.spec('unit-1')), owner: { ...owner, attempt: 2 } };
   await assert.rejects(world.worker.hypervisor.boot(foreign, within()), { code: 'worker/foreign-guest' });
   const second = await world.boot('unit-2');
   assert.notEqual(second.host, first.host);

@@ -84,7 +84,7 @@ async function bootGuest(
       memory,
       vcpus,
       networks: settings.networks,
-      owner: { build: build.id, attempt: build.attempt },
+      owner: { controller: services.controller, build: build.id, attempt: build.attempt },
       ...(metadataUrl ? { metadataUrl } : {}),
       ...(settings.template ? { template: settings.template } : {}),
     },

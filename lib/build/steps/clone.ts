@@ -47,7 +47,7 @@ export async function cloneStep(
     ...(settings.addressEnv ? { addressEnv: settings.addressEnv } : {}),
   };
   lease.guests.set(name, guest);
-  const owner = { build: build.id, attempt: build.attempt };
+  const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
   progress('cloning');
   const onProgress = (text: string) => progress('image', { text });
   try {

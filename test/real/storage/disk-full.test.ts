@@ -22,7 +22,7 @@ test('a clone that fills a real disk ends as DISK_FULL, is never used, and can b
   await writeFile(join(source, 'data'), Buffer.alloc(2_000_000));
   const storage = new DirectoryStorage(disk);
   const image = { name: 'base', key: 'k', source: { kind: 'directory', path: source } as const, loginUser: 'ci' };
-  const owner = { build: 'b1', attempt: 1 };
+  const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
   await storage.make(image, options);
   const full = { code: 'storage/disk-full', result: 'DISK_FULL', message: /Clone c1 of image base: .*disk is full/ };
   await assert.rejects(storage.clone(image, 'c1', owner, options), full);

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { reap } from '../../lib/build/reap.ts';
+import type { Owner, Worker } from '../../lib/worker/types.ts';
+
+const MINE = 'c1c1c1c1c1c1';
+const of = (build: string, controller = MINE): Owner => ({ controller, build, attempt: 1 });
+
+/** A worker on which that is, each a domain and a clone by the name of its build, and what is ended there. */
+function workerWith(...owners: Owner[]) {
+  const ended: string[] = [];
+  const note = (what: string) => async (name: string) => void ended.push(`${what} ${name}`);
+  const worker = {
+    hypervisor: { list: async () => owners.map((owner) => ({ domain: owner.build, owner })), stop: note('domain') },
+    storage: { list: async () => owners.map((owner) => ({ name: owner.build, owner })), remove: note('clone') },
+    sweepMetadata: async () => void ended.push('ways'),
+  } as unknown as Worker;
+  return { worker, ended };
+}
+
+test('what a crash left is ended, and what runs is not', async () => {
+  const { worker, ended } = workerWith(of('dead'), of('runs'));
+  await reap(worker, MINE, ({ build }) => build === 'runs');
+  assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
+});
+
+test('what another Recheck has there is left alone, and what tells no controller', async () => {
+  const nobodys = { build: 'old', attempt: 1 } as Owner;
+  const { worker, ended } = workerWith(of('theirs', 'c2c2c2c2c2c2'), of('read', ''), nobodys, of('dead'));
+  await reap(worker, MINE, () => false);
+  assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
+});
