@@ -70,7 +70,8 @@ export class Addresses {
     const { arp, ports } = await this.#lookout.look(signal);
     const entry = arp.find((one) => one.address === address);
     if (entry === undefined) return undefined;
-    const port = ports.find(({ mac }) => mac === entry.mac)?.port;
+    // On the bridge that the address is on: on another one, which its build has for itself, a guest may claim any MAC.
+    const port = ports.find(({ mac, bridge }) => mac === entry.mac && bridge === entry.device)?.port;
     const mac = (port !== undefined && macOfTap(port)) || entry.mac;
     return this.#domains.get(mac) ?? (await this.#find(mac, signal));
   }

@@ -73,6 +73,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #virsh: Virsh;
   readonly #networks: Networks;
   readonly #bridges: PrivateBridges;
+  readonly #lookout: Lookout;
   readonly #addresses: Addresses;
   readonly #guests = new Map<string, Guest>();
   readonly #lock = new KeyedLock();
@@ -83,7 +84,8 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
-    this.#addresses = new Addresses(this.#virsh, this.#networks, new Lookout(options.label, options.source));
+    this.#lookout = new Lookout(options.label, options.source);
+    this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
   }
 
   /** How guests run here, and how that is known. */
@@ -201,6 +203,7 @@ export class LibvirtHypervisor implements Hypervisor {
       // Only now: a stop that failed is called again.
       this.#guests.delete(domain);
       this.#addresses.forget(domain);
+      if (this.#guests.size === 0) this.#lookout.close();
     });
   }
 

@@ -11,6 +11,9 @@ const IDLE = 20_000;
 /** Characters of one answer: a worker with some ten thousand guests has fewer. */
 const MOST = 8 * 2 ** 20;
 
+/** What is done, as an error says it. */
+const WHAT = "the look into the worker's ARP table";
+
 /** What separates the two tables. */
 const CUT = '--';
 
@@ -29,6 +32,13 @@ while read -r mark; do
 done
 `;
 
+/** The program on a worker, and who waits for its answer. */
+interface Program {
+  host: Host;
+  running: Running;
+  failed?: (why: unknown) => void;
+}
+
 /** Who is where on a worker. */
 export interface Sight {
   /** From /proc/net/arp. */
@@ -45,7 +55,7 @@ export interface Sight {
 export class Lookout {
   readonly #label: string;
   readonly #source: HostSource;
-  #program: { host: Host; running: Running } | undefined;
+  #program: Program | undefined;
   #current: Promise<unknown> = Promise.resolve();
   #next: Promise<Sight> | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -72,62 +82,70 @@ export class Lookout {
   async #answer(): Promise<Sight> {
     clearTimeout(this.#idle);
     try {
-      const late = () => virshFailed(this.#label, "the look into the worker's ARP table", 'it does not answer');
+      const late = () => virshFailed(this.#label, WHAT, 'it does not answer');
       return await limited(new AbortController().signal, LIMIT, late, (signal) => this.#ask(signal));
     } catch (error) {
-      this.#end();
+      this.close();
       throw error;
     } finally {
-      this.#idle = setTimeout(() => this.#end(), IDLE).unref();
+      this.#idle = setTimeout(() => this.close(), IDLE).unref();
     }
   }
 
   async #ask(signal: AbortSignal): Promise<Sight> {
     const host = await this.#source(signal);
     // With another connection, or none, the program is gone.
-    if (this.#program?.host !== host || host.gone.aborted) this.#end();
+    if (this.#program?.host !== host || host.gone.aborted) this.close();
     if (this.#program) {
       try {
-        return await this.#put(this.#program.running, signal);
+        return await this.#put(this.#program, signal);
       } catch {
         // It may have been ended by hand: a new one says what is wrong.
-        this.#end();
+        this.close();
         signal.throwIfAborted();
       }
     }
     const running = await host.start(['sh', '-c', PROGRAM]);
-    this.#program = { host, running };
-    running.exit.catch(() => {});
+    const program: Program = { host, running };
+    this.#program = program;
+    // One listener for all answers: each of its own would stay as long as the program does.
+    const ended = (why: unknown) => {
+      program.failed?.(why);
+      if (this.#program === program) this.#program = undefined;
+    };
+    running.exit.then(() => ended(virshFailed(this.#label, WHAT, 'the program ended')), ended);
     running.stdin.on('error', () => {});
     running.stdout.setEncoding('utf8');
     // Where a table cannot be read it is empty, as on a worker without bridges.
     running.stderr.resume();
-    return this.#put(running, signal);
+    return this.#put(program, signal);
   }
 
-  async #put({ stdin, stdout, exit }: Running, signal: AbortSignal): Promise<Sight> {
+  async #put(program: Program, signal: AbortSignal): Promise<Sight> {
+    const { stdin, stdout } = program.running;
     const mark = randomUUID();
     let text = '';
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const what = "the look into the worker's ARP table";
     const onData = (chunk: string) => {
       text += chunk;
       if (text.endsWith(`\n${mark}\n`)) resolve();
-      else if (text.length > MOST) reject(virshFailed(this.#label, what, `it is over ${MOST} characters`));
+      else if (text.length > MOST) reject(virshFailed(this.#label, WHAT, `it is over ${MOST} characters`));
     };
     stdout.on('data', onData);
-    exit.then(() => reject(virshFailed(this.#label, what, 'the program ended')), reject);
+    program.failed = reject;
     try {
       stdin.write(`${mark}\n`);
       await until(promise, signal);
     } finally {
       stdout.off('data', onData);
+      delete program.failed;
     }
     const [arp = '', ports = ''] = text.slice(0, -mark.length - 1).split(`${CUT}\n`);
     return { arp: parseArp(arp), ports: parseForwarding(ports) };
   }
 
-  #end(): void {
+  /** Ends the program; it is started again by the next look. */
+  close(): void {
     const { running } = this.#program ?? {};
     this.#program = undefined;
     running?.stdin.end();

@@ -32,12 +32,21 @@ export function parseArp(text: string): { address: string; mac: string; device: 
     .map(([address, , , mac, , device]) => ({ address: address!, mac: mac!.toLowerCase(), device: device! }));
 }
 
-/** Reads `bridge fdb show`: behind which port of a bridge each MAC was last seen. The bridges' own entries are left out. */
-export function parseForwarding(text: string): { mac: string; port: string }[] {
-  const found: { mac: string; port: string }[] = [];
+/** Where a bridge last saw a MAC: behind which of its ports. */
+export interface Forwarding {
+  mac: string;
+  port: string;
+  bridge: string;
+}
+
+/** Reads `bridge fdb show`: what each bridge has learned. The bridges' own entries are left out. */
+export function parseForwarding(text: string): Forwarding[] {
+  const found: Forwarding[] = [];
   for (const line of text.split('\n')) {
     const [, mac, port, rest] = /^([0-9a-f:]{17}) dev (\S+)(.*)$/.exec(line.trim()) ?? [];
-    if (mac !== undefined && !/\b(permanent|self)\b/.test(rest!)) found.push({ mac, port: port! });
+    if (mac === undefined || /\b(permanent|self)\b/.test(rest!)) continue;
+    const [, bridge = ''] = /\bmaster (\S+)/.exec(rest!) ?? [];
+    found.push({ mac, port: port!, bridge });
   }
   return found;
 }

@@ -17,7 +17,7 @@ function worker() {
       { address: '192.168.122.10', mac: GUEST, device: 'virbr0' },
       { address: '192.168.122.11', mac: OTHER, device: 'virbr0' },
     ],
-    ports: [{ mac: GUEST, port: 'rk525400000001' }],
+    ports: [{ mac: GUEST, port: 'rk525400000001', bridge: 'virbr0' }],
     leases: '',
     interfaces: '',
     asked: { leases: 0, interfaces: 0 },
@@ -41,8 +41,15 @@ test('who asks is told by the port of the bridge, not by the MAC that a frame cl
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'victim');
   assert.equal(await addresses.domainAt('192.168.122.11', signal), 'other');
   assert.equal(await addresses.domainAt('192.168.122.12', signal), undefined);
-  state.ports = [{ mac: GUEST, port: 'rk525400000003' }];
+  const claimed = { mac: GUEST, port: 'rk525400000003' };
+  state.ports = [{ ...claimed, bridge: 'virbr0' }];
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'thief');
+  // What a guest claims on its build's private bridge is not who asks on the network.
+  state.ports = [
+    { ...claimed, bridge: 'ci0' },
+    { mac: GUEST, port: 'rk525400000001', bridge: 'virbr0' },
+  ];
+  assert.equal(await addresses.domainAt('192.168.122.10', signal), 'victim');
 });
 
 test('a stranger’s requests ask libvirt once a second at most', async () => {

@@ -28,7 +28,7 @@ test('the forwarding table without the bridges’ own entries', () => {
 52:54:00:aa:00:07 dev rk525400aa0007 master virbr0
 fe:54:00:aa:00:07 dev rk525400aa0007 master virbr0 permanent
 `;
-  assert.deepEqual(parseForwarding(text), [{ mac: '52:54:00:aa:00:07', port: 'rk525400aa0007' }]);
+  assert.deepEqual(parseForwarding(text), [{ mac: '52:54:00:aa:00:07', port: 'rk525400aa0007', bridge: 'virbr0' }]);
 });
 
 test('interfaces of several domains, whatever their names', () => {
