@@ -9,26 +9,32 @@ export interface Destination {
 }
 
 /**
- * What all programs share. Each of our rules has the comment recheck-ID-PORT-PRIOR, where ID is the controller's and
- * the worker node's, PORT the destination's and PRIOR the bridge's route_localnet from before we touched it: what a
- * controller that died leaves is found by it, and put back; what another controller has there is not. Letters, digits,
- * dashes and underscores only, so that iptables prints it without quotes.
+ * What all programs share. Each of our rules has the comment recheck-ID-PORT, where ID is the controller's and its worker
+ * node's, PORT the destination's: what a controller that died leaves is found by it. Letters, digits, dashes and
+ * underscores only, so that iptables prints it without quotes.
  *
- * take_back ID " PORT … " takes back all rules of an ID but those of the ports. A bridge's route_localnet gets its prior
- * value back with its last wall, and before the wall falls.
+ * A bridge's route_localnet from before it was touched is kept in a file of /run, which a restart of the worker clears as
+ * it does the rules. It is put back with the bridge's last wall, and before the wall falls; also where the walls were
+ * flushed by somebody else (firewalld does so when it reloads).
+ *
+ * take_back ID " PORT … " takes back all rules of an ID but those of the ports.
  */
 const COMMON = `
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
 set -fu
+kept=/run/recheck-localnet-
 localnet() { echo "/proc/sys/net/ipv4/conf/$1/route_localnet"; }
 rules() { iptables -w -t "$1" -S "$2" 2>/dev/null | grep -e '--comment recheck-'; }
 walls() { rules raw PREROUTING | grep -F -e " -i $1 "; }
-prior_of() { note=\${1##*--comment recheck-}; note=\${note%% *}; echo "\${note##*-}"; }
+put_back() {
+  [ ! -e "$(localnet "$1")" ] || cat "$kept$1" >"$(localnet "$1")" || exit
+  rm -f "$kept$1"
+}
 gone() {
   rules "$1" "$2" | grep -e "--comment recheck-$id-" | while read -r rule; do
     note=\${rule##*--comment recheck-$id-}
-    case $stay in *" \${note%%-*} "*) continue ;; esac
+    case $stay in *" \${note%% *} "*) continue ;; esac
     echo "\${rule#-A }"
   done
 }
@@ -42,11 +48,12 @@ take_back() {
   gone raw PREROUTING | while read -r rule; do
     bridge=\${rule##* -i }
     bridge=\${bridge%% *}
-    if [ "$(walls "$bridge" | wc -l)" -le 1 ] && [ -e "$(localnet "$bridge")" ]; then
-      prior_of "$rule" >"$(localnet "$bridge")" || exit
-    fi
+    if [ "$(walls "$bridge" | wc -l)" -le 1 ] && [ -e "$kept$bridge" ]; then put_back "$bridge"; fi
     iptables -w -t raw -D $rule || exit
   done || exit
+  for bridge in $(ls /run | sed -n 's/^recheck-localnet-//p'); do
+    [ -n "$(walls "$bridge")" ] || put_back "$bridge"
+  done
 }
 `;
 
@@ -71,12 +78,7 @@ case $first in
   '' | *"--comment recheck-$1-"*) ;;
   *) echo "$first"; exit 10 ;;
 esac
-prior=0
-if [ "$3" = 127.0.0.1 ]; then
-  wall=$(walls "$2" | head -n 1)
-  if [ -n "$wall" ]; then prior=$(prior_of "$wall"); else prior=$(cat "$(localnet "$2")") || exit; fi
-fi
-note="-m comment --comment recheck-$1-$4-$prior"
+note="-m comment --comment recheck-$1-$4"
 put() {
   table=$1 how=$2 chain=$3
   shift 3
@@ -84,6 +86,7 @@ put() {
 }
 case $3 in
   127.0.0.1)
+    [ -e "$kept$2" ] || cat "$(localnet "$2")" >"$kept$2" || exit
     put raw -I PREROUTING -i "$2" -d 127.0.0.0/8 $note -j DROP
     echo 1 >"$(localnet "$2")" || exit
     put filter -I INPUT -i "$2" -d 127.0.0.1/32 -p tcp -m tcp --dport "$4" $note -j ACCEPT

@@ -55,10 +55,9 @@ export class MetadataWay {
     this.#ports = portsOf(id);
   }
 
-  /** A guest is about to hang on this bridge. */
+  /** A guest is about to hang on this bridge: its rules are made, or made again where somebody flushed them. */
   use(bridge: string, signal: AbortSignal): Promise<void> {
     return turns.run(this.#id, signal, async () => {
-      if (this.#bridges.has(bridge)) return;
       for (const { host, destination } of this.#places.values()) {
         await addRules(host, this.#id, bridge, destination, [...this.#ports], signal);
       }

@@ -105,6 +105,7 @@ for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0
     const guest = await prepare(world, { build: 'm2' });
     await dead.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
     const rules = sh('iptables -w -t nat -S | grep recheck; iptables -w -t raw -S | grep recheck').trim().split('\n');
+    sh('cp /run/recheck-localnet-virbr0 /run/kept');
     await lost.close();
     await end(world, guest);
     assert.deepEqual(inventory(), before);
@@ -114,9 +115,34 @@ for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0
       ['raw', rules[1]!],
     ])
       sh(`iptables -w -t ${table} ${rule}`);
-    sh('echo 1 > /proc/sys/net/ipv4/conf/virbr0/route_localnet');
+    sh('echo 1 > /proc/sys/net/ipv4/conf/virbr0/route_localnet; mv /run/kept /run/recheck-localnet-virbr0');
     const link = await world.openLink();
     await link.close();
+    assert.deepEqual(inventory(), before);
+  });
+
+  test('rules that somebody flushed are made again for the next guest; without one the loopback is closed again', async () => {
+    sh('echo 0 > /proc/sys/net/ipv4/conf/virbr0/route_localnet');
+    const localnet = () => sh('cat /proc/sys/net/ipv4/conf/virbr0/route_localnet').trim();
+    const ours = () => ['raw', 'nat', 'filter'].map((table) => sh(`iptables -w -t ${table} -S | grep recheck || :`));
+    const flush = () => {
+      for (const table of ['raw', 'nat', 'filter'])
+        sh(`iptables-save -t ${table} | grep -v recheck | iptables-restore -T ${table}`);
+    };
+    const before = inventory();
+    const link = await world.openLink();
+    const guests = [await prepare(world, { build: 'm7' }), await prepare(world, { build: 'm8' })];
+    const signal = AbortSignal.timeout(60_000);
+    await world.worker.hypervisor.boot(guests[0]!.spec, { signal });
+    const made = ours();
+    flush();
+    assert.equal(localnet(), '1');
+    await world.worker.hypervisor.boot(guests[1]!.spec, { signal });
+    assert.deepEqual(ours(), made);
+    flush();
+    for (const guest of guests) await end(world, guest);
+    await link.close();
+    assert.equal(localnet(), '0');
     assert.deepEqual(inventory(), before);
   });
 

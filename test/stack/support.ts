@@ -90,6 +90,7 @@ export function inventory(): Record<string, string[]> {
     links: shell('ls /sys/class/net').sort(),
     rules: ['raw', 'nat', 'filter', 'mangle'].flatMap((table) => shell(`iptables -w -t ${table} -S`)),
     leases: shell("virsh -q net-dhcp-leases default | awk '{print $5}'").sort(),
+    kept: shell('ls /run | grep recheck || :'),
     sysctls: shell('grep -r . /proc/sys/net/ipv4/conf/*/route_localnet').sort(),
     subvolumes: shell(`btrfs subvolume list ${folder} | sed 's/.* path //'`).sort(),
     listeners: shell("ss -Hltn | awk '{print $4}'").sort(),
