@@ -5,7 +5,7 @@ import { limited, until } from '../storage/until.ts';
 import { parseArp, parseForwarding } from './tables.ts';
 
 /** Milliseconds for one answer, and for which the program stays while nobody asks. */
-const LIMIT = 15_000;
+const LIMIT = 60_000;
 const IDLE = 20_000;
 
 /** Characters of one answer: a worker with some ten thousand guests has fewer. */
