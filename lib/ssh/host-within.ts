@@ -25,14 +25,22 @@ export async function hostWithin(link: Link, limit: number, signal: AbortSignal)
   }
 }
 
+/** Milliseconds after which a link that only a person can mend is tried anew for one who asks: it may be mended. */
+const MENDED = 15_000;
+
 /**
- * The link's host where it can be had at once: a link that is down tries once more, unless only a person can mend it.
+ * The link's host where it can be had at once: a link that is down tries once more. Where only a person can mend it that
+ * is not waited for, and not done at each question: a server locks out who knocks too often.
  *
+ * @param mended milliseconds between two such tries
  * @throws CiError the link's own trouble; the signal's reason where it aborts
  */
-export async function hostNow(link: Link, signal: AbortSignal): Promise<Host> {
-  const { state, error } = link.health;
-  if (state === 'down' && error instanceof CiError && !error.transient) throw error;
+export async function hostNow(link: Link, signal: AbortSignal, mended: number = MENDED): Promise<Host> {
+  const { state, error, since = 0 } = link.health;
+  if (state === 'down' && error instanceof CiError && !error.transient) {
+    if (Date.now() - since >= mended) link.retry();
+    throw error;
+  }
   const failed = new AbortController();
   const stopListening = link.onHealth((health) => {
     if (health.state === 'down') failed.abort(health.error);

@@ -117,7 +117,8 @@ export class SharedLink {
       const wait = backoff.next(held);
       const pause = failure.transient ? wait : this.#tempo.slow;
       this.#hurry = new AbortController();
-      this.#tell({ state: 'down', error: failure, retryAt: Date.now() + pause });
+      const since = Date.now();
+      this.#tell({ state: 'down', error: failure, since, retryAt: since + pause });
       await sleep(pause, undefined, { signal: this.#hurry.signal }).catch(() => {});
       if (!signal.aborted) this.#tell({ state: 'connecting', error: failure });
     }

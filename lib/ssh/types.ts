@@ -91,6 +91,7 @@ export interface LinkHealth {
   state: 'connecting' | 'up' | 'down';
   /** Why it is down. */
   error?: Error;
-  /** When it is tried again: milliseconds since the epoch. */
+  /** Since when it is down, and when it is tried again: milliseconds since the epoch. */
+  since?: number;
   retryAt?: number;
 }

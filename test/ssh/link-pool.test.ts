@@ -117,6 +117,9 @@ test('a host that is wanted at once: the trouble of the next try, in place of a 
   stranger.onHealth(({ state }) => tries.push(state));
   await assert.rejects(hostNow(stranger, within(5_000)), { code: 'ssh/key-refused' });
   assert.deepEqual(tries, []);
+  // But now and then it is, for one who waits: it may be mended.
+  await assert.rejects(hostNow(stranger, within(5_000), 0), { code: 'ssh/key-refused' });
+  await until('it was tried again', () => tries.length >= 2);
 });
 
 test('it comes back when the server dies and returns, and tells all of it', async () => {
