@@ -47,9 +47,11 @@ inSandbox(import.meta.url, { limit: 60_000, disks: [] }, () => {
     symlinkSync('/etc/hostname', join(nginx.logs, 'link.txt'));
     assert.equal((await ask('.draft')).status, 404);
     assert.equal((await ask('link.txt')).status, 403);
+    put('kept.txt', 'as it was');
     for (const method of ['PUT', 'POST', 'DELETE']) {
-      const { status } = await ask('x.txt', { method });
+      const { status } = await ask('kept.txt', { method });
       assert.ok(status === 403 || status === 405, `${method}: ${status}`);
     }
+    assert.equal(await (await ask('kept.txt')).text(), 'as it was');
   });
 });

@@ -105,15 +105,15 @@ export interface TestGuest {
 /** Clones a guest's disk and puts its metadata. */
 export async function prepare(
   { worker, image, metadata, key }: World,
-  settings: { build: string; name?: string; networks?: Network[]; userData?: string },
+  settings: { build: string; name?: string; networks?: Network[]; userData?: string; authorizedKeys?: string },
 ): Promise<TestGuest> {
-  const { build, name = 'vm', networks = [NETWORK], userData = '' } = settings;
+  const { build, name = 'vm', networks = [NETWORK], userData = '', authorizedKeys = '' } = settings;
   const owner = { controller: CONTROLLER, build, attempt: 1 };
   const domain = `recheck-${build}-1-${name}`;
   const clone = await worker.storage.clone(image, domain, owner, { signal: AbortSignal.timeout(20_000) });
   const hostKey = generateKeyPair(domain);
   const document = buildDocument(
-    { hostname: name, userData, authorizedKeys: '', controllerKey: key.publicKey },
+    { hostname: name, userData, authorizedKeys, controllerKey: key.publicKey },
     {},
     domain,
   );
