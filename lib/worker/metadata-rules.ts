@@ -51,8 +51,8 @@ take_back() {
     if [ "$(walls "$bridge" | wc -l)" -le 1 ] && [ -e "$kept$bridge" ]; then put_back "$bridge"; fi
     iptables -w -t raw -D $rule || exit
   done || exit
-  for bridge in $(ls /run | sed -n 's/^recheck-localnet-//p'); do
-    [ -n "$(walls "$bridge")" ] || put_back "$bridge"
+  for touched in $(ls /run | sed -n 's/^recheck-localnet-//p'); do
+    [ -n "$(walls "$touched")" ] || put_back "$touched"
   done
 }
 `;

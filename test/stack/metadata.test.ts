@@ -178,6 +178,22 @@ for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0
     await link.close();
   });
 
+  test('guests on two bridges at once are both led to their metadata', async () => {
+    sh('ip link add br1 type bridge && ip link set br1 up');
+    const link = await world.openLink();
+    const guests = [
+      await prepare(world, { build: 'm7', name: 'one' }),
+      await prepare(world, { build: 'm7', name: 'two', networks: [{ source: 'br1' }] }),
+    ];
+    for (const { spec } of guests) await world.worker.hypervisor.boot(spec, { signal: AbortSignal.timeout(20_000) });
+    for (const bridge of ['virbr0', 'br1']) {
+      assert.match(sh('iptables -w -t nat -S PREROUTING'), new RegExp(`-i ${bridge} .*--comment recheck-`));
+    }
+    for (const guest of guests) await end(world, guest);
+    await link.close();
+    sh('ip link del br1');
+  });
+
   test('another rule for 169.254.169.254 is named in place of a guest that waits for ever', async () => {
     const rule = 'PREROUTING -i virbr0 -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-destination 192.0.2.1:80';
     sh(`iptables -w -t nat -A ${rule}`);
