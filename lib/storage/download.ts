@@ -15,6 +15,7 @@ import { isRecord } from '../model/record.ts';
 import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import type { ImageSource } from '../worker/types.ts';
+import { faultOf, formatOf, isTaken, natureOf } from './disk-head.ts';
 import { COPY, FETCH, FETCH_EXIT, FINISH } from './fetch-programs.ts';
 
 /** Milliseconds that bringing one image may take in all; a download that stands still ends long before. */
@@ -24,9 +25,6 @@ const LIMIT = 6 * 3600_000;
 const SAID = 2000;
 
 const GIB = 2 ** 30;
-
-/** What qemu-img may make a disk of. Each holds all of its data in the one file. */
-const FORMATS = new Set(['qcow2', 'raw', 'qcow', 'vmdk', 'vdi', 'vhdx', 'vpc', 'qed']);
 
 export interface FetchOptions {
   signal: AbortSignal;
@@ -100,19 +98,6 @@ export function placeOf(image: string, text: string): Place {
   return { env: { URL: url.href, FROM: '' }, shown: shown.href };
 }
 
-/** What the first 512 bytes (hex) show a file to be, where it is no disk image that could boot; undefined where it may be. */
-export function natureOf(head: string): string | undefined {
-  const compressed = Object.entries({ '1f8b': 'gzip', fd377a585a: 'xz', '28b52ffd': 'zstd', '425a68': 'bzip2' });
-  for (const [magic, name] of compressed) {
-    if (head.startsWith(magic)) return `it is compressed (${name}): give the URL of the unpacked image`;
-  }
-  if (head.startsWith('504b0304')) return 'it is a zip archive: give the URL of the image itself';
-  const text = Buffer.from(head, 'hex').toString('latin1').trimStart();
-  if (/^<(!doctype|html|\?xml|head)/i.test(text)) return 'it is a web page: is there a login or a notice in between?';
-  if (head.length === 0) return 'it is empty';
-  return undefined;
-}
-
 async function finish(
   host: Host,
   image: string,
@@ -123,17 +108,16 @@ async function finish(
   options: FetchOptions,
 ): Promise<void> {
   const { signal, onProgress } = options;
-  const result = await host.run(['qemu-img', 'info', '--output=json', `${dir}/.download`], { signal });
+  const format = formatOf(head);
+  if (!isTaken(format)) throw unknownFormat(image, shown, format);
+  // A disk that reads another file of the worker would show it to its guests.
+  const why = faultOf(format, head);
+  if (why !== undefined) throw notAnImage(image, shown, why);
+  const argv = ['qemu-img', 'info', '-f', format, '--output=json', `${dir}/.download`];
+  const result = await host.run(argv, { signal });
   if (result.code === 127) throw commandMissing(host.label, 'qemu-img', 'qemu-utils');
   if (result.code !== 0) throw fault(`Image ${image}`, host, result.stderr);
-  const { format, size, outside } = readInfo(result.stdout);
-  if (!FORMATS.has(format)) throw unknownFormat(image, shown, format);
-  // A disk that reads another file of the worker would show it to its guests.
-  if (outside) throw notAnImage(image, shown, `it needs another file (${outside})`);
-  // Whatever has no format of its own counts as raw; one that a BIOS or UEFI boots has a boot signature.
-  if (format === 'raw' && !head.endsWith('55aa')) {
-    throw notAnImage(image, shown, 'it has no format that qemu-img knows, and no boot sector');
-  }
+  const size = diskBytes(result.stdout);
   const wanted = diskSize === undefined ? 0 : Math.round(diskSize * GIB);
   if (wanted > 0 && wanted < size) throw diskTooLarge(image, size / GIB, diskSize!);
   onProgress?.(format === 'qcow2' ? 'finishing' : `converting from ${format}`);
@@ -142,24 +126,15 @@ async function finish(
   if (code !== 0) throw fault(`Image ${image}`, host, course.said);
 }
 
-/** Reads what `qemu-img info --output=json` says: format, bytes of the disk, and a file beside it that it needs. */
-export function readInfo(json: string): { format: string; size: number; outside?: string } {
+/** Bytes of the disk, as `qemu-img info --output=json` says; 0 where it does not. */
+export function diskBytes(json: string): number {
   let info: unknown;
   try {
     info = JSON.parse(json);
   } catch {
     info = undefined;
   }
-  const record = isRecord(info) ? info : {};
-  const specific = isRecord(record['format-specific']) ? record['format-specific']['data'] : undefined;
-  const data = isRecord(specific) ? specific : {};
-  const extents = Array.isArray(data['extents']) && data['extents'].length > 1 ? 'parts of its disk' : undefined;
-  const outside = record['backing-filename'] ?? data['data-file'] ?? extents;
-  return {
-    format: String(record['format'] ?? ''),
-    size: Number(record['virtual-size'] ?? 0),
-    ...(outside === undefined ? {} : { outside: String(outside) }),
-  };
+  return Number((isRecord(info) ? info : {})['virtual-size'] ?? 0);
 }
 
 /** Runs a program and reads its lines. */

@@ -115,10 +115,47 @@ test('what is no disk image, is compressed, reads other files or is too large is
   await place.sh(`qemu-img create -q -f qcow2 -F raw -b /etc/hostname '${path}' 1M`);
   await assert.rejects(
     storage.make(image({ url: `file://${path}` }), within()),
-    refused('image/no-image', /etc.hostname/),
+    refused('image/no-image', /its backing file/),
   );
   web.content = content;
   await assert.rejects(storage.make(image({ diskSize: 0.01 }), within()), refused('image/disk-size', /can only grow/));
+});
+
+test('no file of the worker is read by way of an image that names it', async () => {
+  const secret = `${place.root}-secret`;
+  await place.sh(`head -c 1M /dev/urandom >'${secret}'; sync
+    qemu-img create -q -f qcow2 -o data_file='${secret}2',data_file_raw=on '${secret}.qcow2' 1M`);
+  const descriptor = (more: string) => `# Disk DescriptorFile
+version=1
+CID=fffffffe
+parentCID=ffffffff
+createType="monolithicFlat"
+RW 2048 FLAT "${secret}" 0
+${more}`;
+  web.content = Buffer.from(descriptor(''));
+  await assert.rejects(storage.make(image(), within()), refused('image/format', /format "vmdk", which is not taken/));
+  // One that is a boot sector at the same time, or has a blank line before: raw, and nothing else.
+  const boots = Buffer.alloc(4096);
+  boots.write(descriptor(`#${'x'.repeat(60)}\n`).replace('# Disk', '\n# Disk'));
+  boots.set([0x55, 0xaa], 510);
+  web.content = boots;
+  const raw = image();
+  await storage.make(raw, within());
+  assert.match(await size(raw), / 4096,/);
+  await assert.rejects(
+    storage.make(image({ url: `file://${secret}.qcow2` }), within()),
+    refused('image/no-image', /its data file/),
+  );
+});
+
+test('a VDI, VHDX or VHD is converted', async () => {
+  for (const format of ['vdi', 'vhdx', 'vpc']) {
+    const file = `${place.root}-made.${format}`;
+    await place.sh(`qemu-img convert -f qcow2 -O ${format} '${place.root}-made.qcow2' '${file}'`);
+    const base = image({ url: `file://${file}` });
+    await storage.make(base, within());
+    await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
+  }
 });
 
 test('a raw file on the worker is converted', async () => {
