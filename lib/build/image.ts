@@ -98,7 +98,7 @@ export class ImageMaker {
     if (!this.#making.has(key)) {
       const what = `The look for image ${image.name}`;
       if (await answerOf(worker, what, signal, (within) => worker.storage.has(image, within))) {
-        this.#failed.delete(key);
+        this.forget(worker, image);
         return;
       }
       const failed = this.#failed.get(key);
@@ -123,13 +123,13 @@ export class ImageMaker {
     if (image.source.kind === 'parent') this.forget(worker, image.source.parent);
   }
 
-  /** How its making goes, or failed; undefined where it rests. */
+  /** How its making goes, or how it or one that it is made of failed; undefined where there is nothing to tell. */
   state(worker: Worker, image: ImageSpec): ImageState | undefined {
     const key = keyOf(worker, image);
     const console = this.consoleFile(worker, image);
     const making = this.#making.get(key);
     if (making) return { state: 'making', text: making.text, since: making.since, console };
-    const failed = this.#failed.get(key);
+    const failed = this.#failure(worker, image);
     return failed && { state: 'failed', ...failed, rests: rests(failed), console };
   }
 
@@ -161,6 +161,11 @@ export class ImageMaker {
     await Promise.allSettled([...this.#making.values()].map(({ promise }) => promise));
   }
 
+  #failure(worker: Worker, image: ImageSpec): Failure | undefined {
+    const own = this.#failed.get(keyOf(worker, image));
+    return own ?? (image.source.kind === 'parent' ? this.#failure(worker, image.source.parent) : undefined);
+  }
+
   #begin(worker: Worker, image: ImageSpec, key: string): Making {
     const listeners = new Set<(text: string) => void>();
     const making: Making = {
@@ -179,7 +184,8 @@ export class ImageMaker {
     })
       .catch((error) => {
         const fault = toCiError(error, `Image ${image.name}`);
-        this.#failed.set(key, { error: fault, since: Date.now() });
+        // A parent's is on record already: its child is held up just as long.
+        if (!this.#failure(worker, image)) this.#failed.set(key, { error: fault, since: Date.now() });
         throw fault;
       })
       .finally(() => this.#making.delete(key));
@@ -199,10 +205,11 @@ export class ImageMaker {
       return;
     }
     const { parent } = source;
+    const file = this.consoleFile(worker, image);
+    // What an earlier making said is no reason of what happens now, be it to the parent.
+    await rm(file, { force: true });
     await this.provide(worker, parent, { signal, onProgress: (text) => onProgress(`${parent.name}: ${text}`) });
     await mkdir(this.#dir, { recursive: true });
-    const file = this.consoleFile(worker, image);
-    await rm(file, { force: true });
     const console = await ConsoleWriter.open(file, { limit: CONSOLE_LIMIT });
     try {
       await makeInGuest(worker, image, source, this.#services, { signal, console, onProgress });

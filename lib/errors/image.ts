@@ -223,15 +223,12 @@ export const imageLost = (image: string, at: string, cause: unknown, cutOff: boo
 
 /** An image whose last making failed is left alone for a while. */
 export const imageFailedBefore = (error: CiError, minutes: number): CiError => {
-  // Of an image whose parent was left alone already, the parent's fault is told.
-  const { cause } = error;
-  const first = cause instanceof CiError && cause.code === error.code ? cause : error;
   const ago = minutes < 1 ? 'just now' : `${minutes} min ago`;
   return new CiError({
-    code: first.code,
-    message: `${first.message} It failed ${ago}, and is tried again when it is changed, when "Build now" is pressed, or half an hour after it failed.`,
-    result: first.result,
-    cause: first,
+    code: error.code,
+    message: `${error.message} It failed ${ago}, and is tried again when it is changed, when "Build now" is pressed, or half an hour after it failed.`,
+    result: error.result,
+    cause: error,
   });
 };
 

@@ -223,6 +223,45 @@ test('one that failed is not tried again for half an hour, unless it is asked fo
   assert(images.has('child@k2'));
 });
 
+test('an image rests no longer than the parent whose fault it was, and not once that one is there', async () => {
+  const minute = (n: number) => mock.timers.setTime(1_000_000 + n * 60_000);
+  mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
+  download.catch(() => undefined);
+  await assert.rejects(maker.provide(worker, base, within()), /no such address/);
+  minute(29);
+  await assert.rejects(maker.provide(worker, child, within()), /no such address.*It failed 29 min ago/s);
+  const state = maker.state(worker, child);
+  assert(state?.state === 'failed' && state.rests && state.since === 1_000_000, 'its parent holds it up');
+  assert.deepEqual(did, ['make base']);
+  minute(31);
+  await assert.rejects(
+    maker.provide(worker, child, within()),
+    (error: Error) => !/min ago|just now/.test(error.message),
+  );
+  assert.deepEqual(did, ['make base', 'make base']);
+
+  // "Build now" of the parent alone.
+  download = Promise.resolve();
+  maker.forget(worker, base);
+  await maker.provide(worker, base, within());
+  await maker.provide(worker, child, within());
+  assert(images.has('child@k2'));
+});
+
+test('the console of an earlier making is not shown for the fault of a parent', async () => {
+  exitCode = 3;
+  await assert.rejects(maker.provide(worker, child, within()), /exit code 3/);
+  assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first/);
+  maker.forget(worker, child);
+  images.clear();
+  download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
+  download.catch(() => undefined);
+  await assert.rejects(maker.provide(worker, child, within()), /no such address/);
+  assert.equal(maker.state(worker, child)?.state, 'failed');
+  await assert.rejects(readFile(maker.consoleFile(worker, child)), { code: 'ENOENT' });
+});
+
 test('a worker that was cut off is told of, and tried again by the next who wants the image', async () => {
   const { draft } = worker.storage;
   worker.storage.draft = async () => {
