@@ -64,6 +64,13 @@ export const storageFull = (what: string, worker: string): CiError =>
     transient: true,
   });
 
+export const storageBusy = (what: string, worker: string): CiError =>
+  new CiError({
+    code: 'storage/busy',
+    message: `${what}: an earlier command for it has not ended yet on ${worker}. Its disk is very slow, or hangs: look there with "ps -ef" and "dmesg".`,
+    transient: true,
+  });
+
 export const workFailed = (what: string, worker: string, said: string): CiError =>
   new CiError({ code: 'storage/fault', message: `${what} failed on ${worker}: ${tail(said)}.` });
 

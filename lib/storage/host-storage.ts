@@ -39,7 +39,8 @@ const BACKENDS = { btrfs, zfs, directory: overlay } satisfies Record<Backend['ki
  *     <place>/.recheck/<clone>  whose it is
  *
  * Each call is one round trip. What changes something there runs to its end once it has begun, however its caller
- * fares: the next call for the same thing waits for it. One controller owns a place.
+ * fares: the next call for the same thing waits for it, here or, where the connection was lost, there. One controller
+ * owns a place.
  *
  * @throws CiError where the place cannot name a storage of that kind
  */

@@ -8,6 +8,9 @@
  *     has_draft ID, fresh_draft ID, fork_draft PARENT ID, keep_draft ID, drop_draft ID, drop_image ID
  *     has_clone NAME, make_clone ID NAME, drop_clone NAME
  *
+ * What changes a clone, draft or image holds a lock of its name as long as it or a command of it runs: one whose caller
+ * has given up runs on, and what comes after it must find its work done, or not begun.
+ *
  * ID is `<name>@<key>`. A clone stands in `<root>/<name>`, and whose it is in `<root>/.recheck/<name>`: written before
  * the clone is made, removed after it. An image has a file `.image` with the ID that it was cloned from, if any.
  */
@@ -21,7 +24,11 @@ export const EXIT = {
   ready: 14,
   noDraft: 15,
   noDisk: 16,
+  busy: 17,
 } as const;
+
+/** Seconds that a program waits for one before it: less than a program's own time. */
+const LOCK_WAIT = 50;
 
 const COMMON = `
 set -u
@@ -47,6 +54,23 @@ mark() {
 flush() {
   sync -f "$1" 2>/dev/null || sync
 }
+held=
+lock() {
+  unlock
+  [ -d "$locks" ] || mkdir -p "$locks" 2>/dev/null
+  # Whoever held it has removed its file.
+  until [ "$locks/$1" -ef /proc/self/fd/9 ]; do
+    # A file that cannot be made, since the disk is full, is held by nobody.
+    command exec 9>>"$locks/$1" || return 0
+    flock -w ${LOCK_WAIT} -E ${EXIT.busy} 9 || exit
+  done
+  held=$locks/$1
+}
+unlock() {
+  [ -z "$held" ] || rm -f "$held"
+  held=
+}
+trap unlock EXIT
 `;
 
 /**
@@ -54,7 +78,7 @@ flush() {
  * $1 is the place (a path, or a dataset); the rest are the operation's own.
  */
 export const program = (functions: string, operation: string): string =>
-  `${COMMON}${functions}\nplace=$1\nshift\nopen_place || exit\nbook=$root/.recheck\n${operation}`;
+  `${COMMON}${functions}\nplace=$1\nshift\nopen_place || exit\nbook=$root/.recheck locks=$root/.recheck/._locks\n${operation}`;
 
 /** $1: ID. */
 export const HAS = `
@@ -63,6 +87,7 @@ ready "$1" || exit ${EXIT.notThere}
 
 /** $1: name of the clone; $2: ID; $3: the record of whose it is. */
 export const CLONE = `
+lock "$1"
 known=
 if [ -e "$book/$1" ]; then
   known=$(cat "$book/$1")
@@ -78,12 +103,18 @@ if [ -z "$known" ] || ! has_clone "$1"; then
     mkdir -p "$book" && printf '%s\\n' "$3" >"$book/.$1" && mv -f "$book/.$1" "$book/$1" || exit 1
   fi
   make_clone "$2" "$1" || exit 1
+  if [ ! -e "$book/$1" ]; then
+    drop_clone "$1"
+    echo 'its record was removed while it was being made' >&2
+    exit 1
+  fi
 fi
 show "$root/$1"
 `;
 
 /** $1: name of the clone. What has no record is not ours. */
 export const REMOVE = `
+lock "$1"
 [ -e "$book/$1" ] || exit 0
 drop_clone "$1" || exit 1
 rm -f "$book/$1"
@@ -99,6 +130,7 @@ grep -H '' -- "$@"
 
 /** Opens a draft for files from outside, one of an earlier try as it is. $1: ID. */
 export const OPEN_DRAFT = `
+lock "$1"
 ready "$1" && exit ${EXIT.ready}
 has_draft "$1" || fresh_draft "$1" || exit 1
 mark "$(draft_path "$1")" '' || exit 1
@@ -107,6 +139,7 @@ show "$(draft_path "$1")"
 
 /** Makes a draft as a clone of another image. $1: ID; $2: the parent's. */
 export const FORK_DRAFT = `
+lock "$1"
 ready "$1" && exit ${EXIT.ready}
 ready "$2" || exit ${EXIT.noImage}
 drop_draft "$1" && fork_draft "$2" "$1" && mark "$(draft_path "$1")" "$2" || exit 1
@@ -115,6 +148,7 @@ show "$(draft_path "$1")"
 
 /** Makes the draft the image: what is no disk goes, the rest is written out first. $1: ID. */
 export const ADOPT = `
+lock "$1"
 ready "$1" && exit 0
 has_draft "$1" || exit ${EXIT.noDraft}
 dir=$(draft_path "$1")
@@ -132,6 +166,7 @@ flush "$dir" && keep_draft "$1" || exit 1
 
 /** $1: ID. */
 export const DISCARD = `
+lock "$1"
 ready "$1" || drop_draft "$1" || exit 1
 `;
 
@@ -152,6 +187,7 @@ exit 0
 /** $1, $2 and so on: pairs of \`image\` or \`draft\` and an ID. */
 export const DROP = `
 while [ $# -gt 1 ]; do
+  lock "$2"
   if [ "$1" = image ]; then drop_image "$2"; else drop_draft "$2"; fi || exit 1
   shift 2
 done

@@ -4,13 +4,14 @@ import {
   notRoot,
   placeMissing,
   placeUnmounted,
+  storageBusy,
   storageFull,
   workFailed,
   wrongFileSystem,
 } from '../errors/image.ts';
 import type { Host, HostSource, RunResult } from '../ssh/types.ts';
 import type { Backend } from './backend.ts';
-import { DIAGNOSE, program } from './programs.ts';
+import { DIAGNOSE, EXIT, program } from './programs.ts';
 
 /** Milliseconds for one program. */
 const LIMIT = 60_000;
@@ -58,6 +59,7 @@ export class StorageHost {
       ...(signal ? { signal } : {}),
     });
     if (result.code === 0 || (result.code !== undefined && answers.includes(result.code))) return result;
+    if (result.code === EXIT.busy) throw storageBusy(what, host.label);
     throw isFull(result.stderr) ? storageFull(what, host.label) : await this.#reason(host, what, result);
   }
 

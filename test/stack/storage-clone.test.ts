@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CiError } from '../../lib/errors/ci-error.ts';
+import type { Host } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec, Storage } from '../../lib/worker/types.ts';
 import { openPlace, type Place } from './storage-place.ts';
@@ -14,6 +18,40 @@ const code = (wanted: string) => (error: unknown) => {
   assert.equal(error.code, wanted, error.message);
   return true;
 };
+
+/** The command that makes a clone. */
+const MAKER = { btrfs: 'btrfs', zfs: 'zfs', directory: 'qemu-img' };
+
+/** A storage whose next call stands still in the midst of its work there, and is out of time for its caller. */
+async function standingStill(
+  kind: keyof typeof MAKER,
+  place: Place,
+): Promise<{ storage: Storage; goOn(): Promise<void> }> {
+  const dir = await mkdtemp(`${place.root}-slow-`);
+  const command = MAKER[kind];
+  const text = `#!/bin/sh
+case $1 in subvolume | clone | create)
+  : >'${dir}/began'
+  until [ -e '${dir}/go' ]; do sleep 0.05; done ;;
+esac
+PATH=\${PATH#*:}
+exec ${command} "$@"
+`;
+  await writeFile(join(dir, command), text, { mode: 0o755 });
+  let running: Promise<unknown> | undefined;
+  const run: Host['run'] = async (argv) => {
+    running = place.host.run(['env', `PATH=${dir}:${process.env['PATH']}`, ...argv]);
+    await place.sh(`until [ -e '${dir}/began' ]; do sleep 0.05; done`);
+    throw new CiError({ code: 'ssh/command-timeout', message: 'It was not done in time.' });
+  };
+  return {
+    storage: hostStorage({ kind, place: place.place, host: async () => ({ ...place.host, run }) }),
+    async goOn() {
+      await writeFile(join(dir, 'go'), '');
+      await running;
+    },
+  };
+}
 
 for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
   describe(`storage ${kind}`, () => {
@@ -44,6 +82,9 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       place.sh(
         `for p in 1 2 3; do qemu-io -r -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
       );
+
+    /** Whatever is there of that name; zfs leaves the empty folder of a mount behind. */
+    const slowOnes = async () => place.sh(`find '${place.root}' -name '*slow*' ! '(' -type d -empty ')'`);
 
     test('an image is made once; its clones are disks that do not touch it', async () => {
       assert.equal(await storage.has(base, within()), false);
@@ -124,6 +165,33 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(child, within()), true);
     });
 
+    test('a clone or draft that is still being made when its caller gives up goes with its removal', async () => {
+      const cases: [make: (s: Storage) => Promise<unknown>, remove: () => Promise<void>][] = [
+        [(s) => s.clone(base, 'slow', owner, within()), () => storage.remove('slow', within())],
+        [(s) => s.draft(slowChild, within()), () => storage.discard(slowChild, within())],
+      ];
+      const slowChild = { ...child, key: 'slow' };
+      for (const [make, remove] of cases) {
+        const slow = await standingStill(kind, place);
+        await assert.rejects(make(slow.storage), code('ssh/command-timeout'));
+        const removed = remove();
+        // One that does not wait is over by now.
+        await Promise.race([removed, sleep(1_000)]);
+        await slow.goOn();
+        await removed;
+        assert.equal(await slowOnes(), '', 'no clone, draft, record or lock is left');
+        if (kind === 'zfs') assert.doesNotMatch(await place.sh('zfs list -H -o name'), /slow/);
+      }
+    });
+
+    test('a clone whose record goes while it is being made goes too', async () => {
+      const slow = await standingStill(kind, place);
+      await assert.rejects(slow.storage.clone(base, 'slow', owner, within()), code('ssh/command-timeout'));
+      await place.sh(`rm '${place.root}/.recheck/slow'`);
+      await slow.goOn();
+      assert.equal(await slowOnes(), '');
+    });
+
     test('what nothing uses is collected, what a clone or a kept image is made of is not', async () => {
       const half = { ...child, key: 'half' };
       await storage.draft(half, within());
@@ -174,6 +242,9 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         });
         if (kind === 'directory')
           await assert.rejects(many(), (error: unknown) => (error as CiError).result === 'DISK_FULL');
+        // Nothing can be written any more, and yet all can be removed.
+        for (const { name } of await storage.list(within())) await storage.remove(name, within());
+        assert.deepEqual(await storage.list(within()), []);
       } finally {
         await place.sh(`rm '${place.root}/fill'`);
       }
