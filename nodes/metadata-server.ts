@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { metadataStep } from '../lib/build/steps/metadata.ts';
-import { messageOf } from '../lib/errors/ci-error.ts';
-import { keyFileUnreadable } from '../lib/errors/ssh-settings.ts';
 import { numberOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
+import { readKeysFile } from './shared/text-file.ts';
 import { useTexts } from './shared/texts.ts';
 import { userDataAdmin } from './shared/user-data-check.ts';
 
@@ -30,18 +28,13 @@ export default function (RED: NodeAPI): void {
         ? { address: textOf(config.listenAddress, '127.0.0.1'), port: numberOf(config.listenPort, 8080, 1) }
         : undefined;
     stepNode(RED, this, {}, (runtime) => async (context) => {
-      const file = textOf(config.authorizedKeysFile);
       const settings = {
         ...(listenAt ? { listenAt } : {}),
         hostname: textOf(config.hostname, '{{job}}-{{guest}}'),
         userData: config.userData ?? '',
         vendorData: config.vendorData ?? '',
         authorizedKeys: config.authorizedKeys ?? '',
-        authorizedKeysFile: file
-          ? await readFile(file, 'utf8').catch((error: unknown) => {
-              throw keyFileUnreadable(this.name || this.type, file, messageOf(error));
-            })
-          : '',
+        authorizedKeysFile: readKeysFile(this.name || this.type, config.authorizedKeysFile),
       };
       return metadataStep(context, settings, runtime.services);
     });

@@ -1,18 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
-import { messageOf } from '../../lib/errors/ci-error.ts';
 import { scriptUnreadable } from '../../lib/errors/image.ts';
+import { keyLines } from '../../lib/metadata/document.ts';
 import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';
 import { flagOf, numberOf, rowsOf, textOf } from './settings.ts';
-
-/** Bytes of a script's file. */
-const SCRIPT_LIMIT = 1 << 20;
-
-/** Why a file cannot be read, by the system's code. */
-const WHY: Record<string, string> = {
-  ENOENT: 'it is not there',
-  EACCES: "Node-RED's user may not read it",
-  EISDIR: 'it is a folder',
-};
+import { readKeysFile, readTextFile } from './text-file.ts';
 
 /** A row of the scripts that an image is made with. */
 interface ScriptRow {
@@ -44,6 +34,8 @@ export interface ImageConfig {
   networks: { source: string; mac?: string }[];
   userData: string;
   authorizedKeys: string;
+  /** Path on the controller, of keys beside those. */
+  authorizedKeysFile?: string;
   /** Minutes. */
   timeout: string;
   loginUser: string;
@@ -55,10 +47,10 @@ export interface ImageConfig {
 export const imageName = (name: unknown): string => textOf(name, 'image').replace(/[^A-Za-z0-9._-]+/g, '-');
 
 /**
- * The image that a form describes, without its key. Files of scripts are read here, at each use.
+ * The image that a form describes, without its key. Files of scripts and keys are read here, at each use.
  *
  * @param parentOf gives the parent as it is set now
- * @throws CiError where the parent or the file of a script cannot be had
+ * @throws CiError where the parent, or the file of a script or of keys, cannot be had
  */
 export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {
   const name = imageName(config.name);
@@ -96,13 +88,19 @@ function sourceOf(name: string, config: ImageConfig, parentOf: () => ImageSpec):
           vcpus: numberOf(config.vcpus, 1, 1),
           networks: networksOf(config.networks ?? [{ source: 'default' }]),
           userData: textOf(config.userData),
-          authorizedKeys: textOf(config.authorizedKeys),
+          authorizedKeys: keysOf(name, config),
           timeout: numberOf(config.timeout, 60, 1) * 60_000,
         },
       };
     default:
       return { kind: 'empty' };
   }
+}
+
+/** The operator's keys: those pasted, and those of the file. */
+function keysOf(image: string, { authorizedKeys, authorizedKeysFile }: ImageConfig): string {
+  const filed = keyLines(readKeysFile(`Image ${image}`, authorizedKeysFile), 'The authorised keys file');
+  return [textOf(authorizedKeys), ...filed].filter(Boolean).join('\n');
 }
 
 /** Rows of networks, those without a name left out. */
@@ -118,17 +116,6 @@ function scriptOf(image: string, row: ScriptRow): ImageScript {
     name,
     user: textOf(row.user),
     interpreter: textOf(row.interpreter),
-    text: file ? readScript(image, name, file) : (row.text ?? ''),
+    text: file ? readTextFile(file, (why) => scriptUnreadable(image, name, file, why)) : (row.text ?? ''),
   };
-}
-
-function readScript(image: string, script: string, file: string): string {
-  try {
-    const { size } = statSync(file);
-    if (size > SCRIPT_LIMIT) throw new Error('it is larger than a script can be (1 MiB)');
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = WHY[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
-    throw scriptUnreadable(image, script, file, why);
-  }
 }

@@ -133,9 +133,31 @@ describe('vm-image: url, and a parent with scripts', () => {
       /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller: it is not there\./,
     );
     writeFileSync(file, '#'.repeat(2 << 20));
-    assert.throws(() => spec('child1'), /larger than a script can be/);
+    assert.throws(() => spec('child1'), /it is larger than 1 MiB/);
     await deploy(base(), child({ scripts: [script('init', { file: dir })] }));
     assert.throws(() => spec('child1'), /cannot be read on the controller: it is a folder\./);
+  });
+
+  test('the operator’s keys are those pasted and those of a file, read at each use; what is wrong with it is said', async () => {
+    const keys = () => (spec('child1').source as Made<'parent'>).making.authorizedKeys.split('\n');
+    const file = join(dir, 'authorized_keys');
+    writeFileSync(file, '# mine\nssh-ed25519 AAAAfiled me\n');
+    await deploy(
+      base(),
+      child({ authorizedKeys: 'ssh-ed25519 AAAApasted me', authorizedKeysFile: variable('IMAGE_KEYS', file) }),
+    );
+    const { key } = spec('child1');
+    assert.deepEqual(keys(), ['ssh-ed25519 AAAApasted me', 'ssh-ed25519 AAAAfiled me']);
+    writeFileSync(file, 'ssh-ed25519 AAAAother me\n');
+    assert.deepEqual(keys(), ['ssh-ed25519 AAAApasted me', 'ssh-ed25519 AAAAother me']);
+    assert.equal(spec('child1').key, key, 'keys are not kept for clones');
+    writeFileSync(file, '\nno key\n');
+    assert.throws(() => spec('child1'), /The authorised keys file, line 2 is not a public key/);
+    rmSync(file);
+    assert.throws(
+      () => spec('child1'),
+      /Image dsvm: the key file .*authorized_keys cannot be read \(it is not there\)\. Check the path/,
+    );
   });
 
   test('a parent that is missing or disabled is told, with what to do', async () => {
