@@ -1,6 +1,4 @@
 import { badRecheck } from '../errors/gerrit.ts';
-import { commentText } from './comment.ts';
-import type { GerritEvent } from './types.ts';
 
 /** The CI's name as an expression: people write `Acme CI`, `acme-ci` and `acme_ci` for the same one. */
 const nameSource = (name: string): string =>
@@ -31,7 +29,3 @@ export function recheckPattern(ciName: string, custom?: string): RegExp {
   if (name !== '') forms.push(`(?:recheck|check|run)[ \\t]+${name}`, `run-${name}`, `${name}[ \\t]+recheck`);
   return new RegExp(`^[ \\t]*(?:${forms.join('|')})[ \\t.!]*$`, 'im');
 }
-
-/** Whether a comment-added event asks to run the builds again. */
-export const isRecheck = (event: GerritEvent, pattern: RegExp): boolean =>
-  event.type === 'comment-added' && pattern.test(commentText(event));

@@ -36,13 +36,6 @@ export function safeName(text: string): string {
   return `${cut(clean, MAX_BYTES - extension.length - hash.length - 1)}~${hash}${extension}`;
 }
 
-/** A path of any text as safe segments: empty ones, `.` and `..` are left out, so nothing climbs. */
-export const safeSegments = (path: string): string[] =>
-  path
-    .split('/')
-    .filter((part) => part !== '' && part !== '.' && part !== '..')
-    .map(safeName);
-
 /** The name, or where it is taken the name with `~2`, `~3`, … before its extension. Adds it to `taken`. */
 export function freeName(name: string, taken: Set<string>): string {
   const dot = name.lastIndexOf('.');
