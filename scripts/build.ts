@@ -1,4 +1,7 @@
-/** Builds the package: compiles lib/ and nodes/ to dist/, puts what Node-RED looks for beside it, copies flows/ to examples/. */
+/**
+ * Builds the package: compiles lib/ and nodes/ to dist/, puts what Node-RED looks for beside it and the scripts that a
+ * worker or a web server is set up with, copies flows/ to examples/.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,5 +22,7 @@ cpSync(at('nodes', 'locales'), at('dist', 'nodes', 'locales'), { recursive: true
 cpSync(at('icons'), at('dist', 'nodes', 'icons'), { recursive: true });
 // Files that the library reads as they are (style sheets, sample patchsets).
 cpSync(at('lib'), at('dist', 'lib'), { recursive: true, filter: (source) => !source.endsWith('.ts') });
+// For who has the package and no checkout; a copy can be run as the original can.
+for (const file of ['setup-worker', 'nginx.conf']) cpSync(at('scripts', file), at('dist', 'scripts', file));
 mkdirSync(at('examples'));
 for (const file of readdirSync(at('flows'))) cpSync(at('flows', file), at('examples', file));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -24,6 +25,9 @@ test('the package holds what runs, the examples, and nothing else', () => {
   assert.deepEqual(strange, []);
   for (const file of Object.values({ ...manifest['node-red'].nodes, ...manifest['node-red'].plugins })) {
     assert.ok(packed.files.includes(file), `${file} is declared and not packed`);
+  }
+  for (const name of ['setup-worker', 'nginx.conf']) {
+    assert.ok(packed.files.includes(`dist/scripts/${name}`), `${name}, which the README tells of`);
   }
   for (const name of EXAMPLES) assert.ok(packed.files.includes(`examples/${name}.json`), name);
 });
@@ -57,6 +61,12 @@ for (const line of ['5', '4.1'] as const) {
         TYPES.filter((type) => others.includes(type)),
         [],
       );
+    });
+
+    test('the script that makes a worker host is where the README says, and can be run', () => {
+      const path = /~\/\.node-red\/(\S+\/setup-worker)/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1];
+      assert.ok(path, 'its path in an installed package');
+      assert.match(execFileSync(join(userDir, path), ['--help'], { encoding: 'utf8' }), /^setup-worker \[OPTIONS\]/);
     });
 
     test('every node brings its form, its help and its icon', async () => {
