@@ -13,6 +13,7 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   base64: 'coreutils',
   timeout: 'coreutils',
   setsid: 'util-linux',
+  flock: 'util-linux',
 };
 
 /**
