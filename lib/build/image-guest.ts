@@ -1,6 +1,7 @@
 import { notUpInTime } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
+import { isWorkerFull } from '../errors/worker.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
 import { buildDocument } from '../metadata/document.ts';
 import { runScript } from '../ssh/script.ts';
@@ -11,6 +12,7 @@ import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { logIn } from './log-in.ts';
 import type { Services } from './services.ts';
 import { lastLines } from './steps/last-lines.ts';
+import { watchGuest } from './watch-guest.ts';
 
 /** Milliseconds that ending one thing may take. */
 const END_LIMIT = 60_000;
@@ -37,8 +39,9 @@ export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
   attempt: 0,
 });
 
-/** Faults of a connection, the worker's own or a guest's: they tell nothing of what was done over it. */
-const CUT = /^ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)$/;
+/** Faults of a connection, the worker's own or a guest's, and a guest that is gone: they tell nothing of what was done in it. */
+const CUT =
+  /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-gone)$/;
 
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
@@ -96,14 +99,16 @@ export async function makeInGuest(
     undo.push({ what: 'the way to its metadata', work: release });
     undo.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
     const host = await boot(draft, papers, link.url);
+    const watch = watchGuest(hypervisor, domain);
     try {
       for (const [i, script] of source.scripts.entries()) {
         say(source.scripts.length > 1 ? `${script.name} (${i + 1} of ${source.scripts.length})` : script.name);
-        await run(host, script);
+        await run(host, script, watch.signal);
       }
       say('shutting down');
-      await seal(host);
+      await seal(host, watch.signal);
     } finally {
+      watch.stop();
       host.close();
     }
     await hypervisor.shutdown(domain, { signal });
@@ -164,7 +169,7 @@ export async function makeInGuest(
         },
       });
     } catch (error) {
-      if (making.signal.aborted) throw error;
+      if (making.signal.aborted || isWorkerFull(error)) throw error;
       const died = error instanceof CiError && error.code === 'worker/guest-died';
       if (error instanceof CiError && !died && !late.aborted) throw error;
       // Where it died, its console stands in the fault.
@@ -174,12 +179,12 @@ export async function makeInGuest(
     }
   }
 
-  async function run(host: Host, { name, user, interpreter, text }: ImageScript): Promise<void> {
+  async function run(host: Host, { name, user, interpreter, text }: ImageScript, stopped: AbortSignal): Promise<void> {
     const from = making.console.lines;
     const result = await runScript(
       host,
       { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...(user === '' ? {} : { user }) },
-      { signal, onOutput: (chunk) => making.console.write(chunk) },
+      { signal: AbortSignal.any([signal, stopped]), onOutput: (chunk) => making.console.write(chunk) },
     ).catch((error) => {
       throw isCut(error) ? imageLost(image.name, at, error, false) : error;
     });
@@ -189,18 +194,22 @@ export async function makeInGuest(
     throw imageScriptFailed(image.name, name, how, said.slice(0, 300));
   }
 
-  async function seal(host: Host): Promise<void> {
+  async function seal(host: Host, stopped: AbortSignal): Promise<void> {
+    const within = AbortSignal.any([signal, stopped]);
     const script = { text: SEAL, interpreter: '/bin/sh', user: 'root', env: {}, timeout: END_LIMIT };
     // A login that cannot become root makes an image all the same: it is as its scripts left it.
-    await runScript(host, script, { signal, onOutput: (chunk) => making.console.write(chunk) }).catch((error) => {
-      signal.throwIfAborted();
-      making.console.line(`The image keeps its machine-id: ${messageOf(error)}`);
-    });
+    await runScript(host, script, { signal: within, onOutput: (chunk) => making.console.write(chunk) }).catch(
+      (error) => {
+        within.throwIfAborted();
+        making.console.line(`The image keeps its machine-id: ${messageOf(error)}`);
+      },
+    );
   }
 
   /** @param left whether something could not be removed: then the worker is out of reach */
   function faultOf(error: unknown, left: boolean): unknown {
     if (making.signal.aborted) return making.signal.reason;
+    if (isWorkerFull(error)) return error;
     if (left) return imageLost(image.name, at, error, true);
     const booted = !(error instanceof CiError && error.code === 'image/not-booted');
     if (late.aborted && booted) return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), at);

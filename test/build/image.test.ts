@@ -7,6 +7,7 @@ import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ImageMaker, type ProvideOptions } from '../../lib/build/image.ts';
 import { MetadataLinks } from '../../lib/build/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
+import { guestStopped, guestVanished } from '../../lib/errors/libvirt.ts';
 import { noImage } from '../../lib/errors/storage.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
@@ -39,6 +40,8 @@ let download: Promise<void>;
 let exitCode: number;
 /** The guest that was booted last. */
 let booted: GuestSpec;
+/** Whether its scripts never end by themselves. */
+let hangs: boolean;
 
 /** A guest that runs nothing: a script says its own text. */
 function guestHost(): Host {
@@ -48,12 +51,20 @@ function guestHost(): Host {
     close: () => did.push('logout'),
     async start(): ReturnType<Host['start']> {
       const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-      const { promise: exit, resolve } = Promise.withResolvers<{ code: number }>();
+      const { promise: exit, resolve } = Promise.withResolvers<{ code?: number; signal?: string }>();
+      // Its end by whoever started it.
+      stdin.once('end', () => {
+        stderr.end();
+        stdout.end();
+        resolve({ signal: 'TERM' });
+      });
       stdin.once('data', (chunk: Buffer) => {
         const text = chunk.toString().trim();
         const seal = text.includes('/etc/machine-id');
         did.push(seal ? 'seal' : text);
-        stderr.end(`${READY}\n`);
+        stderr.write(`${READY}\n`);
+        if (hangs && !seal) return;
+        stderr.end();
         stdout.end(seal ? '' : `${text}\nthe end of ${text}\n`);
         resolve({ code: seal ? 0 : exitCode });
       });
@@ -68,6 +79,7 @@ beforeEach(async () => {
   images = new Set();
   download = Promise.resolve();
   exitCode = 0;
+  hangs = false;
   const note =
     <T>(what: string, value: T) =>
     async (): Promise<T> => {
@@ -242,6 +254,33 @@ test('a guest that dies before it lets anybody in ends the making at once', asyn
     throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off before its SSH was open.' });
   };
   await assert.rejects(maker.provide(worker, child, within()), /did not come up: Guest d powered off/);
+});
+
+test('the worker’s disk fills up while a script of an image runs: DISK_FULL, and the next build tries again', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  hangs = true;
+  worker.hypervisor.check = async () => {
+    throw guestStopped('worker w1', 'd');
+  };
+  const made = maker.provide(worker, child, within());
+  while (!did.includes('say first')) await new Promise(setImmediate);
+  t.mock.timers.tick(20_000);
+  await assert.rejects(made, (error) => error instanceof CiError && error.result === 'DISK_FULL');
+  const state = maker.state(worker, child);
+  assert(state?.state === 'failed' && !state.rests);
+  assert.deepEqual(did.slice(-4), ['logout', 'stop', 'unlink', 'discard']);
+});
+
+test('a guest that powers off while a script of an image runs is told as lost', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  hangs = true;
+  worker.hypervisor.check = async () => {
+    throw guestVanished('worker w1', 'd');
+  };
+  const made = maker.provide(worker, child, within());
+  while (!did.includes('say first')) await new Promise(setImmediate);
+  t.mock.timers.tick(20_000);
+  await assert.rejects(made, /Image child: its guest was lost at: first \(1 of 2\) .*was up and is gone/);
 });
 
 test('what is set now, what is being made, and all that these are made of are kept', async () => {
