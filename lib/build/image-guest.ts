@@ -7,6 +7,7 @@ import { buildDocument } from '../metadata/document.ts';
 import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
+import { until } from '../storage/until.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { logIn } from './log-in.ts';
@@ -46,7 +47,13 @@ const CUT =
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
 /** What the making of an image takes of the controller's services. */
-export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller'>;
+export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller' | 'leftovers'>;
+
+/** One thing to be undone. */
+interface Undo {
+  what: string;
+  work(limit: { signal: AbortSignal }): Promise<unknown>;
+}
 
 export interface GuestMaking {
   signal: AbortSignal;
@@ -57,7 +64,8 @@ export interface GuestMaking {
 
 /**
  * Makes an image from its parent, which must be there: clones the parent, boots the clone, runs the scripts in it, shuts
- * it down cleanly and keeps it. Whatever happens, no guest and no half-made image is left.
+ * it down cleanly and keeps it. Whatever happens, no guest and no half-made image is left; what cannot be removed now is
+ * tried again behind it.
  *
  * @throws CiError that says what failed; the signal's reason where it aborts
  */
@@ -73,6 +81,7 @@ export async function makeInGuest(
   const { controller } = services;
   // Another Recheck on that worker may make the same image, in a storage path of its own.
   const domain = `recheck-image-${controller}-${image.name}-${image.key}`;
+  const leftover = `image ${worker.id} ${imageFolder(image)}`;
   const late = AbortSignal.timeout(settings.timeout);
   const signal = AbortSignal.any([making.signal, late]);
   let at = '';
@@ -82,15 +91,17 @@ export async function makeInGuest(
     making.onProgress(text);
   };
   /** Undone in the reverse order. */
-  const undo: { what: string; work(limit: { signal: AbortSignal }): Promise<unknown> }[] = [];
+  const undo: Undo[] = [];
   /** Whether a draft was begun: it may be there even where the answer was not waited for. */
   let drafted = false;
   let kept = false;
   let failure: { error: unknown } | undefined;
   try {
     say('cloning');
-    // One of a controller that crashed would run on a disk that is gone.
+    // One of a controller that crashed, or an earlier making, would run on a disk that is gone.
     await hypervisor.stop(domain, { signal });
+    // From here on it is this making that removes them.
+    await until(services.leftovers.drop(leftover), signal);
     drafted = true;
     const draft = await storage.draft(image, { signal });
     const papers = issuePapers(services.metadata, worker, image, domain, document());
@@ -121,15 +132,17 @@ export async function makeInGuest(
     await keepConsole();
   }
   if (drafted && !kept) undo.unshift({ what: 'its half-made disk', work: (limit) => storage.discard(image, limit) });
-  let left = false;
-  for (const { what, work } of undo.reverse()) {
-    await work({ signal: AbortSignal.timeout(END_LIMIT) }).catch((error) => {
-      left = true;
-      making.console.line(`${what} could not be removed: ${messageOf(error)}`);
+  let left = await undoEach(undo.reverse(), (what, error) => {
+    making.console.line(`${what} could not be removed now: ${messageOf(error)}`);
+  });
+  if (left.length > 0) {
+    services.leftovers.keep(leftover, async () => {
+      left = await undoEach(left);
+      return left.length === 0;
     });
   }
   if (!failure) return;
-  const fault = faultOf(failure.error, left);
+  const fault = faultOf(failure.error, left.length > 0);
   making.console.line(messageOf(fault));
   throw fault;
 
@@ -231,4 +244,18 @@ export async function makeInGuest(
     making.console.line('=== the end of the serial console');
     for (const line of lines) making.console.line(line);
   }
+}
+
+/** Undoes each in turn, whatever becomes of the others. Gives those that could not be. */
+async function undoEach(undo: readonly Undo[], onFault?: (what: string, error: unknown) => void): Promise<Undo[]> {
+  const left: Undo[] = [];
+  for (const one of undo) {
+    try {
+      await one.work({ signal: AbortSignal.timeout(END_LIMIT) });
+    } catch (error) {
+      left.push(one);
+      onFault?.(one.what, error);
+    }
+  }
+  return left;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ImageMaker, type ProvideOptions } from '../../lib/build/image.ts';
+import { Leftovers } from '../../lib/build/leftovers.ts';
 import { MetadataLinks } from '../../lib/build/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { guestStopped, guestVanished } from '../../lib/errors/libvirt.ts';
@@ -31,6 +32,7 @@ const child: ImageSpec = {
 let dir: string;
 let maker: ImageMaker;
 let metadata: MetadataService;
+let leftovers: Leftovers;
 /** What was done on the worker, in order. */
 let did: string[];
 let images: Set<string>;
@@ -124,12 +126,15 @@ beforeEach(async () => {
     login: async () => guestHost(),
   } as unknown as Worker;
   metadata = new MetadataService();
+  leftovers = new Leftovers();
   const links = new MetadataLinks(metadata);
-  maker = new ImageMaker({ metadata, links, key: generateKeyPair('test'), controller: owner.controller }, dir);
+  const key = generateKeyPair('test');
+  maker = new ImageMaker({ metadata, links, key, controller: owner.controller, leftovers }, dir);
 });
 afterEach(async () => {
   mock.timers.reset();
   await maker.close();
+  leftovers.close();
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -281,6 +286,48 @@ test('a guest that powers off while a script of an image runs is told as lost', 
   while (!did.includes('say first')) await new Promise(setImmediate);
   t.mock.timers.tick(20_000);
   await assert.rejects(made, /Image child: its guest was lost at: first \(1 of 2\) .*was up and is gone/);
+});
+
+test('a guest that a worker out of reach keeps is removed once that is back, but not from under the next making', async (t) => {
+  exitCode = 3;
+  const { stop } = worker.hypervisor;
+  const tries = { failed: 0 };
+  const away = async () => {
+    tries.failed += 1;
+    throw new Error('the worker is away');
+  };
+  const cutOff = async () => {
+    // The one before it begins works.
+    worker.hypervisor.stop = async (...args) => {
+      worker.hypervisor.stop = away;
+      return stop(...args);
+    };
+    await assert.rejects(maker.provide(worker, child, within()), /its guest was lost at: first/);
+  };
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const pass = async (minutes: number) => {
+    for (let at = 0; at < minutes * 12; at += 1) {
+      t.mock.timers.tick(5_000);
+      for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+    }
+  };
+  await cutOff();
+  await pass(60);
+  assert.ok(tries.failed > 10, `${tries.failed} tries in an hour`);
+  worker.hypervisor.stop = stop;
+  did.length = 0;
+  await pass(6);
+  assert.deepEqual(did, ['stop']);
+
+  await cutOff();
+  worker.hypervisor.stop = stop;
+  hangs = true;
+  did.length = 0;
+  const made = maker.provide(worker, child, within());
+  made.catch(() => {});
+  while (!did.includes('say first')) await new Promise(setImmediate);
+  await pass(0.5);
+  assert.deepEqual(did, ['stop', 'boot', 'address', 'say first']);
 });
 
 test('what is set now, what is being made, and all that these are made of are kept', async () => {
