@@ -127,6 +127,7 @@ export class Supervisor {
       return undefined;
     }
     const { outcome, fault } = await runStep(build, spec, this.#outlet, work);
+    this.room.noteFault(build.lease.worker, fault);
     const { payload } = outcome;
     this.#courier.send(build, spec.node, 0, payload === undefined ? message : { ...message, payload });
     return fault;
