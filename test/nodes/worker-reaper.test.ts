@@ -11,15 +11,19 @@ import { until } from '../support/until.ts';
 function setUp(place: string) {
   const state = { away: true, looks: 0, said: [] as string[] };
   const node = Object.assign(new EventEmitter(), { error: (text: string) => state.said.push(text) });
-  const runtime = {
-    supervisor: {
-      async reap() {
+  const runtime = { supervisor: {}, services: { controller: 'c1', images: {} } } as unknown as Runtime;
+  const worker = {
+    storage: { list: async () => [] },
+    hypervisor: {
+      async list() {
         state.looks += 1;
         if (state.away) throw new Error('the worker is away');
+        return [];
       },
     },
-  } as unknown as Runtime;
-  const attended = attend(node as unknown as Node, runtime, { place } as Placed, [1, 2]);
+  };
+  const placed = { worker, place } as unknown as Placed;
+  const attended = attend(node as unknown as Node, runtime, placed, [1, 2]);
   return { state, node, attended };
 }
 
