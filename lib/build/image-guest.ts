@@ -1,16 +1,19 @@
 import { notUpInTime } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
+import { isWorkerFull } from '../errors/worker.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
 import { buildDocument } from '../metadata/document.ts';
 import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
+import { until } from '../storage/until.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { logIn } from './log-in.ts';
 import type { Services } from './services.ts';
 import { lastLines } from './steps/last-lines.ts';
+import { watchGuest } from './watch-guest.ts';
 
 /** Milliseconds that ending one thing may take. */
 const END_LIMIT = 60_000;
@@ -37,13 +40,20 @@ export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
   attempt: 0,
 });
 
-/** Faults of a connection, the worker's own or a guest's: they tell nothing of what was done over it. */
-const CUT = /^ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)$/;
+/** Faults of a connection, the worker's own or a guest's, and a guest that is gone: they tell nothing of what was done in it. */
+const CUT =
+  /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-gone)$/;
 
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
 /** What the making of an image takes of the controller's services. */
-export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller'>;
+export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller' | 'leftovers'>;
+
+/** One thing to be undone. */
+interface Undo {
+  what: string;
+  work(limit: { signal: AbortSignal }): Promise<unknown>;
+}
 
 export interface GuestMaking {
   signal: AbortSignal;
@@ -54,7 +64,8 @@ export interface GuestMaking {
 
 /**
  * Makes an image from its parent, which must be there: clones the parent, boots the clone, runs the scripts in it, shuts
- * it down cleanly and keeps it. Whatever happens, no guest and no half-made image is left.
+ * it down cleanly and keeps it. Whatever happens, no guest and no half-made image is left; what cannot be removed now is
+ * tried again behind it.
  *
  * @throws CiError that says what failed; the signal's reason where it aborts
  */
@@ -70,6 +81,7 @@ export async function makeInGuest(
   const { controller } = services;
   // Another Recheck on that worker may make the same image, in a storage path of its own.
   const domain = `recheck-image-${controller}-${image.name}-${image.key}`;
+  const leftover = `image ${worker.id} ${imageFolder(image)}`;
   const late = AbortSignal.timeout(settings.timeout);
   const signal = AbortSignal.any([making.signal, late]);
   let at = '';
@@ -79,15 +91,17 @@ export async function makeInGuest(
     making.onProgress(text);
   };
   /** Undone in the reverse order. */
-  const undo: { what: string; work(limit: { signal: AbortSignal }): Promise<unknown> }[] = [];
+  const undo: Undo[] = [];
   /** Whether a draft was begun: it may be there even where the answer was not waited for. */
   let drafted = false;
   let kept = false;
   let failure: { error: unknown } | undefined;
   try {
     say('cloning');
-    // One of a controller that crashed would run on a disk that is gone.
+    // One of a controller that crashed, or an earlier making, would run on a disk that is gone.
     await hypervisor.stop(domain, { signal });
+    // From here on it is this making that removes them.
+    await until(services.leftovers.drop(leftover), signal);
     drafted = true;
     const draft = await storage.draft(image, { signal });
     const papers = issuePapers(services.metadata, worker, image, domain, document());
@@ -96,14 +110,16 @@ export async function makeInGuest(
     undo.push({ what: 'the way to its metadata', work: release });
     undo.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
     const host = await boot(draft, papers, link.url);
+    const watch = watchGuest(hypervisor, domain);
     try {
       for (const [i, script] of source.scripts.entries()) {
         say(source.scripts.length > 1 ? `${script.name} (${i + 1} of ${source.scripts.length})` : script.name);
-        await run(host, script);
+        await run(host, script, watch.signal);
       }
       say('shutting down');
-      await seal(host);
+      await seal(host, watch.signal);
     } finally {
+      watch.stop();
       host.close();
     }
     await hypervisor.shutdown(domain, { signal });
@@ -116,15 +132,17 @@ export async function makeInGuest(
     await keepConsole();
   }
   if (drafted && !kept) undo.unshift({ what: 'its half-made disk', work: (limit) => storage.discard(image, limit) });
-  let left = false;
-  for (const { what, work } of undo.reverse()) {
-    await work({ signal: AbortSignal.timeout(END_LIMIT) }).catch((error) => {
-      left = true;
-      making.console.line(`${what} could not be removed: ${messageOf(error)}`);
+  let left = await undoEach(undo.reverse(), (what, error) => {
+    making.console.line(`${what} could not be removed now: ${messageOf(error)}`);
+  });
+  if (left.length > 0) {
+    services.leftovers.keep(leftover, async () => {
+      left = await undoEach(left);
+      return left.length === 0;
     });
   }
   if (!failure) return;
-  const fault = faultOf(failure.error, left);
+  const fault = faultOf(failure.error, left.length > 0);
   making.console.line(messageOf(fault));
   throw fault;
 
@@ -164,7 +182,7 @@ export async function makeInGuest(
         },
       });
     } catch (error) {
-      if (making.signal.aborted) throw error;
+      if (making.signal.aborted || isWorkerFull(error)) throw error;
       const died = error instanceof CiError && error.code === 'worker/guest-died';
       if (error instanceof CiError && !died && !late.aborted) throw error;
       // Where it died, its console stands in the fault.
@@ -174,12 +192,12 @@ export async function makeInGuest(
     }
   }
 
-  async function run(host: Host, { name, user, interpreter, text }: ImageScript): Promise<void> {
+  async function run(host: Host, { name, user, interpreter, text }: ImageScript, stopped: AbortSignal): Promise<void> {
     const from = making.console.lines;
     const result = await runScript(
       host,
       { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...(user === '' ? {} : { user }) },
-      { signal, onOutput: (chunk) => making.console.write(chunk) },
+      { signal: AbortSignal.any([signal, stopped]), onOutput: (chunk) => making.console.write(chunk) },
     ).catch((error) => {
       throw isCut(error) ? imageLost(image.name, at, error, false) : error;
     });
@@ -189,18 +207,22 @@ export async function makeInGuest(
     throw imageScriptFailed(image.name, name, how, said.slice(0, 300));
   }
 
-  async function seal(host: Host): Promise<void> {
+  async function seal(host: Host, stopped: AbortSignal): Promise<void> {
+    const within = AbortSignal.any([signal, stopped]);
     const script = { text: SEAL, interpreter: '/bin/sh', user: 'root', env: {}, timeout: END_LIMIT };
     // A login that cannot become root makes an image all the same: it is as its scripts left it.
-    await runScript(host, script, { signal, onOutput: (chunk) => making.console.write(chunk) }).catch((error) => {
-      signal.throwIfAborted();
-      making.console.line(`The image keeps its machine-id: ${messageOf(error)}`);
-    });
+    await runScript(host, script, { signal: within, onOutput: (chunk) => making.console.write(chunk) }).catch(
+      (error) => {
+        within.throwIfAborted();
+        making.console.line(`The image keeps its machine-id: ${messageOf(error)}`);
+      },
+    );
   }
 
   /** @param left whether something could not be removed: then the worker is out of reach */
   function faultOf(error: unknown, left: boolean): unknown {
     if (making.signal.aborted) return making.signal.reason;
+    if (isWorkerFull(error)) return error;
     if (left) return imageLost(image.name, at, error, true);
     const booted = !(error instanceof CiError && error.code === 'image/not-booted');
     if (late.aborted && booted) return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), at);
@@ -222,4 +244,18 @@ export async function makeInGuest(
     making.console.line('=== the end of the serial console');
     for (const line of lines) making.console.line(line);
   }
+}
+
+/** Undoes each in turn, whatever becomes of the others. Gives those that could not be. */
+async function undoEach(undo: readonly Undo[], onFault?: (what: string, error: unknown) => void): Promise<Undo[]> {
+  const left: Undo[] = [];
+  for (const one of undo) {
+    try {
+      await one.work({ signal: AbortSignal.timeout(END_LIMIT) });
+    } catch (error) {
+      left.push(one);
+      onFault?.(one.what, error);
+    }
+  }
+  return left;
 }

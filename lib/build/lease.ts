@@ -28,6 +28,8 @@ export interface Guest {
   host?: Host;
   /** Which boot of it that connection was made in, as its kernel says; empty where it cannot tell. */
   bootId?: Promise<string>;
+  /** Whether a script was allowed to reboot it. */
+  mayReboot?: boolean;
   /** Whether it was given back: who still logs in to it lets go at once. */
   released?: boolean;
   /** While it is being reached again: two steps at once make one connection. */

@@ -12,8 +12,8 @@ const SOON = 50;
 /** Milliseconds for which a guest may show another host key than its own: its sshd may start before cloud-init is there. */
 const KEY_TIME = 30_000;
 
-/** What a worker says of a guest that is gone: no further try can help. */
-const GONE = new Set(['worker/guest-died', 'worker/no-guest-at-address']);
+/** What a worker says of a guest that is gone, or was stopped since its disk is full: no further try can help. */
+const GONE = new Set(['worker/guest-died', 'worker/no-guest-at-address', 'libvirt/guest-stopped']);
 
 /** How a login goes on. */
 export interface LogInOptions {
@@ -27,7 +27,7 @@ export interface LogInOptions {
 /**
  * Tries to log in to a guest until it works: its sshd may answer before its keys are in place.
  *
- * @throws the signal's reason, or a CiError where the guest is gone or shows another host key than the one made for it
+ * @throws the signal's reason, or a CiError where the guest is gone or stopped, or shows another host key than the one made for it
  */
 export async function logIn(
   worker: Worker,

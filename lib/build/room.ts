@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SlotTable } from '../engine/types.ts';
 import { noRoom, strangersCode } from '../errors/build.ts';
 import { messageOf } from '../errors/ci-error.ts';
+import { isWorkerFull } from '../errors/worker.ts';
 import type { Worker } from '../worker/types.ts';
 
 /** Milliseconds after which hosts are asked again that had a free slot, but no memory, or could not be reached. */
@@ -10,6 +11,9 @@ const AGAIN = 5_000;
 /** Milliseconds that a host has to tell how much room it has, and that a build is kept waiting for it. */
 const ASK_LIMIT = 30_000;
 const PATIENCE = 1_000;
+
+/** Milliseconds for which a worker whose disk was full is the last choice. */
+const FULL = 600_000;
 
 /** What a build asks for. */
 export interface RoomRequest {
@@ -41,6 +45,8 @@ export class Room {
   readonly #waiting: Waiter[] = [];
   /** Hosts that were asked and have not answered yet: one that is down must not hold up the others' builds. */
   readonly #asks = new Map<Worker, Promise<Lack>>();
+  /** When a worker's disk was last found full, and no clone has worked there since. */
+  readonly #full = new WeakMap<Worker, number>();
   #pumping = false;
   #again = false;
   #timer: NodeJS.Timeout | undefined;
@@ -89,6 +95,16 @@ export class Room {
     await this.#pump();
   }
 
+  /** Takes note of a build's fault: a worker whose disk is full is taken only where every other is shunned too. */
+  noteFault(worker: Worker | undefined, fault: unknown): void {
+    if (worker && isWorkerFull(fault)) this.#full.set(worker, Date.now());
+  }
+
+  /** Takes note that there was space for a clone. */
+  noteClone(worker: Worker): void {
+    this.#full.delete(worker);
+  }
+
   /** Serves the queue; called again while it runs, it goes round once more. */
   async #pump(): Promise<void> {
     if (this.#pumping) {
@@ -134,7 +150,7 @@ export class Room {
   async #place(waiter: Waiter, rooms: Map<Worker, Promise<Lack>>): Promise<Worker | undefined> {
     const { request, run } = waiter;
     const all = allowed(workersOf(waiter), request);
-    const liked = all.filter((worker) => !request.shuns?.(worker));
+    const liked = all.filter((worker) => !request.shuns?.(worker) && !this.#isFull(worker));
     const candidates = await Promise.all(
       (liked.length > 0 ? liked : all).map(async (worker) => {
         const free = worker.slots - (await this.#slots.held(worker.id));
@@ -166,6 +182,10 @@ export class Room {
     patience.abort();
     if (first === silent && !asked) answer.then(() => this.#pump()).catch(() => {});
     return first;
+  }
+
+  #isFull(worker: Worker): boolean {
+    return Date.now() - (this.#full.get(worker) ?? Number.NEGATIVE_INFINITY) < FULL;
   }
 
   #tell(): void {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { MetadataService } from '../metadata/service.ts';
 import type { ListenAt, MetadataLink, Worker } from '../worker/types.ts';
 import type { ImageMaker } from './image.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { Room } from './room.ts';
 
 /** What the steps share in one process. */
@@ -10,6 +11,8 @@ export interface Services {
   metadata: MetadataService;
   links: MetadataLinks;
   images: ImageMaker;
+  /** What could not be removed from workers. */
+  leftovers: Leftovers;
   /** The controller's own key pair, let into every guest. */
   key: { privateKey: string; publicKey: string };
   /** Whose what it makes on a worker is: `controllerOf` its key. */

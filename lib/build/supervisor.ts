@@ -6,6 +6,7 @@ import type { Owner } from '../worker/types.ts';
 import { Build, type Gathering, type RunData } from './build.ts';
 import { BuildSet } from './buildset.ts';
 import { Courier } from './courier.ts';
+import { Leftovers } from './leftovers.ts';
 import type { Stop } from './positions.ts';
 import type { ReportEntry } from './poster.ts';
 import { Recovery } from './recovery.ts';
@@ -32,6 +33,7 @@ export interface GatherSpec {
  */
 export class Supervisor {
   readonly room: Room;
+  readonly leftovers = new Leftovers();
   readonly #engine: Engine<RunData, ReportEntry>;
   readonly #outlet: Outlet;
   readonly #builds = new Map<string, Build>();
@@ -44,7 +46,7 @@ export class Supervisor {
     this.#engine = engine;
     this.#outlet = outlet;
     this.room = new Room(engine.slots);
-    this.#undertaker = new Undertaker(engine, outlet);
+    this.#undertaker = new Undertaker(engine, outlet, this.leftovers);
     this.#recovery = new Recovery(outlet, () => this.#builds.values(), {
       end: (build) => this.end(build),
       report: (set, review, builds) => this.onSetComplete?.(set, review, builds) ?? false,
@@ -125,12 +127,9 @@ export class Supervisor {
       return undefined;
     }
     const { outcome, fault } = await runStep(build, spec, this.#outlet, work);
-    this.#courier.send(
-      build,
-      spec.node,
-      0,
-      outcome.payload === undefined ? message : { ...message, payload: outcome.payload },
-    );
+    this.room.noteFault(build.lease.worker, fault);
+    const { payload } = outcome;
+    this.#courier.send(build, spec.node, 0, payload === undefined ? message : { ...message, payload });
     return fault;
   }
 
@@ -224,6 +223,7 @@ export class Supervisor {
     this.#recovery.stop();
     for (const build of this.active()) build.abort(aborted('the controller stops'));
     await Promise.all(this.builds().map((build) => this.end(build)));
+    this.leftovers.close();
   }
 
   async #claim(): Promise<void> {

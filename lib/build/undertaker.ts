@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/types.ts';
 import { buildOver } from '../errors/build.ts';
-import { toCiError } from '../errors/ci-error.ts';
+import { type CiError, toCiError } from '../errors/ci-error.ts';
 import type { Build, RunData } from './build.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { ReportEntry } from './poster.ts';
 import type { Outlet } from './types.ts';
 
@@ -12,17 +13,16 @@ export const LEASE_SECONDS = 60;
 /** Milliseconds that steps may take to stop when their build ends: a script's end on its target has 15 s. */
 const STOP_LIMIT = 30_000;
 
-/** Milliseconds after which what could not be removed is tried again. */
-const RETRIES = [5_000, 30_000, 300_000];
-
 /** Ends builds: gives back what they held, closes their logs, tells the engine. */
 export class Undertaker {
   readonly #engine: Engine<RunData, ReportEntry>;
   readonly #outlet: Outlet;
+  readonly #leftovers: Leftovers;
 
-  constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet) {
+  constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet, leftovers: Leftovers) {
     this.#engine = engine;
     this.#outlet = outlet;
+    this.#leftovers = leftovers;
   }
 
   /** Ends a build for good: its steps are stopped, then all that it holds is given back. */
@@ -30,7 +30,7 @@ export class Undertaker {
     build.endedAt = new Date();
     build.clock.stop();
     await this.#stopSteps(build);
-    await this.release(build);
+    await this.#release(build);
     try {
       await build.log?.finish(build.page());
     } catch (error) {
@@ -50,21 +50,16 @@ export class Undertaker {
     limit.abort();
   }
 
-  /** Gives back what the build holds; what stays is said and tried again. */
-  async release(build: Build, tries = 0): Promise<void> {
-    const faults = await build.lease.release(async (guest, console) => {
-      // One that nobody reads would keep its file open.
-      if (build.log) await build.log.addFile(`consoles/${guest}.log`, console);
-      else console.destroy();
-    });
-    const delay = RETRIES[tries];
-    const next = delay === undefined ? 'It is left there: remove it by hand.' : 'It is tried again.';
+  /** Gives back what the build holds; what stays is said, once, and tried again until it is gone. */
+  async #release(build: Build): Promise<void> {
+    const faults = await giveBack(build);
+    if (faults.length === 0) return;
+    const again = async () => (await giveBack(build)).length === 0;
+    const kept = this.#leftovers.keep(`build ${build.id} ${build.attempt}`, again);
+    const next = kept ? 'It is tried again.' : 'It is left there: remove it by hand.';
     for (const { message } of faults) {
       build.say(`${message} ${next}`);
       this.#warn(build, `${message} ${next}`);
-    }
-    if (faults.length > 0 && delay !== undefined) {
-      setTimeout(() => void this.release(build, tries + 1), delay).unref();
     }
   }
 
@@ -72,3 +67,11 @@ export class Undertaker {
     this.#outlet.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
   }
 }
+
+/** Gives what could not be given back; that stays noted in the build's lease. */
+const giveBack = ({ lease, log }: Build): Promise<CiError[]> =>
+  lease.release(async (guest, console) => {
+    // One that nobody reads would keep its file open.
+    if (log) await log.addFile(`consoles/${guest}.log`, console);
+    else console.destroy();
+  });

@@ -155,7 +155,7 @@ export const lateBranch = (build: string, node: string): CiError =>
   });
 
 export const releaseFailed = (what: string, why: string): CiError =>
-  new CiError({ code: 'build/release-failed', message: `${what} could not be removed: ${why}.` });
+  new CiError({ code: 'build/release-failed', message: `${what} could not be removed: ${why.replace(/\.$/, '')}.` });
 
 export const guestLost = (guest: string, why: string): CiError =>
   new CiError({

@@ -47,6 +47,7 @@ export const domainRefused = (worker: string, domain: string, said: string): CiE
     code: full ? 'libvirt/disk-full' : 'libvirt/not-started',
     message: `${worker}: guest ${domain} could not be started: ${quoted(said)}.${advice}`,
     result: full ? 'DISK_FULL' : 'NODE_FAILURE',
+    transient: full,
   });
 };
 

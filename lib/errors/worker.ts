@@ -1,5 +1,9 @@
 import { CiError, messageOf } from './ci-error.ts';
 
+/** Whether a worker's disk is full: the controller's own, or a guest's, is another matter. */
+export const isWorkerFull = (error: unknown): error is CiError =>
+  error instanceof CiError && error.result === 'DISK_FULL' && /^(storage|libvirt)\//.test(error.code);
+
 const ending = (console: string): string => {
   const tail = console.trimEnd().split('\n').slice(-3).join(' / ');
   return tail === '' ? 'Its console is empty.' : `Its console ends with: "${tail}"`;

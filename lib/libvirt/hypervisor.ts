@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestStopped, guestVanished, onlyPrivate } from '../errors/libvirt.ts';
+import { guestVanished, onlyPrivate } from '../errors/libvirt.ts';
 import { foreignGuest, guestDied, guestNotBooted } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { KeyedLock } from '../storage/keyed-lock.ts';
@@ -12,7 +12,7 @@ import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
 import { probeKvm } from './kvm-probe.ts';
-import { consoleFile, create, destroy, isThere, shutDown, stateOf } from './life.ts';
+import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
 import { Lookout } from './lookout.ts';
 import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
@@ -144,18 +144,16 @@ export class LibvirtHypervisor implements Hypervisor {
     return this.#addresses.domainAt(address, signal);
   }
 
-  /** The address that a guest was last seen to have, without asking the worker. */
-  addressOf(domain: string): string | undefined {
-    return this.#guests.get(domain)?.address;
-  }
-
   /** The guest that was last seen to get this address, without asking the worker. */
   lastAt(address: string): string | undefined {
     for (const [domain, guest] of this.#guests) if (guest.address === address) return domain;
     return undefined;
   }
 
-  /** Rejects with a CiError, its console's end in it, where the guest does not run any more: found out at most every two seconds. */
+  /**
+   * Rejects with a CiError where the guest does not run any more, its console's end in it, or was stopped since the
+   * worker's disk is full: found out at most every two seconds.
+   */
   async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
     const guest = this.#guests.get(domain);
     const now = performance.now();
@@ -168,10 +166,7 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async check(domain: string, { signal }: CallOptions): Promise<void> {
-    const state = await stateOf(this.#virsh, domain, signal);
-    if (state === 'gone') throw guestVanished(this.#virsh.label, domain);
-    // qemu stops a guest whose write finds no space, and hides that from it.
-    if (/^paused \(I\/O error\)/.test(state)) throw guestStopped(this.#virsh.label, domain);
+    if (!(await isThere(this.#virsh, domain, signal))) throw guestVanished(this.#virsh.label, domain);
   }
 
   async console(domain: string, { signal }: CallOptions): Promise<Readable | undefined> {

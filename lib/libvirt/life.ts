@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { domainRefused, notShutDown, stillThere } from '../errors/libvirt.ts';
+import { domainRefused, guestStopped, notShutDown, stillThere } from '../errors/libvirt.ts';
 import { Virsh } from './virsh.ts';
 
 /** Seconds that a guest has to power off. */
@@ -58,19 +58,25 @@ export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal)
   if (answer.code !== 0) throw stillThere(virsh.label, domain, answer.stderr);
 }
 
-/** What virsh says of a domain, as "running (booted)" or "paused (I/O error)"; `gone` where it is or will be in a moment. */
-export async function stateOf(virsh: Virsh, domain: string, signal: AbortSignal): Promise<string> {
+/**
+ * Whether a domain is there and not about to vanish.
+ *
+ * @throws CiError where it cannot go on: the worker's disk is full
+ */
+export async function isThere(virsh: Virsh, domain: string, signal: AbortSignal): Promise<boolean> {
   const settings = { signal, what: `the state of guest ${domain}` };
   const answer = await virsh.ask(['domstate', '--reason', '--domain', domain], settings);
-  if (Virsh.isGone(answer)) return 'gone';
-  return answer.code === 0 && /^(shut off|crashed)/.test(answer.stdout) ? 'gone' : answer.stdout.trim();
+  if (Virsh.isGone(answer)) return false;
+  // qemu stops a guest whose write finds no space, and hides that from it.
+  if (/^paused \(I\/O error\)/.test(answer.stdout)) throw guestStopped(virsh.label, domain);
+  return answer.code !== 0 || !/^(shut off|crashed)/.test(answer.stdout);
 }
 
-/** Whether a domain is there and not about to vanish. */
-export const isThere = async (virsh: Virsh, domain: string, signal: AbortSignal): Promise<boolean> =>
-  (await stateOf(virsh, domain, signal)) !== 'gone';
-
-/** Presses a domain's power button until it is gone: while a guest boots it does not hear it. */
+/**
+ * Presses a domain's power button until it is gone: while a guest boots it does not hear it.
+ *
+ * @throws CiError where it does not power off in time, or the worker's disk is full
+ */
 export async function shutDown(virsh: Virsh, domain: string, signal: AbortSignal): Promise<void> {
   const end = performance.now() + SHUTDOWN * 1_000;
   let pressed = Number.NEGATIVE_INFINITY;

@@ -108,8 +108,9 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const links = new MetadataLinks(metadata);
   const key = controllerKey(stateDir);
   const controller = controllerOf(key.publicKey);
-  const images = new ImageMaker({ metadata, links, key, controller }, join(stateDir, 'images'));
-  const services: Services = { room: supervisor.room, metadata, links, images, key, controller };
+  const { room, leftovers } = supervisor;
+  const images = new ImageMaker({ metadata, links, key, controller, leftovers }, join(stateDir, 'images'));
+  const services: Services = { room, metadata, links, images, leftovers, key, controller };
   const keeper = keepImages(RED, images);
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),

@@ -5,18 +5,22 @@ import { messageOf } from '../../lib/errors/ci-error.ts';
 import type { Runtime } from './runtime.ts';
 import type { Placed } from './workers.ts';
 
-/** Milliseconds before what a crash left is looked for again, times the number of tries so far; and how many tries. */
-const PAUSE = 30_000;
-const TRIES = 8;
+/** Milliseconds before what a crash left is looked for again; the last for as long as it takes. */
+const PAUSES = [30_000, 60_000, 120_000, 300_000];
 
 /** Places that were looked over for what a crash left: once a process. */
 const reaped = new Set<string>();
 
 /**
- * Holds a worker's connection until the node is closed, and ends what a crash left on it, as soon as it can be reached:
- * once a process and place.
+ * Holds a worker's connection until the node is closed, and ends what a crash left on it, as soon as it can be reached and
+ * all of it can be removed: once a process and place.
  */
-export async function attend(node: Node, runtime: Runtime, { worker, place, machine }: Placed): Promise<void> {
+export async function attend(
+  node: Node,
+  runtime: Runtime,
+  { worker, place, machine }: Placed,
+  pauses: readonly number[] = PAUSES,
+): Promise<void> {
   const closed = new AbortController();
   node.on('close', () => closed.abort());
   const { signal } = closed;
@@ -36,8 +40,8 @@ export async function attend(node: Node, runtime: Runtime, { worker, place, mach
       if (signal.aborted && !reaped.has(place)) return;
       reaped.delete(place);
       if (tries === 1) node.error(messageOf(error));
-      if (tries === TRIES || signal.aborted) return;
-      await sleep(PAUSE * tries, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      await sleep(pauses[Math.min(tries, pauses.length) - 1], undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
     }
   }

@@ -12,6 +12,7 @@ import type { Services } from '../../lib/build/services.ts';
 import { cloneStep } from '../../lib/build/steps/clone.ts';
 import { MemorySlots } from '../../lib/engine/memory-slots.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
+import { storageFull } from '../../lib/errors/image.ts';
 import { noImage } from '../../lib/errors/storage.ts';
 import type { Clone, ImageSpec, Storage, Worker } from '../../lib/worker/types.ts';
 
@@ -53,7 +54,8 @@ async function setUp(t: TestContext) {
   const log = { addFile: async (name: string, stream: NodeJS.ReadableStream) => files.set(name, await text(stream)) };
   const build = { id: '1', attempt: 1, lease, log, set: { request: { trusted: true } }, say() {} } as unknown as Build;
   const images = new ImageMaker({} as Services, dir);
-  const services = { room: new Room(new MemorySlots()), images } as unknown as Services;
+  const room = new Room(new MemorySlots());
+  const services = { room, images } as unknown as Services;
   const progress: string[] = [];
   const clone = (workers: Worker[], settings: Partial<Parameters<typeof cloneStep>[1]> = {}, signal?: AbortSignal) =>
     cloneStep(
@@ -65,7 +67,7 @@ async function setUp(t: TestContext) {
       { node: 'clone', image, workers: () => workers, guest: 'vm', addressEnv: '', wait: 1_000, ...settings },
       services,
     );
-  return { lease, files, images, progress, clone };
+  return { lease, files, images, room, progress, clone };
 }
 
 test('an image that is missing is made, and its progress shown; then it is cloned', async (t) => {
@@ -153,4 +155,21 @@ test('a guest that is being cloned keeps what a branch beside it gives it', asyn
   await clone([worker]);
   assert.equal(lease.guests.get('vm')!.papers, papers);
   assert.ok(lease.guests.get('vm')!.clone);
+});
+
+test('a host whose disk was full is as good as any once a clone works there again', async (t) => {
+  const { lease, room, clone } = await setUp(t);
+  const worker = makeWorker('a');
+  Object.assign(worker, { slots: 9 });
+  const other = makeWorker('b');
+  const taken = async (workers: Worker[], guest: string) => {
+    await lease.release(async () => {});
+    lease.worker = undefined;
+    await clone(workers, { guest });
+    return (lease.worker as Worker | undefined)?.id;
+  };
+  room.noteFault(worker, storageFull('Clone recheck-1-1-vm', 'worker a'));
+  assert.equal(await taken([worker, other], 'first'), 'b');
+  assert.equal(await taken([worker], 'second'), 'a');
+  assert.equal(await taken([worker, other], 'third'), 'a');
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ImageMaker, type ProvideOptions } from '../../lib/build/image.ts';
+import { Leftovers } from '../../lib/build/leftovers.ts';
 import { MetadataLinks } from '../../lib/build/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
@@ -113,7 +114,8 @@ beforeEach(async () => {
   } as unknown as Worker;
   metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
-  maker = new ImageMaker({ metadata, links, key: generateKeyPair('test'), controller: owner.controller }, dir);
+  const key = generateKeyPair('test');
+  maker = new ImageMaker({ metadata, links, key, controller: owner.controller, leftovers: new Leftovers() }, dir);
 });
 afterEach(async () => {
   mock.timers.reset();

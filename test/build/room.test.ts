@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Room } from '../../lib/build/room.ts';
 import { MemorySlots } from '../../lib/engine/memory-slots.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
+import { storageFull } from '../../lib/errors/image.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { until } from '../support/until.ts';
 
@@ -167,6 +168,20 @@ test('a host that is shunned is taken only where every other is too', async () =
   const shy = { ...ask(), shuns: ({ id }: Worker) => id === 'a' };
   assert.equal((await room.acquire('1', () => hosts, shy)).id, 'b');
   assert.equal((await room.acquire('2', () => [hosts[0]!], shy)).id, 'a');
+});
+
+test('a host whose disk was full is the last choice for ten minutes', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const room = new Room(new MemorySlots());
+  const hosts = [worker('a', 9), worker('b', 2)];
+  const next = async (run: string, of = hosts) => (await room.acquire(run, () => of, ask())).id;
+  room.noteFault(hosts[0], storageFull('Clone x', 'worker a'));
+  assert.equal(await next('1'), 'b');
+  assert.equal(await next('2', [hosts[0]!]), 'a', 'there is no other');
+  t.mock.timers.setTime(1_000_000 + 9 * 60_000);
+  assert.equal(await next('3'), 'b');
+  t.mock.timers.setTime(1_000_000 + 10 * 60_000);
+  assert.equal(await next('4'), 'a');
 });
 
 test('a host that is added while a build waits takes it', async (t) => {

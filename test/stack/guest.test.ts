@@ -5,7 +5,7 @@ import type { CiError } from '../../lib/errors/ci-error.ts';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-xml.ts';
 import { until } from '../support/until.ts';
 import { inSandbox, inventory } from './support.ts';
-import { boot, consoleOf, end, logIn, NETWORK, openWorld, prepare, script, type World } from './world.ts';
+import { addressOf, boot, consoleOf, end, logIn, NETWORK, openWorld, prepare, script, type World } from './world.ts';
 
 inSandbox(import.meta.url, { limit: 240_000, disks: ['tiny'] }, () => {
   let world: World;
@@ -97,10 +97,11 @@ inSandbox(import.meta.url, { limit: 240_000, disks: ['tiny'] }, () => {
 
     const other = await prepare(world, { build: 'b4' });
     const host = await boot(world, other);
+    const address = await addressOf(world, other);
     execFileSync('virsh', ['-q', 'destroy', other.domain]);
     await assert.rejects(
       worker.login(
-        { host: worker.hypervisor.addressOf(other.domain)!, port: 22, user: 'root', privateKey: world.key.privateKey },
+        { host: address, port: 22, user: 'root', privateKey: world.key.privateKey },
         { signal: AbortSignal.timeout(20_000) },
       ),
       { code: 'worker/guest-died' },

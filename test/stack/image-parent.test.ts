@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ImageMaker } from '../../lib/build/image.ts';
+import { Leftovers } from '../../lib/build/leftovers.ts';
 import { logIn } from '../../lib/build/log-in.ts';
 import { MetadataLinks } from '../../lib/build/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
@@ -29,6 +30,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   let worker: Worker;
   let maker: ImageMaker;
   let links: MetadataLinks;
+  const leftovers = new Leftovers();
   let base: ImageSpec;
   let atFirst: ReturnType<typeof inventory>;
 
@@ -73,11 +75,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       type: 'qemu',
     });
     links = new MetadataLinks(metadata);
-    maker = new ImageMaker({ metadata, links, key, controller: owner.controller }, dir);
+    maker = new ImageMaker({ metadata, links, key, controller: owner.controller, leftovers }, dir);
     atFirst = inventory();
   });
   after(async () => {
     await maker.close();
+    leftovers.close();
     host.close();
     await rm(dir, { recursive: true, force: true });
   });

@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
 import { until } from '../support/until.ts';
 import { inSandbox, inventory } from './support.ts';
-import { boot, end, openWorld, prepare, script, type World } from './world.ts';
+import { addressOf, boot, end, openWorld, prepare, script, type World } from './world.ts';
 
 const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' });
 
@@ -50,12 +50,13 @@ inSandbox(import.meta.url, { limit: 240_000, disks: ['tiny'] }, () => {
     // The service answers on the worker itself; a guest gets no answer there, by whatever way it goes.
     assert.match(await curl(`http://127.0.0.1:${port}/`), /worker secret/);
     const metadataPort = /--to-destination 127\.0\.0\.1:(\d+)/.exec(sh('iptables -w -t nat -S PREROUTING'))![1];
+    const own = await addressOf(world, mine!);
     // Its own loopback out of the way, 127.0.0.0/8 leads to the worker.
     await script(
       host,
       `echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet
 ip addr flush dev lo; ip route flush table local 127.0.0.0/8
-ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src ${world.worker.hypervisor.addressOf(mine!.domain)}`,
+ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src ${own}`,
     );
     const knock = async (target: string) => (await script(host, `${ask(`http://${target}/`, 3)}; echo done`)).output;
     for (const target of [`127.0.0.1:${port}`, `127.0.0.1:${metadataPort}`]) {
@@ -75,7 +76,7 @@ ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src ${world.worker.hyper
     sh(`iptables -w -t raw -I ${wall}`);
 
     // It takes the other's address, and even its MAC: the port of the bridge tells who asks.
-    const address = world.worker.hypervisor.addressOf(other!.domain)!;
+    const address = await addressOf(world, other!);
     const stolen = await script(
       host,
       `ip addr add ${address}/24 dev eth0; ip route replace 169.254.169.254 via 192.168.122.1 dev eth0 src ${address}
@@ -155,10 +156,7 @@ for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0
     await first.close();
     // Asked by the second worker object's way, which did not boot this guest.
     const signal = AbortSignal.timeout(10_000);
-    assert.equal(
-      await next.hypervisor.domainAt(world.worker.hypervisor.addressOf(guest.domain)!, { signal }),
-      guest.domain,
-    );
+    assert.equal(await next.hypervisor.domainAt(await addressOf(world, guest), { signal }), guest.domain);
     await end(world, guest, host);
     await second.close();
   });

@@ -138,6 +138,11 @@ export async function logIn({ worker, key }: World, guest: TestGuest, limit = BO
   }
 }
 
+/** The address of a guest that is up. */
+export async function addressOf({ worker }: World, { domain }: TestGuest): Promise<string> {
+  return (await worker.hypervisor.address(domain, { signal: AbortSignal.timeout(10_000) })).host;
+}
+
 /** Boots a guest and logs in to it. */
 export async function boot(world: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
   await world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });

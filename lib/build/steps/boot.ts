@@ -1,5 +1,6 @@
 import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
+import { isWorkerFull } from '../../errors/worker.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
@@ -46,6 +47,8 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
         failed.abort(error);
         if (context.signal.aborted) throw context.signal.reason;
         if (sibling) return;
+        // Whatever else: what a person is to mend.
+        if (isWorkerFull(error)) throw error;
         const died = error instanceof CiError && error.code === 'worker/guest-died';
         if (error instanceof CiError && !died && !late.aborted) throw error;
         // One that died tells the end of its console itself.

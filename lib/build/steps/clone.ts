@@ -57,6 +57,7 @@ export async function cloneStep(
     await keepMaking(build, services, worker, image);
     throw error;
   }
+  services.room.noteClone(worker);
   build.say(`${name}: cloned ${image.name} on ${worker.label}`);
   return { result: 'SUCCESS', payload: { guest: name, host: worker.label, image: image.name, clone: domain } };
 

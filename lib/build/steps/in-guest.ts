@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guestLost, guestRebooted } from '../../errors/build.ts';
-import { CiError } from '../../errors/ci-error.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
 import { reach } from '../reach.ts';
 import type { Services } from '../services.ts';
 import type { StepOutcome } from '../types.ts';
-
-/** Milliseconds between two looks at a guest in which something runs: its connection tells of no full disk. */
-const LOOK = 20_000;
+import { watchGuest } from '../watch-guest.ts';
 
 /** Milliseconds to find out what became of a guest, and that one which may reboot has for it. */
 const REACH = 120_000;
@@ -36,9 +33,10 @@ export interface GuestRun {
 export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   const { guest, services, signal, mayReboot } = run;
   const patience = services.patience ?? REACH;
+  if (mayReboot) guest.mayReboot = true;
   if (guest.host!.gone.aborted && (await reachAgain(run, patience))) return rebooted(guest);
   const host = guest.host!;
-  const watch = watchGuest(guest);
+  const watch = watchGuest(guest.worker.hypervisor, guest.domain);
   let outcome: StepOutcome | undefined;
   try {
     outcome = await run.work(host, AbortSignal.any([signal, watch.signal]));
@@ -70,29 +68,6 @@ async function reachAgain({ build, guest, services, signal }: GuestRun, limit: n
   } finally {
     build.clock.resume();
   }
-}
-
-/** Asks the worker now and then about a guest; its signal aborts with why the guest cannot go on. */
-function watchGuest({ worker, domain }: Guest): { signal: AbortSignal; stop(): void } {
-  const { hypervisor } = worker;
-  const found = new AbortController();
-  const over = new AbortController();
-  const look = async () => {
-    try {
-      await hypervisor.check?.(domain, { signal: AbortSignal.any([over.signal, AbortSignal.timeout(LOOK)]) });
-    } catch (error) {
-      // A worker that cannot be asked says nothing of the guest.
-      if (error instanceof CiError && /^libvirt\/guest-/.test(error.code)) found.abort(error);
-    }
-  };
-  const timer = setInterval(() => void look(), LOOK).unref();
-  return {
-    signal: found.signal,
-    stop() {
-      clearInterval(timer);
-      over.abort();
-    },
-  };
 }
 
 /** Whether a connection goes within the time in which a reboot takes it. */

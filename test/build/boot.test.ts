@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Build } from '../../lib/build/build.ts';
+import type { Services } from '../../lib/build/services.ts';
+import { bootStep } from '../../lib/build/steps/boot.ts';
+import { guestStopped } from '../../lib/errors/libvirt.ts';
+
+const full = { code: 'libvirt/guest-stopped', result: 'DISK_FULL' } as const;
+
+/** Boots one guest, whose hypervisor and login do as a test says. */
+function boot(address: () => Promise<unknown>, login: () => Promise<unknown>, timeout: number) {
+  const worker = {
+    label: 'worker a',
+    hypervisor: { boot: async () => ({ domain: 'd' }), address, console: async () => undefined },
+    login,
+  };
+  const guest = { name: 'vm', domain: 'd', worker, image: { loginUser: 'ci' }, clone: {} };
+  const build = { lease: { guests: new Map([['vm', guest]]) }, env: {}, say() {} } as unknown as Build;
+  return bootStep(
+    { build, signal: new AbortController().signal, progress() {} },
+    { memory: 1, vcpus: 1, networks: [], guests: [], timeout },
+    { key: { privateKey: '', publicKey: '' } } as Services,
+  );
+}
+
+const stopped = async () => {
+  throw guestStopped('worker a', 'd');
+};
+
+test('a worker whose disk fills up while a guest boots: DISK_FULL, at once', async () => {
+  await assert.rejects(boot(stopped, stopped, 20_000), full);
+  const found = async () => ({ host: '192.0.2.1', port: 22 });
+  await assert.rejects(boot(found, stopped, 20_000), full);
+});
+
+test('it stays DISK_FULL where that is found out as the time is over', async () => {
+  const late = async () => {
+    await sleep(60);
+    return stopped();
+  };
+  await assert.rejects(boot(late, late, 30), full);
+});

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { test } from 'node:test';
+import type { Node } from 'node-red';
+import type { Runtime } from '../../nodes/shared/runtime.ts';
+import { attend } from '../../nodes/shared/worker-reaper.ts';
+import type { Placed } from '../../nodes/shared/workers.ts';
+import { until } from '../support/until.ts';
+
+/** A node, and how often its worker was looked over for what a crash left; that is away until a test says so. */
+function setUp(place: string) {
+  const state = { away: true, looks: 0, said: [] as string[] };
+  const node = Object.assign(new EventEmitter(), { error: (text: string) => state.said.push(text) });
+  const runtime = { supervisor: {}, services: { controller: 'c1', images: {} } } as unknown as Runtime;
+  const worker = {
+    storage: { list: async () => [] },
+    hypervisor: {
+      async list() {
+        state.looks += 1;
+        if (state.away) throw new Error('the worker is away');
+        return [];
+      },
+    },
+  };
+  const placed = { worker, place } as unknown as Placed;
+  const attended = attend(node as unknown as Node, runtime, placed, [1, 2]);
+  return { state, node, attended };
+}
+
+test('what a crash left is looked for until the worker is back, however often that takes; it is said once', async () => {
+  const { state, attended } = setUp('one');
+  await until('it is looked for and looked for', () => state.looks > 20);
+  state.away = false;
+  await attended;
+  assert.deepEqual(state.said, ['the worker is away']);
+});
+
+test('it is looked for no more once the node is closed', async () => {
+  const { state, node, attended } = setUp('two');
+  await until('it is looked for', () => state.looks > 1);
+  node.emit('close');
+  await attended;
+  const { looks } = state;
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(state.looks, looks);
+});
