@@ -15,7 +15,7 @@ import { inSandbox, inventory, libvirtd, stackFolder } from './support.ts';
 /** The sandbox's own. */
 const NETWORK = join(import.meta.dirname, '../../scripts/real-stack/network.xml');
 
-inSandbox(import.meta.url, { limit: 180_000, disks: [] }, () => {
+inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
   const ci = join(stackFolder!, 'ci');
   const settings: CheckSettings = {
     controller: 'c1c1c1c1c1c1',

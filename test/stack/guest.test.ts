@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { inSandbox, inventory } from './support.ts';
 import { addressOf, boot, consoleOf, end, logIn, NETWORK, openWorld, prepare, script, type World } from './world.ts';
 
-inSandbox(import.meta.url, { limit: 240_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inSandbox, inventory, libvirtd } from './support.ts';
 import { end, logIn, openWorld, prepare, script, type World } from './world.ts';
 
-inSandbox(import.meta.url, { limit: 120_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {

@@ -23,7 +23,7 @@ const ask = (url: string, wait = 5): string => {
 const PORT = 18775;
 const OWN_NAME = 'http://169.254.169.254/latest/meta-data/local-hostname';
 
-inSandbox(import.meta.url, { limit: 240_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {

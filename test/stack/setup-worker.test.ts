@@ -15,7 +15,7 @@ const SCRIPT = join(import.meta.dirname, '../../scripts/setup-worker');
 const PLACE = '/mnt/ci/rally';
 const SPARSE = ['--btrfs', PLACE, '--sparse', '/mnt/store/recheck.btrfs', '--size', '1G'];
 
-inSandbox(import.meta.url, { limit: 180_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   const key = generateKeyPair('controller');
   const sh = (line: string): string => execFileSync('bash', ['-euc', line], { encoding: 'utf8' }).trim();
   const setUp = (...args: string[]): { code: number | null; said: string } => {
