@@ -17,7 +17,7 @@ import { until } from '../support/until.ts';
 /** What the machine has in place of libvirt: no domain, and disks that are made by touching them. */
 const PROGRAMS = {
   virsh: '#!/bin/sh\nexit 0\n',
-  'qemu-img': '#!/bin/sh\nfor last; do :; done\n: >"$last"\n',
+  'qemu-img': '#!/bin/sh\nfor last; do :; done\ncase $last in /*) : >"$last" ;; esac\n',
 };
 
 describe('worker-host of kind libvirt', () => {
