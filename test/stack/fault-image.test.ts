@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { logOf } from '../support/lane.ts';
-import { type LaneSettings, madeImage, sshHost, tinyImage, workerHost } from './flow.ts';
+import type { FlowConfig } from '../support/red.ts';
+import { type LaneSettings, madeImage, type Outcome, sshHost, tinyImage, workerHost } from './flow.ts';
 import { type ImageServer, openImageServer } from './image-server.ts';
 import { assertEnd, Lab, scriptRuns } from './lab.ts';
 import { guestDisk, inSandbox, stackFolder } from './support.ts';
@@ -92,21 +93,48 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, await lab.run(lane('echo it works'), changes), { result: 'SUCCESS', vote: 1 });
   });
 
-  const onSmall = (): LaneSettings => ({
-    nodes: [sshHost(lab.sshd), workerHost({ host: 'ssh-host1', path: small }), tinyImage({ diskSize: '1' })],
+  const onSmall = (...more: FlowConfig[]): LaneSettings => ({
+    nodes: [sshHost(lab.sshd), workerHost({ host: 'ssh-host1', path: small }), tinyImage({ diskSize: '1' }), ...more],
   });
+  /** What a guest does to write more than the small disk has. */
+  const WRITE = 'dd if=/dev/urandom of=/dev/vda bs=1M seek=100 count=300 oflag=direct';
+  const STOPPED = /was stopped, because its disk could not be written: the worker's disk is full\. Free some space/;
 
   test('the worker’s disk is full while a guest writes: DISK_FULL, no vote', async () => {
     const outcome = await lab.strike(
       {
         ...onSmall(),
-        script:
-          'echo now it runs; sleep 2; dd if=/dev/urandom of=/dev/vda bs=1M seek=100 count=300 oflag=direct; sleep 300',
+        script: `echo now it runs; sleep 2; ${WRITE}; sleep 300`,
       },
       { when: scriptRuns, blow: () => fill(8) },
     );
-    const says = /was stopped, because its disk could not be written: the worker's disk is full\. Free some space/;
-    assertEnd(lab.red, outcome, { result: 'DISK_FULL', at: 'work', says });
+    assertEnd(lab.red, outcome, { result: 'DISK_FULL', at: 'work', says: STOPPED });
+  });
+
+  // From here on it is nearly full.
+  const duration = ({ fault }: Outcome): number => fault!.duration;
+
+  test('the worker’s disk is full while a guest boots: DISK_FULL at once, no vote', async () => {
+    execFileSync('btrfs', ['subvolume', 'sync', small]);
+    const outcome = await lab.run({
+      ...onSmall(),
+      metadata: { userData: `#!/bin/sh\n${WRITE}\n` },
+      boot: { timeout: '240' },
+    });
+    assertEnd(lab.red, outcome, { result: 'DISK_FULL', at: 'boot', says: STOPPED });
+    assert.ok(duration(outcome) < 120_000, `${duration(outcome)} ms`);
+  });
+
+  test('the worker’s disk is full while an image is made: DISK_FULL, no vote, and the next build tries again', async () => {
+    execFileSync('btrfs', ['subvolume', 'sync', small]);
+    const lane = onSmall(madeImage({ writes: WRITE.replace('count=300', 'count=40') }));
+    const changes = { 'clone-vm': { ...CLONE_ONLY['clone-vm'], image: 'vm-image2' } };
+    const outcome = await lab.run(lane, changes);
+    assertEnd(lab.red, outcome, { result: 'DISK_FULL', at: 'clone vm', says: STOPPED });
+    assert.ok(duration(outcome) < 120_000, `${duration(outcome)} ms`);
+    rmSync(join(small, 'filler-8'));
+    const next = await lab.run(lane, changes);
+    assertEnd(lab.red, next, { result: 'SUCCESS', vote: 1 });
   });
 
   test('the worker’s disk is full while a guest is cloned: DISK_FULL, no vote', async () => {

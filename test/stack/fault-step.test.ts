@@ -37,6 +37,22 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says });
   });
 
+  test('a guest that reboots behind its last script: FAILURE, and the vote; its logs are fetched', async () => {
+    const pause = make('delay', { id: 'pause', pauseType: 'delay', timeout: '5', timeoutUnits: 'seconds', outputs: 1 });
+    const outcome = await lab.run(
+      {
+        script:
+          'echo what was done >/root/kept.log; sync; setsid sh -c "sleep 1; reboot -f" </dev/null >/dev/null 2>&1 &',
+        nodes: [...lab.nodes(), { ...pause, wires: [['publish-logs1']] }],
+        publish: { files: [{ guest: '', path: '/root/kept.log', dir: '' }] },
+      },
+      { 'ssh-exec1': { wires: [['pause'], []] } },
+    );
+    const says = /Guest vm rebooted\. Where a script may do that, tick "the guest may reboot"/;
+    assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'publish logs', says });
+    assert.match(await logOf(outcome, 'kept.log'), /what was done/);
+  });
+
   test('a guest that may reboot: the next step runs in its new boot', async () => {
     const next = make('ssh-exec', {
       id: 'next',
