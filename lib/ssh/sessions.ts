@@ -8,6 +8,10 @@ const LIMIT = 60_000;
 const FREEING = 2_000;
 const PAUSE = 50;
 
+/** How often a session is asked for again whose command the server refused, and milliseconds before that. */
+const AGAIN = 2;
+const REFUSED_PAUSE = 200;
+
 /**
  * The sessions (commands, file transfers) of one connection. A server takes so many of them at once, OpenSSH's
  * MaxSessions is 10 by default, and tells nobody how many: one that it refuses while others are open is asked for again
@@ -24,6 +28,7 @@ export class Sessions {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     const end = performance.now() + LIMIT;
+    let refused = 0;
     for (;;) {
       try {
         const { session, onClose } = await ask();
@@ -35,10 +40,16 @@ export class Sessions {
         });
         return session;
       } catch (error) {
+        // A server that cannot fork at this moment answers as one that never will (RFC 4254, 6.5): nothing was begun.
+        if (error instanceof CiError && error.code === 'ssh/request-refused' && refused < AGAIN) {
+          refused += 1;
+          await pause(REFUSED_PAUSE, signal);
+          continue;
+        }
         const full = error instanceof CiError && error.code === 'ssh/channel-refused';
         const freeing = performance.now() - this.#lastEnd < FREEING;
         if (!full || !(freeing || this.#open > 0) || performance.now() > end) throw error;
-        if (freeing) await sleep(PAUSE, undefined, signal ? { signal } : {});
+        if (freeing) await pause(PAUSE, signal);
         else await this.#turn(end - performance.now(), signal);
       }
     }
@@ -59,4 +70,9 @@ export class Sessions {
     else if (signal?.aborted) this.#waiting.shift()?.();
     signal?.throwIfAborted();
   }
+}
+
+/** @throws the signal's reason */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(milliseconds, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
 }

@@ -124,6 +124,16 @@ test('a server that opens no session at all is a clear error', async () => {
   });
 });
 
+test('a command that the server refuses once, as where it cannot fork, is asked for again; one that it keeps refusing is said', async () => {
+  server.refusals = 1;
+  assert.equal((await host.run(['echo', 'again'])).stdout, 'again\n');
+  server.refusals = 100;
+  await assert.rejects(host.run(['echo']), code('ssh/request-refused'));
+  assert.equal(server.refusals, 97);
+  await assert.rejects(host.run(['echo'], { signal: AbortSignal.timeout(50) }), { name: 'TimeoutError' });
+  server.refusals = 0;
+});
+
 test('a server without SFTP says so', async () => {
   await assert.rejects(host.sftp(), code('ssh/request-refused'));
 });

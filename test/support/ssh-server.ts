@@ -18,6 +18,8 @@ export interface TestSshServer {
   readonly algorithms: (string | undefined)[];
   /** Sessions a connection may have at once. */
   maxSessions: number;
+  /** How many commands it refuses from now on. */
+  refusals: number;
   /** Ends all connections without a word. */
   cut(): void;
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export async function startSshServer(options: TestSshOptions): Promise<TestSshSe
     connections: new Set(),
     algorithms: [],
     maxSessions: 100,
+    refusals: 0,
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
@@ -103,7 +106,12 @@ function serve(client: Connection, state: TestSshServer, answer: TestSshOptions[
     session.on('close', () => {
       sessions -= 1;
     });
-    session.on('exec', (accepted, _reject, { command }) => {
+    session.on('exec', (accepted, refuse, { command }) => {
+      if (state.refusals > 0) {
+        state.refusals -= 1;
+        refuse();
+        return;
+      }
       const channel = accepted();
       if (!answer?.(command, channel)) exec(channel, command, client);
     });
