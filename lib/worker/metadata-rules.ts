@@ -17,6 +17,8 @@ export interface Destination {
  * it does the rules. It is put back with the bridge's last wall, and before the wall falls; also where the walls were
  * flushed by somebody else (firewalld does so when it reloads).
  *
+ * The wall is made first, then the value is kept: what is kept of a bridge without a wall any Recheck puts back.
+ *
  * take_back ID " PORT … " takes back all rules of an ID but those of the ports.
  */
 const COMMON = `
@@ -86,8 +88,8 @@ put() {
 }
 case $3 in
   127.0.0.1)
-    [ -e "$kept$2" ] || cat "$(localnet "$2")" >"$kept$2" || exit
     put raw -I PREROUTING -i "$2" -d 127.0.0.0/8 $note -j DROP
+    [ -e "$kept$2" ] || cat "$(localnet "$2")" >"$kept$2" || exit
     echo 1 >"$(localnet "$2")" || exit
     put filter -I INPUT -i "$2" -d 127.0.0.1/32 -p tcp -m tcp --dport "$4" $note -j ACCEPT
     put nat -A PREROUTING $to_here $note -j DNAT --to-destination "127.0.0.1:$4"
