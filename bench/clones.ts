@@ -54,7 +54,7 @@ async function sh(host: Host, program: string, ...args: string[]): Promise<strin
 
 async function benchKind(host: Host, subject: Subject, { quick, dir, say }: Settings): Promise<Row[]> {
   const { kind, place } = subject;
-  const rounds = quick ? 12 : 40;
+  const rounds = quick ? 5 : 40;
   const storage = hostStorage({ kind, place, host: async () => host });
   const images = {} as Record<'small' | 'big', ImageSpec>;
   for (const size of ['small', 'big'] as const) {

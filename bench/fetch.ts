@@ -12,7 +12,7 @@ import { all, inTurns, median, mib, type Row, type Settings, seconds, timed } fr
 import { nativeBinding } from './native.ts';
 
 const FILES = 5000;
-const BYTES = 500_000_000;
+const BYTES = { quick: 100_000_000, full: 500_000_000 };
 const GOAL = 1.1;
 
 /** Logs as a job leaves them: many small files and a few big ones, in folders. */
@@ -37,10 +37,10 @@ async function countFiles(dir: string): Promise<number> {
 
 /** Many logs fetched from a guest, here a real sshd, against `ssh guest tar -c | tar -x`; both log in for it. */
 export async function benchFetch({ quick, dir, say }: Settings): Promise<Row[]> {
-  const rounds = quick ? 3 : 7;
+  const rounds = quick ? 2 : 7;
   const native = await nativeBinding();
   const from = join(dir, 'logs');
-  const size = await makeLogs(from, BYTES);
+  const size = await makeLogs(from, quick ? BYTES.quick : BYTES.full);
   say(`fetch: ${FILES} files, ${mib(size)}, ${rounds} rounds; ${native}`);
   const sshd = await startOpenSsh();
   try {

@@ -69,7 +69,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
     const stream = await listen(session.link({ ...gerrit.target, label: 'listener' }), ['comment-added']);
     const scene: Scene = { gerrit, changes, host, gate, events: stream.events };
 
-    const times = quick ? 3 : 10;
+    const times = quick ? 1 : 10;
     const live: number[] = [];
     const held: number[] = [];
     const alone: number[] = [];

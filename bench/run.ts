@@ -28,8 +28,10 @@ try {
   for (const name of names) {
     const bench = BENCHES[name];
     if (!bench) throw new Error(`no bench is called ${name}; there are ${Object.keys(BENCHES).join(', ')}`);
+    const began = performance.now();
     try {
       rows.push(...(await bench(settings)));
+      settings.say(`${name}: ${Math.round((performance.now() - began) / 1000)} s`);
     } catch (error) {
       process.exitCode = 1;
       rows.push({ what: name, value: 'failed', figures: [String(error)] });

@@ -47,6 +47,9 @@ export class MetadataWay {
   /** Where requests arrive now, by port; not where guests are led by others, or while the connection is down. */
   readonly #places = new Map<number, { host: Host; destination: Destination }>();
   readonly #ports: Set<number>;
+  /** How many guests asked for rules, and by bridge how many of them had asked when its rules were last begun. */
+  #asked = 0;
+  readonly #made = new Map<string, number>();
 
   /** @param id of the controller and of the worker's configuration node: another Recheck's rules are not its own */
   constructor(id: string, source: HostSource) {
@@ -57,11 +60,17 @@ export class MetadataWay {
 
   /** A guest is about to hang on this bridge: its rules are made, or made again where somebody flushed them. */
   use(bridge: string, signal: AbortSignal): Promise<void> {
+    this.#asked += 1;
+    const asked = this.#asked;
     return turns.run(this.#id, signal, async () => {
+      // A build's guests start together: what was begun for one after another had asked is good for both.
+      if ((this.#made.get(bridge) ?? 0) >= asked) return;
+      const begun = this.#asked;
       for (const { host, destination } of this.#places.values()) {
         await addRules(host, this.#id, bridge, destination, [...this.#ports], signal);
       }
       this.#bridges.add(bridge);
+      this.#made.set(bridge, begun);
     });
   }
 
@@ -111,7 +120,10 @@ export class MetadataWay {
   async sweep(signal: AbortSignal, closing = false): Promise<void> {
     const host = await this.#source(signal);
     await turns.run(this.#id, signal, async () => {
-      if (closing && this.#places.size === 0) this.#bridges.clear();
+      if (closing && this.#places.size === 0) {
+        this.#bridges.clear();
+        this.#made.clear();
+      }
       await removeRules(host, this.#id, [...this.#ports], signal);
     });
   }
