@@ -194,6 +194,10 @@ export const connectFromThere = (label: string, host: string, port: number, caus
     cause,
   });
 
+/** Whether a machine itself said that nothing listens at a port of it: so it is up. */
+export const isRefusedThere = (error: unknown): boolean =>
+  error instanceof CiError && error.code === 'ssh/forward' && /refused/i.test(messageOf(error.cause));
+
 // Scripts
 
 export const badEnvironment = (name: string, why: string): CiError =>

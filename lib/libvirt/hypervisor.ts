@@ -29,7 +29,7 @@ const LOOK = 100;
 /** Each so many looks it is also looked whether the guest lives, and where else its address may stand: it takes virsh. */
 const THOROUGH = 45;
 /** Milliseconds for which a guest that ran is believed to run, where many ask. */
-const ALIVE = 10_000;
+const ALIVE = 2_000;
 
 /** Milliseconds that finding out about KVM may take. */
 const PROBE_TIME = 60_000;
@@ -152,7 +152,7 @@ export class LibvirtHypervisor implements Hypervisor {
 
   /**
    * Rejects with a CiError where the guest does not run any more, its console's end in it, or was stopped since the
-   * worker's disk is full: found out at most every ten seconds.
+   * worker's disk is full: found out at most every two seconds.
    */
   async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
     const guest = this.#guests.get(domain);

@@ -1,3 +1,4 @@
+import { isRefusedThere } from '../errors/ssh.ts';
 import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
 import { LibvirtHypervisor, type LibvirtOptions } from '../libvirt/hypervisor.ts';
 import { connectHost } from '../ssh/connect.ts';
@@ -78,8 +79,8 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
         return await logIn(source, knownHosts, login, signal);
       } catch (error) {
         signal.throwIfAborted();
-        const domain = hypervisor.lastAt(login.host);
-        // A guest that is gone will not answer: said at once, and not when the time is over.
+        // A guest that is gone will not answer: said at once, and not when the time is over. Who refuses is there.
+        const domain = isRefusedThere(error) ? undefined : hypervisor.lastAt(login.host);
         if (domain !== undefined) await hypervisor.mustRun(domain, { signal });
         throw error;
       }
