@@ -31,13 +31,23 @@ export class Undertaker {
     build.clock.stop();
     await this.#stopSteps(build);
     await this.#release(build);
-    try {
-      await build.log?.finish(build.page());
-    } catch (error) {
-      this.#warn(build, toCiError(error, 'the build’s log').message);
-    }
+    await this.#closeLog(build);
     await this.#engine.finish(build, build.result ?? 'SUCCESS', []);
     build.over = true;
+  }
+
+  /** A build whose logs nobody can read has no vote, whatever its scripts said. */
+  async #closeLog(build: Build): Promise<void> {
+    const said = new Set<string>();
+    const fail = (error: unknown): void => {
+      const { result, message } = toCiError(error, 'the build’s log');
+      build.settle(result);
+      if (!said.has(message)) this.#warn(build, message);
+      said.add(message);
+    };
+    // Before its last page is written, which tells the result.
+    await build.log?.console.saved().catch(fail);
+    await build.log?.finish(build.page()).catch(fail);
   }
 
   /** A step of a late branch must not take what nobody would give back. */

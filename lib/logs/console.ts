@@ -139,6 +139,12 @@ export class ConsoleWriter {
     await this.#spool.flushed();
   }
 
+  /** Resolves when all that was written so far is in the file. Rejects with a CiError where any write failed. */
+  async saved(): Promise<void> {
+    await this.flushed();
+    if (this.#spool.error !== undefined) throw this.#spool.error;
+  }
+
   /** Writes the rest and closes the file. Rejects with a CiError where any write failed. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -5,6 +5,7 @@ import type { Guest } from '../../lib/build/lease.ts';
 import { inGuest } from '../../lib/build/steps/in-guest.ts';
 import { publishStep } from '../../lib/build/steps/publish.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
+import { logWriteFailed } from '../../lib/errors/logs.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 
 const services = { key: { privateKey: '', publicKey: '' }, patience: 5_000 };
@@ -28,6 +29,7 @@ function setUp(nextBoot: string) {
   } as unknown as Guest;
   const log = {
     url: 'http://logs/1',
+    console: { saved: async (): Promise<void> => {} },
     async fetch(host: Host) {
       state.onFetch(host);
       if (host.gone.aborted) throw new CiError({ code: 'ssh/connection-lost', message: 'guest: lost' });
@@ -38,7 +40,7 @@ function setUp(nextBoot: string) {
   const clock = { pause() {}, resume() {} };
   const build = { lease: { guests: new Map([['vm', guest]]) }, log, clock, say() {} } as unknown as Build;
   const publish = (settings = logs) => publishStep({ build, signal, progress() {} }, settings, services);
-  return { state, guest, build, publish };
+  return { state, guest, build, log, publish };
 }
 
 test('a guest that rebooted behind the last script: FAILURE as in a step, and its logs are fetched', async () => {
@@ -85,4 +87,14 @@ test('a guest that cannot be reached any more is no fault of the patch, and none
   state.cut();
   assert.equal((await publish()).result, 'POST_FAILURE');
   assert.equal((await publish({ files: [] })).result, 'SUCCESS');
+});
+
+test('a console whose end found no room on the disk is DISK_FULL, after a script that passed too', async () => {
+  const { log, publish } = setUp('first');
+  log.console.saved = async () => {
+    throw logWriteFailed('/logs/console.log', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  };
+  const { result, message } = await publish({ files: [] });
+  assert.equal(result, 'DISK_FULL');
+  assert.match(message!, /no space is left for \/logs\/console\.log .*Free some/);
 });

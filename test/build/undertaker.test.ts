@@ -6,6 +6,7 @@ import { Leftovers } from '../../lib/build/leftovers.ts';
 import type { ReportEntry } from '../../lib/build/poster.ts';
 import { Undertaker } from '../../lib/build/undertaker.ts';
 import type { Engine } from '../../lib/engine/types.ts';
+import { logWriteFailed } from '../../lib/errors/logs.ts';
 import { FakeOutlet } from '../support/fake-outlet.ts';
 
 test('a worker that was cut off for long and is back keeps nothing; what was left is said once', async (t) => {
@@ -63,4 +64,39 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
   const words = ['Guest d on worker a could not be removed: the worker is away. It is tried again.'];
   assert.deepEqual(outlet.warnings(), words);
   assert.deepEqual(said, words);
+});
+
+test('a log that cannot be closed takes the vote from a build that passed, and is said once', async () => {
+  const full = logWriteFailed('/logs/console.log', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  const pages: unknown[] = [];
+  const log = {
+    console: { saved: async () => Promise.reject(full) },
+    finish: async (page: unknown) => {
+      pages.push(page);
+      throw full;
+    },
+  };
+  const build = {
+    label: '1,1',
+    lease: new Lease(),
+    running: new Set(),
+    clock: { stop() {} },
+    set: { request: { node: 'jobs' } },
+    log,
+    result: undefined as string | undefined,
+    settle(result: string) {
+      this.result ??= result;
+    },
+    page() {
+      return this.result;
+    },
+  };
+  const outlet = new FakeOutlet([]);
+  const ended: string[] = [];
+  const engine = { finish: async (_: unknown, result: string) => ended.push(result) };
+  const undertaker = new Undertaker(engine as unknown as Engine<RunData, ReportEntry>, outlet, new Leftovers());
+  await undertaker.bury(build as unknown as Build);
+  assert.deepEqual(ended, ['DISK_FULL']);
+  assert.deepEqual(pages, ['DISK_FULL'], 'its last page tells it');
+  assert.deepEqual(outlet.warnings(), [full.message]);
 });

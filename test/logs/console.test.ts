@@ -218,6 +218,7 @@ test('a full disk rejects writes and the close with DISK_FULL, and nothing else 
   await console.flushed();
   await assert.rejects(async () => console.write(Buffer.from('more\n')), diskFull);
   console.line('lost too');
+  await assert.rejects(console.saved(), diskFull);
   await assert.rejects(console.close(), diskFull);
 });
 

@@ -57,6 +57,14 @@ export async function publishStep(
       faults.push(`${guest.name}: ${messageOf(error)}`);
     }
   }
+  try {
+    // The end of a console that fits into a buffer fails after the script that wrote it has passed.
+    await log?.console.saved();
+  } catch (error) {
+    const fault = toCiError(error, 'the console');
+    if (fault.result === 'DISK_FULL') disk ??= { result: 'DISK_FULL', message: fault.message };
+    else faults.push(fault.message);
+  }
   for (const path of missing) build.say(`publish-logs: ${path} is not there`);
   const payload = { url: log?.url, files, missing };
   const lost = faults.length > 0 ? postFailed(faults.join('; ')).message : undefined;
