@@ -103,7 +103,9 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
 export const notUpInTime = (seconds: number, trouble: string | undefined, console: string): string => {
   if (trouble !== undefined) {
     const silent = /connection refused|did not answer/i.test(trouble);
-    const advice = silent ? ' Does its image start an SSH server, and does its firewall let port 22 in?' : '';
+    const advice = silent
+      ? ' Does its image start an SSH server, and does its firewall let port 22 in? A cloud-init that is too old for an ed25519 host key leaves it none: choose in the vm-image that its guests keep their own.'
+      : '';
     return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
   }
   const advice =

@@ -148,7 +148,7 @@ export const downloadRefused = (image: string, from: string, why: string): CiErr
 export const downloadEnded = (image: string, from: string, have: number, total: number, why: string): CiError =>
   new CiError({
     code: 'image/download-ended',
-    message: `Image ${image}: the download of ${from} ended at ${have}${total > 0 ? ` of ${total}` : ''} MB (${why.replace(/\.$/, '')}). Tried 3 times; what is there is gone on with later.`,
+    message: `Image ${image}: the download of ${from} ended at ${have}${total > 0 ? ` of ${total}` : ''} MB (${why.replace(/\.$/, '')}). Tried 3 times; ${have > 0 ? 'what is there is gone on with later.' : "can that worker reach it? Check the address in the image's settings, and that server."}`,
   });
 
 export const checksumWrong = (image: string, from: string, wanted: string, found: string): CiError =>

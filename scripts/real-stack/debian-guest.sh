@@ -71,7 +71,6 @@ printf '[Journal]\nStorage=volatile\n' >"$root/etc/systemd/journald.conf.d/volat
 
 cat >"$root/etc/cloud/cloud.cfg.d/90_guest.cfg" <<'CONF'
 network: {config: disabled}
-disable_root: false
 ssh_genkeytypes: [ed25519]
 datasource:
   Ec2: {strict_id: false, metadata_urls: ['http://169.254.169.254'], timeout: 5, max_wait: 60}

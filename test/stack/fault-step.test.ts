@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ask, job, logOf, make } from '../support/lane.ts';
 import { assertEnd, Lab, scriptRuns } from './lab.ts';
-import { inSandbox, libvirtd } from './support.ts';
+import { inSandbox, libvirtd, stackFolder } from './support.ts';
 
 /** What a script does while something is done to it. */
 const WAITS = 'echo now it runs; sleep 300';
@@ -15,9 +17,11 @@ const wholeDomain = (): string => execFileSync('virsh', ['-q', 'list', '--name']
 inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
   const lab = Lab.forFile();
 
-  test('a script’s exit code: FAILURE, and the vote', async () => {
+  test('a script’s exit code or signal: FAILURE, and the vote', async () => {
     const outcome = await lab.run({ script: 'exit 3' });
     assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says: /ended with exit 3 on vm/ });
+    const killed = await lab.run({ script: 'kill -KILL $$' });
+    assertEnd(lab.red, killed, { result: 'FAILURE', vote: -1, at: 'work', says: /ended with .*KILL on vm/ });
   });
 
   test('the patch’s script over the job’s time: TIMED_OUT, and the vote', async () => {
@@ -137,6 +141,22 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     });
   });
 
+  test('the logs’ disk fills up as a script ends that passes: DISK_FULL, no vote', async () => {
+    const root = join(stackFolder!, 'logs');
+    mkdirSync(root);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', root]);
+    const outcome = await lab.strike(
+      { script: 'echo now it runs; sleep 3; seq 3000', publish: { root } },
+      {
+        when: scriptRuns,
+        blow: () => assert.throws(() => writeFileSync(join(root, 'filler'), Buffer.alloc(4 << 20)), /ENOSPC/),
+      },
+    );
+    assertEnd(lab.red, outcome, { result: 'DISK_FULL' });
+    assert.match(outcome.fault!.message!, /no space is left for .*console\.log on this machine\. Free some/);
+    execFileSync('umount', ['-l', root]);
+  });
+
   test('aborted by its button in a step: ABORTED, no vote', async () => {
     const outcome = await lab.strike(
       { script: WAITS },
@@ -151,25 +171,25 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     const { port } = secret.address() as AddressInfo;
     const get = (host: string, at: number, path: string, more = '') =>
       `timeout 5 bash -c 'exec 3<>/dev/tcp/${host}/${at} && printf "GET ${path} HTTP/1.0\\r\\n${more}\\r\\n" >&3 && cat <&3' || echo none`;
-    const outcome = await lab.run({
+    const lane = {
       guests: 'slave master',
       script: `
 mine=$(ip -4 -o addr show eth0 | sed 's/.*inet //; s|/.*||')
 ${get('169.254.169.254', 80, '/latest/meta-data/local-hostname')}
-for n in $(seq 2 20); do
-  [ 192.168.122.$n = $mine ] || ${get('169.254.169.254', 80, '/latest/meta-data/local-hostname', 'X-Real-IP: 192.168.122.$n\\r\\nX-Forwarded-For: 192.168.122.$n\\r\\n')}
-done
+${get('169.254.169.254', 80, '/latest/meta-data/local-hostname', 'X-Real-IP: $MASTER_IP\\r\\nX-Forwarded-For: $MASTER_IP\\r\\n')}
 echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet; echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet
 ip addr flush dev lo; ip route flush table local 127.0.0.0/8
 ip route replace 127.0.0.0/8 via 192.168.122.1 dev eth0 src $mine
 echo; ${get('127.0.0.1', port, '/')}`,
       exec: { guests: 'slave' },
-    });
+    };
+    const outcome = await lab.run(lane, { 'clone-master': { addressEnv: 'MASTER_IP' } });
     secret.close();
     secret.closeAllConnections();
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
-    assert.match(outcome.console, /slave/);
-    assert.doesNotMatch(outcome.console, /\| master$|worker secret/m);
+    // Once as itself, once in the other's name; an answer's last line has no end, the next one's head follows.
+    assert.equal(outcome.console.match(/\| slave(?:HTTP|$)/gm)?.length, 2, outcome.console);
+    assert.doesNotMatch(outcome.console, /\| master(?:HTTP|$)|worker secret/m);
     assert.match(outcome.console, /\| none$/m);
   });
 });
