@@ -17,15 +17,19 @@ umask 022
 
 /**
  * Ends a domain and sees to it that it is gone, which is also fine where it was before. What is destroyed may take a
- * moment, with a disk that hangs. $1: libvirt's URI; $2: domain. Exit 10 where it stays.
+ * moment, with a disk that hangs. virsh says "failed to get domain" of a lost libvirtd too, so the list is asked then.
+ * $1: libvirt's URI; $2: domain. Exit 10 where it stays.
  */
 const DESTROY = `
 tries=0
 while [ "$tries" -lt 40 ]; do
   said=$(virsh -q -c "$1" destroy --domain "$2" 2>&1) && continue
   case $said in
-    *'failed to get domain'* | *'Domain not found'* | *'domain is not running'*) exit 0 ;;
     *'failed to connect'* | *'end of file'* | *'socket is closed'*) echo "$said" >&2; exit 1 ;;
+    *'failed to get domain'* | *'Domain not found'* | *'domain is not running'*)
+      names=$(virsh -q -c "$1" list --name) || exit 1
+      printf '%s\\n' "$names" | grep -qxF -e "$2" || exit 0
+      ;;
   esac
   tries=$((tries + 1))
   sleep 0.5

@@ -18,16 +18,24 @@ const WHAT = "the look into the worker's ARP table";
 const CUT = '--';
 
 /**
- * For each line that it reads: which MAC answers for which address, then behind which port of a bridge each MAC is, and
- * the line. It ends with its stdin, so with the connection and with the controller too.
+ * For each line that it reads: which MAC answers for which address, then behind which port of a bridge each of these MACs
+ * is (a guest may send from any number of others), and the line. It ends with its stdin, so with the connection and with
+ * the controller too.
  */
 const PROGRAM = `
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
+set -f
 while read -r mark; do
-  cat /proc/net/arp
+  arp=$(cat /proc/net/arp)
+  printf '%s\\n' "$arp"
   echo '${CUT}'
-  bridge fdb show
+  known='='
+  for word in $arp; do
+    case $word in ??:??:??:??:??:??) known="$known
+$word" ;; esac
+  done
+  bridge fdb show | grep -F -e "$known"
   echo "$mark"
 done
 `;

@@ -43,8 +43,12 @@ const LIST = `
 names=$(virsh -q -c "$1" list --all --name) || exit
 printf '%s\\n' "$names" | while IFS= read -r name; do
   [ -n "$name" ] || continue
-  owner=$(virsh -q -c "$1" metadata --domain "$name" --uri "$2" 2>/dev/null | tr '\\n' ' ')
-  printf '%s\\t%s\\n' "$name" "$owner"
+  if owner=$(virsh -q -c "$1" metadata --domain "$name" --uri "$2" 2>&1); then
+    printf '%s\\t%s\\n' "$name" "$(printf %s "$owner" | tr '\\n' ' ')"
+  else
+    # A lost libvirtd says so: what is ours must not pass for somebody else's.
+    case $owner in *'onnect'* | *'end of file'* | *'socket is closed'*) printf '%s\\n' "$owner" >&2; exit 1 ;; esac
+  fi
 done
 `;
 

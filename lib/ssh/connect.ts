@@ -41,9 +41,7 @@ interface SshError extends NodeJS.ErrnoException {
  */
 export async function connectHost(target: SshTarget, options: ConnectOptions): Promise<Host> {
   const { signal, timeout = 20_000, socket } = options;
-  signal?.throwIfAborted();
-  const key = readPrivateKey(target.privateKey, target.passphrase);
-  const check = hostKeyCheck(target, options.knownHosts);
+  const { key, check } = prepared(target, options);
   const auth: PublicKeyAuthMethod = { type: 'publickey', username: target.user, key };
   const client = new ssh2.Client();
   // A channel whose far end is gone stays open to be written to, and ssh2 then waits on it for ever, without keep-alive.
@@ -76,6 +74,20 @@ export async function connectHost(target: SshTarget, options: ConnectOptions): P
     socket?.destroy();
     signal?.throwIfAborted();
     throw refused ?? connectError(target, timeout, error as SshError);
+  }
+}
+
+/** What can fail before anything is sent; the socket that was given is not left open then. */
+function prepared(target: SshTarget, { signal, knownHosts, socket }: ConnectOptions) {
+  try {
+    signal?.throwIfAborted();
+    return {
+      key: readPrivateKey(target.privateKey, target.passphrase),
+      check: hostKeyCheck(target, knownHosts),
+    };
+  } catch (error) {
+    socket?.destroy();
+    throw error;
   }
 }
 

@@ -48,7 +48,11 @@ export class Sessions {
         }
         const full = error instanceof CiError && error.code === 'ssh/channel-refused';
         const freeing = performance.now() - this.#lastEnd < FREEING;
-        if (!full || !(freeing || this.#open > 0) || performance.now() > end) throw error;
+        if (!full || !(freeing || this.#open > 0) || performance.now() > end) {
+          // The turn that it may have had is another's.
+          this.#waiting.shift()?.();
+          throw error;
+        }
         if (freeing) await pause(PAUSE, signal);
         else await this.#turn(end - performance.now(), signal);
       }

@@ -25,12 +25,15 @@ const COMMON = `
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
 set -fu
+# One at a time on a worker: a program that was begun goes on where who waits for it gives up, or is cut off.
+exec 9</run && flock -w 40 9 || exit
 kept=/run/recheck-localnet-
 localnet() { echo "/proc/sys/net/ipv4/conf/$1/route_localnet"; }
 rules() { iptables -w -t "$1" -S "$2" 2>/dev/null | grep -e '--comment recheck-'; }
 walls() { rules raw PREROUTING | grep -F -e " -i $1 "; }
 put_back() {
-  [ ! -e "$(localnet "$1")" ] || cat "$kept$1" >"$(localnet "$1")" || exit
+  # One that is empty was not finished: /run was full.
+  [ ! -e "$(localnet "$1")" ] || echo "$(grep . "$kept$1" || echo 0)" >"$(localnet "$1")" || exit
   rm -f "$kept$1"
 }
 gone() {
@@ -89,7 +92,7 @@ put() {
 case $3 in
   127.0.0.1)
     put raw -I PREROUTING -i "$2" -d 127.0.0.0/8 $note -j DROP
-    [ -e "$kept$2" ] || cat "$(localnet "$2")" >"$kept$2" || exit
+    [ -s "$kept$2" ] || cat "$(localnet "$2")" >"$kept$2" || exit
     echo 1 >"$(localnet "$2")" || exit
     put filter -I INPUT -i "$2" -d 127.0.0.1/32 -p tcp -m tcp --dport "$4" $note -j ACCEPT
     put nat -A PREROUTING $to_here $note -j DNAT --to-destination "127.0.0.1:$4"

@@ -205,3 +205,11 @@ test('a connection through an open socket is lost with the end of what comes ove
   await until('the connection is lost', () => host.gone.aborted, 5_000);
   await assert.rejects(host.run(['true']), refusal('ssh/connection-lost'));
 });
+
+test('a connection that was given is not left open where nothing can be said over it', async () => {
+  const socket = connect(server.port, '127.0.0.1');
+  await once(socket, 'connect');
+  const broken = new KnownHosts(dir);
+  await assert.rejects(connectHost(target, { knownHosts: broken, socket }), { code: 'ssh/known-hosts' });
+  assert.ok(socket.destroyed);
+});

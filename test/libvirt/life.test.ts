@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { destroy } from '../../lib/libvirt/life.ts';
+import { listOwners } from '../../lib/libvirt/owner.ts';
+import { Virsh } from '../../lib/libvirt/virsh.ts';
+import { localHost } from '../../lib/ssh/local.ts';
+
+const signal = AbortSignal.timeout(20_000);
+
+/** This machine, whose virsh is a script of the test's. `$S` in it is a folder for what it remembers. */
+function withVirsh(t: TestContext, script: string): { virsh: Virsh; at: (name: string) => string } {
+  const folder = mkdtempSync(join(tmpdir(), 'virsh-'));
+  const path = process.env['PATH'];
+  t.after(() => {
+    process.env['PATH'] = path;
+    rmSync(folder, { recursive: true });
+  });
+  // Its name and options come first: virsh -q -c URI COMMAND …
+  writeFileSync(join(folder, 'virsh'), `#!/bin/sh\nS=${folder}\nshift 3\n${script}\n`);
+  chmodSync(join(folder, 'virsh'), 0o755);
+  process.env['PATH'] = `${folder}:${path}`;
+  const host = localHost();
+  t.after(() => host.close());
+  return { virsh: new Virsh('worker a', 'qemu:///system', async () => host), at: (name) => join(folder, name) };
+}
+
+/** What virsh says where libvirtd goes away between its connection and its look for the domain. */
+const LOST = `echo 'error: Disconnected from qemu:///system due to end of file' >&2`;
+const NONE = `echo "error: failed to get domain 'd'" >&2`;
+
+test('a libvirtd that goes away in the middle does not pass for a domain that is gone', async (t) => {
+  const { virsh, at } = withVirsh(
+    t,
+    `case $1 in
+  list) [ ! -e $S/runs ] || echo d ;;
+  destroy)
+    if [ ! -e $S/lost ]; then : >$S/lost; ${LOST}; ${NONE}; exit 1; fi
+    # Without a word of the connection too.
+    if [ ! -e $S/again ]; then : >$S/again; ${NONE}; exit 1; fi
+    [ -e $S/runs ] && rm $S/runs && exit
+    ${NONE}; exit 1 ;;
+esac`,
+  );
+  writeFileSync(at('runs'), '');
+  await destroy(virsh, 'd', signal);
+  assert.ok(!existsSync(at('runs')), 'the domain was ended');
+});
+
+test('whose the domains are is asked again where libvirtd goes away in the middle', async (t) => {
+  const owner = '<rc:owner xmlns:rc="https://example.com" controller="c1c1c1c1c1c1" build="7f3a12cd" attempt="1"/>';
+  const { virsh } = withVirsh(
+    t,
+    `case $1 in
+  list) printf 'theirs\\nours\\n' ;;
+  metadata)
+    if [ "$3" = theirs ]; then echo 'error: metadata not found: Requested metadata element is not present' >&2; exit 1; fi
+    if [ ! -e $S/lost ]; then : >$S/lost; ${LOST}; ${NONE}; exit 1; fi
+    echo '${owner}' ;;
+esac`,
+  );
+  assert.deepEqual(await listOwners(virsh, signal), [
+    { domain: 'ours', owner: { controller: 'c1c1c1c1c1c1', build: '7f3a12cd', attempt: 1 } },
+  ]);
+});
