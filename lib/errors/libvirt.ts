@@ -101,7 +101,7 @@ export const badBridgeName = (name: string): CiError =>
 export const bridgeFailed = (worker: string, bridge: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/bridge',
-    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${quoted(said)}. It takes root and the ip command (iproute2) there.`,
+    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${quoted(said)}. It takes root, ip (iproute2) and iptables there.`,
   });
 
 /** @param lacks what the XML does not hold: "the domain's name" */
