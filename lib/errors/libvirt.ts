@@ -91,6 +91,14 @@ export const badMac = (mac: string): CiError =>
     result: 'ERROR',
   });
 
+/** @param holder the guest that has the MAC */
+export const macTaken = (worker: string, domain: string, mac: string, holder: string): CiError =>
+  new CiError({
+    code: 'libvirt/mac-taken',
+    message: `${worker}: guest ${domain} cannot have the MAC ${mac}, since guest ${holder} has it now: each would get what is meant for the other. Leave the MAC empty for a fresh one each time, or give the worker one slot.`,
+    result: 'ERROR',
+  });
+
 export const badBridgeName = (name: string): CiError =>
   new CiError({
     code: 'libvirt/bridge-name',

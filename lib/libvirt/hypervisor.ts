@@ -220,13 +220,13 @@ export class LibvirtHypervisor implements Hypervisor {
     if (spec.networks.every(({ source }) => isPrivate(source))) throw onlyPrivate(domain);
     const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
     const { type } = await this.type({ signal });
+    this.#addresses.note(domain, macs);
     const guest: Guest = { owner, folder: clone.path, interfaces: [], bridged: false };
     // Held from here on: the bridges that are made for it are removed when it is stopped.
     this.#guests.set(domain, guest);
     const bridges = new Set<string>();
     for (const [i, { source }] of spec.networks.entries()) {
       const mac = macs[i]!;
-      this.#addresses.note(domain, mac);
       if (isPrivate(source)) {
         guest.bridged = true;
         guest.interfaces.push({ mac, private: true, bridge: await this.#bridges.ensure(owner, source, signal) });
@@ -258,6 +258,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const other = await ownerOf(this.#virsh, domain, signal);
     if (!other || !sameOwner(other, owner)) {
       this.#guests.delete(domain);
+      this.#addresses.forget(domain);
       throw foreignGuest(domain, other?.build ?? 'unknown', other?.attempt ?? 0);
     }
   }
