@@ -31,20 +31,28 @@ export const virshFailed = (worker: string, what: string, said: string): CiError
     message: `${worker}: ${what} failed: ${quoted(said)}.`,
   });
 
+/** How QEMU and libvirt say that they cannot run a guest under KVM. */
+const WITHOUT_KVM =
+  /kvm kernel module|initialize kvm|\/dev\/kvm|kvm is not|requires kvm|no kvm|(?:domain ?type|virt type)[ =:]*'?kvm|kvm domain/i;
+
+/** Whether a guest was refused because the worker has no KVM that works. */
+export const isWithoutKvm = (error: unknown): boolean => error instanceof CiError && error.code === 'libvirt/no-kvm';
+
 /** libvirt did not start the domain. */
 export const domainRefused = (worker: string, domain: string, said: string): CiError => {
   const full = /no space left|disk quota exceeded/i.test(said);
+  const withoutKvm = !full && WITHOUT_KVM.test(said);
   let advice = ' Its log there says more: /var/log/libvirt/qemu/.';
   if (full) advice = ' Free some space on the worker, or take fewer builds at once.';
+  else if (withoutKvm) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
   else if (/cannot allocate memory|cannot set up guest memory/i.test(said))
     advice = ' The worker has too little memory left: give the guest less, or the worker fewer slots.';
   else if (/nonexistent|no such file/i.test(said))
     advice = ' Has somebody deleted its clone, or the image that it was made of?';
   else if (/permission denied/i.test(said))
     advice = " libvirt's qemu user must be able to enter every folder above the clone (chmod a+x).";
-  else if (/kvm/i.test(said)) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
   return new CiError({
-    code: full ? 'libvirt/disk-full' : 'libvirt/not-started',
+    code: full ? 'libvirt/disk-full' : withoutKvm ? 'libvirt/no-kvm' : 'libvirt/not-started',
     message: `${worker}: guest ${domain} could not be started: ${quoted(said)}.${advice}`,
     result: full ? 'DISK_FULL' : 'NODE_FAILURE',
     transient: full,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { LibvirtHypervisor } from '../../lib/libvirt/hypervisor.ts';
+import { answerInMemory } from '../../lib/libvirt/type-answers.ts';
 import type { GuestSpec } from '../../lib/worker/types.ts';
 import { scriptedHost } from './scripted-host.ts';
 
@@ -79,4 +80,41 @@ test('a MAC that is set is one guest’s: another is not started with it, and it
   await hypervisor.boot(spec('fourth', '52:54:00:aa:00:08'), within());
   await hypervisor.stop('first', within());
   await hypervisor.boot(spec('second'), within());
+});
+
+test('a start that is refused for want of KVM makes the next one find out again; another refusal does not', async () => {
+  const refusals = [
+    ['error: internal error: Could not access KVM kernel module: Permission denied', 'libvirt/no-kvm'],
+    ['error: Domain requires KVM, but it is not available.', 'libvirt/no-kvm'],
+    ['error: invalid argument: could not find capabilities for domaintype=kvm ', 'libvirt/no-kvm'],
+    ["error: Emulator '/usr/bin/qemu-system-x86_64' does not support virt type 'kvm'", 'libvirt/no-kvm'],
+    ["error: Cannot access storage file '/srv/kvm/vda.qcow2': Permission denied", 'libvirt/not-started'],
+  ] as const;
+  for (const [refusal, code] of refusals) {
+    const answers = answerInMemory();
+    answers.set({ type: 'kvm', why: 'a guest showed life' });
+    const { ran, source } = networked(refusal);
+    const hypervisor = new LibvirtHypervisor({ label: 'worker host-a', type: 'auto', answers, source });
+    await assert.rejects(hypervisor.boot(guestSpec('d'), within()), { code, result: 'NODE_FAILURE' });
+    assert.ok(!ran.some((text) => text.includes('domcapabilities')), 'it was known');
+    const next = await hypervisor.type(within());
+    assert.equal(next.type, code === 'libvirt/no-kvm' ? 'qemu' : 'kvm', refusal);
+  }
+});
+
+test('guests that start at once share one trial of KVM; emulation is tried again a day later', async () => {
+  mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 1) });
+  try {
+    const { ran, source } = networked();
+    const hypervisor = new LibvirtHypervisor({ label: 'worker host-a', type: 'auto', source });
+    const trials = () => ran.filter((text) => text.includes('domcapabilities')).length;
+    await Promise.all([hypervisor.type(within()), hypervisor.type(within())]);
+    assert.equal((await hypervisor.type(within())).type, 'qemu');
+    assert.equal(trials(), 1);
+    mock.timers.tick(86_400_000);
+    await hypervisor.type(within());
+    assert.equal(trials(), 2);
+  } finally {
+    mock.timers.reset();
+  }
 });

@@ -191,6 +191,9 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
       set(answer: NonNullable<typeof known>) {
         known = answer;
       },
+      forget() {
+        known = undefined;
+      },
     };
     const { hypervisor } = world.again({ type: 'auto', answers });
     const began = performance.now();

@@ -153,7 +153,7 @@ test('storage of each kind: missing, of another kind, not mounted, shut to guest
 
 test('KVM is proved, and what was found out is kept where it was to be found out', async () => {
   const kept: TypeAnswer[] = [];
-  const answers = { get: () => undefined, set: (answer: TypeAnswer) => void kept.push(answer) };
+  const answers = { get: () => undefined, set: (answer: TypeAnswer) => void kept.push(answer), forget: () => {} };
   assert.match(of(await look(GOOD, { type: 'auto', answers }), 'guests'), /^\+ guests: KVM works/);
   const slow = of(await look(GOOD, { type: 'auto', answers }, ''), 'guests');
   assert.match(
