@@ -31,20 +31,28 @@ export const virshFailed = (worker: string, what: string, said: string): CiError
     message: `${worker}: ${what} failed: ${quoted(said)}.`,
   });
 
+/** How QEMU and libvirt say that they cannot run a guest under KVM. */
+const WITHOUT_KVM =
+  /kvm kernel module|initialize kvm|\/dev\/kvm|kvm is not|requires kvm|no kvm|(?:domain ?type|virt type)[ =:]*'?kvm|kvm domain/i;
+
+/** Whether a guest was refused because the worker has no KVM that works. */
+export const isWithoutKvm = (error: unknown): boolean => error instanceof CiError && error.code === 'libvirt/no-kvm';
+
 /** libvirt did not start the domain. */
 export const domainRefused = (worker: string, domain: string, said: string): CiError => {
   const full = /no space left|disk quota exceeded/i.test(said);
+  const withoutKvm = !full && WITHOUT_KVM.test(said);
   let advice = ' Its log there says more: /var/log/libvirt/qemu/.';
   if (full) advice = ' Free some space on the worker, or take fewer builds at once.';
+  else if (withoutKvm) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
   else if (/cannot allocate memory|cannot set up guest memory/i.test(said))
     advice = ' The worker has too little memory left: give the guest less, or the worker fewer slots.';
   else if (/nonexistent|no such file/i.test(said))
     advice = ' Has somebody deleted its clone, or the image that it was made of?';
   else if (/permission denied/i.test(said))
     advice = " libvirt's qemu user must be able to enter every folder above the clone (chmod a+x).";
-  else if (/kvm/i.test(said)) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
   return new CiError({
-    code: full ? 'libvirt/disk-full' : 'libvirt/not-started',
+    code: full ? 'libvirt/disk-full' : withoutKvm ? 'libvirt/no-kvm' : 'libvirt/not-started',
     message: `${worker}: guest ${domain} could not be started: ${quoted(said)}.${advice}`,
     result: full ? 'DISK_FULL' : 'NODE_FAILURE',
     transient: full,
@@ -91,6 +99,14 @@ export const badMac = (mac: string): CiError =>
     result: 'ERROR',
   });
 
+/** @param holder the guest that has the MAC */
+export const macTaken = (worker: string, domain: string, mac: string, holder: string): CiError =>
+  new CiError({
+    code: 'libvirt/mac-taken',
+    message: `${worker}: guest ${domain} cannot have the MAC ${mac}, since guest ${holder} has it now: each would get what is meant for the other. Leave the MAC empty for a fresh one each time, or give the worker one slot.`,
+    result: 'ERROR',
+  });
+
 export const badBridgeName = (name: string): CiError =>
   new CiError({
     code: 'libvirt/bridge-name',
@@ -101,7 +117,7 @@ export const badBridgeName = (name: string): CiError =>
 export const bridgeFailed = (worker: string, bridge: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/bridge',
-    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${quoted(said)}. It takes root and the ip command (iproute2) there.`,
+    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${quoted(said)}. It takes root, ip (iproute2) and iptables there.`,
   });
 
 /** @param lacks what the XML does not hold: "the domain's name" */

@@ -1,3 +1,4 @@
+import { macTaken } from '../errors/libvirt.ts';
 import type { Lookout } from './lookout.ts';
 import { macOfTap } from './mac.ts';
 import type { Networks } from './networks.ts';
@@ -33,9 +34,17 @@ export class Addresses {
     this.#lookout = lookout;
   }
 
-  /** Notes a guest's MAC before it starts. */
-  note(domain: string, mac: string): void {
-    this.#domains.set(mac, domain);
+  /**
+   * Notes a guest's MACs before it starts.
+   *
+   * @throws CiError where another guest has one of them: who asks could not be told. Nothing is noted then.
+   */
+  note(domain: string, macs: readonly string[]): void {
+    for (const mac of macs) {
+      const holder = this.#domains.get(mac);
+      if (holder !== undefined && holder !== domain) throw macTaken(this.#virsh.label, domain, mac, holder);
+    }
+    for (const mac of macs) this.#domains.set(mac, domain);
   }
 
   forget(domain: string): void {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestVanished, onlyPrivate } from '../errors/libvirt.ts';
+import { guestVanished, isWithoutKvm, onlyPrivate } from '../errors/libvirt.ts';
 import { foreignGuest, guestDied, guestNotBooted } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { KeyedLock } from '../storage/keyed-lock.ts';
@@ -18,6 +18,7 @@ import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
 import { listOwners, ownerOf } from './owner.ts';
 import { isPrivate, PrivateBridges } from './private-bridges.ts';
+import { answerInMemory, type KeptAnswer } from './type-answers.ts';
 import type { DomainType, TypeAnswer, UseBridge } from './types.ts';
 import { Virsh } from './virsh.ts';
 
@@ -51,8 +52,8 @@ export interface LibvirtOptions {
   useBridge?: UseBridge;
   /** Told the address of each guest that has just got one. */
   onAddress?: (address: string, port: number) => void;
-  /** Answers about KVM that outlive this object, by any key of the host. */
-  answers?: { get(): TypeAnswer | undefined; set(answer: TypeAnswer): void };
+  /** Where the answer about KVM is kept; in memory where missing. */
+  answers?: KeptAnswer;
 }
 
 /** A guest as the controller holds it. */
@@ -77,10 +78,13 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #addresses: Addresses;
   readonly #guests = new Map<string, Guest>();
   readonly #lock = new KeyedLock();
+  readonly #answers: KeptAnswer;
+  /** Being found out. */
   #type: Promise<TypeAnswer> | undefined;
 
   constructor(options: LibvirtOptions) {
     this.#options = options;
+    this.#answers = options.answers ?? answerInMemory();
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
@@ -90,22 +94,20 @@ export class LibvirtHypervisor implements Hypervisor {
 
   /** How guests run here, and how that is known. */
   async type({ signal }: CallOptions): Promise<TypeAnswer> {
-    const { type, answers } = this.#options;
+    const { type } = this.#options;
     if (type !== 'auto') return { type, why: 'it was set' };
-    const known = answers?.get();
+    const known = this.#answers.get();
     if (known) return known;
     // Not the asking build's signal: others wait for the same answer.
-    this.#type ??= probeKvm(this.#virsh, AbortSignal.timeout(PROBE_TIME)).then(
-      ({ works, why }) => {
+    this.#type ??= probeKvm(this.#virsh, AbortSignal.timeout(PROBE_TIME))
+      .then(({ works, why }) => {
         const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
-        answers?.set(answer);
+        this.#answers.set(answer);
         return answer;
-      },
-      (error) => {
+      })
+      .finally(() => {
         this.#type = undefined;
-        throw error;
-      },
-    );
+      });
     return until(this.#type, signal);
   }
 
@@ -220,13 +222,13 @@ export class LibvirtHypervisor implements Hypervisor {
     if (spec.networks.every(({ source }) => isPrivate(source))) throw onlyPrivate(domain);
     const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
     const { type } = await this.type({ signal });
+    this.#addresses.note(domain, macs);
     const guest: Guest = { owner, folder: clone.path, interfaces: [], bridged: false };
     // Held from here on: the bridges that are made for it are removed when it is stopped.
     this.#guests.set(domain, guest);
     const bridges = new Set<string>();
     for (const [i, { source }] of spec.networks.entries()) {
       const mac = macs[i]!;
-      this.#addresses.note(domain, mac);
       if (isPrivate(source)) {
         guest.bridged = true;
         guest.interfaces.push({ mac, private: true, bridge: await this.#bridges.ensure(owner, source, signal) });
@@ -249,8 +251,11 @@ export class LibvirtHypervisor implements Hypervisor {
       create(this.#virsh, domain, xml, clone.path, signal),
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),
     ]);
-    // A network may have gone since it was read.
-    if (created.status === 'rejected') this.#networks.forget();
+    if (created.status === 'rejected') {
+      // A network may have gone since it was read, and KVM since it was tried.
+      this.#networks.forget();
+      if (isWithoutKvm(created.reason)) this.#answers.forget();
+    }
     for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;
     guest.seen = performance.now();
     if (created.status === 'fulfilled' && created.value) return;
@@ -258,6 +263,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const other = await ownerOf(this.#virsh, domain, signal);
     if (!other || !sameOwner(other, owner)) {
       this.#guests.delete(domain);
+      this.#addresses.forget(domain);
       throw foreignGuest(domain, other?.build ?? 'unknown', other?.attempt ?? 0);
     }
   }

@@ -7,15 +7,32 @@ import type { Virsh } from './virsh.ts';
 const MOST = 999;
 
 /**
+ * What both programs share. Where br_netfilter hands what goes over a bridge to iptables (Docker loads it, and drops what
+ * is forwarded), a rule of its own lets through what stays on the bridge $1; its comment is recheck-bridge-NAME.
+ */
+const RULE = `
+rule() {
+  iptables -w "$2" FORWARD -i "$1" -o "$1" -m comment --comment "recheck-bridge-$1" -j ACCEPT
+}
+has_rule() { rule "$1" -C 2>/dev/null; }
+`;
+
+/**
  * Gives the bridge whose alias is $2, making it where it is missing: $3 and the first number that is free, up to $4. The
  * kernel keeps an interface's alias, so a bridge tells whose it is as long as it is there. The worker itself gets no
  * address on it, not even IPv6's own. $1: libvirt's URI (not used).
  */
-const ENSURE = `
+const ENSURE = `${RULE}
+let_through() {
+  [ "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)" = 1 ] || return 0
+  has_rule "$1" || rule "$1" -I
+}
 for file in /sys/class/net/*/ifalias; do
   if [ "$(cat "$file" 2>/dev/null)" = "$2" ]; then
     dir=\${file%/ifalias}
-    echo "\${dir##*/}"
+    name=\${dir##*/}
+    let_through "$name" || exit
+    echo "$name"
     exit
   fi
 done
@@ -30,20 +47,26 @@ while :; do
   [ "$number" -le "$4" ] || { echo "all of $3""0 to $3$4 are taken" >&2; exit 1; }
 done
 ip link set dev "$name" alias "$2" || exit
+let_through "$name" || exit
 [ ! -e "/proc/sys/net/ipv6/conf/$name" ] || echo 1 >"/proc/sys/net/ipv6/conf/$name/disable_ipv6"
 ip link set dev "$name" up || exit
 echo "$name"
 `;
 
-/** Removes the bridges with alias $2 … that no guest hangs on. $1: libvirt's URI (not used). */
-const REMOVE = `
+/**
+ * Removes the bridges with alias $2 … that no guest hangs on, each after its rule: what is left half-way is found by the
+ * bridge. $1: libvirt's URI (not used).
+ */
+const REMOVE = `${RULE}
 shift
 for alias; do
   for file in /sys/class/net/*/ifalias; do
     [ "$(cat "$file" 2>/dev/null)" = "$alias" ] || continue
     dir=\${file%/ifalias}
     [ -z "$(ls "$dir/brif" 2>/dev/null)" ] || continue
-    ip link delete dev "\${dir##*/}" || [ ! -e "$dir" ] || exit
+    name=\${dir##*/}
+    if has_rule "$name"; then rule "$name" -D || ! has_rule "$name" || exit; fi
+    ip link delete dev "$name" || [ ! -e "$dir" ] || exit
   done
 done
 `;

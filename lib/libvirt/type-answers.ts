@@ -3,10 +3,43 @@ import { dirname } from 'node:path';
 import { isRecord } from '../model/record.ts';
 import type { TypeAnswer } from './types.ts';
 
+/** Milliseconds for which "qemu" is believed: KVM may have failed for a moment, or been mended since. */
+const QEMU_TIME = 86_400_000;
+
 /** What was found out about KVM on one host. */
 export interface KeptAnswer {
+  /** The answer, as long as it is good: `qemu` for a day, `kvm` until it is forgotten. */
   get(): TypeAnswer | undefined;
   set(answer: TypeAnswer): void;
+  /** The answer proved wrong: the next who asks finds out again. */
+  forget(): void;
+}
+
+/** An answer, and when it was found, in milliseconds since the epoch; older versions kept no time. */
+interface DatedAnswer extends TypeAnswer {
+  at?: number;
+}
+
+const ifGood = (answer: DatedAnswer | undefined): TypeAnswer | undefined => {
+  if (answer === undefined) return undefined;
+  const { type, why, at } = answer;
+  // A clock that was put back makes no answer last.
+  const good = type === 'kvm' || (at !== undefined && Math.abs(Date.now() - at) < QEMU_TIME);
+  return good ? { type, why } : undefined;
+};
+
+/** Keeps an answer as long as the process runs. */
+export function answerInMemory(): KeptAnswer {
+  let kept: DatedAnswer | undefined;
+  return {
+    get: () => ifGood(kept),
+    set: (answer) => {
+      kept = { ...answer, at: Date.now() };
+    },
+    forget: () => {
+      kept = undefined;
+    },
+  };
 }
 
 /**
@@ -26,29 +59,32 @@ export class TypeAnswers {
   /** The answer of one host, by any key of it. */
   of(host: string): KeptAnswer {
     return {
-      get: () => this.#read()[host],
+      get: () => ifGood(this.#read()[host]),
       set: (answer) => {
         const all = this.#read();
-        if (all[host]?.type === answer.type && all[host].why === answer.why) return;
-        this.#onNew(host, answer);
-        this.#write({ ...all, [host]: answer });
+        if (all[host]?.type !== answer.type || all[host].why !== answer.why) this.#onNew(host, answer);
+        this.#write({ ...all, [host]: { ...answer, at: Date.now() } });
+      },
+      forget: () => {
+        const { [host]: wrong, ...others } = this.#read();
+        if (wrong) this.#write(others);
       },
     };
   }
 
-  #read(): Record<string, TypeAnswer> {
+  #read(): Record<string, DatedAnswer> {
     try {
       const all: unknown = JSON.parse(readFileSync(this.#file, 'utf8'));
       if (!isRecord(all)) return {};
       return Object.fromEntries(
-        Object.entries(all).filter((entry): entry is [string, TypeAnswer] => isAnswer(entry[1])),
+        Object.entries(all).filter((entry): entry is [string, DatedAnswer] => isAnswer(entry[1])),
       );
     } catch {
       return {};
     }
   }
 
-  #write(all: Record<string, TypeAnswer>): void {
+  #write(all: Record<string, DatedAnswer>): void {
     const temporary = `${this.#file}.new`;
     try {
       mkdirSync(dirname(this.#file), { recursive: true });
@@ -61,4 +97,7 @@ export class TypeAnswers {
 }
 
 const isAnswer = (value: unknown): boolean =>
-  isRecord(value) && (value['type'] === 'kvm' || value['type'] === 'qemu') && typeof value['why'] === 'string';
+  isRecord(value) &&
+  (value['type'] === 'kvm' || value['type'] === 'qemu') &&
+  typeof value['why'] === 'string' &&
+  ['number', 'undefined'].includes(typeof value['at']);

@@ -43,6 +43,16 @@ function ingredients(source: ImageSource, loginUser: string, now: number): unkno
         source.parent.key,
         source.scripts.map(({ user, interpreter, text }) => [user || loginUser, interpreter, text]),
         source.making.userData,
+        // cloud-init leaves them on the disk. An image without them keeps the key that it had before they counted.
+        ...[keysIn(source.making.authorizedKeys)].filter((keys) => keys.length > 0),
       ];
   }
 }
+
+/** The keys of an authorized_keys text in one order, without comments: as much as reaches the disk. */
+const keysIn = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .sort();

@@ -7,7 +7,7 @@ import { Virsh } from '../libvirt/virsh.ts';
 import { quote } from '../ssh/quote.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Check } from './check.ts';
-import { type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
+import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
 import { checkStorage, type StoragePlace } from './check-storage.ts';
 import { type RoomLimits, readRoom } from './host-room.ts';
 
@@ -121,9 +121,11 @@ function checkCommands(facts: Facts): Check[] {
   });
   const detail = there.filter((one) => one !== undefined).join(', ');
   const missing = facts('missing').map((name): Check => {
-    return { what: 'commands', ok: false, detail: `${name} is not there.`, mend: install(PACKAGES[name]!) };
+    const without = DISPENSABLE[name];
+    const said = without === undefined ? `${name} is not there.` : `${name} is not there: ${without}.`;
+    return { what: 'commands', ok: without !== undefined, detail: said, mend: install(PACKAGES[name]!) };
   });
-  return missing.length > 0 ? missing : [{ what: 'commands', ok: true, detail }];
+  return missing.some(({ ok }) => !ok) ? missing : [{ what: 'commands', ok: true, detail }, ...missing];
 }
 
 function checkLibvirt(facts: Facts, uri: string): Check[] {

@@ -14,6 +14,12 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   timeout: 'coreutils',
   setsid: 'util-linux',
   flock: 'util-linux',
+  dhcp_release: 'dnsmasq-utils',
+};
+
+/** Those that guests run without, and what is worse then. */
+export const DISPENSABLE: Readonly<Record<string, string>> = {
+  dhcp_release: 'the leases of guests that are gone stay for an hour, and many guests use up a network’s addresses',
 };
 
 /**

@@ -35,9 +35,9 @@ function worker() {
 
 test('who asks is told by the port of the bridge, not by the MAC that a frame claims', async () => {
   const { state, addresses } = worker();
-  addresses.note('victim', GUEST);
-  addresses.note('other', OTHER);
-  addresses.note('thief', THIEF);
+  addresses.note('victim', [GUEST]);
+  addresses.note('other', [OTHER]);
+  addresses.note('thief', [THIEF]);
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'victim');
   assert.equal(await addresses.domainAt('192.168.122.11', signal), 'other');
   assert.equal(await addresses.domainAt('192.168.122.12', signal), undefined);
@@ -50,6 +50,20 @@ test('who asks is told by the port of the bridge, not by the MAC that a frame cl
     { mac: GUEST, port: 'rk525400000001', bridge: 'virbr0' },
   ];
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'victim');
+});
+
+test('a MAC that another guest has is noted for nobody else, as long as that one is there', async () => {
+  const { addresses } = worker();
+  addresses.note('first', [GUEST]);
+  const taken = { code: 'libvirt/mac-taken', result: 'ERROR', message: /second .*52:54:00:00:00:01.* first .*empty/ };
+  assert.throws(() => addresses.note('second', [OTHER, GUEST]), taken);
+  addresses.forget('second');
+  assert.equal(await addresses.domainAt('192.168.122.10', signal), 'first');
+  assert.equal(await addresses.domainAt('192.168.122.11', signal), undefined);
+  addresses.note('first', [GUEST]);
+  addresses.forget('first');
+  addresses.note('second', [OTHER, GUEST]);
+  assert.equal(await addresses.domainAt('192.168.122.10', signal), 'second');
 });
 
 test('a stranger’s requests ask libvirt once a second at most', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { TypeAnswers } from '../../lib/libvirt/type-answers.ts';
+import { after, mock, test } from 'node:test';
+import { answerInMemory, TypeAnswers } from '../../lib/libvirt/type-answers.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'type-answers-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -30,4 +30,46 @@ test('a file that is broken, or cannot be written, costs no more than the memory
     assert.equal(new TypeAnswers(file).of('host-a').get(), undefined);
   }
   new TypeAnswers(join(file, 'below')).of('host-a').set({ type: 'kvm', why: 'x' });
+});
+
+const DAY = 86_400_000;
+const qemu = { type: 'qemu', why: 'it hung' } as const;
+const kvm = { type: 'kvm', why: 'a guest showed life' } as const;
+
+test('that guests are emulated is believed for a day, KVM until it is forgotten; asking writes nothing', () => {
+  mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 1) });
+  try {
+    const file = join(dir, 'day.json');
+    const said: string[] = [];
+    const slow = new TypeAnswers(file, (host, { type }) => said.push(`${host}: ${type}`)).of('slow');
+    const fast = new TypeAnswers(file).of('fast');
+    const short = answerInMemory();
+    for (const one of [slow, short]) one.set(qemu);
+    fast.set(kvm);
+    const written = readFileSync(file, 'utf8');
+    mock.timers.tick(DAY - 1);
+    for (const one of [slow, short]) assert.deepEqual(one.get(), qemu);
+    mock.timers.tick(1);
+    for (const one of [slow, short]) assert.equal(one.get(), undefined);
+    assert.deepEqual(fast.get(), kvm);
+    assert.equal(readFileSync(file, 'utf8'), written);
+    slow.set(qemu);
+    assert.deepEqual(slow.get(), qemu);
+    assert.deepEqual(said, ['slow: qemu'], 'the same answer is no news');
+    mock.timers.setTime(Date.UTC(2026, 9, 1));
+    assert.equal(slow.get(), undefined, 'a clock that was put back');
+    fast.forget();
+    assert.equal(new TypeAnswers(file).of('fast').get(), undefined);
+    assert.match(readFileSync(file, 'utf8'), /slow/);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('what was kept without its time: KVM goes on to be believed, emulation is tried again', () => {
+  const file = join(dir, 'undated.json');
+  writeFileSync(file, JSON.stringify({ fast: kvm, slow: qemu }));
+  const answers = new TypeAnswers(file);
+  assert.deepEqual(answers.of('fast').get(), kvm);
+  assert.equal(answers.of('slow').get(), undefined);
 });

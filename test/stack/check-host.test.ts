@@ -66,7 +66,11 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
 
   test('KVM is tried, and said either way', async () => {
     const kept: string[] = [];
-    const answers = { get: () => undefined, set: ({ type }: { type: string }) => void kept.push(type) };
+    const answers = {
+      get: () => undefined,
+      set: ({ type }: { type: string }) => void kept.push(type),
+      forget: () => {},
+    };
     const guests = of(await check({ type: 'auto', answers }), 'guests');
     assert.equal(guests.ok, true, guests.detail);
     assert.match(guests.detail, kept[0] === 'kvm' ? /^KVM works/ : /^emulated by QEMU, since KVM does not work: \w/);

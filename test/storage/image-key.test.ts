@@ -46,6 +46,16 @@ test('an image made of another has another key when that one changes, a script d
   assert.equal(new Set([key, ...others.map((other) => other.key)]).size, 6);
 });
 
+test('the operator’s keys stay on the disk: one more, or one less, makes another image; one without keeps its key', () => {
+  const withKeys = (authorizedKeys: string) => child(url(), [script], { ...making, authorizedKeys }).key;
+  const [ann, bob] = ['ssh-ed25519 AAAAann ann', 'ssh-rsa AAAAbob bob'] as const;
+  const keys = [withKeys(''), withKeys(ann), withKeys(bob), withKeys(`${ann}\n${bob}`)];
+  assert.equal(new Set(keys).size, 4);
+  assert.equal(withKeys('\n# nobody\n'), keys[0]);
+  assert.equal(withKeys(`# all of us\r\n${bob}\r\n\r\n  ${ann}\n`), keys[3], 'the same keys, written otherwise');
+  assert.equal(keys[0], '237c96d2cecc', 'as images stand on workers now');
+});
+
 test('an image that is renewed changes every so many days, and what is made of it as well', () => {
   const weekly = url({ renew: 7 });
   const now = DAY * 7 * 100;

@@ -103,6 +103,14 @@ test('each miss has the command that mends it', async () => {
   );
 });
 
+test('without dhcp_release builds run, and leases stay: what mends it is said beside what is there', async () => {
+  const lines = of(await look(but([], 'missing dhcp_release')), 'commands').split('\n');
+  assert.match(lines[0]!, /^\+ commands: virsh 9\.0\.0, /);
+  assert.match(lines[1]!, /^\+ commands: dhcp_release is not there: .*leases.* \| apt-get install dnsmasq-utils$/);
+  const worse = of(await look(but(['command curl'], 'missing curl', 'missing dhcp_release')), 'commands');
+  assert.match(worse, /^- commands: curl .*\n\+ commands: dhcp_release .*dnsmasq-utils$/);
+});
+
 test('networks: one that sleeps is woken, none at all is defined, a bridge alone will do', async () => {
   const idle = await look(but(['network'], 'network inactive default'));
   assert.equal(
@@ -153,7 +161,7 @@ test('storage of each kind: missing, of another kind, not mounted, shut to guest
 
 test('KVM is proved, and what was found out is kept where it was to be found out', async () => {
   const kept: TypeAnswer[] = [];
-  const answers = { get: () => undefined, set: (answer: TypeAnswer) => void kept.push(answer) };
+  const answers = { get: () => undefined, set: (answer: TypeAnswer) => void kept.push(answer), forget: () => {} };
   assert.match(of(await look(GOOD, { type: 'auto', answers }), 'guests'), /^\+ guests: KVM works/);
   const slow = of(await look(GOOD, { type: 'auto', answers }, ''), 'guests');
   assert.match(
