@@ -133,7 +133,11 @@ export class LibvirtHypervisor implements Hypervisor {
         if (one.private) continue;
         const found = await this.#addresses.of(one.mac, one.network, thorough, signal);
         if (found === undefined) continue;
-        if (guest.address !== found) this.#options.onAddress?.(found, SSH);
+        if (guest.address !== found) {
+          // One that powered itself off may have had it before.
+          for (const other of this.#guests.values()) if (other.address === found) delete other.address;
+          this.#options.onAddress?.(found, SSH);
+        }
         guest.address = found;
         return { host: found, port: SSH };
       }
@@ -247,8 +251,9 @@ export class LibvirtHypervisor implements Hypervisor {
     });
     // The way to the metadata is led while the guest starts: it asks a second later at the soonest. Both are waited for,
     // as a stop that comes next must find what was begun.
+    const shared = guest.interfaces.filter((one) => !one.private).map(({ mac }) => mac);
     const [created, ...led] = await Promise.allSettled([
-      create(this.#virsh, domain, xml, clone.path, signal),
+      create(this.#virsh, domain, xml, { folder: clone.path, macs: shared }, signal),
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),
     ]);
     if (created.status === 'rejected') {

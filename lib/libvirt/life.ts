@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { domainRefused, guestStopped, notShutDown, stillThere } from '../errors/libvirt.ts';
+import { tapName } from './mac.ts';
 import { Virsh } from './virsh.ts';
 
 /** Seconds that a guest has to power off. */
@@ -9,10 +10,24 @@ const SHUTDOWN = 120;
 const LOOK = 300;
 const PRESS = 5_000;
 
-/** Writes the domain (stdin) and an empty console beside the clone's disks and starts it. $1: libvirt's URI; $2: folder. */
+/**
+ * Writes the domain (stdin) and an empty console beside the clone's disks and starts it. $1: libvirt's URI; $2: folder;
+ * then the port and the MAC of each interface on a bridge that others are on too: that MAC is said to be behind that
+ * port, and the bridge learns nothing from what the guest sends. One that sends in another's MAC gets no answer.
+ */
 const CREATE = `
 umask 022
-: >"$2/console.log" && cat >"$2/domain.xml" && exec virsh -q -c "$1" create --file "$2/domain.xml"
+uri=$1 folder=$2
+shift 2
+: >"$folder/console.log" && cat >"$folder/domain.xml" || exit
+virsh -q -c "$uri" create --file "$folder/domain.xml" || exit
+while [ "$#" -ge 2 ]; do
+  # Not there where the template names its ports itself.
+  if [ -e "/sys/class/net/$1/brport" ]; then
+    bridge fdb replace "$2" dev "$1" master static && bridge link set dev "$1" learning off || exit
+  fi
+  shift 2
+done
 `;
 
 /**
@@ -41,16 +56,22 @@ exit 10
 /** The file of a guest's console, in its clone's folder. */
 export const consoleFile = (folder: string): string => `${folder}/console.log`;
 
-/** Starts a domain from its XML. @returns false where one of its name runs already */
+/**
+ * Starts a domain from its XML.
+ *
+ * @param macs of its interfaces on bridges that other builds' guests are on too
+ * @returns false where one of its name runs already
+ */
 export async function create(
   virsh: Virsh,
   domain: string,
   xml: string,
-  folder: string,
+  { folder, macs }: { folder: string; macs: readonly string[] },
   signal: AbortSignal,
 ): Promise<boolean> {
   const what = `the start of guest ${domain}`;
-  const answer = await virsh.askProgram(CREATE, [folder], { signal, what, stdin: xml, toTheEnd: true });
+  const args = [folder, ...macs.flatMap((mac) => [tapName(mac), mac])];
+  const answer = await virsh.askProgram(CREATE, args, { signal, what, stdin: xml, toTheEnd: true });
   if (answer.code === 0) return true;
   if (/already exists|is already active/i.test(answer.stderr)) return false;
   throw domainRefused(virsh.label, domain, answer.stderr);

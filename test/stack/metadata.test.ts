@@ -85,6 +85,29 @@ for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done; ip addr del ${address}/24 dev eth0
     );
     assert.doesNotMatch(stolen.output, /\r\n\r\nother/, stolen.output);
 
+    // Nor does it hear anything as a copy of the other, its MAC and its address: the bridge knows where that one is.
+    const gateway = sh('cat /sys/class/net/virbr0/address').trim();
+    const victim = sh(`virsh -q domiflist ${other!.domain} | awk '{print $5}'`).trim();
+    await script(
+      host,
+      `cat >/tmp/copy <<'END'
+mine=$(cat /sys/class/net/eth0/address)
+be() {
+  ip link set eth0 down; ip link set eth0 address $1; ip link set eth0 up; ip addr flush dev eth0
+  ip addr add $2/24 dev eth0; ip neigh replace 192.168.122.1 lladdr ${gateway} dev eth0 nud permanent
+  ip route replace default via 192.168.122.1
+}
+be ${victim} ${address}
+for i in 1 2 3; do ${ask(OWN_NAME, 2)}; done >/tmp/heard 2>&1
+be $mine ${own}
+echo over >>/tmp/heard
+END
+setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
+    );
+    const heard = await script(host, 'until grep -s over /tmp/heard; do sleep 0.2; done; cat /tmp/heard /tmp/copy.log');
+    assert.match(heard.output, /over/);
+    assert.doesNotMatch(heard.output, /HTTP\/1/, heard.output);
+
     // From the worker itself, and from nobody's address: 404.
     assert.match(await curl('-i', `http://127.0.0.1:${metadataPort}/latest/meta-data/local-hostname`), /404/);
     // Its own private key is not served any more once the document without it is put.
