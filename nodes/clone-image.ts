@@ -23,22 +23,22 @@ export default function (RED: NodeAPI): void {
     for (const id of rowsOf<string>(config.hosts)) (RED.nodes.getNode(id) as WorkerHostNode | null)?.attend?.();
     const guest = textOf(config.guest, 'vm');
     const name = this.name || `clone ${guest}`;
-    stepNode(RED, this, { name, guest }, (runtime) => async (context) => {
-      // Looked up at each build: a deploy may have changed the configuration nodes alone.
-      const image = RED.nodes.getNode(config.image) as VmImageNode | null;
-      return cloneStep(
-        context,
-        {
-          node: name,
-          image: image?.spec(),
-          workers: () => workersOf(RED, rowsOf<string>(config.hosts)),
-          guest,
-          addressEnv: textOf(config.addressEnv),
-          wait: numberOf(config.wait, 60) * 60_000,
+    // Looked up at each build: a deploy may have changed the configuration nodes alone.
+    const workers = () => workersOf(RED, rowsOf<string>(config.hosts));
+    const image = () => (RED.nodes.getNode(config.image) as VmImageNode | null)?.spec();
+    const wait = numberOf(config.wait, 60) * 60_000;
+    const addressEnv = textOf(config.addressEnv);
+    stepNode(
+      RED,
+      this,
+      { name, guest },
+      ({ services, outlet }, key) =>
+        async (context) => {
+          const later = () => outlet.clonesAfter(key);
+          return cloneStep(context, { node: name, image: image(), workers, guest, addressEnv, wait, later }, services);
         },
-        runtime.services,
-      );
-    });
+      { clone: () => ({ image: image(), workers: workers() }) },
+    );
   });
 }
 

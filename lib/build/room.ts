@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SlotTable } from '../engine/types.ts';
 import { noRoom, strangersCode } from '../errors/build.ts';
 import { messageOf } from '../errors/ci-error.ts';
-import { isWorkerFull } from '../errors/worker.ts';
+import { isWorkerFault, isWorkerFull } from '../errors/worker.ts';
 import type { Worker } from '../worker/types.ts';
 
 /** Milliseconds after which hosts are asked again that had a free slot, but no memory, or could not be reached. */
@@ -12,8 +12,8 @@ const AGAIN = 5_000;
 const ASK_LIMIT = 30_000;
 const PATIENCE = 1_000;
 
-/** Milliseconds for which a worker whose disk was full is the last choice. */
-const FULL = 600_000;
+/** Milliseconds for which a worker whose disk was full, or that failed a build by a fault of its own, is the last choice. */
+const DOUBT = 600_000;
 
 /** What a build asks for. */
 export interface RoomRequest {
@@ -47,6 +47,8 @@ export class Room {
   readonly #asks = new Map<Worker, Promise<Lack>>();
   /** When a worker's disk was last found full, and no clone has worked there since. */
   readonly #full = new WeakMap<Worker, number>();
+  /** When a worker last failed a build by another fault of its own, and no guest has come up there since. */
+  readonly #faulty = new WeakMap<Worker, number>();
   #pumping = false;
   #again = false;
   #timer: NodeJS.Timeout | undefined;
@@ -95,14 +97,24 @@ export class Room {
     await this.#pump();
   }
 
-  /** Takes note of a build's fault: a worker whose disk is full is taken only where every other is shunned too. */
+  /**
+   * Takes note of a build's fault. A worker whose disk is full, or that is at fault itself, would fail the next builds
+   * within seconds, have the most room by that, and so get them all: it is taken only where no other has room.
+   */
   noteFault(worker: Worker | undefined, fault: unknown): void {
-    if (worker && isWorkerFull(fault)) this.#full.set(worker, Date.now());
+    if (!worker) return;
+    if (isWorkerFull(fault)) this.#full.set(worker, Date.now());
+    else if (isWorkerFault(fault)) this.#faulty.set(worker, Date.now());
   }
 
   /** Takes note that there was space for a clone. */
   noteClone(worker: Worker): void {
     this.#full.delete(worker);
+  }
+
+  /** Takes note that guests came up on it. */
+  noteBoot(worker: Worker): void {
+    this.#faulty.delete(worker);
   }
 
   /** Serves the queue; called again while it runs, it goes round once more. */
@@ -150,9 +162,28 @@ export class Room {
   async #place(waiter: Waiter, rooms: Map<Worker, Promise<Lack>>): Promise<Worker | undefined> {
     const { request, run } = waiter;
     const all = allowed(workersOf(waiter), request);
-    const liked = all.filter((worker) => !request.shuns?.(worker) && !this.#isFull(worker));
+    const liked = all.filter((worker) => !request.shuns?.(worker));
+    const { sound = [], doubtful = [] } = Object.groupBy(liked.length > 0 ? liked : all, (worker) =>
+      this.#isInDoubt(worker) ? 'doubtful' : 'sound',
+    );
+    const lacks: string[] = [];
+    for (const workers of [sound, doubtful]) {
+      const worker = await this.#takeOf(workers, run, rooms, lacks);
+      if (worker) return worker;
+    }
+    if (lacks.length > 0 || waiter.why === '') waiter.why = lacks.join('; ') || 'no worker host is there';
+    return undefined;
+  }
+
+  /** Takes a slot on the one with the most room; without one, `lacks` gets what each lacks. */
+  async #takeOf(
+    workers: readonly Worker[],
+    run: string,
+    rooms: Map<Worker, Promise<Lack>>,
+    lacks: string[],
+  ): Promise<Worker | undefined> {
     const candidates = await Promise.all(
-      (liked.length > 0 ? liked : all).map(async (worker) => {
+      workers.map(async (worker) => {
         const free = worker.slots - (await this.#slots.held(worker.id));
         if (free <= 0)
           return { worker, free, memory: 0, lack: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
@@ -161,8 +192,7 @@ export class Room {
         return { worker, free, ...(await asked) };
       }),
     );
-    const lacks = candidates.flatMap(({ lack }) => lack ?? []).join('; ');
-    if (lacks !== '' || waiter.why === '') waiter.why = lacks || 'no worker host is there';
+    lacks.push(...candidates.flatMap(({ lack }) => lack ?? []));
     const open = candidates.filter(({ lack }) => lack === undefined);
     open.sort((a, b) => b.free - a.free || b.memory - a.memory);
     for (const { worker } of open) {
@@ -184,8 +214,9 @@ export class Room {
     return first;
   }
 
-  #isFull(worker: Worker): boolean {
-    return Date.now() - (this.#full.get(worker) ?? Number.NEGATIVE_INFINITY) < FULL;
+  #isInDoubt(worker: Worker): boolean {
+    const since = Math.max(this.#full.get(worker) ?? 0, this.#faulty.get(worker) ?? 0);
+    return Date.now() - since < DOUBT;
   }
 
   #tell(): void {

@@ -33,23 +33,29 @@ interface Shared {
   users: number;
 }
 
-/** The ways from workers' guests to the metadata server: one a worker, opened for its first build, closed with its last. */
+/**
+ * The ways from workers' guests to the metadata server: one a worker and kind of way, opened for its first build, closed
+ * with its last.
+ */
 export class MetadataLinks {
   readonly #metadata: MetadataService;
-  /** By the worker itself: a changed worker-host is another, with a way of its own. */
-  readonly #open = new Map<Worker, Shared>();
+  /** By the worker itself: a changed worker-host is another, with ways of its own. Then by where it listens. */
+  readonly #open = new WeakMap<Worker, Map<string, Shared>>();
 
   constructor(metadata: MetadataService) {
     this.#metadata = metadata;
   }
 
-  /** @param listenAt a port of this machine in place of the worker's own way; where a way is open, that one is shared */
+  /** @param listenAt a port of this machine in place of the worker's own way; who asks for the same way shares it */
   async acquire(
     worker: Worker,
     signal: AbortSignal,
     listenAt?: ListenAt,
   ): Promise<{ link: MetadataLink; release(): Promise<void> }> {
-    let shared = this.#open.get(worker);
+    const open = this.#open.get(worker) ?? new Map<string, Shared>();
+    this.#open.set(worker, open);
+    const key = JSON.stringify([listenAt?.address, listenAt?.port]);
+    let shared = open.get(key);
     if (!shared) {
       // Not the asking build's signal: others may wait for the same link.
       const link = worker.linkMetadata(this.#metadata.serverFor(worker), {
@@ -57,14 +63,14 @@ export class MetadataLinks {
         ...(listenAt ? { listenAt } : {}),
       });
       shared = { link, users: 0 };
-      this.#open.set(worker, shared);
+      open.set(key, shared);
     }
     shared.users += 1;
     const mine = shared;
     const release = async () => {
       mine.users -= 1;
       if (mine.users > 0) return;
-      if (this.#open.get(worker) === mine) this.#open.delete(worker);
+      if (open.get(key) === mine) open.delete(key);
       await (await mine.link).close();
     };
     try {

@@ -47,6 +47,14 @@ export const noWorker = (node: string): CiError =>
     result: 'ERROR',
   });
 
+/** @param hosts what the node names: "worker b, worker c" */
+export const otherWorker = (node: string, worker: string, hosts: string): CiError =>
+  new CiError({
+    code: 'build/other-worker',
+    message: `${node}: this build runs on ${worker}, and this node names ${hosts}. All guests of a build are on one host: choose the same worker hosts in each clone-image of the lane.`,
+    result: 'ERROR',
+  });
+
 export const noImage = (node: string): CiError =>
   new CiError({
     code: 'build/no-image',

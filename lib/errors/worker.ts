@@ -4,6 +4,38 @@ import { CiError, messageOf } from './ci-error.ts';
 export const isWorkerFull = (error: unknown): error is CiError =>
   error instanceof CiError && error.result === 'DISK_FULL' && /^(storage|libvirt)\//.test(error.code);
 
+/** What a clone or a boot meets where the machine is at fault: neither its image, nor the guest, nor the job. */
+const OF_THE_WORKER = new Set([
+  'storage/no-place',
+  'storage/no-command',
+  'storage/unmounted',
+  'storage/wrong-file-system',
+  'storage/not-root',
+  'storage/busy',
+  'storage/fault',
+  'image/worker-silent',
+  'libvirt/no-virsh',
+  'libvirt/down',
+  'libvirt/failed',
+  'libvirt/not-started',
+  'libvirt/no-network',
+  'libvirt/network-down',
+  'libvirt/bridge',
+  'libvirt/kvm-probe',
+  'worker/guest-not-started',
+  'worker/no-loopback',
+  'worker/metadata-link',
+  'worker/metadata-rules',
+  'worker/metadata-taken',
+]);
+
+/** Whether a worker fails the next build as well, since it is the machine that is at fault. A full disk is told apart. */
+export function isWorkerFault(error: unknown): error is CiError {
+  if (!(error instanceof CiError) || !OF_THE_WORKER.has(error.code)) return false;
+  // An image that failed a while ago and is left alone now: that tells nothing of the worker as it is.
+  return !(error.cause instanceof CiError && error.cause.code === error.code);
+}
+
 const ending = (console: string): string => {
   const tail = console.trimEnd().split('\n').slice(-3).join(' / ');
   return tail === '' ? 'Its console is empty.' : `Its console ends with: "${tail}"`;

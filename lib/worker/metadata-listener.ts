@@ -33,7 +33,7 @@ export async function openListener(
   const destination = { address: at.address, port: door.port };
   const close = async (): Promise<void> => {
     // The port stays its worker's as long as another way of it is open.
-    if (await door.leave(serve)) closed(door.port);
+    if (await door.leave(serve)) closed(destination);
   };
   if (isLoopback(at.address)) return { close };
   try {

@@ -9,9 +9,9 @@ export interface Destination {
 }
 
 /**
- * What all programs share. Each of our rules has the comment recheck-ID-PORT, where ID is the controller's and its worker
- * node's, PORT the destination's: what a controller that died leaves is found by it. Letters, digits, dashes and
- * underscores only, so that iptables prints it without quotes.
+ * What all programs share. Each of our rules has the comment recheck-ID-PLACE, where ID is the controller's and its worker
+ * node's, PLACE the destination's port, with its address before it where that is not 127.0.0.1: what a controller that
+ * died leaves is found by it. Letters, digits, dashes and underscores only, so that iptables prints it without quotes.
  *
  * A bridge's route_localnet from before it was touched is kept in a file of /run, which a restart of the worker clears as
  * it does the rules. It is put back with the bridge's last wall, and before the wall falls; also where the walls were
@@ -19,7 +19,7 @@ export interface Destination {
  *
  * The wall is made first, then the value is kept: what is kept of a bridge without a wall any Recheck puts back.
  *
- * take_back ID " PORT … " takes back all rules of an ID but those of the ports.
+ * take_back ID " PLACE … " takes back all rules of an ID but those of the places.
  */
 const COMMON = `
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
@@ -63,8 +63,8 @@ take_back() {
 `;
 
 /**
- * Leads the requests of a bridge's guests to a destination. $1: ID; $2: bridge; $3: address; $4: port; then the ports
- * whose rules stay beside these: what a controller that died or a connection that was lost left leads to where nobody
+ * Leads the requests of a bridge's guests to a destination. $1: ID; $2: bridge; $3: address; $4: port; $5: place; then
+ * all places whose rules stay: what a controller that died or a connection that was lost left leads to where nobody
  * listens.
  *
  * To 127.0.0.1 the kernel leads nothing from outside but with route_localnet=1, which opens the worker's whole loopback
@@ -72,10 +72,10 @@ take_back() {
  * and what the nat table rewrites later is not. Exit 10 and the rule where somebody else's rule comes first.
  */
 const ADD = `${COMMON}
-own=$1 bridge=$2 address=$3 port=$4
-shift 3
+own=$1 bridge=$2 address=$3 port=$4 mark=$5
+shift 4
 take_back "$own" " $* "
-set -- "$own" "$bridge" "$address" "$port"
+set -- "$own" "$bridge" "$address" "$port" "$mark"
 [ -e "/sys/class/net/$2" ] || exit 0
 to_here="-i $2 -d 169.254.169.254/32 -p tcp -m tcp --dport 80"
 first=$(iptables -w -t nat -S PREROUTING | grep -F -e ' -i '"$2"' ' | grep -F -e '169.254.169.254/32' | head -n 1)
@@ -83,7 +83,7 @@ case $first in
   '' | *"--comment recheck-$1-"*) ;;
   *) echo "$first"; exit 10 ;;
 esac
-note="-m comment --comment recheck-$1-$4"
+note="-m comment --comment recheck-$1-$5"
 put() {
   table=$1 how=$2 chain=$3
   shift 3
@@ -108,7 +108,7 @@ case $3 in
 esac
 `;
 
-/** Takes back all rules of $1 (ID) but those of the ports that follow. */
+/** Takes back all rules of $1 (ID) but those of the places that follow. */
 const REMOVE = `${COMMON}
 id=$1
 shift
@@ -124,19 +124,26 @@ const run = async (host: Host, text: string, args: string[], signal: AbortSignal
   if (result.code !== 0) throw rulesFailed(host.label, result.stderr || result.stdout);
 };
 
+/** Two ways may have one port at different addresses. */
+const placeOf = ({ address, port }: Destination): string =>
+  address === '127.0.0.1' ? `${port}` : `${word(address)}_${port}`;
+
 /**
  * Leads what a bridge's guests ask of 169.254.169.254:80 to a destination on the worker, and takes back the rules of this
- * id that lead to no port of `stay`. Fine where it is so already.
+ * id that lead to none of `stay`. Fine where it is so already.
  */
 export const addRules = (
   host: Host,
   id: string,
   bridge: string,
-  { address, port }: Destination,
-  stay: readonly number[],
+  destination: Destination,
+  stay: readonly Destination[],
   signal: AbortSignal,
-): Promise<void> => run(host, ADD, [word(id), bridge, address, `${port}`, ...stay.map(String)], signal);
+): Promise<void> => {
+  const { address, port } = destination;
+  return run(host, ADD, [word(id), bridge, address, `${port}`, placeOf(destination), ...stay.map(placeOf)], signal);
+};
 
-/** Takes back the rules of this id but those to the ports given, a dead controller's too. Other rules are left alone. */
-export const removeRules = (host: Host, id: string, stay: readonly number[], signal: AbortSignal): Promise<void> =>
-  run(host, REMOVE, [word(id), ...stay.map(String)], signal);
+/** Takes back the rules of this id but those to the destinations given, a dead controller's too. Other rules are left alone. */
+export const removeRules = (host: Host, id: string, stay: readonly Destination[], signal: AbortSignal): Promise<void> =>
+  run(host, REMOVE, [word(id), ...stay.map(placeOf)], signal);

@@ -33,7 +33,7 @@ export async function openTunnel(source: HostSource, options: WayOptions, signal
     const last = now;
     now = undefined;
     if (!last) return;
-    options.closed(last.port);
+    options.closed({ address: LOOPBACK, port: last.port });
     await last.close().catch(() => {});
   };
   const keepUp = async (): Promise<void> => {

@@ -15,8 +15,8 @@ export interface WayOptions {
   serve: ServeMetadata;
   /** To be called where requests arrive at a place from now on: leads the guests there. */
   opened(host: Host, destination: Destination, signal: AbortSignal): Promise<void>;
-  /** To be called where nobody listens at a port any more. */
-  closed(port: number): void;
+  /** To be called where nobody listens at a place any more. */
+  closed(destination: Destination): void;
 }
 
 /** A way that is open. */
@@ -27,14 +27,19 @@ export interface OpenWay {
 /** One program at a time changes a worker's rules, and with what is open at its turn: an older one would undo a newer. */
 const turns = new KeyedLock();
 
-/** Ports of the ways open in this process, by worker id: a redeploy opens a new way before the old one's builds end. */
-const openPorts = new Map<string, Set<number>>();
+/**
+ * Where the ways lead that are open in this process, by worker id and place: a redeploy opens a new way before the old
+ * one's builds end.
+ */
+const openPlaces = new Map<string, Map<string, Destination>>();
 
-function portsOf(id: string): Set<number> {
-  const ports = openPorts.get(id) ?? new Set();
-  openPorts.set(id, ports);
-  return ports;
+function placesOf(id: string): Map<string, Destination> {
+  const places = openPlaces.get(id) ?? new Map();
+  openPlaces.set(id, places);
+  return places;
 }
+
+const keyOf = ({ address, port }: Destination): string => `${address} ${port}`;
 
 /**
  * Leads a worker's guests to the metadata server: for each bridge that a guest hangs on, while a way is open. With the
@@ -44,9 +49,9 @@ export class MetadataWay {
   readonly #id: string;
   readonly #source: HostSource;
   readonly #bridges = new Set<string>();
-  /** Where requests arrive now, by port; not where guests are led by others, or while the connection is down. */
-  readonly #places = new Map<number, { host: Host; destination: Destination }>();
-  readonly #ports: Set<number>;
+  /** Where requests arrive now, by place; not where guests are led by others, or while the connection is down. */
+  readonly #places = new Map<string, { host: Host; destination: Destination }>();
+  readonly #stay: Map<string, Destination>;
   /** How many guests asked for rules, and by bridge how many of them had asked when its rules were last begun. */
   #asked = 0;
   readonly #made = new Map<string, number>();
@@ -55,7 +60,7 @@ export class MetadataWay {
   constructor(id: string, source: HostSource) {
     this.#id = id;
     this.#source = source;
-    this.#ports = portsOf(id);
+    this.#stay = placesOf(id);
   }
 
   /** A guest is about to hang on this bridge: its rules are made, or made again where somebody flushed them. */
@@ -67,7 +72,7 @@ export class MetadataWay {
       if ((this.#made.get(bridge) ?? 0) >= asked) return;
       const begun = this.#asked;
       for (const { host, destination } of this.#places.values()) {
-        await addRules(host, this.#id, bridge, destination, [...this.#ports], signal);
+        await addRules(host, this.#id, bridge, destination, [...this.#stay.values()], signal);
       }
       this.#bridges.add(bridge);
       this.#made.set(bridge, begun);
@@ -76,23 +81,24 @@ export class MetadataWay {
 
   /** @param listenAt an address and port of this machine, where the worker is this machine; else inside the SSH connection */
   async open(serve: ServeMetadata, signal: AbortSignal, listenAt?: ListenAt): Promise<MetadataLink> {
-    let port: number | undefined;
+    let place: string | undefined;
     const options: WayOptions = {
       id: this.#id,
       serve,
       opened: async (host, destination, within) => {
-        this.#ports.add(destination.port);
-        port = destination.port;
+        const key = keyOf(destination);
+        this.#stay.set(key, destination);
+        place = key;
         await turns.run(this.#id, within, async () => {
-          this.#places.set(destination.port, { host, destination });
+          this.#places.set(key, { host, destination });
           for (const bridge of this.#bridges) {
-            await addRules(host, this.#id, bridge, destination, [...this.#ports], within);
+            await addRules(host, this.#id, bridge, destination, [...this.#stay.values()], within);
           }
         });
       },
       closed: (gone) => {
-        this.#ports.delete(gone);
-        this.#places.delete(gone);
+        this.#stay.delete(keyOf(gone));
+        this.#places.delete(keyOf(gone));
       },
     };
     const way = listenAt
@@ -103,8 +109,8 @@ export class MetadataWay {
       close: async () => {
         if (done) return;
         await way.close();
-        // Its port may stay open for another worker of this node.
-        if (port !== undefined) this.#places.delete(port);
+        // It may stay open for another worker of this node.
+        if (place !== undefined) this.#places.delete(place);
         // Called again where the worker could not be reached.
         await this.sweep(AbortSignal.timeout(TIME), true);
         done = true;
@@ -124,7 +130,7 @@ export class MetadataWay {
         this.#bridges.clear();
         this.#made.clear();
       }
-      await removeRules(host, this.#id, [...this.#ports], signal);
+      await removeRules(host, this.#id, [...this.#stay.values()], signal);
     });
   }
 }

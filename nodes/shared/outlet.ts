@@ -3,7 +3,9 @@ import type { Build } from '../../lib/build/build.ts';
 import type { BuildSet } from '../../lib/build/buildset.ts';
 import { FlowGraph, type FlowNode } from '../../lib/build/flow-graph.ts';
 import type { Stop } from '../../lib/build/positions.ts';
+import type { CloneWish } from '../../lib/build/steps/clone.ts';
 import type { BuildEvent, Message, Outlet, Place } from '../../lib/build/types.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';
 
@@ -11,6 +13,8 @@ import { nodeKey, type Registry } from './keys.ts';
 export interface Offer {
   /** Of publish-logs. */
   logs?: LogSettings;
+  /** Of clone-image: what it takes of a host. @throws CiError where its image or hosts cannot be made */
+  clone?: () => CloneWish;
   /** Of gerrit-review: reports a buildset whose builds are all in. */
   report?: (set: BuildSet, builds: Build[]) => void;
 }
@@ -76,6 +80,20 @@ export class FlowOutlet implements Outlet {
 
   logSettings(key: string): LogSettings | undefined {
     return this.#registry.get(key)?.logs;
+  }
+
+  /** What the clone-image nodes take that a message sent from there can come to; those that cannot work say so themselves. */
+  clonesAfter(key: string): CloneWish[] {
+    return this.graph()
+      .reach(key)
+      .flatMap((reached) => {
+        try {
+          return this.#registry.get(reached.key)?.clone?.() ?? [];
+        } catch (error) {
+          if (error instanceof CiError) return [];
+          throw error;
+        }
+      });
   }
 
   copy(message: Message): Message {

@@ -1,6 +1,7 @@
 import type { Node, NodeAPI } from 'node-red';
 import type { StepSpec, StepWork } from '../../lib/build/step.ts';
 import { onInput } from './handler.ts';
+import type { Offer } from './outlet.ts';
 import { enter, type Runtime } from './runtime.ts';
 
 /** A node that is one step of a build: its messages go to the supervisor, which runs the step and sends them on. */
@@ -9,8 +10,9 @@ export function stepNode(
   node: Node,
   step: Partial<Omit<StepSpec, 'node'>>,
   makeWork: (runtime: Runtime, key: string) => StepWork,
+  offer?: Offer,
 ): void {
-  const { runtime, key } = enter(RED, node);
+  const { runtime, key } = enter(RED, node, offer);
   const work = makeWork(runtime, key);
   const spec: StepSpec = {
     type: node.type,

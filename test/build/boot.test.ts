@@ -9,7 +9,12 @@ import { guestStopped } from '../../lib/errors/libvirt.ts';
 const full = { code: 'libvirt/guest-stopped', result: 'DISK_FULL' } as const;
 
 /** Boots one guest, whose hypervisor and login do as a test says. */
-function boot(address: () => Promise<unknown>, login: () => Promise<unknown>, timeout: number) {
+function boot(
+  address: () => Promise<unknown>,
+  login: () => Promise<unknown>,
+  timeout: number,
+  noteBoot = (_: unknown) => {},
+) {
   const worker = {
     label: 'worker a',
     hypervisor: { boot: async () => ({ domain: 'd' }), address, console: async () => undefined },
@@ -20,7 +25,7 @@ function boot(address: () => Promise<unknown>, login: () => Promise<unknown>, ti
   return bootStep(
     { build, signal: new AbortController().signal, progress() {} },
     { memory: 1, vcpus: 1, networks: [], guests: [], timeout },
-    { key: { privateKey: '', publicKey: '' } } as Services,
+    { key: { privateKey: '', publicKey: '' }, room: { noteBoot } } as unknown as Services,
   );
 }
 
@@ -40,4 +45,15 @@ test('it stays DISK_FULL where that is found out as the time is over', async () 
     return stopped();
   };
   await assert.rejects(boot(late, late, 30), full);
+});
+
+test('a worker on which a guest came up is known as one that works; one on which it did not is not', async () => {
+  const worked: unknown[] = [];
+  const note = (worker: unknown) => worked.push((worker as { label: string }).label);
+  const found = async () => ({ host: '192.0.2.1', port: 22 });
+  await assert.rejects(boot(found, stopped, 20_000, note), full);
+  assert.deepEqual(worked, []);
+  const run = async () => ({ code: 0, stdout: 'boot-1\n', stderr: '' });
+  await boot(found, async () => ({ run, close() {}, gone: new AbortController().signal }), 20_000, note);
+  assert.deepEqual(worked, ['worker a']);
 });

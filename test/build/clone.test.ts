@@ -64,7 +64,16 @@ async function setUp(t: TestContext) {
         signal: signal ?? new AbortController().signal,
         progress: (what, values) => progress.push(`${what} ${values?.['text'] ?? ''}`.trim()),
       },
-      { node: 'clone', image, workers: () => workers, guest: 'vm', addressEnv: '', wait: 1_000, ...settings },
+      {
+        node: 'clone',
+        image,
+        workers: () => workers,
+        guest: 'vm',
+        addressEnv: '',
+        wait: 1_000,
+        later: () => [],
+        ...settings,
+      },
       services,
     );
   return { lease, files, images, room, progress, clone };
@@ -172,4 +181,62 @@ test('a host whose disk was full is as good as any once a clone works there agai
   assert.equal(await taken([worker, other], 'first'), 'b');
   assert.equal(await taken([worker], 'second'), 'a');
   assert.equal(await taken([worker, other], 'third'), 'a');
+});
+
+test('a further guest whose node does not name the build’s host is refused, and told what to do', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const [a, b] = [makeWorker('a'), makeWorker('b')];
+  await clone([a], { guest: 'master' });
+  await assert.rejects(clone([b], { guest: 'slave', node: 'clone slave' }), (error: CiError) => {
+    assert.equal(error.code, 'build/other-worker');
+    assert.equal(error.result, 'ERROR');
+    assert.match(error.message, /^clone slave: .* on worker a, .* worker b\..* same worker hosts/);
+    return true;
+  });
+  assert.deepEqual([...lease.guests.keys()], ['master']);
+  // A deploy makes another of the same node.
+  await clone([makeWorker('a'), b], { guest: 'slave' });
+});
+
+test('of two guests that are cloned at once, one whose node does not name the host is refused', async (t) => {
+  const { clone } = await setUp(t);
+  const ended = await Promise.allSettled([
+    clone([makeWorker('a')], { guest: 'master' }),
+    clone([makeWorker('b')], { guest: 'slave' }),
+  ]);
+  assert.deepEqual(
+    ended.map((end) => (end.status === 'rejected' ? end.reason.code : 'cloned')),
+    ['cloned', 'build/other-worker'],
+  );
+});
+
+test('the first guest goes where those after it may follow, and where no image of theirs failed a moment ago', async (t) => {
+  const { lease, images, clone } = await setUp(t);
+  const [a, b, c] = ['a', 'b', 'c'].map((id) => makeWorker(id)) as [Worker, Worker, Worker];
+  Object.assign(a, { slots: 9 });
+  Object.assign(b, { slots: 8 });
+  const theirs = { ...image, name: 'theirs' };
+  b.storage.has = async () => false;
+  b.storage.make = async () => {
+    throw new CiError({ code: 'image/script', message: 'Image theirs: script init failed.' });
+  };
+  await assert.rejects(images.provide(b, theirs, { signal: new AbortController().signal }), /init failed/);
+  await clone([a, b, c], { later: () => [{ image: theirs, workers: [b, c] }] });
+  assert.equal(lease.worker?.id, 'c');
+});
+
+test('where no host fits all guests of a lane, the first takes one of its own', async (t) => {
+  const { lease, clone } = await setUp(t);
+  await clone([makeWorker('a')], { later: () => [{ image, workers: [makeWorker('b')] }] });
+  assert.equal(lease.worker?.id, 'a');
+});
+
+test('of two branches that clone a guest of one name at once, one is refused', async (t) => {
+  const { clone } = await setUp(t);
+  const worker = makeWorker('a');
+  const ended = await Promise.allSettled([clone([worker]), clone([worker])]);
+  assert.deepEqual(
+    ended.map((end) => (end.status === 'rejected' ? end.reason.code : 'cloned')),
+    ['cloned', 'build/guest-twice'],
+  );
 });

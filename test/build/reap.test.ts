@@ -30,3 +30,43 @@ test('what another Recheck has there is left alone, and what tells no controller
   await reap(worker, MINE, () => false);
   assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
 });
+
+test('a domain that cannot be ended keeps its own clone only: all else goes, and it is tried again', async () => {
+  const { worker, ended } = workerWith(of('stuck'), of('dead'));
+  const { stop } = worker.hypervisor;
+  worker.hypervisor.stop = async (domain, options) => {
+    if (domain === 'stuck') throw new Error('stuck cannot be ended');
+    await stop(domain, options);
+  };
+  await assert.rejects(
+    reap(worker, MINE, () => false),
+    /stuck cannot be ended/,
+  );
+  assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
+});
+
+test('a clone that cannot be removed keeps nothing else', async () => {
+  const { worker, ended } = workerWith(of('stuck'), of('dead'));
+  const { remove } = worker.storage;
+  worker.storage.remove = async (name, options) => {
+    if (name === 'stuck') throw new Error('clone stuck is busy');
+    await remove(name, options);
+  };
+  await assert.rejects(
+    reap(worker, MINE, () => false),
+    /clone stuck is busy/,
+  );
+  assert.deepEqual(ended, ['domain stuck', 'domain dead', 'clone dead', 'ways']);
+});
+
+test('where the domains cannot be listed, no clone is touched: one may be in use', async () => {
+  const { worker, ended } = workerWith(of('dead'));
+  worker.hypervisor.list = async () => {
+    throw new Error('libvirt is down');
+  };
+  await assert.rejects(
+    reap(worker, MINE, () => false),
+    /libvirt is down/,
+  );
+  assert.deepEqual(ended, ['ways']);
+});

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Room } from '../../lib/build/room.ts';
 import { MemorySlots } from '../../lib/engine/memory-slots.ts';
+import { bootFailed } from '../../lib/errors/build.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
-import { storageFull } from '../../lib/errors/image.ts';
+import { imageFailedBefore, imageScriptFailed, placeMissing, storageFull } from '../../lib/errors/image.ts';
+import { guestVanished, libvirtDown, networkDown } from '../../lib/errors/libvirt.ts';
+import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { until } from '../support/until.ts';
 
@@ -182,6 +185,77 @@ test('a host whose disk was full is the last choice for ten minutes', async (t) 
   assert.equal(await next('3'), 'b');
   t.mock.timers.setTime(1_000_000 + 10 * 60_000);
   assert.equal(await next('4'), 'a');
+});
+
+/** Rooms of two hosts, a with more slots, and which of them the next build gets. */
+function twoHosts() {
+  const room = new Room(new MemorySlots());
+  const hosts = [worker('a', 9), worker('b', 2)] as const;
+  let run = 0;
+  const next = async () => (await room.acquire(`${++run}`, () => [...hosts], ask())).id;
+  return { room, hosts, next };
+}
+
+test('a host that fails builds by a fault of its own is the last choice for ten minutes', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const { room, hosts, next } = twoHosts();
+  room.noteFault(hosts[0], networkDown('worker a', 'default'));
+  assert.equal(await next(), 'b');
+  t.mock.timers.setTime(1_000_000 + 9 * 60_000);
+  assert.equal(await next(), 'b');
+  assert.equal(await next(), 'a', 'no other has room');
+  await room.release(hosts[1], '1');
+  assert.equal(await next(), 'b');
+  await room.release(hosts[1], '2');
+  t.mock.timers.setTime(1_000_000 + 10 * 60_000);
+  assert.equal(await next(), 'a');
+});
+
+test('it is as good as any once a guest comes up there; a clone alone does not tell', async () => {
+  const { room, hosts, next } = twoHosts();
+  room.noteFault(hosts[0], libvirtDown('worker a', 'qemu:///system', 'no socket'));
+  room.noteClone(hosts[0]);
+  assert.equal(await next(), 'b');
+  room.noteBoot(hosts[0]);
+  assert.equal(await next(), 'a');
+});
+
+test('what of the worker’s own fails it counts; what an image or a guest does not', async () => {
+  const counts = async (fault: unknown): Promise<boolean> => {
+    const { room, hosts, next } = twoHosts();
+    room.noteFault(hosts[0], fault);
+    return (await next()) === 'b';
+  };
+  const place = placeMissing('worker a', 'btrfs', '/ci');
+  assert.ok(await counts(place));
+  assert.ok(await counts(rulesFailed('worker a', 'no iptables')));
+  for (const fault of [
+    imageScriptFailed('base', 'init', 'ended with exit code 2', ''),
+    imageFailedBefore(place, 20),
+    bootFailed('vm', 'worker a', 'it has no address', ''),
+    guestDied('vm', 'powered off', ''),
+    guestVanished('worker a', 'vm'),
+    undefined,
+  ])
+    assert.equal(await counts(fault), false, `${fault}`);
+});
+
+test('of hosts that are all in doubt, the one with the most room is taken', async () => {
+  const { room, hosts, next } = twoHosts();
+  for (const host of hosts) room.noteFault(host, networkDown(host.label, 'default'));
+  assert.equal(await next(), 'a');
+});
+
+test('a build that waits is told what hosts in doubt lack too', async () => {
+  const room = new Room(new MemorySlots());
+  const hosts = [worker('a', 1), worker('b', 1)];
+  room.noteFault(hosts[0], networkDown('worker a', 'default'));
+  await room.acquire('1', () => hosts, ask());
+  await room.acquire('2', () => hosts, ask());
+  await assert.rejects(
+    room.acquire('3', () => hosts, ask(undefined, 30)),
+    (error: CiError) => /worker b holds 1 of 1; worker a holds 1 of 1/.test(error.message),
+  );
 });
 
 test('a host that is added while a build waits takes it', async (t) => {

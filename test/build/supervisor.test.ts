@@ -8,7 +8,7 @@ import type { StepSpec, StepWork } from '../../lib/build/step.ts';
 import { Supervisor } from '../../lib/build/supervisor.ts';
 import { MemoryEngine } from '../../lib/engine/memory.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { guestStopped } from '../../lib/errors/libvirt.ts';
+import { guestStopped, networkDown } from '../../lib/errors/libvirt.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { FakeOutlet, request } from '../support/fake-outlet.ts';
 import { until } from '../support/until.ts';
@@ -194,26 +194,27 @@ test('a change of msg.build by hand is ignored, and the node before is named as 
   assert.match(outlet.warnings()[0] ?? '', /"run its tests" changed msg.build/);
 });
 
-test('a guest whose worker’s disk fills up in a step makes that worker the last choice; one’s own full disk does not', async () => {
-  const { supervisor, reports, step } = lane();
-  const [full, other] = ['a', 'b'].map(
-    (id) => ({ id, label: id, slots: id === 'a' ? 9 : 1, isolated: true }) as unknown as Worker,
-  );
-  const asked = { limit: 1_000, trusted: true, signal: new AbortController().signal, onWait() {} };
-  const runOn = async (fault: CiError, run: string) => {
-    step('step', async ({ build }) => {
-      build.lease.worker = full;
-      throw fault;
-    });
-    const before = reports.length;
-    await supervisor.start(request(['unit']));
-    await until('it is reported', () => reports.length > before);
-    return (await supervisor.room.acquire(run, () => [full!, other!], asked)).id;
-  };
-  const own = new CiError({ code: 'disk-full', message: 'The logs’ disk is full.', result: 'DISK_FULL' });
-  assert.equal(await runOn(own, '1'), 'a');
-  assert.equal(await runOn(guestStopped('worker a', 'd'), '2'), 'b');
-});
+for (const theirs of [guestStopped('worker a', 'd'), networkDown('worker a', 'default')])
+  test(`a step that meets ${theirs.code} makes its worker the last choice; one’s own full disk does not`, async () => {
+    const { supervisor, reports, step } = lane();
+    const [full, other] = ['a', 'b'].map(
+      (id) => ({ id, label: id, slots: id === 'a' ? 9 : 1, isolated: true }) as unknown as Worker,
+    );
+    const asked = { limit: 1_000, trusted: true, signal: new AbortController().signal, onWait() {} };
+    const runOn = async (fault: CiError, run: string) => {
+      step('step', async ({ build }) => {
+        build.lease.worker = full;
+        throw fault;
+      });
+      const before = reports.length;
+      await supervisor.start(request(['unit']));
+      await until('it is reported', () => reports.length > before);
+      return (await supervisor.room.acquire(run, () => [full!, other!], asked)).id;
+    };
+    const own = new CiError({ code: 'disk-full', message: 'The logs’ disk is full.', result: 'DISK_FULL' });
+    assert.equal(await runOn(own, '1'), 'a');
+    assert.equal(await runOn(theirs, '2'), 'b');
+  });
 
 test('a report whose review was deleted is said, not lost in silence', async () => {
   const { outlet, supervisor } = lane();

@@ -98,6 +98,22 @@ describe('clone-image', () => {
     await ended;
   });
 
+  test('the first guest goes to a host that the clone-image behind it names too; where none is, that one says so', async () => {
+    const hosts = [host('host-a', { slots: '3' }), host('host-b', { slots: '1' })];
+    const second = (names: string[]) => clone({ id: 'two', name: 'clone two', guest: 'two', hosts: names });
+    await deploy([clone({ hosts: ['host-a', 'host-b'], guest: 'one' }), second(['host-b'])], hosts);
+    const { build } = await run(red);
+    assert.deepEqual(
+      build.steps.map(({ result }) => result),
+      ['SUCCESS', 'SUCCESS'],
+    );
+    await deploy([clone({ hosts: ['host-a'], guest: 'one' }), second(['host-b'])], hosts);
+    assert.match(
+      await sentence('ERROR'),
+      /^clone two: this build runs on worker host a, and this node names worker host b\. .* same worker hosts/,
+    );
+  });
+
   test('where no host has room builds wait in order; the node says so, and for what', async () => {
     await deploy([clone(), hold(400)], [host('host-a', { slots: '1' })]);
     const seen = red.statuses.length;

@@ -21,7 +21,7 @@ test('a redeployed worker takes over its port from builds that still run; anothe
         id,
         serve: (socket) => socket.end(word),
         opened: async () => {},
-        closed: (gone) => void closed.push(gone),
+        closed: (gone) => void closed.push(gone.port),
       },
       signal,
     );

@@ -60,6 +60,7 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   );
   const fault = ended.find((end) => end.status === 'rejected');
   if (fault) throw fault.reason;
+  services.room.noteBoot(guests[0]!.worker);
   const payload = Object.fromEntries(guests.map((guest) => [guest.name, guest.address?.host]));
   return { result: 'SUCCESS', payload };
 }

@@ -1,12 +1,18 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { guestTwice, noImage, noWorker } from '../../errors/build.ts';
+import { guestTwice, noImage, noWorker, otherWorker } from '../../errors/build.ts';
 import type { ImageSpec, Worker } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
+
+/** What a guest of a build takes of the host that all of them are on. */
+export interface CloneWish {
+  image: ImageSpec | undefined;
+  workers: Worker[];
+}
 
 /** What a clone-image node is set to. */
 export interface CloneSettings {
@@ -19,11 +25,15 @@ export interface CloneSettings {
   addressEnv: string;
   /** Milliseconds that a build may wait for room. */
   wait: number;
+  /** What the clone-image nodes take that the build can come to after this one. */
+  later: () => CloneWish[];
 }
 
 /**
  * Clones one guest's disk; an image that is missing is made first. The build's first clone takes a slot on the host with
  * the most room, the others follow it.
+ *
+ * @throws CiError where they cannot, since their node does not name that host
  */
 export async function cloneStep(
   { build, signal, progress }: StepContext,
@@ -37,6 +47,13 @@ export async function cloneStep(
   const { lease } = build;
   if (lease.guests.has(name)) throw guestTwice(name);
   const worker = lease.worker ?? (await takeSlot());
+  const named = workers();
+  if (!isOneOf(worker, named)) {
+    const labels = named.map(({ label }) => label).join(', ');
+    throw otherWorker(settings.node, worker.label, labels || 'none');
+  }
+  // A branch beside this one may have cloned it meanwhile.
+  if (lease.guests.has(name)) throw guestTwice(name);
   const domain = `recheck-${build.id}-${build.attempt}-${name}`;
   const guest: Guest = {
     name,
@@ -69,14 +86,13 @@ export async function cloneStep(
   }
 
   async function place(): Promise<Worker> {
+    const later = settings.later().filter((wish) => wish.workers.length > 0);
     const taken = await services.room.acquire(build.id, workers, {
       limit: settings.wait,
       trusted: build.set.request.trusted,
-      // One on which its making failed a moment ago is no choice where there is another.
-      shuns: (one) => {
-        const state = images.state(one, image!);
-        return state?.state === 'failed' && state.rests;
-      },
+      // One to which a later guest cannot follow, or on which the making of an image failed a moment ago, is no choice
+      // where there is another.
+      shuns: (one) => rests(one, image) || later.some((wish) => !isOneOf(one, wish.workers) || rests(one, wish.image)),
       signal,
       onWait: (position, why) => progress('waiting', { position, why }),
     });
@@ -84,7 +100,15 @@ export async function cloneStep(
     lease.onRelease(`The slot on ${taken.label}`, () => services.room.release(taken, build.id));
     return taken;
   }
+
+  function rests(one: Worker, spec: ImageSpec | undefined): boolean {
+    const state = spec && images.state(one, spec);
+    return state?.state === 'failed' && state.rests;
+  }
 }
+
+/** A deploy makes another worker of the same node. */
+const isOneOf = (worker: Worker, workers: readonly Worker[]): boolean => workers.some(({ id }) => id === worker.id);
 
 /** Publishes the console of an image's making where that failed. */
 async function keepMaking(build: Build, { images }: Services, worker: Worker, image: ImageSpec): Promise<void> {
