@@ -99,7 +99,7 @@ export class Room {
 
   /**
    * Takes note of a build's fault. A worker whose disk is full, or that is at fault itself, would fail the next builds
-   * within seconds, have the most room by that, and so get them all: it is taken only where no other has room.
+   * within seconds, have the most room by that, and so get them all: it is taken only where no other is there.
    */
   noteFault(worker: Worker | undefined, fault: unknown): void {
     if (!worker) return;
@@ -167,26 +167,36 @@ export class Room {
       this.#isInDoubt(worker) ? 'doubtful' : 'sound',
     );
     const lacks: string[] = [];
-    for (const workers of [sound, doubtful]) {
-      const worker = await this.#takeOf(workers, run, rooms, lacks);
+    const first = await this.#takeOf(sound, run, rooms, lacks);
+    if (first.worker) return first.worker;
+    // A build that waits for a sound host is better off than one that dies at once on another.
+    if (first.there) lacks.push(...doubtful.map(({ label }) => `${label} just failed by a fault of its own`));
+    else {
+      const { worker } = await this.#takeOf(doubtful, run, rooms, lacks);
       if (worker) return worker;
     }
     if (lacks.length > 0 || waiter.why === '') waiter.why = lacks.join('; ') || 'no worker host is there';
     return undefined;
   }
 
-  /** Takes a slot on the one with the most room; without one, `lacks` gets what each lacks. */
+  /** Takes a slot on the one with the most room; without one, `lacks` gets what each lacks. `there`: any is not down. */
   async #takeOf(
     workers: readonly Worker[],
     run: string,
     rooms: Map<Worker, Promise<Lack>>,
     lacks: string[],
-  ): Promise<Worker | undefined> {
+  ): Promise<{ worker?: Worker; there: boolean }> {
     const candidates = await Promise.all(
       workers.map(async (worker) => {
         const free = worker.slots - (await this.#slots.held(worker.id));
         if (free <= 0)
-          return { worker, free, memory: 0, lack: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
+          return {
+            worker,
+            free,
+            memory: 0,
+            down: false,
+            lack: `${worker.label} holds ${worker.slots} of ${worker.slots}`,
+          };
         const asked = rooms.get(worker) ?? this.#ask(worker);
         rooms.set(worker, asked);
         return { worker, free, ...(await asked) };
@@ -196,9 +206,9 @@ export class Room {
     const open = candidates.filter(({ lack }) => lack === undefined);
     open.sort((a, b) => b.free - a.free || b.memory - a.memory);
     for (const { worker } of open) {
-      if ((await this.#slots.acquire(worker.id, worker.slots, run)) !== undefined) return worker;
+      if ((await this.#slots.acquire(worker.id, worker.slots, run)) !== undefined) return { worker, there: true };
     }
-    return undefined;
+    return { there: candidates.some(({ down }) => !down) };
   }
 
   async #ask(worker: Worker): Promise<Lack> {
@@ -233,6 +243,8 @@ export class Room {
 interface Lack {
   memory: number;
   lack?: string;
+  /** Whether it could not be asked. One whose answer is late is waited for. */
+  down?: boolean;
 }
 
 async function ask(worker: Worker): Promise<Lack> {
@@ -242,7 +254,7 @@ async function ask(worker: Worker): Promise<Lack> {
     return lack === undefined ? { memory } : { memory, lack: `${worker.label} ${lack}` };
   } catch (error) {
     const silent = error instanceof Error && error.name === 'TimeoutError';
-    return { memory: 0, lack: silent ? `${worker.label} does not answer` : messageOf(error) };
+    return { memory: 0, down: true, lack: silent ? `${worker.label} does not answer` : messageOf(error) };
   }
 }
 
