@@ -37,7 +37,9 @@ export default function (RED: NodeAPI): void {
       const change = changeOf(event, server);
       if (!change) return;
       status.count('taken');
-      this.send({ topic: change.project, payload: event, change, trigger } as never);
+      const message = { topic: change.project, payload: event, change, trigger };
+      runtime.triggers.note(key, runtime.outlet.copy(message as never));
+      this.send(message as never);
     };
     const onEvent = (filter: ReturnType<typeof makeFilter>, server: string) => (event: GerritEvent) => {
       status.count('seen');

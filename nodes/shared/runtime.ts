@@ -18,6 +18,7 @@ import { Board } from './board.ts';
 import { keepImages } from './image-keeper.ts';
 import { nodeKey, Registry } from './keys.ts';
 import { FlowOutlet, type Offer } from './outlet.ts';
+import { RecentTriggers } from './recent-triggers.ts';
 
 /** A Gerrit server that the flow is connected to. */
 export interface ServerEntry {
@@ -49,6 +50,8 @@ export interface Runtime {
   poster: Poster;
   services: Services;
   servers: Map<string, ServerEntry>;
+  /** What gerrit-events nodes sent a moment ago, which a deploy may take away. */
+  triggers: RecentTriggers;
   /** Ends everything at once, for who runs Node-RED inside a process of its own that goes on. */
   close(): Promise<void>;
   /** Noted to be done at the end. */
@@ -112,11 +115,16 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const images = new ImageMaker({ metadata, links, key, controller, leftovers }, join(stateDir, 'images'));
   const services: Services = { room, metadata, links, images, leftovers, key, controller };
   const keeper = keepImages(RED, images);
+  const triggers = new RecentTriggers();
   const unfollow = outlet.follow(
     (...move) => supervisor.moved(...move),
-    () => supervisor.deploying(),
+    () => {
+      triggers.deploying();
+      supervisor.deploying();
+    },
     () => {
       supervisor.deployed();
+      for (const { node, message } of triggers.deployed()) registry.get(node)?.node.send(message as never);
       keeper.changed();
     },
   );
@@ -139,6 +147,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
     poster,
     services,
     servers,
+    triggers,
     async close() {
       unfollow();
       board.stop();
