@@ -187,16 +187,10 @@ export class Room {
     lacks: string[],
   ): Promise<{ worker?: Worker; there: boolean }> {
     const candidates = await Promise.all(
-      workers.map(async (worker) => {
+      workers.map(async (worker): Promise<Lack & { worker: Worker; free: number }> => {
         const free = worker.slots - (await this.#slots.held(worker.id));
         if (free <= 0)
-          return {
-            worker,
-            free,
-            memory: 0,
-            down: false,
-            lack: `${worker.label} holds ${worker.slots} of ${worker.slots}`,
-          };
+          return { worker, free, memory: 0, lack: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
         const asked = rooms.get(worker) ?? this.#ask(worker);
         rooms.set(worker, asked);
         return { worker, free, ...(await asked) };

@@ -18,6 +18,7 @@ const OF_THE_WORKER = new Set([
   'libvirt/down',
   'libvirt/failed',
   'libvirt/not-started',
+  'libvirt/no-kvm',
   'libvirt/no-network',
   'libvirt/network-down',
   'libvirt/bridge',

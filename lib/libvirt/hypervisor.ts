@@ -249,9 +249,9 @@ export class LibvirtHypervisor implements Hypervisor {
       interfaces: guest.interfaces,
       console: consoleFile(clone.path),
     });
+    const shared = guest.interfaces.filter((one) => !one.private).map(({ mac }) => mac);
     // The way to the metadata is led while the guest starts: it asks a second later at the soonest. Both are waited for,
     // as a stop that comes next must find what was begun.
-    const shared = guest.interfaces.filter((one) => !one.private).map(({ mac }) => mac);
     const [created, ...led] = await Promise.allSettled([
       create(this.#virsh, domain, xml, { folder: clone.path, macs: shared }, signal),
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),

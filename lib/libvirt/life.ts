@@ -20,7 +20,9 @@ umask 022
 uri=$1 folder=$2
 shift 2
 : >"$folder/console.log" && cat >"$folder/domain.xml" || exit
-virsh -q -c "$uri" create --file "$folder/domain.xml" || exit
+virsh -q -c "$uri" create --file "$folder/domain.xml"
+code=$?
+# Also where it says that the domain is there: it may have lost the answer to its first try.
 while [ "$#" -ge 2 ]; do
   # Not there where the template names its ports itself.
   if [ -e "/sys/class/net/$1/brport" ]; then
@@ -28,6 +30,7 @@ while [ "$#" -ge 2 ]; do
   fi
   shift 2
 done
+exit "$code"
 `;
 
 /**

@@ -46,8 +46,14 @@ printf '%s\\n' "$names" | while IFS= read -r name; do
   if owner=$(virsh -q -c "$1" metadata --domain "$name" --uri "$2" 2>&1); then
     printf '%s\\t%s\\n' "$name" "$(printf %s "$owner" | tr '\\n' ' ')"
   else
-    # A lost libvirtd says so: what is ours must not pass for somebody else's.
-    case $owner in *'onnect'* | *'end of file'* | *'socket is closed'*) printf '%s\\n' "$owner" >&2; exit 1 ;; esac
+    case $owner in
+      *'metadata not found'*) ;;
+      *)
+        # virsh says the same of a domain that is gone and of a lost libvirtd: what is ours must not pass for another's.
+        now=$(virsh -q -c "$1" list --all --name) || exit
+        ! printf '%s\\n' "$now" | grep -qxF -e "$name" || { printf '%s\\n' "$owner" >&2; exit 1; }
+        ;;
+    esac
   fi
 done
 `;

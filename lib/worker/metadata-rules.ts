@@ -26,7 +26,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
 set -fu
 # One at a time on a worker: a program that was begun goes on where who waits for it gives up, or is cut off.
-exec 9</run && flock -w 40 9 || exit
+exec 9</run
+flock -w 40 9 || { echo 'another program has been changing its rules for 40 s: look for an iptables that hangs' >&2; exit 1; }
 kept=/run/recheck-localnet-
 localnet() { echo "/proc/sys/net/ipv4/conf/$1/route_localnet"; }
 rules() { iptables -w -t "$1" -S "$2" 2>/dev/null | grep -e '--comment recheck-'; }

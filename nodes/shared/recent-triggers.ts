@@ -2,7 +2,7 @@ import type { Message } from '../../lib/build/types.ts';
 
 /** Milliseconds for which what was sent may still be on its way through the flow: a few nodes, on a busy machine. */
 const ON_ITS_WAY = 2_000;
-/** Messages kept at most: more come within that time only from a flood, whose projects are asked again anyhow. */
+/** Messages kept at most, so that a flood of events does not grow memory; its oldest are not sent again. */
 const MOST = 1_000;
 
 interface Sent {

@@ -54,10 +54,16 @@ test('whose the domains are is asked again where libvirtd goes away in the middl
   const { virsh } = withVirsh(
     t,
     `case $1 in
-  list) printf 'theirs\\nours\\n' ;;
+  list)
+    # One that is listed and gone by the time that it is asked about.
+    [ -e $S/listed ] || echo gone
+    : >$S/listed
+    printf 'theirs\\nours\\n' ;;
   metadata)
+    if [ "$3" = gone ]; then echo "error: failed to get domain 'gone'" >&2; exit 1; fi
     if [ "$3" = theirs ]; then echo 'error: metadata not found: Requested metadata element is not present' >&2; exit 1; fi
     if [ ! -e $S/lost ]; then : >$S/lost; ${LOST}; ${NONE}; exit 1; fi
+    if [ ! -e $S/twice ]; then : >$S/twice; ${LOST}; exit 1; fi
     echo '${owner}' ;;
 esac`,
   );

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkUserData } from '../../lib/metadata/user-data.ts';
-
-const SEED = `#cloud-config
-manage_etc_hosts: true
-bootcmd:
-  - echo 'root:r00tme' | chpasswd
-disable_root: 0
-ssh_pwauth: True
-`;
+import { SEED } from '../support/seed-user-data.ts';
 
 test('what cloud-init takes is taken, by how it begins', () => {
   assert.equal(checkUserData(SEED), 'cloud-config');

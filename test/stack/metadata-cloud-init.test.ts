@@ -5,18 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-xml.ts';
 import type { ListenAt } from '../../lib/worker/types.ts';
+import { SEED } from '../support/seed-user-data.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 import { boot, end, openWorld, prepare, script, type World } from './world.ts';
-
-/** The user-data of the README that the product follows, as it stands there. */
-const SEED = `#cloud-config
-manage_etc_hosts: true
-bootcmd:
-  - echo 'root:r00tme' | chpasswd
-disable_root: 0
-ssh_pwauth: True
-`;
 
 /** DMI of the shipped domain, by which cloud-init finds OpenStack. */
 const OPENSTACK = /(?: *<entry name='(?:manufacturer|product)'>.*\n)+/;
