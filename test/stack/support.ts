@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
@@ -23,7 +23,7 @@ export const stackFolder: string | undefined = process.env['STACK'];
  */
 export function inSandbox(
   url: string,
-  { limit, disks, gerrit = false }: { limit: number; disks: Parameters<typeof guestDisk>[0][]; gerrit?: boolean },
+  { limit, disks, gerrit = false }: { limit: number; disks: DiskKind[]; gerrit?: boolean },
   define: () => void,
 ): void {
   if (stackFolder !== undefined) {
@@ -50,30 +50,42 @@ export const libvirtd = (what: 'start' | 'stop'): void => {
   execFileSync(join(SCRIPTS, 'libvirtd.sh'), [what], { stdio: 'inherit' });
 };
 
-/** A guest's disk, built by our own scripts where they changed since the last time. @returns its file */
-export function guestDisk(kind: 'tiny' | 'debian'): string {
-  const builder = join(SCRIPTS, `${kind}-guest.sh`);
+/** A guest's disk: our own tiny one, or a distribution as it is published. */
+export type DiskKind = keyof typeof DISKS;
+
+/** The scripts that build each disk, below scripts/real-stack/: the builder and its arguments, then what it is made of. */
+const DISKS = {
+  tiny: [['tiny-guest.sh'], 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
+  debian: [['debian-guest.sh'], 'make-disk.sh', 'make-initrd.sh'],
+  trixie: [['stock-guest.sh', 'trixie'], 'stock-disk.sh'],
+  bookworm: [['stock-guest.sh', 'bookworm'], 'stock-disk.sh'],
+} as const;
+
+/** A guest's disk, built by our own scripts if they changed since the last time. @returns its file */
+export function guestDisk(kind: DiskKind): string {
+  const [[builder, ...args], ...parts] = DISKS[kind];
   const hash = createHash('sha256');
-  for (const file of [builder, join(SCRIPTS, 'make-disk.sh'), join(SCRIPTS, 'make-initrd.sh'), ...tinyFiles(kind)]) {
-    hash.update(readFileSync(file));
-  }
+  for (const file of [builder, ...parts].flatMap(filesOf)) hash.update(readFileSync(file));
   const folder = join(tmpdir(), 'recheck-guests');
   const disk = join(folder, `${kind}-${hash.digest('hex').slice(0, 12)}.qcow2`);
   if (!existsSync(disk)) {
     mkdirSync(folder, { recursive: true });
     // Another file's run may want it at the same time.
-    const once = ['sh', '-c', '[ -e "$2" ] || exec "$1" "$2"', 'sh', builder, disk];
-    execFileSync('flock', [join(folder, `${kind}.lock`), ...once], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const once = ['sh', '-c', 'file=$1; shift; [ -e "$file" ] || exec "$@" "$file"', 'sh', disk];
+    const command = [join(SCRIPTS, builder), ...args];
+    execFileSync('flock', [join(folder, `${kind}.lock`), ...once, ...command], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   }
   return disk;
 }
 
-function tinyFiles(kind: 'tiny' | 'debian'): string[] {
-  if (kind !== 'tiny') return [];
-  const folder = join(SCRIPTS, 'tiny-guest');
-  return readdirSync(folder)
+function filesOf(name: string): string[] {
+  const path = join(SCRIPTS, name);
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path)
     .sort()
-    .map((name) => join(folder, name));
+    .map((file) => join(path, file));
 }
 
 const shell = (command: string): string[] =>
