@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { CLOUD_INIT_MINUTES } from '../lib/build/guest-ready.ts';
 import { bootStep } from '../lib/build/steps/boot.ts';
 import { domainAdmin } from './shared/domain-admin.ts';
 import { networksOf } from './shared/image-settings.ts';
@@ -13,6 +14,7 @@ interface Config extends NodeDef {
   guests: { guest: string; memory?: string; vcpus?: string }[];
   template: string;
   timeout: string;
+  cloudInit?: string;
 }
 
 /** virsh-boot: boots the build's guests and waits for a login. */
@@ -34,6 +36,7 @@ export default function (RED: NodeAPI): void {
       })),
       ...(textOf(config.template) ? { template: textOf(config.template) } : {}),
       timeout: numberOf(config.timeout, 300, 1) * 1000,
+      cloudInit: numberOf(config.cloudInit, CLOUD_INIT_MINUTES, 0) * 60_000,
     };
     stepNode(RED, this, {}, (runtime) => (context) => bootStep(context, settings, runtime.services));
   });

@@ -9,8 +9,10 @@ import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { until } from '../storage/until.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
+import { connectGuest } from './connect-guest.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
-import { logIn } from './log-in.ts';
+import { CLOUD_INIT_MINUTES, whenReady } from './guest-ready.ts';
+import { SEAL } from './seal-program.ts';
 import type { Services } from './services.ts';
 import { lastLines } from './steps/last-lines.ts';
 import { watchGuest } from './watch-guest.ts';
@@ -21,19 +23,7 @@ const END_LIMIT = 60_000;
 /** Lines of the guest's serial console that are kept where the making failed. */
 const CONSOLE_LINES = 100;
 
-/**
- * What must differ between an image's clones goes before it is kept, and comes anew at their first boot: two guests with
- * one machine-id get one address of some DHCP servers. Host keys go only where cloud-init makes new ones.
- */
-const SEAL = `
-[ ! -e /etc/machine-id ] || : >/etc/machine-id
-[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
-rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.leases /var/lib/systemd/random-seed
-if command -v cloud-init >/dev/null; then rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub; fi
-sync
-`;
-
-/** Whose the guest is that an image is made in. */
+/** Owner of the guest that an image is built in. */
 export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
   controller,
   build: `image-${imageFolder(image)}`,
@@ -42,7 +32,7 @@ export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
 
 /** Faults of a connection, the worker's own or a guest's, and a guest that is gone: they tell nothing of what was done in it. */
 const CUT =
-  /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-gone)$/;
+  /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-(gone|halted))$/;
 
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
@@ -156,6 +146,24 @@ export async function makeInGuest(
   async function boot(clone: Clone, papers: GuestPapers, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
     let trouble: string | undefined;
+    const watch = watchGuest(hypervisor, domain);
+    const within = AbortSignal.any([signal, watch.signal]);
+    const logIn = async (signal_: AbortSignal): Promise<Host> => {
+      const { host } = await connectGuest(worker, domain, {
+        signal: signal_,
+        papers,
+        user: image.loginUser,
+        privateKey: services.key.privateKey,
+        onAddress({ host: address }) {
+          if (trouble === undefined) say(`waiting for SSH at ${address}`);
+          trouble ??= 'no answer';
+        },
+        onTrouble(why) {
+          trouble = why;
+        },
+      });
+      return host;
+    };
     try {
       await hypervisor.boot(
         {
@@ -168,27 +176,44 @@ export async function makeInGuest(
           owner: imageOwner(controller, image),
           ...(metadataUrl === undefined ? {} : { metadataUrl }),
         },
-        { signal },
+        { signal: within },
       );
-      const address = await hypervisor.address(domain, { signal });
-      say(`waiting for SSH at ${address.host}`);
-      trouble = 'no answer';
-      const login = { ...address, user: image.loginUser, privateKey: services.key.privateKey };
-      return await logIn(worker, login, {
-        signal,
-        papers,
-        onTrouble: (why) => {
-          trouble = why;
+      const host = await logIn(within);
+      return await settle(host, within, logIn);
+    } catch (error) {
+      const cause = watch.signal.aborted ? watch.signal.reason : error;
+      if (making.signal.aborted || isWorkerFull(cause)) throw cause;
+      const died = cause instanceof CiError && cause.code === 'worker/guest-died';
+      if (cause instanceof CiError && !died && !late.aborted) throw cause;
+      // If it died, its console is part of the fault.
+      const [last = ''] = died ? [] : await consoleEnd(1);
+      const why = late.aborted ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last) : messageOf(cause);
+      throw imageNotBooted(image.name, worker.label, why, last);
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Waits for cloud-init: what it has not done by then would be missing in the image. */
+  async function settle(host: Host, within: AbortSignal, logIn: (signal: AbortSignal) => Promise<Host>): Promise<Host> {
+    const { cloudInit = CLOUD_INIT_MINUTES * 60_000 } = settings;
+    if (cloudInit === 0 || !worker.bootsSystems) return host;
+    say('waiting for cloud-init');
+    let at = host;
+    try {
+      await whenReady(image.name, host, {
+        signal: within,
+        limit: cloudInit,
+        say: (line) => making.console.line(line),
+        logIn: async (signal) => {
+          at = await logIn(signal);
+          return at;
         },
       });
+      return at;
     } catch (error) {
-      if (making.signal.aborted || isWorkerFull(error)) throw error;
-      const died = error instanceof CiError && error.code === 'worker/guest-died';
-      if (error instanceof CiError && !died && !late.aborted) throw error;
-      // Where it died, its console stands in the fault.
-      const [last = ''] = died ? [] : await consoleEnd(1);
-      const why = late.aborted ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last) : messageOf(error);
-      throw imageNotBooted(image.name, worker.label, why, last);
+      at.close();
+      throw error;
     }
   }
 
@@ -214,7 +239,7 @@ export async function makeInGuest(
     await runScript(host, script, { signal: within, onOutput: (chunk) => making.console.write(chunk) }).catch(
       (error) => {
         within.throwIfAborted();
-        making.console.line(`The image keeps its machine-id: ${messageOf(error)}`);
+        making.console.line(`The image keeps its machine-id and its SSH host keys: ${messageOf(error)}`);
       },
     );
   }

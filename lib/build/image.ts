@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CiError, toCiError } from '../errors/ci-error.ts';
 import { imageFailedBefore, makingStopped, workerSilent } from '../errors/image.ts';
+import { isKvmFault } from '../errors/libvirt.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
 import { imageFolder } from '../storage/directory.ts';
@@ -212,7 +213,13 @@ export class ImageMaker {
     await mkdir(this.#dir, { recursive: true });
     const console = await ConsoleWriter.open(file, { limit: CONSOLE_LIMIT });
     try {
-      await makeInGuest(worker, image, source, this.#services, { signal, console, onProgress });
+      const make = () => makeInGuest(worker, image, source, this.#services, { signal, console, onProgress });
+      await make().catch((error) => {
+        if (!isKvmFault(error)) throw error;
+        // The worker remembers that, and emulates the next guest.
+        console.line('=== once more, emulated');
+        return make();
+      });
     } finally {
       await console.close();
     }

@@ -3,7 +3,7 @@ import { releaseFailed } from '../errors/build.ts';
 import { type CiError, messageOf } from '../errors/ci-error.ts';
 import type { GuestView } from '../model/build.ts';
 import type { Host } from '../ssh/types.ts';
-import type { Clone, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
+import type { Clone, GuestAddress, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
 import type { GuestPapers } from './guest-papers.ts';
 
 /** One guest that a build holds. */
@@ -23,17 +23,19 @@ export interface Guest {
   trouble?: string;
   /** Its metadata, once it was given some. */
   papers?: GuestPapers;
-  address?: { host: string; port: number };
-  /** Its SSH connection, after the login; one that was lost is made anew by `reach`. */
+  address?: GuestAddress;
+  /** Milliseconds for which its cloud-init is waited for; 0 if it is not. */
+  cloudInitLimit?: number;
+  /** Its SSH connection, after the login; one that was lost is made anew by `reconnect`. */
   host?: Host;
-  /** Which boot of it that connection was made in, as its kernel says; empty where it cannot tell. */
-  bootId?: Promise<string>;
+  /** Which boot of it that connection was made in, as its kernel says; empty if it cannot tell. */
+  bootId?: string;
   /** Whether a script was allowed to reboot it. */
   mayReboot?: boolean;
   /** Whether it was given back: who still logs in to it lets go at once. */
   released?: boolean;
-  /** While it is being reached again: two steps at once make one connection. */
-  reaching?: Promise<boolean>;
+  /** While its connection is made anew: two steps at once make one. */
+  reconnecting?: Promise<boolean>;
   /** Variable that gets its address. */
   addressEnv?: string;
 }

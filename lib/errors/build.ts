@@ -129,6 +129,35 @@ export const otherHostKey = (worker: string, address: string): CiError =>
     message: `${worker}: the guest at ${address} shows another SSH host key than the one made for it. Its image takes none from cloud-init's user-data: choose in the vm-image that its guests keep their own; or another guest answers in its place.`,
   });
 
+/** @param words what the guest printed in place of running a command */
+export const notAdmitted = (guest: string, user: string, words: string): CiError => {
+  const said = words.replace(/\s+/g, ' ').trim().slice(0, 300);
+  return new CiError({
+    code: 'build/not-admitted',
+    message: `Guest ${guest} accepts the login of ${user} and runs no command${said ? `; it says: "${said}"` : ''}. Set another login user in the vm-image, or let cloud-init admit this one (disable_root: false in the user-data, for root).`,
+  });
+};
+
+/** @param milliseconds the limit */
+export const cloudInitLate = (guest: string, milliseconds: number): CiError =>
+  new CiError({
+    code: 'build/cloud-init-late',
+    message: `Guest ${guest}: cloud-init did not finish within ${Number((milliseconds / 60_000).toFixed(2))} min. The guest's console shows what it is doing; give it more time, or set its limit to 0 to start without it.`,
+  });
+
+/** @param lines what `cloud-init status --long` says, then the end of cloud-init's output */
+export const cloudInitFailed = (guest: string, code: number | undefined, lines: readonly string[]): CiError => {
+  const errors = lines.filter((line) => !/^\w*(status|status_code|last_update|detail|errors): *\S*$/.test(line.trim()));
+  const why = errors
+    .find((line) => /error|fail|invalid|traceback/i.test(line))
+    ?.trim()
+    .slice(0, 300);
+  return new CiError({
+    code: 'build/cloud-init-failed',
+    message: `Guest ${guest}: cloud-init failed (exit ${code ?? 'unknown'})${why ? `: ${why}` : ''}. Look at its user-data; the build's console has what cloud-init says, the guest's console the rest.`,
+  });
+};
+
 export const badVariable = (name: string): CiError =>
   new CiError({
     code: 'build/bad-variable',

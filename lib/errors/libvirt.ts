@@ -65,12 +65,45 @@ export const guestVanished = (worker: string, domain: string): CiError =>
     message: `${worker}: guest ${domain} was up and is gone: it powered off, or somebody destroyed it. Its console in the logs may tell.`,
   });
 
-export const guestStopped = (worker: string, domain: string): CiError =>
+/** @param why in the words of the system: "No space left on device" */
+export const diskFull = (worker: string, domain: string, why: string): CiError =>
   new CiError({
     code: 'libvirt/guest-stopped',
-    message: `${worker}: guest ${domain} was stopped, because its disk could not be written: the worker's disk is full. Free some space there, or take fewer builds at once.`,
+    message: `${worker}: the disk of guest ${domain} cannot be written: the worker's disk is full (${why}). Free some space there, raise the quota, or take fewer builds at once.`,
     result: 'DISK_FULL',
     transient: true,
+  });
+
+/** @param why in the words of the system: "Input/output error" */
+export const diskFault = (worker: string, domain: string, why: string): CiError =>
+  new CiError({
+    code: 'libvirt/guest-io',
+    message: `${worker}: the disk of guest ${domain} failed on the worker (${why}). Look at the storage there: dmesg, and the state of the file system and the disks below it. This is not the patch's fault.`,
+    transient: true,
+  });
+
+/** @param fault the line of QEMU's log */
+export const kvmFault = (worker: string, domain: string, fault: string): CiError =>
+  new CiError({
+    code: 'libvirt/guest-kvm',
+    message: `${worker}: KVM gave up guest ${domain} (${fault.slice(0, 200)}). Virtualization works only in part on this machine. Set the worker's domain type to qemu, or fix KVM there; with "auto", its guests are emulated for a day.`,
+    transient: true,
+  });
+
+/** Whether KVM gave up a guest: its worker remembers that, and the next guest there is emulated. */
+export const isKvmFault = (error: unknown): boolean => error instanceof CiError && error.code === 'libvirt/guest-kvm';
+
+/** @param state as virsh has it: "paused (unknown)" @param log QEMU's last words; may be empty */
+export const guestHalted = (worker: string, domain: string, state: string, log: string): CiError =>
+  new CiError({
+    code: 'libvirt/guest-halted',
+    message: `${worker}: guest ${domain} stopped: libvirt says "${state}", and Recheck did not ask for that.${log === '' ? '' : ` QEMU's log ends with: "${log}".`} This is not the patch's fault.`,
+  });
+
+export const addressShared = (worker: string, domain: string, other: string, address: string): CiError =>
+  new CiError({
+    code: 'libvirt/address-shared',
+    message: `${worker}: guests ${domain} and ${other} have the same address, ${address}. A DHCP server gives one address to guests that ask with one client id: is /etc/machine-id empty in the image? Empty it there, or tell the network to ignore client ids (Check this host has the command).`,
   });
 
 export const networkMissing = (worker: string, source: string, there: readonly string[]): CiError =>

@@ -22,6 +22,7 @@ const OF_THE_WORKER = new Set([
   'libvirt/no-network',
   'libvirt/network-down',
   'libvirt/bridge',
+  'libvirt/guest-io',
   'libvirt/kvm-probe',
   'worker/guest-not-started',
   'worker/no-loopback',

@@ -19,6 +19,9 @@ done
 /** Milliseconds for which a list of all interfaces is good: a stranger's requests must not keep libvirt busy. */
 const FRESH = 1_000;
 
+/** Addresses that are remembered of one guest: a hostile one may take any number. */
+const MAX_REMEMBERED = 32;
+
 /** Which domain has which MAC and which address, on one worker. */
 export class Addresses {
   readonly #virsh: Virsh;
@@ -26,6 +29,8 @@ export class Addresses {
   readonly #lookout: Pick<Lookout, 'look'>;
   /** By MAC: of guests that were booted here, and of those found since. */
   readonly #domains = new Map<string, string>();
+  /** The addresses that each noted guest was seen to have, as first seen, and when the lease of each ends. */
+  readonly #had = new Map<string, Map<string, string | undefined>>();
   #listed: { at: number; rows: Promise<DomainInterface[]> } | undefined;
 
   constructor(virsh: Virsh, networks: Networks, lookout: Pick<Lookout, 'look'>) {
@@ -49,26 +54,49 @@ export class Addresses {
 
   forget(domain: string): void {
     for (const [mac, name] of this.#domains) if (name === domain) this.#domains.delete(mac);
+    this.#had.delete(domain);
   }
 
   /**
-   * The address that a MAC has now: as libvirt's lease says it, and where it gives none (a foreign bridge) as the worker's
-   * ARP table does. The table is looked into first, as that costs next to nothing: a guest stands there from its first
-   * packet, and with the offer of a lease.
-   *
-   * @param thorough whether to ask for a lease of a guest that no table knows, and to believe the table where there is
-   * none: a guest may have set its address itself
+   * A guest that has the same address as this one, and that address: neither got another since. DHCP servers give two
+   * guests one address if they ask with one client id, which some systems derive from a machine-id that was baked into
+   * their image.
    */
-  async of(
-    mac: string,
-    network: string | undefined,
-    thorough: boolean,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
+  sharer(domain: string): { other: string; address: string } | undefined {
+    const own = this.#had.get(domain);
+    const address = own && lastOf(own);
+    if (address === undefined) return undefined;
+    for (const [other, had] of this.#had) if (other !== domain && lastOf(had) === address) return { other, address };
+    return undefined;
+  }
+
+  /**
+   * The addresses that a MAC may have now, the most likely one first. A guest often asks for several while it boots (its
+   * initial RAM disk, cloud-init and its network service each with a client id of their own), keeps the last, and drops
+   * the others, whose leases stay. On a libvirt network the newest lease comes first; on a foreign bridge the worker's ARP
+   * table is all there is. The table is read first, as that costs next to nothing: a guest is in it from its first packet.
+   *
+   * @param thorough whether to ask for leases of a guest that is not in the table, and to take an address of the table that
+   * was not leased: a guest may have set it itself
+   */
+  async of(mac: string, network: string | undefined, thorough: boolean, signal: AbortSignal): Promise<string[]> {
     const { arp } = await this.#lookout.look(signal);
-    const shown = arp.find((entry) => entry.mac === mac)?.address;
-    if (network === undefined || (shown === undefined && !thorough)) return shown;
-    return (await this.#networks.lease(network, mac, signal)) ?? (thorough ? shown : undefined);
+    for (const entry of arp) this.#remember(entry.mac, entry.address);
+    const shown = arp.filter((entry) => entry.mac === mac).map(({ address }) => address);
+    if (network === undefined || (shown.length === 0 && !thorough)) return [...new Set(shown)];
+    const leases = await this.#networks.leases(network, mac, signal);
+    for (const { address, expiry } of leases.toReversed()) this.#remember(mac, address, expiry);
+    const leased = leases.map(({ address }) => address);
+    return [...new Set([...leased, ...(leased.length > 0 || thorough ? shown : [])])];
+  }
+
+  #remember(mac: string, address: string, expiry?: string): void {
+    const domain = this.#domains.get(mac);
+    if (domain === undefined) return;
+    const had = this.#had.get(domain) ?? new Map<string, string | undefined>();
+    had.set(address, expiry ?? had.get(address));
+    if (had.size > MAX_REMEMBERED) had.delete(had.keys().next().value!);
+    this.#had.set(domain, had);
   }
 
   /**
@@ -98,4 +126,14 @@ export class Addresses {
     }
     return (await this.#listed.rows).find((row) => row.mac === mac)?.domain;
   }
+}
+
+/** The address that was got last: by the ends of the leases, if both have one, else as they were first seen. */
+function lastOf(had: ReadonlyMap<string, string | undefined>): string | undefined {
+  let last: [address: string, expiry: string | undefined] | undefined;
+  for (const [address, expiry] of had) {
+    const isOlder = last?.[1] !== undefined && expiry !== undefined && expiry < last[1];
+    if (!isOlder) last = [address, expiry];
+  }
+  return last?.[0];
 }

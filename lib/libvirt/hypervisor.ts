@@ -1,18 +1,20 @@
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { guestVanished, isWithoutKvm, onlyPrivate } from '../errors/libvirt.ts';
-import { foreignGuest, guestDied, guestNotBooted } from '../errors/worker.ts';
+import type { CiError } from '../errors/ci-error.ts';
+import { isWithoutKvm, onlyPrivate } from '../errors/libvirt.ts';
+import { foreignGuest, guestNotBooted } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { KeyedLock } from '../storage/keyed-lock.ts';
 import { checkName } from '../storage/records.ts';
 import { until } from '../storage/until.ts';
 import { sameOwner } from '../worker/owner.ts';
-import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from '../worker/types.ts';
+import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Owner } from '../worker/types.ts';
 import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
+import { GuestAddresses } from './guest-addresses.ts';
+import { Health } from './health.ts';
 import { probeKvm } from './kvm-probe.ts';
-import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
+import { consoleFile, create, destroy, shutDown } from './life.ts';
 import { Lookout } from './lookout.ts';
 import { checkMac, freshMac } from './mac.ts';
 import { Networks } from './networks.ts';
@@ -24,13 +26,6 @@ import { Virsh } from './virsh.ts';
 
 /** Port of a guest's SSH. */
 const SSH = 22;
-
-/** Milliseconds between two looks for a guest's address. */
-const LOOK = 100;
-/** Each so many looks it is also looked whether the guest lives, and where else its address may stand: it takes virsh. */
-const THOROUGH = 45;
-/** Milliseconds for which a guest that ran is believed to run, where many ask. */
-const ALIVE = 2_000;
 
 /** Milliseconds that finding out about KVM may take. */
 const PROBE_TIME = 60_000;
@@ -60,12 +55,10 @@ export interface LibvirtOptions {
 interface Guest {
   owner: Owner;
   folder: string;
+  type: DomainType;
   interfaces: GuestInterface[];
-  /** Whether it hangs, or was to hang, on a private bridge too. */
+  /** Whether it is, or was to be, attached to a private bridge too. */
   bridged: boolean;
-  address?: string;
-  /** When it was last seen to run, by performance.now(). */
-  seen?: number;
 }
 
 /** Runs guests as libvirt domains of one worker. They are transient: a domain that ends is gone. */
@@ -76,6 +69,8 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #bridges: PrivateBridges;
   readonly #lookout: Lookout;
   readonly #addresses: Addresses;
+  readonly #health: Health;
+  readonly #guestAddresses: GuestAddresses;
   readonly #guests = new Map<string, Guest>();
   readonly #lock = new KeyedLock();
   readonly #answers: KeptAnswer;
@@ -90,6 +85,19 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#bridges = new PrivateBridges(this.#virsh);
     this.#lookout = new Lookout(options.label, options.source);
     this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
+    this.#health = new Health({
+      virsh: this.#virsh,
+      guest: (domain) => this.#guests.get(domain),
+      console: (domain, signal) => this.#console(domain, signal),
+      // Its probe may say again that KVM works, as it did before.
+      onKvmFault: (why) => this.#answers.set({ type: 'qemu', why }),
+    });
+    this.#guestAddresses = new GuestAddresses({
+      label: options.label,
+      addresses: this.#addresses,
+      health: this.#health,
+      onAddress: (address) => options.onAddress?.(address, SSH),
+    });
   }
 
   /** How guests run here, and how that is known. */
@@ -118,61 +126,42 @@ export class LibvirtHypervisor implements Hypervisor {
       if (known && !sameOwner(known.owner, spec.owner)) {
         throw foreignGuest(domain, known.owner.build, known.owner.attempt);
       }
-      if (known && (await isThere(this.#virsh, domain, signal))) return { domain };
+      if (known && (await this.#health.condition(domain, signal)).is !== 'gone') return { domain };
       await this.#start(spec, signal);
       return { domain };
     });
   }
 
-  async address(domain: string, { signal }: CallOptions): Promise<{ host: string; port: number }> {
-    for (let looks = 1; ; looks++) {
+  async addresses(domain: string, { signal }: CallOptions): Promise<GuestAddress[]> {
+    const interfaces = () => {
       const guest = this.#guests.get(domain);
       if (!guest) throw guestNotBooted(domain);
-      const thorough = looks % THOROUGH === 0;
-      for (const one of guest.interfaces) {
-        if (one.private) continue;
-        const found = await this.#addresses.of(one.mac, one.network, thorough, signal);
-        if (found === undefined) continue;
-        if (guest.address !== found) {
-          // One that powered itself off may have had it before.
-          for (const other of this.#guests.values()) if (other.address === found) delete other.address;
-          this.#options.onAddress?.(found, SSH);
-        }
-        guest.address = found;
-        return { host: found, port: SSH };
-      }
-      if (thorough) await this.mustRun(domain, { signal });
-      await sleep(LOOK, undefined, { signal });
-    }
+      return guest.interfaces;
+    };
+    const found = await this.#guestAddresses.wait(domain, interfaces, signal);
+    return found.map((host) => ({ host, port: SSH }));
   }
 
   async domainAt(address: string, { signal }: CallOptions): Promise<string | undefined> {
     return this.#addresses.domainAt(address, signal);
   }
 
-  /** The guest that was last seen to get this address, without asking the worker. */
+  /** The guest that was last seen to have this address, without asking the worker. */
   lastAt(address: string): string | undefined {
-    for (const [domain, guest] of this.#guests) if (guest.address === address) return domain;
-    return undefined;
+    return this.#guestAddresses.lastAt(address);
   }
 
-  /**
-   * Rejects with a CiError where the guest does not run any more, its console's end in it, or was stopped since the
-   * worker's disk is full: found out at most every two seconds.
-   */
-  async mustRun(domain: string, { signal }: CallOptions): Promise<void> {
-    const guest = this.#guests.get(domain);
-    const now = performance.now();
-    if (guest?.seen !== undefined && now - guest.seen < ALIVE) return;
-    if (await isThere(this.#virsh, domain, signal)) {
-      if (guest) guest.seen = now;
-      return;
-    }
-    throw guestDied(domain, 'powered off or was destroyed', (await this.#console(domain, signal)) ?? '');
+  /** @throws CiError if a guest that is booting cannot go on; the worker is asked at most every two seconds */
+  mustBoot(domain: string, { signal }: CallOptions): Promise<void> {
+    return this.#health.mustBoot(domain, signal);
   }
 
-  async check(domain: string, { signal }: CallOptions): Promise<void> {
-    if (!(await isThere(this.#virsh, domain, signal))) throw guestVanished(this.#virsh.label, domain);
+  check(domain: string, { signal }: CallOptions): Promise<void> {
+    return this.#health.mustBeSound(domain, signal);
+  }
+
+  watch(domain: string, tell: (fault: CiError) => void): () => void {
+    return this.#health.watch(domain, tell);
   }
 
   async console(domain: string, { signal }: CallOptions): Promise<Readable | undefined> {
@@ -181,7 +170,9 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async shutdown(domain: string, { signal }: CallOptions): Promise<void> {
-    await shutDown(this.#virsh, checkName('a guest', domain), signal);
+    checkName('a guest', domain);
+    const isThere = () => this.#health.isThere(domain, signal);
+    await shutDown(this.#virsh, domain, isThere, signal);
   }
 
   async stop(domain: string, { signal }: CallOptions): Promise<void> {
@@ -202,8 +193,7 @@ export class LibvirtHypervisor implements Hypervisor {
       await this.#networks.release(leases, signal);
       if (owner && (!guest || guest.bridged)) await this.#bridges.release(owner, signal);
       // Only now: a stop that failed is called again.
-      this.#guests.delete(domain);
-      this.#addresses.forget(domain);
+      this.#forget(domain);
       if (this.#guests.size === 0) this.#lookout.close();
     });
   }
@@ -227,7 +217,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
     const { type } = await this.type({ signal });
     this.#addresses.note(domain, macs);
-    const guest: Guest = { owner, folder: clone.path, interfaces: [], bridged: false };
+    const guest: Guest = { owner, folder: clone.path, type, interfaces: [], bridged: false };
     // Held from here on: the bridges that are made for it are removed when it is stopped.
     this.#guests.set(domain, guest);
     const bridges = new Set<string>();
@@ -262,15 +252,21 @@ export class LibvirtHypervisor implements Hypervisor {
       if (isWithoutKvm(created.reason)) this.#answers.forget();
     }
     for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;
-    guest.seen = performance.now();
+    this.#health.noteRunning(domain);
     if (created.status === 'fulfilled' && created.value) return;
     // One of its name was there: ours, where an answer was lost on its way.
     const other = await ownerOf(this.#virsh, domain, signal);
     if (!other || !sameOwner(other, owner)) {
-      this.#guests.delete(domain);
-      this.#addresses.forget(domain);
+      this.#forget(domain);
       throw foreignGuest(domain, other?.build ?? 'unknown', other?.attempt ?? 0);
     }
+  }
+
+  #forget(domain: string): void {
+    this.#guests.delete(domain);
+    this.#addresses.forget(domain);
+    this.#guestAddresses.forget(domain);
+    this.#health.forget(domain);
   }
 
   async #console(domain: string, signal: AbortSignal): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { domainRefused, guestStopped, notShutDown, stillThere } from '../errors/libvirt.ts';
+import { domainRefused, notShutDown, stillThere } from '../errors/libvirt.ts';
 import { tapName } from './mac.ts';
-import { Virsh } from './virsh.ts';
+import type { Virsh } from './virsh.ts';
 
 /** Seconds that a guest has to power off. */
 const SHUTDOWN = 120;
@@ -87,28 +87,20 @@ export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal)
 }
 
 /**
- * Whether a domain is there and not about to vanish.
- *
- * @throws CiError where it cannot go on: the worker's disk is full
- */
-export async function isThere(virsh: Virsh, domain: string, signal: AbortSignal): Promise<boolean> {
-  const settings = { signal, what: `the state of guest ${domain}` };
-  const answer = await virsh.ask(['domstate', '--reason', '--domain', domain], settings);
-  if (Virsh.isGone(answer)) return false;
-  // qemu stops a guest whose write finds no space, and hides that from it.
-  if (/^paused \(I\/O error\)/.test(answer.stdout)) throw guestStopped(virsh.label, domain);
-  return answer.code !== 0 || !/^(shut off|crashed)/.test(answer.stdout);
-}
-
-/**
  * Presses a domain's power button until it is gone: while a guest boots it does not hear it.
  *
- * @throws CiError where it does not power off in time, or the worker's disk is full
+ * @param isThere throws if the domain is there and cannot go on
+ * @throws CiError if it does not power off in time
  */
-export async function shutDown(virsh: Virsh, domain: string, signal: AbortSignal): Promise<void> {
+export async function shutDown(
+  virsh: Virsh,
+  domain: string,
+  isThere: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<void> {
   const end = performance.now() + SHUTDOWN * 1_000;
   let pressed = Number.NEGATIVE_INFINITY;
-  while (await isThere(virsh, domain, signal)) {
+  while (await isThere()) {
     if (performance.now() > end) throw notShutDown(virsh.label, domain, SHUTDOWN);
     if (performance.now() - pressed > PRESS) {
       pressed = performance.now();

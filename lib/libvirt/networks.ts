@@ -1,5 +1,5 @@
 import { networkDown, networkMissing } from '../errors/libvirt.ts';
-import { parseLeases } from './tables.ts';
+import { type Lease, parseLeases } from './tables.ts';
 import type { Virsh } from './virsh.ts';
 
 /** Where a guest's interface hangs: a libvirt network, or a bridge that is the worker's own. */
@@ -98,13 +98,13 @@ export class Networks {
     return rows.flatMap(([, type, network, , mac]) => (type === 'network' && network && mac ? { network, mac } : []));
   }
 
-  /** The address that libvirt's DHCP server gave a MAC. */
-  async lease(network: string, mac: string, signal: AbortSignal): Promise<string | undefined> {
+  /** What libvirt's DHCP server gave a MAC, the newest first. */
+  async leases(network: string, mac: string, signal: AbortSignal): Promise<Lease[]> {
     const text = await this.#virsh.run(['net-dhcp-leases', '--network', network, '--mac', mac], {
       signal,
       what: `the list of the leases of network ${network}`,
     });
-    return parseLeases(text).find((lease) => lease.mac === mac)?.address;
+    return parseLeases(text).filter((lease) => lease.mac === mac);
   }
 
   /** Gives back the leases of a guest that is gone: MACs and the networks that they hung on. */

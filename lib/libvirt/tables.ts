@@ -2,6 +2,8 @@
 export interface Lease {
   mac: string;
   address: string;
+  /** `2026-11-25 10:58:14`, by the worker's clock: later leases compare greater. */
+  expiry: string;
 }
 
 /**
@@ -18,8 +20,7 @@ export function parseLeases(text: string): Lease[] {
       mac: mac!.toLowerCase(),
       address: address!.split('/')[0]!,
     }))
-    .sort((a, b) => (a.expiry < b.expiry ? 1 : -1))
-    .map(({ mac, address }) => ({ mac, address }));
+    .sort((a, b) => (a.expiry < b.expiry ? 1 : -1));
 }
 
 /** Reads /proc/net/arp (proc(5)): address, type, flags, MAC, mask, device. Entries without an answer are left out. */

@@ -38,3 +38,14 @@ export async function limited<T>(
     clearTimeout(timeout);
   }
 }
+
+/** Waits for so many milliseconds. @throws the signal's reason, as soon as it aborts */
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  try {
+    await until(promise, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}

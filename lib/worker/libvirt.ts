@@ -65,6 +65,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     isolated: true,
     strangers: false,
     giveHostKeys: true,
+    bootsSystems: true,
     byHand: bootByHand,
     storage,
     hypervisor,
@@ -81,7 +82,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
         signal.throwIfAborted();
         // A guest that is gone will not answer: said at once, and not when the time is over. Who refuses is there.
         const domain = isRefusedThere(error) ? undefined : hypervisor.lastAt(login.host);
-        if (domain !== undefined) await hypervisor.mustRun(domain, { signal });
+        if (domain !== undefined) await hypervisor.mustBoot(domain, { signal });
         throw error;
       }
     },

@@ -12,7 +12,7 @@ import { until } from '../storage/until.ts';
 import { endLeftovers, GuestProcess } from './guest-process.ts';
 import { freeLoopback } from './loopback.ts';
 import { sameOwner } from './owner.ts';
-import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from './types.ts';
+import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Owner } from './types.ts';
 
 /** What is written of a guest before it is started. */
 interface GuestRecord {
@@ -76,12 +76,12 @@ export class SandboxHypervisor implements Hypervisor {
     );
   }
 
-  async address(domain: string, { signal }: CallOptions): Promise<{ host: string; port: number }> {
+  async addresses(domain: string, { signal }: CallOptions): Promise<GuestAddress[]> {
     const guest = this.#guests.get(domain);
     if (!guest) throw guestNotBooted(domain);
     const port = await until(guest.process.port, signal);
     if (!guest.process.alive) throw guestEnded(domain);
-    return { host: guest.process.config.address, port };
+    return [{ host: guest.process.config.address, port }];
   }
 
   async domainAt(address: string, { signal }: CallOptions): Promise<string | undefined> {

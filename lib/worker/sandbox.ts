@@ -42,6 +42,7 @@ export function sandboxWorker(options: SandboxWorkerOptions): Worker {
     isolated: false,
     strangers,
     giveHostKeys: false,
+    bootsSystems: false,
     storage: new DirectoryStorage(root),
     hypervisor,
     linkMetadata: (serve, { signal }) => openMetadataLink(label, serve, signal),

@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
+import type { CiError } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
 
 /** Whose a clone or a domain is: carried by each, so that a reaper can tell. */
@@ -32,6 +33,8 @@ export interface ImageMaking {
   authorizedKeys: string;
   /** Milliseconds for all of it: boot, scripts, shutdown. */
   timeout: number;
+  /** Milliseconds that cloud-init has to finish before the first script; 0 does not wait for it; 10 minutes by default. */
+  cloudInit?: number;
 }
 
 /** What an image is made of. */
@@ -140,6 +143,12 @@ export interface GuestSpec {
   template?: string;
 }
 
+/** Where a guest's SSH server is, seen from its worker. */
+export interface GuestAddress {
+  host: string;
+  port: number;
+}
+
 export interface BootedGuest {
   domain: string;
 }
@@ -147,8 +156,11 @@ export interface BootedGuest {
 /** Runs guests on one worker. Each call can be repeated without harm. */
 export interface Hypervisor {
   boot(spec: GuestSpec, options: CallOptions): Promise<BootedGuest>;
-  /** Waits until the guest has an address and gives it. Rejects with a CiError where the guest died first. */
-  address(domain: string, options: CallOptions): Promise<{ host: string; port: number }>;
+  /**
+   * Waits until the guest has an address. A guest may ask for several while it boots, and keep only the last: returns all
+   * that it may have, the most likely one first. Rejects with a CiError if the guest died, or has another guest's address.
+   */
+  addresses(domain: string, options: CallOptions): Promise<GuestAddress[]>;
   /** Which guest has that address now; asked by the metadata server while a request waits. */
   domainAt(address: string, options: CallOptions): Promise<string | undefined>;
   /** The guest's serial console so far; undefined where there is none. */
@@ -159,10 +171,15 @@ export interface Hypervisor {
    */
   shutdown(domain: string, options: CallOptions): Promise<void>;
   /**
-   * Rejects with a CiError where a guest that was up cannot go on: it is gone, or its worker's disk is full. Missing
-   * where nothing is known but by its connection.
+   * Rejects with a CiError if a guest that was up cannot go on, or if its disk cannot be written any more: what its
+   * worker does to a guest is not to be blamed on the patch. Missing if a guest is known by its connection only.
    */
   check?(domain: string, options: CallOptions): Promise<void>;
+  /**
+   * Calls back, within seconds and with the reason, when a guest cannot go on: it is gone, or stands still and nobody
+   * asked for that. Returns what ends the watch. Missing as `check` is.
+   */
+  watch?(domain: string, tell: (fault: CiError) => void): () => void;
   /** Ends the guest. Fine where it is gone already. */
   stop(domain: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ domain: string; owner: Owner }[]>;
@@ -228,6 +245,11 @@ export interface Worker {
   readonly isolated: boolean;
   /** Whether its operator said that strangers' code may run on it all the same. */
   readonly strangers: boolean;
+  /**
+   * Whether its guests are systems of their own, which set themselves up while they boot (cloud-init); the sandbox's are
+   * processes of this machine.
+   */
+  readonly bootsSystems: boolean;
   readonly storage: Storage;
   readonly hypervisor: Hypervisor;
   /**

@@ -1,3 +1,4 @@
+import { CLOUD_INIT_MINUTES } from '../../lib/build/guest-ready.ts';
 import { scriptUnreadable } from '../../lib/errors/image.ts';
 import { keyLines } from '../../lib/metadata/document.ts';
 import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';
@@ -38,6 +39,8 @@ export interface ImageConfig {
   authorizedKeysFile?: string;
   /** Minutes. */
   timeout: string;
+  /** Minutes that cloud-init has to finish; 0: not waited for. */
+  cloudInit?: string;
   loginUser: string;
   /** Whether its guests keep SSH host keys of their own. */
   ownHostKey?: boolean;
@@ -90,6 +93,7 @@ function sourceOf(name: string, config: ImageConfig, parentOf: () => ImageSpec):
           userData: textOf(config.userData),
           authorizedKeys: keysOf(name, config),
           timeout: numberOf(config.timeout, 60, 1) * 60_000,
+          cloudInit: numberOf(config.cloudInit, CLOUD_INIT_MINUTES, 0) * 60_000,
         },
       };
     default:

@@ -2,58 +2,167 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Build } from '../../lib/build/build.ts';
+import { NO_CLOUD_INIT } from '../../lib/build/guest-programs.ts';
 import type { Services } from '../../lib/build/services.ts';
 import { bootStep } from '../../lib/build/steps/boot.ts';
-import { guestStopped } from '../../lib/errors/libvirt.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { diskFull, guestHalted, guestVanished, kvmFault } from '../../lib/errors/libvirt.ts';
+import { keyRefused } from '../../lib/errors/ssh.ts';
+import { until } from '../../lib/storage/until.ts';
+import { greeting, isGreeting } from '../support/greeting.ts';
 
+const ADDRESS = '192.0.2.1';
 const full = { code: 'libvirt/guest-stopped', result: 'DISK_FULL' } as const;
 
-/** Boots one guest, whose hypervisor and login do as a test says. */
-function boot(
-  address: () => Promise<unknown>,
-  login: () => Promise<unknown>,
-  timeout: number,
-  noteBoot = (_: unknown) => {},
-) {
-  const worker = {
-    label: 'worker a',
-    hypervisor: { boot: async () => ({ domain: 'd' }), address, console: async () => undefined },
-    login,
-  };
-  const guest = { name: 'vm', domain: 'd', worker, image: { loginUser: 'ci' }, clone: {} };
-  const build = { lease: { guests: new Map([['vm', guest]]) }, env: {}, say() {} } as unknown as Build;
-  return bootStep(
-    { build, signal: new AbortController().signal, progress() {} },
-    { memory: 1, vcpus: 1, networks: [], guests: [], timeout },
-    { key: { privateKey: '', publicKey: '' }, room: { noteBoot } } as unknown as Services,
-  );
+/** How a worker behaves, as far as it is not to be a good one. */
+interface Behaviour {
+  addresses?: () => Promise<unknown>;
+  login?: () => Promise<unknown>;
+  /** Exit code of the wait for cloud-init. */
+  cloudInit?: () => Promise<{ code?: number; stdout?: string }>;
+  console?: string;
+  timeout?: number;
+  cloudInitLimit?: number;
 }
 
-const stopped = async () => {
-  throw guestStopped('worker a', 'd');
+/** Boots one guest on a worker that behaves so. */
+function boot(behaviour: Behaviour = {}) {
+  const did: string[] = [];
+  const said: string[] = [];
+  let told: ((fault: CiError) => void) | undefined;
+  const host = () => ({
+    gone: new AbortController().signal,
+    close() {},
+    async run(argv: string[], options: { signal: AbortSignal }) {
+      if (isGreeting(argv)) return greeting('boot-1');
+      did.push('cloud-init');
+      const end = await until(Promise.resolve(behaviour.cloudInit?.()), options.signal);
+      return { code: 0, stdout: '', stderr: '', ...end };
+    },
+  });
+  const worker = {
+    label: 'worker a',
+    bootsSystems: true,
+    hypervisor: {
+      async boot() {
+        did.push('boot');
+        return { domain: 'd' };
+      },
+      stop: async () => did.push('stop'),
+      addresses: behaviour.addresses ?? (async () => [{ host: ADDRESS, port: 22 }]),
+      console: async () => (behaviour.console === undefined ? undefined : [Buffer.from(behaviour.console)]),
+      watch(_domain: string, tell: (fault: CiError) => void) {
+        told = tell;
+        return () => {};
+      },
+    },
+    storage: { remove: async () => did.push('remove') },
+    login: behaviour.login ?? (async () => host()),
+  };
+  const image = { name: 'debian', loginUser: 'debian' };
+  const guest = { name: 'vm', domain: 'd', worker, image, clone: {}, addressEnv: 'VM_IP' };
+  const build = {
+    lease: { guests: new Map([['vm', guest]]) },
+    env: {} as Record<string, string>,
+    say: (line: string) => said.push(line),
+  };
+  const services = {
+    key: { privateKey: '', publicKey: '' },
+    room: { noteBoot: () => did.push('note') },
+    images: { clone: async () => did.push('clone') },
+  };
+  const { timeout = 20_000, cloudInitLimit: cloudInit = 20_000 } = behaviour;
+  const ending = bootStep(
+    { build: build as unknown as Build, signal: new AbortController().signal, progress() {} },
+    { memory: 1, vcpus: 1, networks: [], guests: [], timeout, cloudInit },
+    services as unknown as Services,
+  );
+  ending.catch(() => {});
+  return { ending, did, said, env: build.env, tell: (fault: CiError) => told!(fault) };
+}
+
+const failing = (error: Error) => async () => {
+  throw error;
 };
 
-test('a worker whose disk fills up while a guest boots: DISK_FULL, at once', async () => {
-  await assert.rejects(boot(stopped, stopped, 20_000), full);
-  const found = async () => ({ host: '192.0.2.1', port: 22 });
-  await assert.rejects(boot(found, stopped, 20_000), full);
+test('a guest is up when it has accepted a login and its cloud-init has finished; then its address is known', async () => {
+  const { promise, resolve } = Promise.withResolvers<object>();
+  const { ending, did, said, env } = boot({ cloudInit: () => promise });
+  await sleep(20);
+  assert.deepEqual([did, env], [['boot', 'cloud-init'], {}]);
+  resolve({ code: 2, stdout: 'a warning\n' });
+  await ending;
+  assert.deepEqual(env, { VM_IP: ADDRESS });
+  assert.deepEqual(did, ['boot', 'cloud-init', 'note']);
+  assert.deepEqual(said.slice(0, 1), ['vm: cloud-init: a warning']);
+  assert.match(said[1]!, /^vm: cloud-init has finished with warnings after /);
 });
 
-test('it stays DISK_FULL where that is found out as the time is over', async () => {
+test('a guest without cloud-init is not waited for; nor is one that is not to be', async () => {
+  const none = boot({ cloudInit: async () => ({ code: NO_CLOUD_INIT }) });
+  await none.ending;
+  assert.deepEqual(none.said, [`vm: up at ${ADDRESS}`]);
+  const skipped = boot({ cloudInitLimit: 0 });
+  await skipped.ending;
+  assert.deepEqual(skipped.did, ['boot', 'note']);
+});
+
+test('a cloud-init that fails ends the boot; the worker is not known as one that works', async () => {
+  const { ending, did } = boot({ cloudInit: async () => ({ code: 1, stdout: 'errors:\n- RuntimeError: no\n' }) });
+  await assert.rejects(ending, { code: 'build/cloud-init-failed', result: 'NODE_FAILURE' });
+  assert.ok(!did.includes('note'));
+});
+
+test('a worker whose disk fills up while a guest boots: DISK_FULL, at once', async () => {
+  const stopped = failing(diskFull('worker a', 'd', 'No space left on device'));
+  await assert.rejects(boot({ addresses: stopped }).ending, full);
+  await assert.rejects(boot({ login: stopped }).ending, full);
+});
+
+test('it stays DISK_FULL if that is found out as the time is over', async () => {
   const late = async () => {
     await sleep(60);
-    return stopped();
+    throw diskFull('worker a', 'd', 'No space left on device');
   };
-  await assert.rejects(boot(late, late, 30), full);
+  await assert.rejects(boot({ addresses: late, timeout: 30 }).ending, full);
 });
 
-test('a worker on which a guest came up is known as one that works; one on which it did not is not', async () => {
-  const worked: unknown[] = [];
-  const note = (worker: unknown) => worked.push((worker as { label: string }).label);
-  const found = async () => ({ host: '192.0.2.1', port: 22 });
-  await assert.rejects(boot(found, stopped, 20_000, note), full);
-  assert.deepEqual(worked, []);
-  const run = async () => ({ code: 0, stdout: 'boot-1\n', stderr: '' });
-  await boot(found, async () => ({ run, close() {}, gone: new AbortController().signal }), 20_000, note);
-  assert.deepEqual(worked, ['worker a']);
+test('a guest that stands still, or is gone, ends the wait at once: for its address, its login and its cloud-init', async () => {
+  const never = () => new Promise<never>(() => {});
+  const silent = failing(new CiError({ code: 'worker/guest-silent', message: 'silent' }));
+  for (const behaviour of [{ login: silent }, { cloudInit: never }]) {
+    const halted = boot(behaviour);
+    await sleep(20);
+    halted.tell(guestHalted('worker a', 'd', 'paused (unknown)', ''));
+    await assert.rejects(halted.ending, { code: 'libvirt/guest-halted', result: 'NODE_FAILURE' });
+  }
+  const gone = boot({ login: silent, console: 'Kernel panic - not syncing\n' });
+  await sleep(20);
+  gone.tell(guestVanished('worker a', 'd'));
+  await assert.rejects(gone.ending, { code: 'build/boot-failed', message: /Kernel panic - not syncing/ });
+});
+
+test('a guest that KVM gives up is booted once more, emulated, on a fresh clone', async () => {
+  const faults = [kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1')];
+  const addresses = async () => {
+    const fault = faults.shift();
+    if (fault) throw fault;
+    return [{ host: ADDRESS, port: 22 }];
+  };
+  const { ending, did, said } = boot({ addresses });
+  await ending;
+  assert.deepEqual(did, ['boot', 'stop', 'remove', 'clone', 'boot', 'cloud-init', 'note']);
+  assert.match(said[0]!, /^vm: worker a: KVM gave up guest d .*It is booted again, emulated\.$/);
+  const twice = boot({ addresses: failing(kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1')) });
+  await assert.rejects(twice.ending, { code: 'libvirt/guest-kvm', result: 'NODE_FAILURE' });
+  assert.deepEqual(twice.did, ['boot', 'stop', 'remove', 'clone', 'boot']);
+});
+
+test('when the time is over the reason that tells most is said', async () => {
+  const place = { label: 'guest', user: 'debian', host: ADDRESS, port: 22 };
+  const refused = keyRefused(place, 'ssh-ed25519 AAAA');
+  await assert.rejects(boot({ login: failing(refused), timeout: 50 }).ending, {
+    code: 'build/boot-failed',
+    message: /within 0\.05 s \(.*the server refused this key/,
+  });
 });

@@ -5,12 +5,13 @@ import { type ImageServices, makeInGuest } from '../../lib/build/image-guest.ts'
 import { Leftovers } from '../../lib/build/leftovers.ts';
 import { MetadataLinks } from '../../lib/build/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { guestStopped, guestVanished } from '../../lib/errors/libvirt.ts';
+import { diskFull, guestHalted, guestVanished } from '../../lib/errors/libvirt.ts';
 import type { ConsoleWriter } from '../../lib/logs/console.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { READY } from '../../lib/ssh/script-programs.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { ImageSource, ImageSpec, Worker } from '../../lib/worker/types.ts';
+import { greeting, isGreeting } from '../support/greeting.ts';
 
 const making = { memory: 512, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 30_000 };
 const scripts = [{ name: 'first', user: '', interpreter: '', text: 'work' }];
@@ -24,6 +25,8 @@ let did: string[];
 /** Whether nothing there can be removed. */
 let away: boolean;
 let worker: { hypervisor: Partial<Worker['hypervisor']> };
+/** How the guest's cloud-init ends. */
+let cloudInit: { code: number; stdout?: string };
 
 /** A guest whose scripts run until they are stopped. */
 const host = (): Host =>
@@ -31,6 +34,11 @@ const host = (): Host =>
     label: 'guest',
     gone: new AbortController().signal,
     close: () => did.push('logout'),
+    async run(argv: string[]) {
+      if (isGreeting(argv)) return greeting('boot-1');
+      did.push('cloud-init');
+      return { stdout: '', stderr: '', ...cloudInit };
+    },
     async start() {
       const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
       const { promise: exit, resolve } = Promise.withResolvers<{ signal: string }>();
@@ -50,6 +58,7 @@ const host = (): Host =>
 beforeEach(() => {
   did = [];
   away = false;
+  cloudInit = { code: 0 };
   const remove = (what: string) => async () => {
     did.push(away ? `no ${what}` : what);
     if (away) throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost.', transient: true });
@@ -57,10 +66,11 @@ beforeEach(() => {
   const made = {
     id: 'w1',
     label: 'worker w1',
+    bootsSystems: true,
     storage: { draft: async () => ({ name: 'x', path: '/ci/draft', disks: [] }), discard: remove('discard') },
     hypervisor: {
       boot: async () => ({ domain: 'd' }),
-      address: async () => ({ host: '192.0.2.1', port: 22 }),
+      addresses: async () => [{ host: '192.0.2.1', port: 22 }],
       console: async () => undefined,
       stop: remove('stop'),
     },
@@ -78,20 +88,27 @@ beforeEach(() => {
   };
 });
 
-/** Makes the image; resolves once its script runs, with what ends it, and what it ends with. */
-async function begin() {
-  const ending = new AbortController();
+/** Makes the image; gives what it ends with. */
+function make(signal = new AbortController().signal): Promise<unknown> {
   const console = { line() {}, write() {}, tail: () => [], lines: 0 } as unknown as ConsoleWriter;
-  const made = makeInGuest(worker as Worker, image, source as Extract<ImageSource, { kind: 'parent' }>, services, {
-    signal: ending.signal,
-    console,
-    onProgress() {},
-  }).then(
+  const parent = source as Extract<ImageSource, { kind: 'parent' }>;
+  return makeInGuest(worker as Worker, image, parent, services, { signal, console, onProgress() {} }).then(
     () => assert.fail('it was made'),
     (error: unknown) => error,
   );
+}
+
+/** Makes the image; resolves once its script runs, with what ends it, and what it ends with. */
+async function begin() {
+  const ending = new AbortController();
+  let told: ((fault: CiError) => void) | undefined;
+  worker.hypervisor.watch = (_domain, tell) => {
+    told = tell;
+    return () => {};
+  };
+  const made = make(ending.signal);
   while (!did.includes('script')) await new Promise(setImmediate);
-  return { made, end: () => ending.abort(new Error('not wanted')) };
+  return { made, end: () => ending.abort(new Error('not wanted')), tell: (fault: CiError) => told!(fault) };
 }
 
 /** Lets so many seconds go by, in steps in which what is tried comes to its end. */
@@ -102,38 +119,38 @@ async function pass(t: TestContext, seconds: number): Promise<void> {
   }
 }
 
-test('the worker’s disk fills up while a script runs: DISK_FULL, which may be tried again at once', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
-  worker.hypervisor.check = async () => {
-    throw guestStopped('worker w1', 'd');
-  };
-  const { made } = await begin();
-  await pass(t, 20);
+const full = () => diskFull('worker w1', 'd', 'No space left on device');
+
+test('the worker’s disk fills up while a script runs: DISK_FULL, which may be tried again at once', async () => {
+  const { made, tell } = await begin();
+  tell(full());
   const error = await made;
   assert(error instanceof CiError && error.result === 'DISK_FULL' && error.transient, String(error));
-  assert.deepEqual(did, ['stop', 'script', 'logout', 'stop', 'discard']);
+  assert.deepEqual(did, ['stop', 'cloud-init', 'script', 'logout', 'stop', 'discard']);
 });
 
-test('it is DISK_FULL too where the guest cannot be removed then', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
-  worker.hypervisor.check = async () => {
-    throw guestStopped('worker w1', 'd');
-  };
-  const { made } = await begin();
+test('it is DISK_FULL too if the guest cannot be removed then', async () => {
+  const { made, tell } = await begin();
   away = true;
-  await pass(t, 20);
+  tell(full());
   const error = await made;
   assert(error instanceof CiError && error.result === 'DISK_FULL', String(error));
 });
 
-test('a guest that powers off while a script runs is told as lost', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
-  worker.hypervisor.check = async () => {
-    throw guestVanished('worker w1', 'd');
-  };
-  const { made } = await begin();
-  await pass(t, 20);
-  assert.match(String(await made), /Image child: its guest was lost at: first .*was up and is gone/);
+test('a guest that powers off, or stands still, while a script runs is told as lost', async () => {
+  for (const fault of [guestVanished('worker w1', 'd'), guestHalted('worker w1', 'd', 'paused (unknown)', '')]) {
+    did = [];
+    const { made, tell } = await begin();
+    tell(fault);
+    assert.match(String(await made), /Image child: its guest was lost at: first .*(was up and is gone|libvirt says)/);
+  }
+});
+
+test('a guest whose cloud-init fails is not made into an image: no script runs in it', async () => {
+  cloudInit = { code: 1, stdout: 'errors:\n- RuntimeError: no such package\n' };
+  const error = await make();
+  assert.match(String(error), /cloud-init failed \(exit 1\): - RuntimeError: no such package/);
+  assert.deepEqual(did, ['stop', 'cloud-init', 'logout', 'stop', 'discard']);
 });
 
 test('a guest that a worker out of reach keeps, and its disk, are removed once that is back', async (t) => {
@@ -161,7 +178,7 @@ test('what an earlier making left is not removed from under the next one', async
   did = [];
   const next = await begin();
   await pass(t, 30);
-  assert.deepEqual(did, ['stop', 'script']);
+  assert.deepEqual(did, ['stop', 'cloud-init', 'script']);
   next.end();
   await next.made;
 });

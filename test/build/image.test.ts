@@ -15,6 +15,7 @@ import { READY } from '../../lib/ssh/script-programs.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { imageFolder } from '../../lib/storage/directory.ts';
 import type { GuestSpec, ImageSpec, Worker } from '../../lib/worker/types.ts';
+import { greeting, isGreeting } from '../support/greeting.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(10_000) });
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
@@ -47,6 +48,11 @@ function guestHost(): Host {
     label: 'guest',
     gone: new AbortController().signal,
     close: () => did.push('logout'),
+    async run(argv: readonly string[]) {
+      if (isGreeting(argv)) return greeting('boot-1');
+      did.push('cloud-init');
+      return { code: 0, stdout: '', stderr: '' };
+    },
     async start(): ReturnType<Host['start']> {
       const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
       const { promise: exit, resolve } = Promise.withResolvers<{ code: number }>();
@@ -78,6 +84,7 @@ beforeEach(async () => {
   worker = {
     id: 'w1',
     label: 'worker w1',
+    bootsSystems: true,
     storage: {
       has: async (image: ImageSpec) => images.has(imageFolder(image)),
       async make(image: ImageSpec, { onProgress }: ProvideOptions) {
@@ -104,7 +111,7 @@ beforeEach(async () => {
         booted = spec;
         return { domain: spec.domain };
       },
-      address: note('address', { host: '192.0.2.1', port: 22 }),
+      addresses: note('addresses', [{ host: '192.0.2.1', port: 22 }]),
       console: async () => Readable.from([Buffer.from('kernel: hello\n')]),
       shutdown: note('shutdown', undefined),
       stop: note('stop', undefined),
@@ -152,7 +159,8 @@ test('an image of scripts is made in a guest of its parent, shut down and then k
     'make base',
     'stop',
     'boot',
-    'address',
+    'addresses',
+    'cloud-init',
     'say first',
     'say second',
     'seal',
@@ -168,6 +176,7 @@ test('an image of scripts is made in a guest of its parent, shut down and then k
     'cloning',
     'booting',
     'waiting for SSH at 192.0.2.1',
+    'waiting for cloud-init',
     'first (1 of 2)',
     'second (2 of 2)',
     'shutting down',

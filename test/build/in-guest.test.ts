@@ -4,21 +4,37 @@ import type { Build } from '../../lib/build/build.ts';
 import type { Guest } from '../../lib/build/lease.ts';
 import { inGuest } from '../../lib/build/steps/in-guest.ts';
 import type { StepOutcome } from '../../lib/build/types.ts';
+import { diskFault, libvirtDown } from '../../lib/errors/libvirt.ts';
 import type { Host } from '../../lib/ssh/types.ts';
+import { greeting } from '../support/greeting.ts';
 
-/** Runs a script that may reboot its guest, which goes away as soon as the script has ended so. */
-async function ended(outcome: StepOutcome): Promise<StepOutcome> {
+interface Settings {
+  /** What the worker says of the guest when a script has failed. */
+  check?: () => Promise<void>;
+  /** Whether the guest reboots as soon as the script has ended, which it may. */
+  reboots?: boolean;
+}
+
+/** Runs a script in a guest. */
+async function ended(outcome: StepOutcome, { check, reboots = true }: Settings = {}): Promise<StepOutcome> {
   const connection = (boot: string, gone: AbortSignal): Host =>
-    ({ gone, run: async () => ({ code: 0, stdout: boot, stderr: '' }), close() {} }) as unknown as Host;
+    ({
+      gone,
+      run: async () => greeting(boot),
+      close() {},
+    }) as unknown as Host;
   const lost = new AbortController();
   const guest = {
     name: 'vm',
     domain: 'd',
     address: { host: '10.0.0.5', port: 22 },
     image: { loginUser: 'ci' },
-    worker: { hypervisor: {}, login: async () => connection('after', new AbortController().signal) },
+    worker: {
+      hypervisor: { addresses: async () => [{ host: '10.0.0.5', port: 22 }], ...(check ? { check } : {}) },
+      login: async () => connection('after', new AbortController().signal),
+    },
     host: connection('before', lost.signal),
-    bootId: Promise.resolve('before'),
+    bootId: 'before',
   } as unknown as Guest;
   const build = { clock: { pause() {}, resume() {} }, say() {} } as unknown as Build;
   return inGuest({
@@ -26,9 +42,9 @@ async function ended(outcome: StepOutcome): Promise<StepOutcome> {
     guest,
     services: { key: { privateKey: '', publicKey: '' } },
     signal: new AbortController().signal,
-    mayReboot: true,
+    mayReboot: reboots,
     work: async () => {
-      lost.abort();
+      if (reboots) lost.abort();
       return outcome;
     },
   });
@@ -43,4 +59,24 @@ test('a script that reboots its guest as it may passes, however the reboot ended
 test('one that failed by itself, or was too slow, stays so when its guest reboots behind it', async () => {
   assert.equal((await ended({ result: 'FAILURE', exitCode: 1 })).result, 'FAILURE');
   assert.equal((await ended({ result: 'TIMED_OUT' })).result, 'TIMED_OUT');
+});
+
+test('what failed because of its worker is not held against the patch; a sound worker changes nothing', async () => {
+  const failure: StepOutcome = { result: 'FAILURE', exitCode: 1 };
+  const check = async () => {
+    throw diskFault('worker a', 'd', 'Input/output error');
+  };
+  for (const outcome of [failure, { result: 'TIMED_OUT' } as const]) {
+    const fault = { code: 'libvirt/guest-io', result: 'NODE_FAILURE' };
+    await assert.rejects(ended(outcome, { check, reboots: false }), fault);
+  }
+  assert.equal((await ended({ result: 'SUCCESS', exitCode: 0 }, { check, reboots: false })).result, 'SUCCESS');
+  assert.equal((await ended(failure, { check: async () => {}, reboots: false })).result, 'FAILURE');
+});
+
+test('a worker that cannot be asked says nothing of what failed', async () => {
+  const check = async () => {
+    throw libvirtDown('worker a', 'qemu:///system', 'no');
+  };
+  assert.equal((await ended({ result: 'FAILURE', exitCode: 1 }, { check, reboots: false })).result, 'FAILURE');
 });

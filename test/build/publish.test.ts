@@ -7,6 +7,7 @@ import { publishStep } from '../../lib/build/steps/publish.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { logWriteFailed } from '../../lib/errors/logs.ts';
 import type { Host } from '../../lib/ssh/types.ts';
+import { greeting } from '../support/greeting.ts';
 
 const services = { key: { privateKey: '', publicKey: '' }, patience: 5_000 };
 const { signal } = new AbortController();
@@ -15,7 +16,7 @@ const logs = { files: [{ guest: '', path: '/root/log', dir: '' }] };
 /** A guest whose connection can be cut; the next one is made in the boot that is told. */
 function setUp(nextBoot: string) {
   const connection = (boot: string, gone: AbortSignal): Host =>
-    ({ gone, run: async () => ({ code: 0, stdout: boot, stderr: '' }), close() {} }) as unknown as Host;
+    ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
   const cut = new AbortController();
   const state = { cut: () => cut.abort(), fetched: [] as Host[], onFetch: (_host: Host): void => {} };
   const guest = {
@@ -23,9 +24,12 @@ function setUp(nextBoot: string) {
     domain: 'd',
     address: { host: '10.0.0.5', port: 22 },
     image: { loginUser: 'ci' },
-    worker: { hypervisor: {}, login: async () => connection(nextBoot, new AbortController().signal) },
+    worker: {
+      hypervisor: { addresses: async () => [{ host: '10.0.0.5', port: 22 }] },
+      login: async () => connection(nextBoot, new AbortController().signal),
+    },
     host: connection('first', cut.signal),
-    bootId: Promise.resolve('first'),
+    bootId: 'first',
   } as unknown as Guest;
   const log = {
     url: 'http://logs/1',

@@ -8,7 +8,7 @@ import type { StepSpec, StepWork } from '../../lib/build/step.ts';
 import { Supervisor } from '../../lib/build/supervisor.ts';
 import { MemoryEngine } from '../../lib/engine/memory.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { guestStopped, networkDown } from '../../lib/errors/libvirt.ts';
+import { diskFull, networkDown } from '../../lib/errors/libvirt.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { FakeOutlet, request } from '../support/fake-outlet.ts';
 import { until } from '../support/until.ts';
@@ -194,7 +194,7 @@ test('a change of msg.build by hand is ignored, and the node before is named as 
   assert.match(outlet.warnings()[0] ?? '', /"run its tests" changed msg.build/);
 });
 
-for (const theirs of [guestStopped('worker a', 'd'), networkDown('worker a', 'default')])
+for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), networkDown('worker a', 'default')])
   test(`a step that meets ${theirs.code} makes its worker the last choice; one’s own full disk does not`, async () => {
     const { supervisor, reports, step } = lane();
     const [full, other] = ['a', 'b'].map(

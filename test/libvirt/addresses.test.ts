@@ -74,18 +74,18 @@ test('a stranger’s requests ask libvirt once a second at most', async () => {
   assert.equal(state.asked.interfaces, 1);
 });
 
-test('an address is the lease’s; libvirt is asked for it where the table knows the guest, or now and then', async () => {
+test('addresses are those of the leases; libvirt is asked for them if the table knows the guest, or now and then', async () => {
   const { state, addresses } = worker();
   const of = (mac: string, network: string | undefined, thorough: boolean) =>
     addresses.of(mac, network, thorough, signal);
-  assert.equal(await of(THIEF, 'default', false), undefined);
+  assert.deepEqual(await of(THIEF, 'default', false), []);
   assert.equal(state.asked.leases, 0);
-  // An older guest of that MAC may stand in the table, with another address.
+  // An older guest of that MAC may be in the table, with another address.
   state.leases = ` 2026-11-22 10:00:00   ${GUEST}   ipv4   192.168.122.99/24   vm   -`;
-  assert.equal(await of(GUEST, 'default', false), '192.168.122.99');
+  assert.deepEqual(await of(GUEST, 'default', false), ['192.168.122.99', '192.168.122.10']);
   state.leases = ` 2026-11-22 10:00:00   ${THIEF}   ipv4   192.168.122.98/24   vm   -`;
-  assert.equal(await of(THIEF, 'default', true), '192.168.122.98');
-  assert.equal(await of(GUEST, 'default', false), undefined, 'a lease may be on its way');
-  assert.equal(await of(GUEST, 'default', true), '192.168.122.10', 'it set its address itself');
-  assert.equal(await of(GUEST, undefined, false), '192.168.122.10', 'a foreign bridge has no leases');
+  assert.deepEqual(await of(THIEF, 'default', true), ['192.168.122.98']);
+  assert.deepEqual(await of(GUEST, 'default', false), [], 'a lease may be on its way');
+  assert.deepEqual(await of(GUEST, 'default', true), ['192.168.122.10'], 'it set its address itself');
+  assert.deepEqual(await of(GUEST, undefined, false), ['192.168.122.10'], 'a foreign bridge has no leases');
 });

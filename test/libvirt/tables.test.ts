@@ -8,8 +8,8 @@ test('leases as virsh prints them: IPv4 only, the newest first', () => {
  2026-11-22 19:30:11   52:54:00:aa:00:07   ipv6       fd00::1/64           -          -
 `;
   assert.deepEqual(parseLeases(text), [
-    { mac: '52:54:00:aa:00:07', address: '192.168.122.148' },
-    { mac: '52:54:00:aa:00:07', address: '192.168.122.147' },
+    { expiry: '2026-11-22 19:10:11', mac: '52:54:00:aa:00:07', address: '192.168.122.148' },
+    { expiry: '2026-11-22 18:10:11', mac: '52:54:00:aa:00:07', address: '192.168.122.147' },
   ]);
   assert.deepEqual(parseLeases('\n'), []);
 });

@@ -238,7 +238,9 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
       if (address === '127.0.0.1') {
         // A web server of the operator stands before it, and tells who asks. Guests reach it by means of its own.
         await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
-        const { host: from } = await worker.hypervisor.address(guest.domain, { signal: AbortSignal.timeout(60_000) });
+        const signal = AbortSignal.timeout(60_000);
+        const [found] = await worker.hypervisor.addresses(guest.domain, { signal });
+        const from = found!.host;
         const url = `http://127.0.0.1:${PORT}/latest/meta-data/local-hostname`;
         assert.equal(await curl('-H', `X-Real-IP: ${from}`, url), 'vm');
         assert.match(await curl('-i', '-H', 'X-Real-IP: 192.168.122.250', url), /404/);

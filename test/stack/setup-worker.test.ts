@@ -112,8 +112,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     const domain = clone.name;
     const guest = { name: 'vm', domain, clone, memory: 192, vcpus: 1, networks: [NETWORK], owner };
     await hypervisor.boot(guest, options());
-    const address = await hypervisor.address(domain, { signal: AbortSignal.timeout(BOOT_TIME) });
-    assert.match(address.host, /^192\.168\.122\./);
+    const [address] = await hypervisor.addresses(domain, { signal: AbortSignal.timeout(BOOT_TIME) });
+    assert.match(address!.host, /^192\.168\.122\./);
     await hypervisor.stop(domain, options());
     await storage.remove(domain, options());
     assert.ok(!existsSync(clone.path));

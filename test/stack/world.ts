@@ -1,8 +1,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { CiError } from '../../lib/errors/ci-error.ts';
+import { connectGuest } from '../../lib/build/connect-guest.ts';
 import { buildDocument } from '../../lib/metadata/document.ts';
 import { withHostKey } from '../../lib/metadata/multipart.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
@@ -121,26 +120,30 @@ export async function prepare(
   return { domain, owner, clone, hostKey, spec: { name, domain, clone, memory: 192, vcpus: 1, networks, owner } };
 }
 
-/** Waits until a guest lets the controller in, its host key verified. */
-export async function logIn({ worker, key }: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
+/** Waits until a guest accepts the controller's login, its host key verified. */
+export async function logIn({ worker, image, key }: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
   const signal = AbortSignal.timeout(limit);
-  const address = await worker.hypervisor.address(guest.domain, { signal });
-  for (let last: unknown; ; ) {
-    try {
-      const login = { ...address, user: 'root', privateKey: key.privateKey, hostKey: guest.hostKey.publicKey };
-      return await worker.login(login, { signal });
-    } catch (error) {
-      if (signal.aborted) throw new Error(`no login: ${last}\n${await consoleOf(worker, guest)}`);
-      if (error instanceof CiError && error.code === 'worker/guest-died') throw error;
-      last = error;
-      await sleep(200);
-    }
+  let last = 'no answer';
+  try {
+    const { host } = await connectGuest(worker, guest.domain, {
+      signal,
+      user: image.loginUser,
+      privateKey: key.privateKey,
+      papers: { hostKey: guest.hostKey.publicKey, loggedIn() {}, drop() {} },
+      onTrouble(why) {
+        last = why;
+      },
+    });
+    return host;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new Error(`no login within ${limit} ms: ${last}\n${await consoleOf(worker, guest)}`);
   }
 }
 
 /** The address of a guest that is up. */
 export async function addressOf({ worker }: World, { domain }: TestGuest): Promise<string> {
-  return (await worker.hypervisor.address(domain, { signal: AbortSignal.timeout(10_000) })).host;
+  return (await worker.hypervisor.addresses(domain, { signal: AbortSignal.timeout(10_000) }))[0]!.host;
 }
 
 /** Boots a guest and logs in to it. */

@@ -63,7 +63,8 @@ export async function openWorld(options: { root?: string; times?: Partial<Sandbo
       const document = { instanceId: domain, hostname: `host-${domain}`, authorizedKeys: [keys.publicKey] };
       service.put(worker.id, domain, { ...document, userData, vendorData: '' });
       await worker.hypervisor.boot(spec, within());
-      return worker.hypervisor.address(domain, within());
+      const [address] = await worker.hypervisor.addresses(domain, within());
+      return address!;
     },
     login: (address) => worker.login({ ...address, user: image.loginUser, privateKey: keys.privateKey }, within()),
     async close() {

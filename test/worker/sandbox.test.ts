@@ -105,7 +105,7 @@ test('a guest whose metadata never answers ends with the reason on its console a
   const world = await worldFor(t, { times: { metadata: 500 } });
   const { hypervisor } = world.worker;
   await hypervisor.boot(await world.spec('lost'), within());
-  await assert.rejects(hypervisor.address('lost', within()), {
+  await assert.rejects(hypervisor.addresses('lost', within()), {
     code: 'worker/guest-died',
     result: 'NODE_FAILURE',
     message: /Guest lost ended with exit code 1 before its SSH was open.*no metadata from http.*the answer was 404/,
@@ -120,7 +120,7 @@ test('a guest without a metadata server says what to do', async (t) => {
   const { metadataUrl: _, ...spec } = await world.spec('alone');
   await world.worker.hypervisor.boot(spec, within());
   await assert.rejects(
-    world.worker.hypervisor.address('alone', within()),
+    world.worker.hypervisor.addresses('alone', within()),
     /put a metadata-server node before the boot/,
   );
 });
@@ -130,12 +130,12 @@ test('waiting for an address ends with the abort, and the guest goes on', async 
   const { hypervisor } = world.worker;
   await hypervisor.boot(await world.spec('slow'), within());
   const abort = new AbortController();
-  const waiting = hypervisor.address('slow', { signal: abort.signal });
+  const waiting = hypervisor.addresses('slow', { signal: abort.signal });
   abort.abort(new Error('superseded'));
   await assert.rejects(waiting, /superseded/);
   const document = { instanceId: 'slow', hostname: 'slow', authorizedKeys: [], userData: '', vendorData: '' };
   world.service.put('w1', 'slow', document);
-  await hypervisor.address('slow', within());
+  await hypervisor.addresses('slow', within());
 });
 
 test('a guest that is killed is no longer found, and its processes are ended by stop', async (t) => {
@@ -148,7 +148,7 @@ test('a guest that is killed is no longer found, and its processes are ended by 
   const isGuest = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => line.includes('main.ts'));
   for (const pid of guestProcesses(mark)) if (await isGuest(pid)) process.kill(pid, 'SIGKILL');
   await eventually('nobody has the address', async () => !(await hypervisor.domainAt(address.host, within())));
-  await assert.rejects(hypervisor.address('unit-1', within()), { code: 'worker/guest-ended' });
+  await assert.rejects(hypervisor.addresses('unit-1', within()), { code: 'worker/guest-ended' });
   assert.equal(guestProcesses(mark).length, 1, 'the process in the background is left');
   await hypervisor.stop('unit-1', within());
   assert.deepEqual(guestProcesses(mark), []);
@@ -156,7 +156,7 @@ test('a guest that is killed is no longer found, and its processes are ended by 
 
 test('a guest that was never booted, and names that leave the folder, are said', async (t) => {
   const { worker } = await worldFor(t);
-  await assert.rejects(worker.hypervisor.address('nobody', within()), { code: 'worker/no-guest' });
+  await assert.rejects(worker.hypervisor.addresses('nobody', within()), { code: 'worker/no-guest' });
   await assert.rejects(worker.hypervisor.stop('../x', within()), { code: 'storage/bad-name' });
   assert.equal(worker.isolated, false);
   assert.equal(worker.strangers, false);

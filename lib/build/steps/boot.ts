@@ -1,13 +1,15 @@
 import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
+import { isKvmFault } from '../../errors/libvirt.ts';
 import { isWorkerFull } from '../../errors/worker.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
-import { enterGuest } from '../reach.ts';
+import { enterGuest, settleGuest } from '../reconnect.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
+import { watchGuest } from '../watch-guest.ts';
 import { lastLines } from './last-lines.ts';
 
 /** What a virsh-boot node is set to. */
@@ -20,11 +22,29 @@ export interface BootSettings {
   guests: { guest: string; memory?: number; vcpus?: number }[];
   /** Milliseconds until a login must have worked. */
   timeout: number;
+  /** Milliseconds that cloud-init has to finish after the login; 0 does not wait for it. */
+  cloudInit: number;
   /** Template of the whole domain; missing: the shipped one. */
   template?: string;
 }
 
-/** Boots all guests that are cloned and not booted, in parallel, and waits until each lets us in. */
+/** One guest's boot. */
+interface Boot {
+  build: Build;
+  guest: Guest;
+  settings: BootSettings;
+  services: Services;
+  /** Ends the boot: the step was aborted, or another guest failed. */
+  signal: AbortSignal;
+  /** Aborts when the time for the login is over. */
+  late: AbortSignal;
+  progress: StepContext['progress'];
+}
+
+/**
+ * Boots all guests that are cloned and not booted, in parallel, and waits until each accepts a login and its cloud-init
+ * has finished.
+ */
 export async function bootStep(context: StepContext, settings: BootSettings, services: Services): Promise<StepOutcome> {
   const { build } = context;
   const guests = [...build.lease.guests.values()].filter((guest) => guest.clone && !guest.booted);
@@ -33,28 +53,19 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   const late = AbortSignal.timeout(settings.timeout);
   // One that fails ends the wait for the others.
   const failed = new AbortController();
-  const signal = AbortSignal.any([context.signal, late, failed.signal]);
+  const signal = AbortSignal.any([context.signal, failed.signal]);
   context.progress('booting', { guests: names });
   // The step ends when all have: one that goes on to boot would be missed by the end of the build.
   const ended = await Promise.allSettled(
     guests.map(async (guest) => {
       try {
-        await bootGuest(build, guest, settings, services, signal, () =>
-          context.progress('login', { guest: guest.name }),
-        );
+        await bring({ build, guest, settings, services, signal, late, progress: context.progress });
       } catch (error) {
         const sibling = failed.signal.aborted;
         failed.abort(error);
         if (context.signal.aborted) throw context.signal.reason;
         if (sibling) return;
-        // Whatever else: what a person is to mend.
-        if (isWorkerFull(error)) throw error;
-        const died = error instanceof CiError && error.code === 'worker/guest-died';
-        if (error instanceof CiError && !died && !late.aborted) throw error;
-        // One that died tells the end of its console itself.
-        const end = died && !late.aborted ? '' : await consoleEnd(guest);
-        const why = late.aborted ? notUpInTime(settings.timeout / 1000, guest.trouble, end) : messageOf(error);
-        throw bootFailed(guest.name, guest.worker.label, why, end);
+        throw error;
       }
     }),
   );
@@ -65,14 +76,73 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   return { result: 'SUCCESS', payload };
 }
 
-async function bootGuest(
-  build: Build,
-  guest: Guest,
-  settings: BootSettings,
-  services: Services,
-  signal: AbortSignal,
-  onAddress: () => void,
-): Promise<void> {
+/** Boots one guest, up to where scripts can run in it. */
+async function bring(boot: Boot): Promise<void> {
+  const { build, guest } = boot;
+  const watch = () => watchGuest(guest.worker.hypervisor, guest.domain);
+  let watched = watch();
+  try {
+    try {
+      await logIn(boot, watched.signal);
+    } catch (error) {
+      if (boot.signal.aborted || !isKvmFault(error) || boot.late.aborted) throw error;
+      build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
+      watched.stop();
+      await renew(boot);
+      watched = watch();
+      await logIn(boot, watched.signal);
+    }
+    await settle(boot, watched.signal);
+  } finally {
+    watched.stop();
+  }
+  if (guest.addressEnv) build.env[guest.addressEnv] = guest.address!.host;
+  const { worker } = guest;
+  const blind = worker.giveHostKeys && guest.papers?.hostKey === undefined;
+  build.say(`${guest.name}: up at ${guest.address!.host}${blind ? ', its SSH host key trusted as shown' : ''}`);
+}
+
+/** A guest that its hypervisor gave up may have half-written its disk: gives it a fresh one. */
+async function renew({ build, guest, services, signal }: Boot): Promise<void> {
+  const { worker, image, domain } = guest;
+  await worker.hypervisor.stop(domain, { signal });
+  await worker.storage.remove(domain, { signal });
+  const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
+  guest.clone = await services.images.clone(worker, image, domain, owner, { signal });
+}
+
+/** @throws CiError that says why nobody could log in */
+async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
+  const { guest, late, services } = boot;
+  const signal = AbortSignal.any([boot.signal, late, watched]);
+  try {
+    await start(boot, signal);
+    await enterGuest(guest, services, {
+      signal,
+      onAddress() {
+        guest.trouble ??= 'no answer';
+        boot.progress('login', { guest: guest.name });
+      },
+      onTrouble(why) {
+        guest.trouble = why;
+      },
+    });
+  } catch (error) {
+    if (boot.signal.aborted) throw error;
+    const cause = watched.aborted ? watched.reason : error;
+    const code = cause instanceof CiError ? cause.code : '';
+    const gone = code === 'libvirt/guest-gone';
+    const died = gone || code === 'worker/guest-died';
+    if (isWorkerFull(cause) || (cause instanceof CiError && !died && !late.aborted)) throw cause;
+    // One that is found dead at its login tells the end of its console itself.
+    const end = died && !gone && !late.aborted ? '' : await consoleEnd(guest);
+    const why = gone ? 'it powered off, or somebody destroyed it.' : messageOf(cause);
+    const tooLate = () => notUpInTime(boot.settings.timeout / 1000, guest.trouble, end);
+    throw bootFailed(guest.name, guest.worker.label, late.aborted ? tooLate() : why, end);
+  }
+}
+
+async function start({ build, guest, settings, services }: Boot, signal: AbortSignal): Promise<void> {
   const { worker, domain, clone } = guest;
   const own = settings.guests.find((row) => row.guest === guest.name);
   const metadataUrl = build.lease.metadata?.url;
@@ -94,19 +164,21 @@ async function bootGuest(
     },
     { signal },
   );
-  const address = await worker.hypervisor.address(domain, { signal });
-  guest.address = address;
-  guest.trouble = 'no answer';
-  onAddress();
-  await enterGuest(guest, services, {
-    signal,
-    onTrouble: (why) => {
-      guest.trouble = why;
-    },
+}
+
+/** Waits for cloud-init in a guest that was logged in to. */
+async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
+  const { build, guest, settings, services } = boot;
+  if (settings.cloudInit === 0 || !guest.worker.bootsSystems) return;
+  guest.cloudInitLimit = settings.cloudInit;
+  boot.progress('cloudInit', { guest: guest.name });
+  const signal = AbortSignal.any([boot.signal, watched]);
+  const say = (line: string) => build.say(`${guest.name}: ${line}`);
+  const end = await settleGuest(guest, services, { signal, say, onTrouble() {} }).catch((error) => {
+    throw watched.aborted ? watched.reason : error;
   });
-  if (guest.addressEnv) build.env[guest.addressEnv] = address.host;
-  const blind = worker.giveHostKeys && guest.papers?.hostKey === undefined;
-  build.say(`${guest.name}: up at ${address.host}${blind ? ', its SSH host key believed as it came' : ''}`);
+  if (end.ran)
+    say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
 }
 
 /** The last line of a guest's console, for the error's sentence. */

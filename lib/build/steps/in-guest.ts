@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { guestLost, guestRebooted } from '../../errors/build.ts';
+import { CiError } from '../../errors/ci-error.ts';
+import { isLostSoon } from '../../ssh/gone.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
-import { reach } from '../reach.ts';
+import { reconnect } from '../reconnect.ts';
 import type { Services } from '../services.ts';
 import type { StepOutcome } from '../types.ts';
 import { watchGuest } from '../watch-guest.ts';
@@ -12,8 +13,8 @@ import { watchGuest } from '../watch-guest.ts';
 const REACH = 120_000;
 const REBOOT = 600_000;
 
-/** Milliseconds in which a reboot that a script asked for takes its connection away. */
-const NOTICE = 10_000;
+/** Milliseconds that a worker has to say whether a guest in which something failed is sound. */
+const CHECK_LIMIT_MS = 20_000;
 
 /** What runs in a guest. */
 export interface GuestRun {
@@ -40,6 +41,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   let outcome: StepOutcome | undefined;
   try {
     outcome = await run.work(host, AbortSignal.any([signal, watch.signal]));
+    if (outcome.result === 'FAILURE' || outcome.result === 'TIMED_OUT') await mustBeSound(run);
     if (!mayReboot || isOwnFailure(outcome) || !(await isLostSoon(host, signal))) return outcome;
   } catch (error) {
     if (watch.signal.aborted) throw watch.signal.reason;
@@ -64,15 +66,22 @@ const isOwnFailure = ({ result, exitCode = 0 }: StepOutcome): boolean =>
 async function reachAgain({ build, guest, services, signal }: GuestRun, limit: number): Promise<boolean> {
   build.clock.pause();
   try {
-    return await reach(guest, services, { signal, limit });
+    return await reconnect(guest, services, { signal, limit });
   } finally {
     build.clock.resume();
   }
 }
 
-/** Whether a connection goes within the time in which a reboot takes it. */
-async function isLostSoon({ gone }: Host, signal: AbortSignal): Promise<boolean> {
-  await sleep(NOTICE, undefined, { signal: AbortSignal.any([gone, signal]), ref: false }).catch(() => undefined);
-  signal.throwIfAborted();
-  return gone.aborted;
+/**
+ * Makes sure that what failed in a guest was not its worker's doing, whose disk may be full or broken. A worker that
+ * cannot be asked says nothing.
+ *
+ * @throws CiError if it was
+ */
+async function mustBeSound({ guest, signal }: GuestRun): Promise<void> {
+  const late = AbortSignal.any([signal, AbortSignal.timeout(CHECK_LIMIT_MS)]);
+  await guest.worker.hypervisor.check?.(guest.domain, { signal: late }).catch((error) => {
+    signal.throwIfAborted();
+    if (error instanceof CiError && /^libvirt\/guest-/.test(error.code)) throw error;
+  });
 }

@@ -31,8 +31,8 @@ test('a password or a key that is not in the metadata is refused; an RSA key tha
   world.service.put('w1', 'rsa', document);
   const signal = AbortSignal.timeout(20_000);
   await world.worker.hypervisor.boot(await world.spec('rsa'), { signal });
-  const address = await world.worker.hypervisor.address('rsa', { signal });
-  const client = await connect({ ...address, privateKey: pem });
+  const [address] = await world.worker.hypervisor.addresses('rsa', { signal });
+  const client = await connect({ ...address!, privateKey: pem });
   assert.equal((await outcome(await exec(client, 'echo in'))).stdout, 'in\n');
 });
 

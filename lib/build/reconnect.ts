@@ -1,0 +1,105 @@
+import { guestLost } from '../errors/build.ts';
+import { CiError } from '../errors/ci-error.ts';
+import { limited, until } from '../storage/until.ts';
+import { connectGuest } from './connect-guest.ts';
+import { type CloudInitEnd, whenReady } from './guest-ready.ts';
+import type { Guest } from './lease.ts';
+import type { Services } from './services.ts';
+
+export interface EnterOptions {
+  signal: AbortSignal;
+  /** Told each address that is tried. */
+  onAddress?(): void;
+  /** Told why nobody could log in yet. */
+  onTrouble(why: string): void;
+}
+
+/** Logs in to a guest that was booted, and notes its connection, its address, and which boot of it that is. */
+export async function enterGuest(
+  guest: Guest,
+  { key }: Pick<Services, 'key'>,
+  { signal, onAddress, onTrouble }: EnterOptions,
+): Promise<void> {
+  const { host, address, bootId } = await connectGuest(guest.worker, guest.domain, {
+    signal,
+    user: guest.image.loginUser,
+    privateKey: key.privateKey,
+    papers: guest.papers,
+    onTrouble,
+    onAddress(tried) {
+      guest.address = tried;
+      onAddress?.();
+    },
+  });
+  if (guest.released) {
+    host.close();
+    throw guestLost(guest.name, 'its build ended');
+  }
+  Object.assign(guest, { host, address, bootId });
+}
+
+/** Waits until cloud-init has finished in a guest that was logged in to. @throws CiError as `whenReady` does */
+export function settleGuest(
+  guest: Guest,
+  services: Pick<Services, 'key'>,
+  options: EnterOptions & { say(line: string): void },
+): Promise<CloudInitEnd> {
+  const { signal, say } = options;
+  return whenReady(guest.name, guest.host!, {
+    signal,
+    limit: guest.cloudInitLimit ?? 0,
+    say,
+    async logIn(within) {
+      await enterGuest(guest, services, { ...options, signal: within });
+      return guest.host!;
+    },
+  });
+}
+
+/**
+ * Makes a guest's connection anew if it was lost: the guest rebooted, got another address, or something on the way was cut
+ * for a while. A guest that rebooted is waited for until its cloud-init has finished again.
+ *
+ * @param limit milliseconds
+ * @returns whether the guest has booted since its connection was made
+ * @throws CiError if it cannot be reached within the limit, or is gone; the signal's reason if it aborts
+ */
+export async function reconnect(
+  guest: Guest,
+  services: Pick<Services, 'key'>,
+  { signal, limit }: { signal: AbortSignal; limit: number },
+): Promise<boolean> {
+  if (!guest.host?.gone.aborted) return false;
+  // Not this step's signal: another branch's may wait for the same connection.
+  guest.reconnecting ??= reconnectNow(guest, services, limit).finally(() => {
+    delete guest.reconnecting;
+  });
+  guest.reconnecting.catch(() => {});
+  return until(guest.reconnecting, signal);
+}
+
+async function reconnectNow(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<boolean> {
+  const before = guest.bootId;
+  let trouble = 'it does not answer';
+  const onTrouble = (why: string) => {
+    trouble = why;
+  };
+  const late = () => guestLost(guest.name, trouble);
+  const rebooted = (): boolean =>
+    before !== undefined &&
+    before !== '' &&
+    guest.bootId !== undefined &&
+    guest.bootId !== '' &&
+    guest.bootId !== before;
+  try {
+    await limited(new AbortController().signal, limit, late, async (signal) => {
+      await enterGuest(guest, services, { signal, onTrouble });
+      if (rebooted() && (guest.cloudInitLimit ?? 0) > 0)
+        await settleGuest(guest, services, { signal, onTrouble, say() {} });
+    });
+  } catch (error) {
+    const died = error instanceof CiError && error.code === 'worker/guest-died';
+    throw died ? guestLost(guest.name, 'it powered off, or somebody destroyed it') : error;
+  }
+  return rebooted();
+}

@@ -1,0 +1,84 @@
+import type { CiError } from '../errors/ci-error.ts';
+import { diskFault, diskFull, guestHalted, kvmFault } from '../errors/libvirt.ts';
+import { kvmFaultIn } from './domain-state.ts';
+import type { DomainType } from './types.ts';
+import type { Virsh } from './virsh.ts';
+
+/** Bytes of QEMU's log that are read: its last words. */
+const LOG_BYTES = 4096;
+
+/** Characters that separate the parts of the program's answer. */
+const CUT = '\n--\n';
+
+/**
+ * Prints three parts: the end of QEMU's log, the disks that libvirt has an error for, and what a write into the clone's
+ * folder says (nothing if it works). QEMU tells libvirt only whether space was missing; a quota and an I/O error are told
+ * apart by trying. $1: libvirt's URI; $2: the domain; $3: its clone's folder; $4: bytes of the log.
+ */
+const EXAMINE = `
+tail -c "$4" "/var/log/libvirt/qemu/$2.log" 2>/dev/null
+printf '\\n--\\n'
+virsh -q -c "$1" domblkerror --domain "$2" 2>/dev/null
+printf '\\n--\\n'
+[ -d "$3" ] || exit 0
+said=$(dd if=/dev/zero of="$3/.probe" bs=65536 count=16 conv=fsync 2>&1) || printf '%s\\n' "$said"
+rm -f "$3/.probe"
+exit 0
+`;
+
+export interface Examined {
+  domain: string;
+  /** Folder of its clone on the worker. */
+  folder: string;
+  /** As `virsh domstate --reason` says it; empty if it runs. */
+  state: string;
+  type: DomainType;
+}
+
+/**
+ * Finds out why a guest cannot go on, or whether what it met was its worker's fault: QEMU stops a guest on an error of
+ * its disk (error_policy in the domain's XML), and KVM may give it up.
+ *
+ * @returns the fault; undefined if the guest runs and its clone can be written to
+ * @throws CiError if the worker cannot be asked
+ */
+export async function examine(
+  virsh: Virsh,
+  { domain, folder, state, type }: Examined,
+  signal: AbortSignal,
+): Promise<CiError | undefined> {
+  const args = [domain, folder, `${LOG_BYTES}`];
+  const said = await virsh.program(EXAMINE, args, { signal, what: `the look at guest ${domain}` });
+  const [log = '', disks = '', write = ''] = said.split(CUT);
+  const fault = writeFault(disks, write);
+  const isDisk = /^paused \(I\/O error\)/.test(state);
+  if (fault !== undefined && (isDisk || state === '')) {
+    return fault.isFull ? diskFull(virsh.label, domain, fault.why) : diskFault(virsh.label, domain, fault.why);
+  }
+  if (state === '') return undefined;
+  const kvm = type === 'kvm' ? kvmFaultIn(log) : undefined;
+  if (kvm !== undefined) return kvmFault(virsh.label, domain, kvm);
+  return guestHalted(virsh.label, domain, state, lastWords(log));
+}
+
+/** @param disks `vda: no space`, one per line @param write what `dd` said, empty if it could write */
+function writeFault(disks: string, write: string): { isFull: boolean; why: string } | undefined {
+  const why = write
+    .split('\n')
+    .map((line) => /: ([^:]+)$/.exec(line.trim())?.[1])
+    .find((word) => word !== undefined && !/^\d/.test(word));
+  if (why !== undefined) return { isFull: /no space|quota/i.test(why), why };
+  const disk = disks.trim().split('\n')[0]!;
+  if (disk === '' || !disk.includes(':')) return undefined;
+  return { isFull: /no space/i.test(disk), why: disk };
+}
+
+/** QEMU's last lines, without the long command line that the log begins with. */
+const lastWords = (log: string): string =>
+  log
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^(LC_ALL|PATH|HOME|XDG|QEMU_AUDIO|USER|\/usr\/|-)/.test(line))
+    .slice(-3)
+    .join(' / ')
+    .slice(-500);
