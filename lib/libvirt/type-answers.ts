@@ -3,19 +3,19 @@ import { dirname } from 'node:path';
 import { isRecord } from '../model/record.ts';
 import type { TypeAnswer } from './types.ts';
 
-/** Milliseconds for which "qemu" is believed: KVM may have failed for a moment, or been mended since. */
-const QEMU_TIME = 86_400_000;
+/** Milliseconds for which an answer is believed: KVM may have failed for a moment, been fixed, or been broken since. */
+const ANSWER_TTL_MS = 86_400_000;
 
 /** What was found out about KVM on one host. */
 export interface KeptAnswer {
-  /** The answer, as long as it is good: `qemu` for a day, `kvm` until it is forgotten. */
+  /** The answer, for a day and as long as it is not forgotten. */
   get(): TypeAnswer | undefined;
   set(answer: TypeAnswer): void;
   /** The answer proved wrong: the next who asks finds out again. */
   forget(): void;
 }
 
-/** An answer, and when it was found, in milliseconds since the epoch; older versions kept no time. */
+/** An answer, and when it was found, in milliseconds since the epoch; older versions kept no time with "kvm". */
 interface DatedAnswer extends TypeAnswer {
   at?: number;
 }
@@ -24,8 +24,8 @@ const ifGood = (answer: DatedAnswer | undefined): TypeAnswer | undefined => {
   if (answer === undefined) return undefined;
   const { type, why, at } = answer;
   // A clock that was put back makes no answer last.
-  const good = type === 'kvm' || (at !== undefined && Math.abs(Date.now() - at) < QEMU_TIME);
-  return good ? { type, why } : undefined;
+  const isFresh = at !== undefined && Math.abs(Date.now() - at) < ANSWER_TTL_MS;
+  return isFresh ? { type, why } : undefined;
 };
 
 /** Keeps an answer as long as the process runs. */

@@ -45,6 +45,7 @@ function ingredients(source: ImageSource, loginUser: string, now: number): unkno
         source.making.userData,
         // cloud-init leaves them on the disk. An image without them keeps the key that it had before they counted.
         ...[keysIn(source.making.authorizedKeys)].filter((keys) => keys.length > 0),
+        ...(source.making.cloudInit === 0 ? ['cloud-init not waited for'] : []),
       ];
   }
 }

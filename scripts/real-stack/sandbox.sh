@@ -2,7 +2,7 @@
 # Runs a command in a machine room of its own: private network, mount and process namespaces with their own libvirtd,
 # virbr0, dnsmasq, iptables and a btrfs at $STACK/ci. When the command ends, or this script is killed, all of it is gone.
 #
-#   sandbox.sh node --test test/stack/guest.test.ts
+#   [STACK_KVM=1] sandbox.sh node --test test/stack/guest.test.ts
 #
 # As root. Needs: btrfs-progs qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients dnsmasq-base iptables
 # iproute2 openssh-server seabios ipxe-qemu (apt-get install --no-install-recommends).
@@ -28,6 +28,8 @@ mount --bind "$STACK/libvirt/etc" /etc/libvirt
 for folder in /etc/zfs /var/lib/zfs; do
   [ ! -d "$folder" ] || mount -t tmpfs tmpfs "$folder"
 done
+# Guests are emulated unless KVM is asked for: on some machines it works in part only.
+[ ! -e /dev/kvm ] || [ -n "${STACK_KVM:-}" ] || mount --bind /dev/null /dev/kvm
 ip link set lo up
 
 # stdio_handler: there is no virtlogd. Everybody is root here, and there is nothing to confine with.
