@@ -35,7 +35,9 @@ export interface Guest {
   /** Whether it was given back: who still logs in to it lets go at once. */
   released?: boolean;
   /** While its connection is made anew: two steps at once make one. */
-  reconnecting?: Promise<boolean>;
+  reconnecting?: Promise<void>;
+  /** Whether it was found to have rebooted, and no step has been told. */
+  rebooted?: boolean;
   /** Variable that gets its address. */
   addressEnv?: string;
 }

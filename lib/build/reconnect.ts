@@ -1,6 +1,7 @@
 import { guestLost } from '../errors/build.ts';
 import { CiError } from '../errors/ci-error.ts';
 import { limited, until } from '../storage/until.ts';
+import type { Build } from './build.ts';
 import { connectGuest } from './connect-guest.ts';
 import { type CloudInitEnd, whenReady } from './guest-ready.ts';
 import type { Guest } from './lease.ts';
@@ -61,45 +62,69 @@ export function settleGuest(
  * for a while. A guest that rebooted is waited for until its cloud-init has finished again.
  *
  * @param limit milliseconds
- * @returns whether the guest has booted since its connection was made
+ * @returns whether the guest has rebooted since this was asked last
  * @throws CiError if it cannot be reached within the limit, or is gone; the signal's reason if it aborts
  */
 export async function reconnect(
   guest: Guest,
   services: Pick<Services, 'key'>,
-  { signal, limit }: { signal: AbortSignal; limit: number },
+  options: { signal: AbortSignal; limit: number },
 ): Promise<boolean> {
-  if (!guest.host?.gone.aborted) return false;
+  await restore(guest, services, options);
+  const { rebooted = false } = guest;
+  guest.rebooted = false;
+  return rebooted;
+}
+
+/**
+ * Makes the lost connections of a build's guests anew, and tells its scripts where each guest is now. What cannot be
+ * reached is left to the step that needs it.
+ */
+export async function refreshGuests(
+  { lease, env }: Build,
+  services: Pick<Services, 'key'>,
+  options: { signal: AbortSignal; limit: number },
+): Promise<void> {
+  await Promise.all(
+    [...lease.guests.values()].map(async (guest) => {
+      if (!guest.host) return;
+      await restore(guest, services, options).catch(() => options.signal.throwIfAborted());
+      if (guest.addressEnv && guest.address) env[guest.addressEnv] = guest.address.host;
+    }),
+  );
+}
+
+async function restore(
+  guest: Guest,
+  services: Pick<Services, 'key'>,
+  { signal, limit }: { signal: AbortSignal; limit: number },
+): Promise<void> {
+  if (!guest.host?.gone.aborted) return;
   // Not this step's signal: another branch's may wait for the same connection.
-  guest.reconnecting ??= reconnectNow(guest, services, limit).finally(() => {
+  guest.reconnecting ??= logInAgain(guest, services, limit).finally(() => {
     delete guest.reconnecting;
   });
   guest.reconnecting.catch(() => {});
-  return until(guest.reconnecting, signal);
+  await until(guest.reconnecting, signal);
 }
 
-async function reconnectNow(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<boolean> {
-  const before = guest.bootId;
+async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<void> {
+  const before = guest.bootId ?? '';
   let trouble = 'it does not answer';
   const onTrouble = (why: string) => {
     trouble = why;
   };
   const late = () => guestLost(guest.name, trouble);
-  const rebooted = (): boolean =>
-    before !== undefined &&
-    before !== '' &&
-    guest.bootId !== undefined &&
-    guest.bootId !== '' &&
-    guest.bootId !== before;
   try {
     await limited(new AbortController().signal, limit, late, async (signal) => {
       await enterGuest(guest, services, { signal, onTrouble });
-      if (rebooted() && (guest.cloudInitLimit ?? 0) > 0)
-        await settleGuest(guest, services, { signal, onTrouble, say() {} });
+      const { bootId = '' } = guest;
+      if (before === '' || bootId === '' || bootId === before) return;
+      guest.rebooted = true;
+      if (guest.cloudInitLimit) await settleGuest(guest, services, { signal, onTrouble, say() {} });
     });
   } catch (error) {
     const died = error instanceof CiError && error.code === 'worker/guest-died';
     throw died ? guestLost(guest.name, 'it powered off, or somebody destroyed it') : error;
   }
-  return rebooted();
 }

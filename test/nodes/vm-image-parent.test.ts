@@ -93,6 +93,7 @@ describe('vm-image: url, and a parent with scripts', () => {
       userData: '#cloud-config',
       authorizedKeys: 'ssh-ed25519 AAAA me',
       timeout: 300_000,
+      cloudInit: 600_000,
     });
     await deploy(base(), child());
     const { making: usual } = spec('child1').source as Made<'parent'>;

@@ -35,7 +35,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   const { guest, services, signal, mayReboot } = run;
   const patience = services.patience ?? REACH;
   if (mayReboot) guest.mayReboot = true;
-  if (guest.host!.gone.aborted && (await reachAgain(run, patience))) return rebooted(guest);
+  if (await reachAgain(run, patience)) return rebooted(guest);
   const host = guest.host!;
   const watch = watchGuest(guest.worker.hypervisor, guest.domain);
   let outcome: StepOutcome | undefined;

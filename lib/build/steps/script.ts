@@ -5,10 +5,14 @@ import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { Guest } from '../lease.ts';
 import { Lines } from '../lines.ts';
+import { refreshGuests } from '../reconnect.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 import { inGuest } from './in-guest.ts';
+
+/** Milliseconds that guests whose connections were lost may hold up a step that may not need them. */
+const REFRESH_LIMIT_MS = 60_000;
 
 /** What an ssh-exec node is set to. */
 export interface ScriptSettings {
@@ -48,6 +52,7 @@ export async function scriptStep(
   services: Pick<Services, 'key' | 'patience'>,
 ): Promise<StepOutcome> {
   const { build, signal } = context;
+  await refreshGuests(build, services, { signal, limit: REFRESH_LIMIT_MS });
   const targets = await findTargets(context, settings);
   build.log?.console.mask(Object.values(settings.secrets));
   const env = { ...build.env, ...settings.env, ...settings.secrets };
