@@ -235,7 +235,8 @@ export class SshConnection {
       // ssh2 closes the channels of a lost connection before it tells of the loss.
       else setImmediate(() => reject(this.gone.aborted ? this.gone.reason : noExitStatus(this.label)));
     });
-    return { stdin: stdinOf(channel), stdout: channel.stdout, stderr: channel.stderr, exit, close };
+    const stdin = stdinOf(channel, shell && ((chunk) => shell.input(chunk)));
+    return { stdin, stdout: channel.stdout, stderr: channel.stderr, exit, close };
   }
 
   #onConnection(details: TcpConnectionDetails, accept: () => ClientChannel, reject: () => void): void {

@@ -115,6 +115,54 @@ test('what finds no free session waits for another to end; its signal ends the w
   assert.equal((await second).stdout, 'two\n');
 });
 
+for (const maxSessions of [1, 2, 7]) {
+  test(`more commands at once than ${maxSessions} sessions, on a connection just opened: all run, in their order`, async () => {
+    server.maxSessions = maxSessions;
+    const begun: number[] = [];
+    const each = Array.from({ length: 60 }, async (_, i) => {
+      const running = await host.start(['echo', String(i)]);
+      begun.push(i);
+      const [chunk] = await once(running.stdout, 'data');
+      assert.equal(String(chunk), `${i}\n`);
+      await running.exit;
+    });
+    await Promise.all(each);
+    assert.deepEqual(
+      begun,
+      Array.from({ length: 60 }, (_, i) => i),
+    );
+    assert.equal(host.sessionLimit, maxSessions);
+    assert.equal(server.connections.size, 1, 'short commands are worth no further connection');
+  });
+}
+
+test('long sessions keep nobody waiting: a further connection is made, used again, and ends with the host', async () => {
+  server.maxSessions = 1;
+  const logins = server.logins;
+  const long = await host.start(['cat']);
+  long.stdout.resume();
+  assert.equal((await host.run(['echo', 'one'])).stdout, 'one\n');
+  assert.equal(server.logins, logins + 1);
+  assert.equal((await host.run(['echo', 'two'])).stdout, 'two\n');
+  assert.equal(server.logins, logins + 1);
+  host.close();
+  await until('both connections are closed', () => server.connections.size === 0);
+});
+
+test('a further connection that is lost takes only what runs on it', async () => {
+  server.maxSessions = 1;
+  const long = await host.start(['cat']);
+  long.stdout.resume();
+  const other = await host.start(['cat']);
+  other.stdout.resume();
+  [...server.connections][1]!.end();
+  await assert.rejects(other.exit, code('ssh/connection-lost'));
+  assert.equal(host.gone.aborted, false);
+  assert.equal((await host.run(['echo', 'still'])).stdout, 'still\n');
+  long.stdin.end();
+  assert.deepEqual(await long.exit, { code: 0 });
+});
+
 test('a server that opens no session at all is a clear error', async () => {
   server.maxSessions = 0;
   await assert.rejects(host.run(['true']), (error: CiError) => {
@@ -122,6 +170,22 @@ test('a server that opens no session at all is a clear error', async () => {
     assert.match(error.message, /MaxSessions/);
     return true;
   });
+  const all = await Promise.allSettled(Array.from({ length: 50 }, () => host.run(['true'])));
+  assert.ok(all.every(({ status }) => status === 'rejected'));
+  assert.equal(server.connections.size, 1);
+});
+
+test('no more than a bound may wait', async () => {
+  server.maxSessions = 1;
+  const long = await host.start(['cat']);
+  const abort = new AbortController();
+  const waiting = Array.from({ length: 3_000 }, () => host.run(['true'], { signal: abort.signal }));
+  const all = Promise.allSettled(waiting);
+  await assert.rejects(waiting.at(-1)!, /2000 commands wait already/);
+  abort.abort(new Error('enough'));
+  const ends = await all;
+  assert.ok(ends.every(({ status }) => status === 'rejected'));
+  long.close();
 });
 
 test('a command that the server refuses once, as where it cannot fork, is asked for again; one that it keeps refusing is said', async () => {
