@@ -1,4 +1,4 @@
-import { notUpInTime } from '../errors/build.ts';
+import { notUpInTime, PRIVATE_FIRST } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
@@ -8,6 +8,7 @@ import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { until } from '../storage/until.ts';
+import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { logIn } from './log-in.ts';
@@ -155,6 +156,8 @@ export async function makeInGuest(
 
   async function boot(clone: Clone, papers: GuestPapers, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
+    const privateFirst = isFirstPrivate(settings.networks);
+    if (privateFirst) making.console.line(PRIVATE_FIRST);
     let trouble: string | undefined;
     try {
       await hypervisor.boot(
@@ -187,7 +190,9 @@ export async function makeInGuest(
       if (error instanceof CiError && !died && !late.aborted) throw error;
       // Where it died, its console stands in the fault.
       const [last = ''] = died ? [] : await consoleEnd(1);
-      const why = late.aborted ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last) : messageOf(error);
+      const why = late.aborted
+        ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last, privateFirst)
+        : messageOf(error);
       throw imageNotBooted(image.name, worker.label, why, last);
     }
   }

@@ -103,12 +103,22 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
     message: `${worker}: guest ${guest} did not come up: ${why}${console ? ` Its console ends with: "${console}".` : ''}`,
   });
 
+/** Said of a guest whose first network card is on a private bridge. */
+export const PRIVATE_FIRST =
+  'Its first network card is on a private bridge, where nobody gives addresses, and cloud images ask for one on their first card only. Put the network that leads to the worker first, unless the image configures its network itself.';
+
 /**
  * Why a guest is not up when its time is over: to be followed by its console's last line, where there is one.
  *
  * @param trouble why the last try to log in failed; undefined where it has no address yet
+ * @param isFirstPrivate whether its first network card is on a private bridge
  */
-export const notUpInTime = (seconds: number, trouble: string | undefined, console: string): string => {
+export const notUpInTime = (
+  seconds: number,
+  trouble: string | undefined,
+  console: string,
+  isFirstPrivate = false,
+): string => {
   if (trouble !== undefined) {
     const silent = /connection refused|did not answer/i.test(trouble);
     const advice = silent
@@ -116,6 +126,7 @@ export const notUpInTime = (seconds: number, trouble: string | undefined, consol
       : '';
     return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
   }
+  if (isFirstPrivate) return `it has no address after ${seconds} s. ${PRIVATE_FIRST}`;
   const advice =
     console === ''
       ? 'Its console is empty: can its disk be booted under BIOS?'

@@ -1,6 +1,7 @@
-import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
+import { bootFailed, nothingToBoot, notUpInTime, PRIVATE_FIRST } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
 import { isWorkerFull } from '../../errors/worker.ts';
+import { isFirstPrivate } from '../../worker/private-first.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
@@ -35,6 +36,8 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, late, failed.signal]);
   context.progress('booting', { guests: names });
+  const privateFirst = isFirstPrivate(settings.networks) && guests.some(({ worker }) => worker.isolated);
+  if (privateFirst) build.say(PRIVATE_FIRST);
   // The step ends when all have: one that goes on to boot would be missed by the end of the build.
   const ended = await Promise.allSettled(
     guests.map(async (guest) => {
@@ -53,7 +56,9 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
         if (error instanceof CiError && !died && !late.aborted) throw error;
         // One that died tells the end of its console itself.
         const end = died && !late.aborted ? '' : await consoleEnd(guest);
-        const why = late.aborted ? notUpInTime(settings.timeout / 1000, guest.trouble, end) : messageOf(error);
+        const why = late.aborted
+          ? notUpInTime(settings.timeout / 1000, guest.trouble, end, privateFirst)
+          : messageOf(error);
         throw bootFailed(guest.name, guest.worker.label, why, end);
       }
     }),
