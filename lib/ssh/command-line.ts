@@ -11,8 +11,9 @@ export interface MarkedCommand {
   stderrMark: string;
 }
 
-/** Added to a PATH without /usr/bin, which a start-up file of the shell has broken. */
-const STANDARD_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Adds the usual folders to a PATH without /usr/bin, which a start-up file of the shell has broken. */
+const MEND_PATH =
+  'case ":$PATH:" in *:/usr/bin:*) ;; *) PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH ;; esac';
 
 /**
  * Returns the command line that runs a program through an unknown login shell. sshd gives it to that shell with `-c`
@@ -21,13 +22,14 @@ const STANDARD_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
  *
  * The mark does not stand in the line itself: `set -x` in a start-up file prints the line.
  *
+ * @param isOurs whether it is a program of ours, which needs a PATH that works; else it gets the login's own
  * @throws CiError for NUL, which no argument can hold
  */
-export function markedCommand(argv: readonly string[]): MarkedCommand {
+export function markedCommand(argv: readonly string[], isOurs: boolean): MarkedCommand {
   const id = randomBytes(8).toString('hex');
   const print = (name: string): string => `printf '%s%s\\n' ${name}: ${id}`;
   const program = [
-    `case ":$PATH:" in *:/usr/bin:*) ;; *) PATH=\${PATH:+$PATH:}${STANDARD_PATH}; export PATH ;; esac`,
+    ...(isOurs ? [MEND_PATH] : []),
     `${print('recheck-err')} >&2`,
     print('recheck-out'),
     `exec ${quote(argv)}`,

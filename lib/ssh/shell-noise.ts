@@ -122,7 +122,7 @@ export class ShellNoise {
       input.some((one) => one.length >= MIN_INPUT_LENGTH && (line.includes(one) || one.includes(line)));
     return `${this.#stdout.text()}\n${this.#stderr.text()}`
       .split('\n')
-      .filter((line) => !isInput(line.trim()))
+      .filter((line) => line.trim() !== '' && !isInput(line.trim()))
       .join('\n')
       .trim();
   }

@@ -69,9 +69,13 @@ export class SshConnection {
     return this.#noise;
   }
 
-  /** Starts a command. What the login shell prints before the program runs is left out of its output. */
-  exec(argv: readonly string[]): Promise<OpenSession<Running>> {
-    const command = this.#target.shell === 'none' ? undefined : markedCommand(argv);
+  /**
+   * Starts a command. What the login shell prints before the program runs is left out of its output.
+   *
+   * @param isOurs whether it needs a PATH that works, whatever the login's is
+   */
+  exec(argv: readonly string[], isOurs = false): Promise<OpenSession<Running>> {
+    const command = this.#target.shell === 'none' ? undefined : markedCommand(argv, isOurs);
     const line = command?.line ?? quote(argv);
     return this.#ask((done: Done<ClientChannel>) => this.#client.exec(line, done), {
       take: (channel) => {

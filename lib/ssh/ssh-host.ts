@@ -47,7 +47,7 @@ export class SshHost implements Host {
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    const running = await this.#sessions.open((connection) => connection.exec(argv), options.signal);
+    const running = await this.#sessions.open((connection) => connection.exec(argv, true), options.signal);
     // OpenSSH takes no signals for a command where the login is root (session.c): it can only be let go of.
     return collect(running, argv, options, this.label, running.close);
   }

@@ -22,7 +22,7 @@ const WORDS = [
 ];
 
 test('the line is the same to every shell: nothing in it that csh or fish reads in another way than sh', () => {
-  const { line, stdoutMark, stderrMark } = markedCommand(['printf', '%s|', ...WORDS]);
+  const { line, stdoutMark, stderrMark } = markedCommand(['printf', '%s|', ...WORDS], true);
   // csh: no newline in quotes, and no "!"; fish: no backslash before a backslash or a quote.
   assert.doesNotMatch(line, /[\n!]|\\[\\']/);
   assert.match(line, /^[\x20-\x7e]+$/);
@@ -34,16 +34,20 @@ test('the line is the same to every shell: nothing in it that csh or fish reads 
     assert.equal(stderr, stderrMark);
     assert.equal(status, 0);
   }
-  assert.throws(() => markedCommand(['a\0b']), { code: 'ssh/nul' });
+  assert.throws(() => markedCommand(['a\0b'], true), { code: 'ssh/nul' });
 });
 
-test('a PATH that a start-up file broke is given the usual folders; another one is left alone', () => {
-  const path = (PATH: string) =>
-    spawnSync('/bin/sh', ['-c', markedCommand(['sh', '-c', 'echo "$PATH"']).line], { encoding: 'utf8', env: { PATH } })
+test('a PATH that a start-up file broke is given the usual folders for our own programs; others have the login’s', () => {
+  const path = (PATH: string, isOurs = true) =>
+    spawnSync('/bin/sh', ['-c', markedCommand(['/bin/sh', '-c', 'echo "$PATH"'], isOurs).line], {
+      encoding: 'utf8',
+      env: { PATH },
+    })
       .stdout.trim()
       .split('\n')
       .at(-1);
   assert.equal(path('/opt/own:/usr/bin:/bin'), '/opt/own:/usr/bin:/bin');
+  assert.equal(path('/opt/own', false), '/opt/own');
   assert.equal(path('/opt/own'), '/opt/own:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
 });
 

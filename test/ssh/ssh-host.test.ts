@@ -12,7 +12,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { until, untilEvent } from '../support/until.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'ssh-host-'));
 const own = generateKeyPair('ci');
@@ -122,7 +122,7 @@ for (const maxSessions of [1, 2, 7]) {
     const each = Array.from({ length: 60 }, async (_, i) => {
       const running = await host.start(['echo', String(i)]);
       begun.push(i);
-      const [chunk] = await once(running.stdout, 'data');
+      const [chunk] = await untilEvent('running.stdout: data', running.stdout, 'data');
       assert.equal(String(chunk), `${i}\n`);
       await running.exit;
     });
@@ -235,9 +235,9 @@ test('forwardOut reaches a port there, and says which one it could not', async (
   const { port } = echo.address() as AddressInfo;
   const socket = await host.forwardOut('127.0.0.1', port);
   socket.write('ping');
-  assert.equal(String((await once(socket, 'data'))[0]), 'ping');
+  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'ping');
   socket.end();
-  await once(socket, 'close');
+  await untilEvent('socket: close', socket, 'close');
   await new Promise((resolve) => echo.close(resolve));
   await assert.rejects(host.forwardOut('127.0.0.1', port), (error: CiError) => {
     assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
@@ -252,7 +252,7 @@ test('forwardIn hands over connections with their source, until it is closed', a
     socket.end('welcome');
   });
   const socket = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.3' });
-  assert.equal(String((await once(socket, 'data'))[0]), 'welcome');
+  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'welcome');
   assert.deepEqual(sources, [{ address: '127.0.0.3', port: socket.localPort }]);
   socket.destroy();
   await assert.rejects(
@@ -264,8 +264,8 @@ test('forwardIn hands over connections with their source, until it is closed', a
   await until('the port is free', async () => {
     const again = connect(forward.port, '127.0.0.1');
     const refused = await Promise.race([
-      once(again, 'connect').then(() => false),
-      once(again, 'error').then(() => true),
+      untilEvent('again: connect', again, 'connect').then(() => false),
+      untilEvent('again: error', again, 'error').then(() => true),
     ]).catch(() => true);
     again.destroy();
     return refused;

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { SshTarget } from '../../lib/ssh/types.ts';
+import { end } from './child.ts';
 import { until } from './until.ts';
 
 /** A real OpenSSH server on loopback, with keys and settings of its own, that lets in the user who started it. */
@@ -116,10 +117,9 @@ export async function startOpenSsh(settings: string[] = [], account: OpenSshAcco
   };
   const stop = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
     // sshd's own children, one a connection, go on without it: they are ended by their parent's number.
     const connections = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
-    child.kill('SIGTERM');
+    const ended = end(child, 'SIGTERM');
     for (const pid of connections.split(' ').filter(Boolean)) {
       try {
         process.kill(Number(pid), 'SIGKILL');

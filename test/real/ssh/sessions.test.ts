@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -11,7 +10,7 @@ import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { type OpenSsh, startOpenSsh } from '../../support/openssh.ts';
 import { run } from '../../support/script.ts';
-import { until } from '../../support/until.ts';
+import { until, untilEvent } from '../../support/until.ts';
 
 /** A server with these settings, and a connection to it that nothing has run on. */
 async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd: OpenSsh; login(): Promise<Host> }> {
@@ -30,6 +29,20 @@ async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd
       return host;
     },
   };
+}
+
+/** Takes the one place that MaxStartups 1 leaves for who is logging in. */
+async function oneLogsIn({ port }: OpenSsh): Promise<Socket> {
+  return until('another one is logging in', async () => {
+    const socket = connect(port, '127.0.0.1');
+    const said = await new Promise<string>((resolve) => {
+      socket.once('data', (chunk) => resolve(String(chunk))).once('error', (error) => resolve(error.message));
+      socket.once('close', () => resolve('closed'));
+    });
+    if (/^SSH-/.test(said)) return socket;
+    socket.destroy();
+    return undefined;
+  });
 }
 
 /** Commands, scripts and file transfers; each says its number, in the order in which they end. */
@@ -96,7 +109,7 @@ test('a program that stays and a long script keep nobody waiting: MaxSessions 1'
     Array.from({ length: 5 }, () => host.forwardIn('127.0.0.1', 0, (one) => one.end('x'))),
   );
   const sockets = await Promise.all(ports.map(({ port }) => host.forwardOut('127.0.0.1', port)));
-  for (const socket of sockets) assert.equal(String((await once(socket, 'data'))[0]), 'x');
+  for (const socket of sockets) assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'x');
   assert.equal(host.busy, true);
   host.close();
   await assert.rejects(stays.exit, { code: 'ssh/closed' });
@@ -132,7 +145,7 @@ test('commands that were let go of, and run on there, are no end for others', as
   const { login } = await serverWith(t, 'MaxSessions 2');
   const host = await login();
   for (const left of await Promise.all([0, 1].map(() => host.start(['sh', '-c', 'echo up; exec sleep 20'])))) {
-    await once(left.stdout, 'data');
+    await untilEvent('left.stdout: data', left.stdout, 'data');
     left.close();
   }
   const began = performance.now();
@@ -158,18 +171,12 @@ test('a server that takes no session at all says so at once, to all who ask', as
 
 test('a login that MaxStartups drops is tried again, and says why if it stays so', async (t) => {
   const { sshd, login } = await serverWith(t, 'MaxStartups 1:100:1');
-  let other: Socket | undefined;
-  await until('another one is logging in', async () => {
-    other?.destroy();
-    other = connect(sshd.port, '127.0.0.1');
-    const [said] = await Promise.race([once(other, 'data'), once(other, 'close')]);
-    return /^SSH-/.test(String(said));
-  });
+  const other = await oneLogsIn(sshd);
   await assert.rejects(login(), (error: CiError) => {
     assert.match(error.message, /MaxStartups/);
     return error.code === 'ssh/handshake' && error.transient;
   });
-  setTimeout(() => other!.destroy(), 100);
+  setTimeout(() => other.destroy(), 100);
   const host = await login();
   assert.equal((await host.run(['echo', 'in'])).stdout, 'in\n');
 });
@@ -179,8 +186,7 @@ test('further connections that MaxStartups drops are made later', async (t) => {
   const host = await login();
   const stays = await host.start(['cat']);
   stays.stdout.resume();
-  const other = connect(sshd.port, '127.0.0.1');
-  await once(other, 'data');
+  const other = await oneLogsIn(sshd);
   const waits = host.run(['echo', 'late']);
   assert.equal(await Promise.race([waits, sleep(2_500, 'it waits')]), 'it waits');
   other.destroy();

@@ -72,7 +72,7 @@ async function works(host: Host): Promise<void> {
   });
   assert.equal((await host.run(['sh', '-c', 'kill -TERM $$'])).signal, 'TERM');
   assert.equal((await host.run(['no-such-command'])).code, 127);
-  const running = await host.start(['cat']);
+  const running = await host.start(['/bin/cat']);
   const output: Buffer[] = [];
   running.stdout.on('data', (chunk: Buffer) => output.push(chunk));
   running.stderr.resume();
