@@ -89,7 +89,11 @@ export class SshConnection {
   /** Opens a file transfer. */
   sftp(): Promise<OpenSession<SFTPWrapper>> {
     return this.#ask((done: Done<SFTPWrapper>) => this.#client.sftp(done), {
-      take: (sftp) => this.#session(this.#counted(sftp), sftp, () => sftp.end()),
+      take: (sftp) => {
+        // What breaks the protocol is an error, and one without a listener would end the process: it is followed by close.
+        sftp.on('error', () => {});
+        return this.#session(this.#counted(sftp), sftp, () => sftp.end());
+      },
       refused: (error) => this.#channelError('file transfer (SFTP)', error),
     });
   }
