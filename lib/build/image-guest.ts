@@ -8,6 +8,7 @@ import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { until } from '../storage/until.ts';
+import { clip } from '../util/plain-text.ts';
 import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
@@ -209,7 +210,7 @@ export async function makeInGuest(
     if (result.code === 0) return;
     const how = result.signal === undefined ? `ended with exit code ${result.code}` : `was ended by ${result.signal}`;
     const said = making.console.lines > from ? (making.console.tail(1)[0] ?? '') : '';
-    throw imageScriptFailed(image.name, name, how, said.slice(0, 300));
+    throw imageScriptFailed(image.name, name, how, clip(said, 300));
   }
 
   async function seal(host: Host, stopped: AbortSignal): Promise<void> {

@@ -48,11 +48,12 @@ test('stdin arrives whole, and what a command does not read is thrown away', asy
 
 test('a signal of the client reaches the whole process group', async (t) => {
   const client = await (await guestFor(t)).connect();
-  const sleeping = await exec(client, 'sleep 1000 & sleep 1000; echo never');
-  sleeping.channel.signal('TERM');
+  // Not before all have begun: bash holds SIGTERM back while it forks, and the child that it makes then has none of it.
+  const sleeping = await exec(client, 'sleep 1000 & echo begun; wait; echo never');
+  sleeping.channel.once('data', () => sleeping.channel.signal('TERM'));
   const { exit, stdout } = await outcome(sleeping);
   assert.deepEqual(exit.slice(0, 2), [null, 'SIGTERM']);
-  assert.equal(stdout, '');
+  assert.equal(stdout, 'begun\n');
 });
 
 test('a command waits while nobody reads it, and goes on when its client closes', async (t) => {
