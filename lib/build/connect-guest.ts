@@ -4,7 +4,7 @@ import type { Host } from '../ssh/types.ts';
 import { pause } from '../storage/until.ts';
 import type { GuestAddress, Login, Worker } from '../worker/types.ts';
 import type { GuestPapers } from './guest-papers.ts';
-import { ADMITTED, GREET } from './guest-programs.ts';
+import { GREET } from './guest-programs.ts';
 import { failureOf, LoginTrouble } from './login-trouble.ts';
 
 /** Milliseconds for which a guest may show another host key than its own: its sshd may start before cloud-init is there. */
@@ -110,8 +110,11 @@ async function logIn(
 
 /** Runs the first command: a login that only prints something, such as "Please login as the user debian", is none. */
 async function greet(host: Host, domain: string, user: string, signal: AbortSignal): Promise<string> {
-  const { stdout, stderr } = await host.run(['/bin/sh', '-c', GREET], { signal, timeout: GREET_LIMIT_MS });
-  const [words = '', bootId] = stdout.split(`${ADMITTED}\n`);
-  if (bootId === undefined) throw notAdmitted(domain, user, `${words}\n${stderr}`);
-  return bootId.trim();
+  try {
+    return (await host.run(['/bin/sh', '-c', GREET], { signal, timeout: GREET_LIMIT_MS })).stdout.trim();
+  } catch (error) {
+    throw error instanceof CiError && error.code === 'ssh/not-begun'
+      ? notAdmitted(domain, user, host.noise ?? '')
+      : error;
+  }
 }

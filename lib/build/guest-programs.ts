@@ -1,10 +1,7 @@
 /** The fixed POSIX sh programs that a guest runs for us outside of anybody's script. No data stands in them. */
 
-/** What GREET prints before all else: who prints it runs commands. */
-export const ADMITTED = 'recheck: admitted';
-
-/** Prints that it runs, and which boot of the guest this is: a number that every boot has anew (random(4)). */
-export const GREET = `echo '${ADMITTED}'; cat /proc/sys/kernel/random/boot_id 2>/dev/null; exit 0`;
+/** Prints which boot of the guest this is: a number that every boot has anew (random(4)); nothing if it cannot tell. */
+export const GREET = 'cat /proc/sys/kernel/random/boot_id 2>/dev/null; exit 0';
 
 /** How AWAIT_CLOUD_INIT ends if there is nothing to wait for. */
 export const NO_CLOUD_INIT = 40;

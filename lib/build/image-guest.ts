@@ -1,4 +1,4 @@
-import { notUpInTime } from '../errors/build.ts';
+import { notUpInTime, PRIVATE_FIRST } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
@@ -8,6 +8,8 @@ import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { until } from '../storage/until.ts';
+import { clip } from '../util/plain-text.ts';
+import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { connectGuest } from './connect-guest.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
@@ -145,6 +147,8 @@ export async function makeInGuest(
 
   async function boot(clone: Clone, papers: GuestPapers, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
+    const privateFirst = isFirstPrivate(settings.networks);
+    if (privateFirst) making.console.line(PRIVATE_FIRST);
     let trouble: string | undefined;
     const watch = watchGuest(hypervisor, domain);
     const within = AbortSignal.any([signal, watch.signal]);
@@ -187,7 +191,9 @@ export async function makeInGuest(
       if (cause instanceof CiError && !died && !late.aborted) throw cause;
       // If it died, its console is part of the fault.
       const [last = ''] = died ? [] : await consoleEnd(1);
-      const why = late.aborted ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last) : messageOf(cause);
+      const why = late.aborted
+        ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last, privateFirst)
+        : messageOf(cause);
       throw imageNotBooted(image.name, worker.label, why, last);
     } finally {
       watch.stop();
@@ -229,7 +235,7 @@ export async function makeInGuest(
     if (result.code === 0) return;
     const how = result.signal === undefined ? `ended with exit code ${result.code}` : `was ended by ${result.signal}`;
     const said = making.console.lines > from ? (making.console.tail(1)[0] ?? '') : '';
-    throw imageScriptFailed(image.name, name, how, said.slice(0, 300));
+    throw imageScriptFailed(image.name, name, how, clip(said, 300));
   }
 
   async function seal(host: Host, stopped: AbortSignal): Promise<void> {

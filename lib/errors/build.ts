@@ -1,3 +1,4 @@
+import { quoted } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
 
 export const noBuild = (node: string): CiError =>
@@ -103,12 +104,22 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
     message: `${worker}: guest ${guest} did not come up: ${why}${console ? ` Its console ends with: "${console}".` : ''}`,
   });
 
+/** Said of a guest whose first network card is on a private bridge. */
+export const PRIVATE_FIRST =
+  'Its first network card is on a private bridge, where nobody gives addresses, and cloud images ask for one on their first card only. Put the network that leads to the worker first, unless the image configures its network itself.';
+
 /**
  * Why a guest is not up when its time is over: to be followed by its console's last line, where there is one.
  *
  * @param trouble why the last try to log in failed; undefined where it has no address yet
+ * @param isFirstPrivate whether its first network card is on a private bridge
  */
-export const notUpInTime = (seconds: number, trouble: string | undefined, console: string): string => {
+export const notUpInTime = (
+  seconds: number,
+  trouble: string | undefined,
+  console: string,
+  isFirstPrivate = false,
+): string => {
   if (trouble !== undefined) {
     const silent = /connection refused|did not answer/i.test(trouble);
     const advice = silent
@@ -116,6 +127,7 @@ export const notUpInTime = (seconds: number, trouble: string | undefined, consol
       : '';
     return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
   }
+  if (isFirstPrivate) return `it has no address after ${seconds} s. ${PRIVATE_FIRST}`;
   const advice =
     console === ''
       ? 'Its console is empty: can its disk be booted under BIOS?'
@@ -131,7 +143,7 @@ export const otherHostKey = (worker: string, address: string): CiError =>
 
 /** @param words what the guest printed in place of running a command */
 export const notAdmitted = (guest: string, user: string, words: string): CiError => {
-  const said = words.replace(/\s+/g, ' ').trim().slice(0, 300);
+  const said = quoted(words);
   return new CiError({
     code: 'build/not-admitted',
     message: `Guest ${guest} accepts the login of ${user} and runs no command${said ? `; it says: "${said}"` : ''}. Set another login user in the vm-image, or let cloud-init admit this one (disable_root: false in the user-data, for root).`,
@@ -148,10 +160,7 @@ export const cloudInitLate = (guest: string, milliseconds: number): CiError =>
 /** @param lines what `cloud-init status --long` says, then the end of cloud-init's output */
 export const cloudInitFailed = (guest: string, code: number | undefined, lines: readonly string[]): CiError => {
   const errors = lines.filter((line) => !/^\w*(status|status_code|last_update|detail|errors): *\S*$/.test(line.trim()));
-  const why = errors
-    .find((line) => /error|fail|invalid|traceback/i.test(line))
-    ?.trim()
-    .slice(0, 300);
+  const why = quoted(errors.find((line) => /error|fail|invalid|traceback/i.test(line)) ?? '');
   return new CiError({
     code: 'build/cloud-init-failed',
     message: `Guest ${guest}: cloud-init failed (exit ${code ?? 'unknown'})${why ? `: ${why}` : ''}. Look at its user-data; the build's console has what cloud-init says, the guest's console the rest.`,

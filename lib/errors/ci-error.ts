@@ -1,4 +1,5 @@
 import type { Result } from '../model/result.ts';
+import { harmless } from '../util/plain-text.ts';
 
 /** What a CiError is made of. */
 export interface CiErrorFields {
@@ -15,7 +16,8 @@ export interface CiErrorFields {
 
 /**
  * A fault that a person can act on. Every error that leaves `lib/` is one; its message is written for the operator and
- * stands on the node, in the build's console and in Node-RED's log as it is.
+ * stands on the node, in the build's console and in Node-RED's log as it is: so no control character of a guest's
+ * console, which it may quote, stays in it.
  */
 export class CiError extends Error {
   readonly code: string;
@@ -23,7 +25,7 @@ export class CiError extends Error {
   readonly transient: boolean;
 
   constructor(fields: CiErrorFields) {
-    super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    super(harmless(fields.message), fields.cause === undefined ? undefined : { cause: fields.cause });
     this.name = 'CiError';
     this.code = fields.code;
     this.result = fields.result ?? 'NODE_FAILURE';

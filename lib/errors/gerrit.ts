@@ -1,10 +1,10 @@
+import { clip, plainLines } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
 /** What a server said, short enough for a sentence. */
 const said = (text: string): string => {
-  const line = text.replace(/\s+/g, ' ').trim();
-  if (line === '') return 'it gave no reason';
-  return `it said: ${line.length > 300 ? `${line.slice(0, 299)}…` : line}`;
+  const line = plainLines(text).join(' ').replace(/\s+/g, ' ').trim();
+  return line === '' ? 'it gave no reason' : `it said: ${clip(line, 300)}`;
 };
 
 // Settings

@@ -1,3 +1,4 @@
+import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
 /** Whether what a command said means that a disk, or a quota on it, is full. */
@@ -5,8 +6,7 @@ export const isFull = (said: string): boolean =>
   /no space left on device|disk quota exceeded|out of space|\bENOSPC\b/i.test(said);
 
 /** The last lines of what a command said, for a sentence. */
-const tail = (said: string): string =>
-  said.trim().split('\n').slice(-3).join(' / ').slice(0, 500) || 'nothing was said';
+const tail = (said: string): string => quoted(said, -3, 500) || 'nothing was said';
 
 const gib = (size: number): string => `${Math.round(size * 100) / 100} GiB`;
 

@@ -1,13 +1,10 @@
+import { clip, plainLines } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
 
 /** The first lines of what a command said, as part of a sentence. */
 const quoted = (said: string): string => {
-  const text = said
-    .split('\n')
-    .map((line) => line.replace(/^error: /, '').trim())
-    .filter(Boolean)
-    .join(' ')
-    .slice(0, 400);
+  const lines = plainLines(said.slice(0, 4_000)).map((line) => line.replace(/^error: /, '').trim());
+  const text = clip(lines.filter(Boolean).join(' '), 400);
   return text === '' ? 'it said nothing about why' : text.replace(/[.]$/, '');
 };
 

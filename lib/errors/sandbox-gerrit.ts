@@ -1,3 +1,4 @@
+import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
 export const gitMissing = (cause: unknown): CiError =>
@@ -12,7 +13,7 @@ export const gitMissing = (cause: unknown): CiError =>
 export const gitFailed = (args: readonly string[], said: string): CiError =>
   new CiError({
     code: 'sandbox/git-failed',
-    message: `sandbox Gerrit: git ${args[0] ?? ''} failed: ${said.replace(/\s+/g, ' ').trim().slice(0, 300) || 'it gave no reason'}. If its folder was changed by hand, delete the folder to start over.`,
+    message: `sandbox Gerrit: git ${args[0] ?? ''} failed: ${quoted(said, 5, 300) || 'it gave no reason'}. If its folder was changed by hand, delete the folder to start over.`,
     result: 'ERROR',
   });
 

@@ -1,3 +1,4 @@
+import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
 /** The end of a connection, as messages name it. */
@@ -48,7 +49,7 @@ export const noAnswer = (place: SshPlace, milliseconds: number): CiError =>
 export const handshakeFailed = (place: SshPlace, cause: unknown): CiError =>
   new CiError({
     code: 'ssh/handshake',
-    message: `${at(place)}: the connection broke while it was set up (${messageOf(cause)}). Is an SSH server on that port, and does it still take connections (its log says more)?`,
+    message: `${at(place)}: the connection broke while it was set up (${messageOf(cause)}). Is an SSH server on that port? If it is, its log says why: too many logins at once (MaxStartups in its sshd_config), or a penalty for failed ones (PerSourcePenalties).`,
     transient: true,
     cause,
   });
@@ -148,6 +149,46 @@ export const requestRefused = (label: string, what: string, cause: unknown): CiE
     cause,
   });
 
+/** @param cause why the last try was refused */
+export const noSessionFree = (milliseconds: number, cause: unknown): CiError =>
+  new CiError({
+    code: 'ssh/channel-refused',
+    message: `${cause === undefined ? '' : `${messageOf(cause)} `}No session became free within ${seconds(milliseconds)}.`,
+    transient: true,
+    cause,
+  });
+
+export const tooManyWaiting = (count: number): CiError =>
+  new CiError({
+    code: 'ssh/channel-refused',
+    message: `${count} commands wait already for a session on the same SSH server. It is overloaded, or hangs.`,
+    transient: true,
+  });
+
+const START_FILES = '~/.bashrc, or ~/.zshenv, ~/.cshrc, ~/.config/fish/config.fish, ~/.ssh/rc of its shell';
+
+/** What a login shell printed, for a sentence. */
+const printed = (said: string): string => (said === '' ? '' : `, and printed "${quoted(said, 3)}"`);
+
+/**
+ * The login shell ran something else than the command.
+ *
+ * @param how what it did: "ended with exit code 1 before it ran"
+ */
+export const commandNotBegun = (place: SshPlace, command: string, how: string, said: string): CiError =>
+  new CiError({
+    code: 'ssh/not-begun',
+    message: `${at(place)}: the login shell of ${place.user} ${how} "${command}"${printed(said)}. Look for "exec" and "exit" in its start-up files (${START_FILES}), for ForceCommand in sshd_config and command= in authorized_keys, and whether its shell runs commands ("getent passwd ${place.user}"; "chsh -s /bin/bash ${place.user}" sets one that does).`,
+  });
+
+/** An external sftp-server is started by the login shell, and what that prints comes first. */
+export const sftpNoise = (place: SshPlace, said: string, cause: unknown): CiError =>
+  new CiError({
+    code: 'ssh/sftp-noise',
+    message: `${at(place)}: no files can be transferred by SFTP, since the login shell of ${place.user} prints "${quoted(said, 3)}" before the transfer begins. Take that out of its start-up files (${START_FILES}), or have it printed in interactive shells only; or set "Subsystem sftp internal-sftp" in sshd_config.`,
+    cause,
+  });
+
 export const noExitStatus = (label: string): CiError =>
   new CiError({
     code: 'ssh/no-exit-status',
@@ -224,7 +265,7 @@ export const scriptNotStarted = (label: string, user: string | undefined, said: 
     advice = ` The login must be root, or sudo must let it run commands as ${user} without a password.`;
   return new CiError({
     code: 'ssh/script-not-started',
-    message: `${label}: the script could not be started${as}: ${said || 'nothing was said about why'}.${advice}`,
+    message: `${label}: the script could not be started${as}: ${quoted(said) || 'no output'}.${advice}`,
     result: full ? 'DISK_FULL' : 'NODE_FAILURE',
   });
 };

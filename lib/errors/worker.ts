@@ -1,3 +1,4 @@
+import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
 /** Whether a worker's disk is full: the controller's own, or a guest's, is another matter. */
@@ -39,7 +40,7 @@ export function isWorkerFault(error: unknown): error is CiError {
 }
 
 const ending = (console: string): string => {
-  const tail = console.trimEnd().split('\n').slice(-3).join(' / ');
+  const tail = quoted(console);
   return tail === '' ? 'Its console is empty.' : `Its console ends with: "${tail}"`;
 };
 
@@ -106,13 +107,13 @@ export const linkFailed = (worker: string, cause: unknown): CiError =>
 export const rulesFailed = (worker: string, said: string): CiError =>
   new CiError({
     code: 'worker/metadata-rules',
-    message: `${worker}: the iptables rules that lead guests to their metadata could not be set or taken back: ${said.trim().slice(0, 400) || 'nothing was said about why'}. They take root and iptables there.`,
+    message: `${worker}: the iptables rules that lead guests to their metadata could not be set or taken back: ${quoted(said) || 'nothing was said about why'}. They take root and iptables there.`,
   });
 
 export const rulesTaken = (worker: string, rule: string): CiError =>
   new CiError({
     code: 'worker/metadata-taken',
-    message: `${worker}: another iptables rule takes what guests ask of 169.254.169.254: ${rule.slice(0, 300)}. Remove it there (iptables -t nat -D instead of -A), or stop the program that sets it. Where it is a second Recheck's (its comment begins with recheck-), give each a libvirt network of its own on this worker.`,
+    message: `${worker}: another iptables rule takes what guests ask of 169.254.169.254: ${quoted(rule, 1, 300)}. Remove it there (iptables -t nat -D instead of -A), or stop the program that sets it. Where it is a second Recheck's (its comment begins with recheck-), give each a libvirt network of its own on this worker.`,
   });
 
 export const listenerFailed = (address: string, port: number, cause: unknown): CiError =>

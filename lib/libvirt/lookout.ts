@@ -23,7 +23,7 @@ const CUT = '--';
  * the controller too.
  */
 const PROGRAM = `
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
 set -f
 while read -r mark; do
@@ -113,7 +113,7 @@ export class Lookout {
         signal.throwIfAborted();
       }
     }
-    const running = await host.start(['sh', '-c', PROGRAM]);
+    const running = await host.start(['/bin/sh', '-c', PROGRAM]);
     const program: Program = { host, running };
     this.#program = program;
     // One listener for all answers: each of its own would stay as long as the program does.

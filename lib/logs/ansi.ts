@@ -1,17 +1,5 @@
+import { withoutControls } from '../util/plain-text.ts';
 import { escapeHtml } from './html.ts';
-
-/** CSI, OSC, other two-byte escapes, and control characters but tab: what a plain text has no use for. */
-const CONTROLS =
-  /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b[ -/]*[0-~]?|[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
-
-/** What a terminal would have left of a line: a progress bar's last state. */
-export function lastState(line: string): string {
-  const end = line.endsWith('\r') ? line.slice(0, -1) : line;
-  return end.slice(end.lastIndexOf('\r') + 1);
-}
-
-/** A line without escapes and control characters. */
-export const plain = (line: string): string => lastState(line).replace(CONTROLS, '');
 
 /** What a terminal's SGR sequences have set. Colours: a palette index, or `#rrggbb`. */
 interface Style {
@@ -103,6 +91,9 @@ function attributes(style: Style): string {
   return rules.length > 0 ? `${text} style="${rules.join(';')}"` : text;
 }
 
+/** What a serial console puts before a newline; nothing is overwritten by it. */
+const TRAILING_RETURNS = /\r+$/;
+
 const SGR = /\x1b\[([0-9;:]*)m/g;
 
 /** Turns console lines into HTML, in order: colours last over line ends, as in a terminal. */
@@ -118,7 +109,7 @@ export class AnsiHtml {
 
   /** One line, without its newline. The result holds no markup but our own spans. */
   line(text: string): string {
-    if (!text.includes('\x1b')) return this.#span(text.includes('\r') ? lastState(text) : text);
+    if (!text.includes('\x1b')) return this.#add('', text.replace(TRAILING_RETURNS, ''));
     let html = '';
     let from = 0;
     for (const match of text.matchAll(SGR)) {
@@ -127,7 +118,7 @@ export class AnsiHtml {
       this.#attributes = attributes(this.#style);
       from = match.index + match[0].length;
     }
-    return this.#add(html, text.slice(from).replace(/\r$/, ''));
+    return this.#add(html, text.slice(from).replace(TRAILING_RETURNS, ''));
   }
 
   /** Adds text; what a carriage return would have overwritten is dropped. */
@@ -137,7 +128,7 @@ export class AnsiHtml {
   }
 
   #span(text: string): string {
-    const shown = escapeHtml(text.replace(CONTROLS, ''));
+    const shown = escapeHtml(withoutControls(text));
     return this.#attributes === '' || shown === '' ? shown : `<span${this.#attributes}>${shown}</span>`;
   }
 }

@@ -1,12 +1,10 @@
-import { plain } from './ansi.ts';
+import { clip, plainLine } from '../util/plain-text.ts';
 import { STAMP } from './stamp.ts';
 
 /** Characters kept; the last twenty lines of nearly any log. */
 const KEPT = 64 << 10;
 /** Characters shown of a line. */
 const LINE = 500;
-
-const bounded = (line: string): string => (line.length > LINE ? `${line.slice(0, LINE)}…` : line);
 
 /** The end of a console, kept in memory: bounded, and cheap while nobody asks. Texts are latin1 views of bytes. */
 export class History {
@@ -38,12 +36,12 @@ export class History {
     this.#length = kept.length;
     const lines = kept.split('\n');
     if (lines.at(-1) === '') lines.pop();
-    const show = (line: string, from: number) => plain(Buffer.from(line.slice(from), 'latin1').toString());
+    const show = (line: string, from: number) => plainLine(Buffer.from(line.slice(from), 'latin1').toString());
     const first = Math.max(0, lines.length - count);
     return lines.slice(first).map((line, index) => {
       // The oldest line kept has lost its beginning.
       if (this.#cut && first + index === 0) return `…${show(line, 0).slice(-LINE)}`;
-      return bounded(show(line, STAMP.exec(line)?.[0].length ?? 0));
+      return clip(show(line, STAMP.exec(line)?.[0].length ?? 0), LINE + 1);
     });
   }
 }

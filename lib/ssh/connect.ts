@@ -1,9 +1,12 @@
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2, { type CipherAlgorithm, type Client, type ConnectConfig, type PublicKeyAuthMethod } from 'ssh2';
+import { CiError, messageOf } from '../errors/ci-error.ts';
 import { connectionRefused, handshakeFailed, keyRefused, nameNotFound, noAnswer, unreachable } from '../errors/ssh.ts';
 import { hostKeyCheck } from './host-key.ts';
 import { publicKeyOf, readPrivateKey } from './keys.ts';
 import type { KnownHosts } from './known-hosts.ts';
+import { SshConnection } from './ssh-connection.ts';
 import { SshHost } from './ssh-host.ts';
 import type { Host, SshTarget } from './types.ts';
 
@@ -17,6 +20,13 @@ const CIPHERS: CipherAlgorithm[] = [
   'aes256-ctr',
 ];
 
+/** Milliseconds that a login may take. */
+const LOGIN_MS = 20_000;
+
+/** How often a login is tried again that was dropped before it began, and milliseconds before that: up to twice as many. */
+const MAX_DROP_RETRY_COUNT = 2;
+const DROP_RETRY_MS = 400;
+
 const KEEP_ALIVE = { interval: 15_000, count: 3 };
 
 export interface ConnectOptions {
@@ -26,8 +36,11 @@ export interface ConnectOptions {
   timeout?: number;
   /** Milliseconds between two signs of life (15 s where missing); the connection is lost after three without answer. */
   keepAlive?: number;
-  /** A way to the server that is open already, such as a `forwardOut` of another host; it is closed with the host. */
-  socket?: Duplex;
+  /**
+   * A way to the server, such as a `forwardOut` of another host; it is closed with the host. A function opens one, and
+   * is called again for each further connection to that server.
+   */
+  socket?: Duplex | ((signal: AbortSignal) => Promise<Duplex>);
 }
 
 /** What ssh2 adds to its errors: where in the connection it happened. */
@@ -36,12 +49,46 @@ interface SshError extends NodeJS.ErrnoException {
 }
 
 /**
- * One connection, one try. Rejects with a CiError that tells apart: name not found, refused, unreachable, no answer,
- * key refused, key unreadable or its passphrase wrong, host key changed; and with the signal's reason where it aborts.
+ * Logs in to a machine: one try. If its server has no session free for a while, the host makes further connections.
+ *
+ * Rejects with a CiError that tells apart: name not found, refused, unreachable, no answer, key refused, key unreadable
+ * or its passphrase wrong, host key changed, too many logins at once; with what `socket` threw; and with the signal's
+ * reason if it aborts.
  */
 export async function connectHost(target: SshTarget, options: ConnectOptions): Promise<Host> {
-  const { signal, timeout = 20_000, socket } = options;
-  const { key, check } = prepared(target, options);
+  const { signal = new AbortController().signal, timeout = LOGIN_MS, socket } = options;
+  const connect = async (within: AbortSignal): Promise<SshConnection> => {
+    const way = typeof socket === 'function' ? await socket(within) : socket;
+    return connectOnce(target, { ...options, timeout, signal: within }, way);
+  };
+  const patiently = async (within: AbortSignal): Promise<SshConnection> => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await connect(within);
+      } catch (error) {
+        // Who brings a socket has a loop of his own.
+        if (socket !== undefined || tries >= MAX_DROP_RETRY_COUNT || !isDropped(error)) throw error;
+        await sleep(DROP_RETRY_MS * (1 + Math.random()), undefined, { signal: within }).catch(() => {});
+        within.throwIfAborted();
+      }
+    }
+  };
+  const first = await patiently(signal);
+  const isRepeatable = socket === undefined || typeof socket === 'function';
+  return new SshHost(
+    target,
+    first,
+    isRepeatable ? () => connect(AbortSignal.any([first.gone, AbortSignal.timeout(timeout)])) : undefined,
+  );
+}
+
+async function connectOnce(
+  target: SshTarget,
+  options: ConnectOptions & { signal: AbortSignal; timeout: number },
+  socket: Duplex | undefined,
+): Promise<SshConnection> {
+  const { signal, timeout } = options;
+  const { key, check } = prepared(target, options, socket);
   const auth: PublicKeyAuthMethod = { type: 'publickey', username: target.user, key };
   const client = new ssh2.Client();
   // A channel whose far end is gone stays open to be written to, and ssh2 then waits on it for ever, without keep-alive.
@@ -72,15 +119,28 @@ export async function connectHost(target: SshTarget, options: ConnectOptions): P
   } catch (error) {
     client.destroy();
     socket?.destroy();
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     throw refused ?? connectError(target, timeout, error as SshError);
   }
 }
 
+/**
+ * Whether the server closed the connection before it introduced itself: OpenSSH does that at random while more than
+ * MaxStartups logins are under way (sshd_config(5)).
+ */
+const isDropped = (error: unknown): boolean =>
+  error instanceof CiError &&
+  error.code === 'ssh/handshake' &&
+  /before handshake|ECONNRESET/.test(messageOf(error.cause));
+
 /** What can fail before anything is sent; the socket that was given is not left open then. */
-function prepared(target: SshTarget, { signal, knownHosts, socket }: ConnectOptions) {
+function prepared(
+  target: SshTarget,
+  { signal, knownHosts }: ConnectOptions & { signal: AbortSignal },
+  socket: Duplex | undefined,
+) {
   try {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     return {
       key: readPrivateKey(target.privateKey, target.passphrase),
       check: hostKeyCheck(target, knownHosts),
@@ -91,10 +151,10 @@ function prepared(target: SshTarget, { signal, knownHosts, socket }: ConnectOpti
   }
 }
 
-function ready(client: Client, config: ConnectConfig, target: SshTarget, signal?: AbortSignal): Promise<Host> {
+function ready(client: Client, config: ConnectConfig, target: SshTarget, signal: AbortSignal): Promise<SshConnection> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
-      signal?.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
       client.removeAllListeners();
       // A late error without a listener would end the process.
       client.on('error', () => {});
@@ -103,14 +163,14 @@ function ready(client: Client, config: ConnectConfig, target: SshTarget, signal?
       settle();
       reject(error);
     };
-    const onAbort = (): void => fail(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const onAbort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     // Each step of the handshake is one small packet that the other side waits for.
     client.once('connect', () => client.setNoDelay(true));
     // Made at once: what comes behind the login may be in the same packet, and its events need their listeners.
     client.once('ready', () => {
       settle();
-      resolve(new SshHost(client, target));
+      resolve(new SshConnection(client, target));
     });
     client.once('error', fail);
     client.once('close', () => fail(new Error('the other side closed it')));

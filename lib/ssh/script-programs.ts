@@ -4,19 +4,25 @@
  * a size comes as an argument, environment and script come on stdin.
  */
 
+/** Searched by these programs too, behind the login's PATH; the script gets that one as it was. */
+const USUAL_FOLDERS = ':/usr/sbin:/usr/bin:/sbin:/bin';
+
 /**
  * Becomes another user, and runs the rest of its arguments. $1: the user.
  * `runuser` and `sudo` open a session with the user's own limits (PAM); `su` is for targets that have neither.
  */
 export const SWITCH_USER = `
-user=$1
+user=$1 login_path=$PATH
 shift
-[ "$(id -un)" = "$user" ] && exec "$@"
-if [ "$(id -u)" = 0 ]; then
-  command -v runuser >/dev/null && exec runuser -u "$user" -- "$@"
-  exec su -s /bin/sh -c 'exec "$@"' -- "$user" sh "$@"
+PATH=$PATH${USUAL_FOLDERS}
+login=$(id -un) number=$(id -u) runuser=$(command -v runuser) su=$(command -v su) sudo=$(command -v sudo)
+PATH=$login_path
+[ "$login" = "$user" ] && exec "$@"
+if [ "$number" = 0 ]; then
+  [ -n "$runuser" ] && exec "$runuser" -u "$user" -- "$@"
+  exec "\${su:-su}" -s /bin/sh -c 'exec "$@"' -- "$user" /bin/sh "$@"
 fi
-exec sudo -n -u "$user" -- "$@"
+exec "\${sudo:-sudo}" -n -u "$user" -- "$@"
 `;
 
 /** What RUN_SCRIPT says on stderr when the script is about to run; before it, a fault is not the script's. */
@@ -39,8 +45,9 @@ if [ -n "$2" ]; then
   export HOME USER LOGNAME
   cd "$HOME" 2>/dev/null || cd /
 fi
-mask=$(umask)
+mask=$(umask) login_path=$PATH
 umask 077
+PATH=$PATH${USUAL_FOLDERS}
 dir=$(mktemp -d "\${TMPDIR:-/tmp}/recheck.XXXXXX") || exit 125
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 125' HUP INT TERM PIPE
@@ -53,7 +60,7 @@ session=$(command -v setsid)
 trap - EXIT HUP INT TERM PIPE
 umask "$mask"
 kill -0 "-$$" 2>/dev/null && session=
-env=$dir/env script=$dir/script
+env=$dir/env script=$dir/script PATH=$login_path
 shift 4
 set -- $session "$@" "$script"
 . "$env"

@@ -6,9 +6,10 @@ import type { ClientChannel } from 'ssh2';
  * the command's own end of output Node then destroys the channel, ssh2 closes it, and a server that sends the exit
  * status last (Gerrit's) finds nobody to tell: now and then a review that was posted looked like a failure.
  */
-export function stdinOf(channel: ClientChannel): Writable {
+export function stdinOf(channel: ClientChannel, onInput?: (chunk: Buffer) => void): Writable {
   const stdin = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
+      onInput?.(chunk);
       channel.write(chunk, done);
     },
     final: (done) => {

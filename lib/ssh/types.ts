@@ -21,6 +21,8 @@ export interface SshTarget {
    * Missing: the user's authorized_keys file.
    */
   keysPlace?: string;
+  /** `none`: the server reads command lines itself, as Gerrit does. Missing: the user's login shell runs them. */
+  shell?: 'none';
 }
 
 export interface Exit {
@@ -61,7 +63,8 @@ export interface Host {
   /** As messages call it. */
   readonly label: string;
   /**
-   * Runs a command to its end and gives its exit and its (bounded) output. Rejects where it could not be run, at its
+   * Runs a command to its end and gives its exit and its (bounded) output: the program's own, without what a login shell
+   * prints before it. Rejects where it could not be run, at its
    * time limit and at an abort; over SSH it may then go on there: what must end with its caller is for `runScript`.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
@@ -80,6 +83,13 @@ export interface Host {
   readonly gone: AbortSignal;
   /** Whether anything runs over the connection now: a command, a transfer, a forwarded port. Missing where there is none. */
   readonly busy?: boolean;
+  /**
+   * What the login shell there printed before a command ran; '' for nothing. It is left out of what commands give.
+   * Missing if no login shell runs them.
+   */
+  readonly noise?: string;
+  /** How many sessions its server takes on one connection, as far as it refused one; a further connection is made then. */
+  readonly sessionLimit?: number | undefined;
   close(): void;
 }
 

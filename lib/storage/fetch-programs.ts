@@ -21,8 +21,8 @@ export const FETCH_EXIT = { noCurl: 40, refused: 41, gaveUp: 42, write: 43, chec
 export const FETCH = `
 set -u
 umask 022
-LC_ALL=C
-export LC_ALL
+LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
 part=$DIR/.download head=$DIR/.headers validator=$DIR/.validator error=$DIR/.error
 have() { stat -c %s "$part" 2>/dev/null || echo 0; }
 # Of redirects, the last answer counts.
@@ -113,8 +113,8 @@ echo "@head $(head -c 512 "$part" | od -An -v -tx1 | tr -d ' \\n')"
 /** Copies the files of the folder FROM to DIR. */
 export const COPY = `
 umask 022
-LC_ALL=C
-export LC_ALL
+LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
 [ -d "$FROM" ] || exit ${FETCH_EXIT.noFile}
 cp -R --preserve=mode,timestamps --reflink=auto --sparse=auto -- "$FROM/." "$DIR/" || exit ${FETCH_EXIT.write}
 `;
@@ -122,8 +122,8 @@ cp -R --preserve=mode,timestamps --reflink=auto --sparse=auto -- "$FROM/." "$DIR
 /** Makes of DIR/.download the disk DIR/vda.qcow2. FORMAT: what it is; SIZE: bytes to grow it to, or empty. */
 export const FINISH = `
 umask 022
-LC_ALL=C
-export LC_ALL
+LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
 part=$DIR/.download
 if [ "$FORMAT" = qcow2 ]; then
   [ -z "$SIZE" ] || qemu-img resize -q -f qcow2 "$part" "$SIZE" || exit 1

@@ -8,6 +8,7 @@ import { quote } from '../ssh/quote.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Check } from './check.ts';
 import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
+import { checkSessions, checkShell, noCommandsCheck } from './check-shell.ts';
 import { checkStorage, type StoragePlace } from './check-storage.ts';
 import { type RoomLimits, readRoom } from './host-room.ts';
 
@@ -30,9 +31,8 @@ export interface CheckSettings {
 }
 
 /**
- * Looks at what a worker has and lacks for running guests: one round trip, one to try forwarding, two for trying KVM, one
- * for whose guests run there.
- * It changes nothing there.
+ * Looks at what a worker has and lacks for running guests: one round trip, one to try forwarding, one for its sessions,
+ * two for trying KVM, one for whose guests run there. It changes nothing there.
  *
  * @throws CiError where the connection is lost; the signal's reason where it aborts
  */
@@ -40,14 +40,24 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
   const { uri, storage, remote } = settings;
   const programs = Object.keys(PACKAGES).filter((name) => !['btrfs', 'zfs'].includes(name) || name === storage.kind);
   const argv = ['/bin/sh', '-c', LOOK, 'recheck', uri, storage.kind, storage.place, ...programs];
-  const [{ stdout }, forwarding] = await Promise.all([
+  const looks = Promise.all([
     host.run(argv, { signal, timeout: LIMIT }),
     remote ? checkForwarding(host, signal) : [],
+    remote ? checkSessions(host, signal) : [],
   ]);
+  let found: Awaited<typeof looks>;
+  try {
+    found = await looks;
+  } catch (error) {
+    return [noCommandsCheck(error)];
+  }
+  const [{ stdout }, forwarding, sessions] = found;
   const facts = readFacts(stdout);
   return [
     checkLogin(facts, remote),
+    ...(remote ? checkShell(host, facts) : []),
     ...forwarding,
+    ...sessions,
     ...checkCommands(facts),
     ...checkLibvirt(facts, uri),
     ...checkStorage(facts, storage),

@@ -26,7 +26,8 @@ export const DISPENSABLE: Readonly<Record<string, string>> = {
  * Prints what a worker is and has, a fact a line, in one round trip. It changes nothing but for a folder in the storage's
  * place that is removed at once. $1: libvirt's URI; $2: kind of storage; $3: its place; then the programs to look for.
  *
- *     user NAME                 system NAME               command NAME WHAT IT SAYS      missing NAME
+ *     user NAME                 shell PATH                system NAME
+ *     command NAME WHAT IT SAYS      missing NAME
  *     libvirt VERSIONS          nolibvirt WHY             emulator PATH                  qemu-user NAME
  *     network STATE NAME        bridge NAME
  *     place missing FS          place unmounted           place kind FS                  place free BLOCKS ALL SIZE
@@ -42,6 +43,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 line() { tr '\\n' ' ' | head -c 500; }
 within() { if has timeout; then timeout 12 "$@"; else "$@"; fi; }
 echo "user $(id -un)"
+echo "shell \${SHELL-}"
 echo "system $(sed -n 's/^PRETTY_NAME="\\{0,1\\}\\([^"]*\\).*/\\1/p' /etc/os-release 2>/dev/null)"
 for name; do
   if ! has "$name"; then

@@ -1,6 +1,8 @@
 /** What a check is about; the editor has a word for each. */
 export type CheckSubject =
   | 'login'
+  | 'shell'
+  | 'sessions'
   | 'forwarding'
   | 'commands'
   | 'libvirt'

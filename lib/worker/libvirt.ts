@@ -92,8 +92,8 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
 /** One try, through the worker's own connection: guests' addresses are known there only. */
 async function logIn(source: HostSource, knownHosts: KnownHosts, login: Login, signal: AbortSignal): Promise<Host> {
   const host = await source(signal);
-  const socket = await reach(host, login, { signal });
   const target = { ...login, label: `guest at ${login.host}` };
+  const socket = (within: AbortSignal) => reach(host, login, { signal: within });
   return connectHost(target, { knownHosts, signal, timeout: LOGIN_TIME, socket });
 }
 

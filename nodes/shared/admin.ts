@@ -94,7 +94,12 @@ export function hostAdmin(RED: NodeAPI): void {
       const target = await asked(RED, req, 'host', 22);
       const { knownHosts } = runtimeOf(RED);
       const host = await connectHost(target, { knownHosts, timeout: TEST_LIMIT });
-      host.close();
+      try {
+        // A login whose shell runs no commands is of no use.
+        await host.run(['true'], { timeout: TEST_LIMIT });
+      } finally {
+        host.close();
+      }
       return { ok: true, hostKey: knownHosts.entry(target.host, target.port).pinned };
     }),
   );

@@ -52,8 +52,10 @@ export async function targetOf(
     privateKey,
     ...(passphrase ? { passphrase } : {}),
     ...(hostKey ? { hostKey } : {}),
-    // Gerrit keeps its keys by itself.
-    ...(kind === 'gerrit' ? { keysPlace: `the SSH keys in the settings of Gerrit's account ${user}` } : {}),
+    // Gerrit keeps its keys itself, and runs no shell.
+    ...(kind === 'gerrit'
+      ? { keysPlace: `the SSH keys in the settings of Gerrit's account ${user}`, shell: 'none' as const }
+      : {}),
   };
 }
 

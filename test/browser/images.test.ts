@@ -148,6 +148,25 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await editor.close('cancel');
   });
 
+  await t.test('a private bridge as the first card is doubted, not refused; as the second it is fine', async () => {
+    await editor.open('boot');
+    const doubt = page.locator('.recheck-doubt[role=status]:not([hidden])');
+    const sources = page.locator('#recheck-networks [data-column="source"]');
+    assert.equal(await doubt.count(), 0);
+    await page.locator('.red-ui-editableList-addButton', { hasText: 'network' }).click();
+    await sources.last().fill('br0');
+    await sources.first().fill('lan%');
+    await doubt.waitFor();
+    assert.match(await doubt.innerText(), /first card is on a private bridge.*Move “br0” to the top/);
+    assert.deepEqual(await reasons(page), []);
+    await sources.last().fill('other%');
+    await until('only private ones are wrong', async () => /cannot be reached/.test((await reasons(page)).join()));
+    assert.equal(await doubt.count(), 0);
+    await sources.first().fill('default');
+    await until('all is well', async () => (await reasons(page)).length === 0 && (await doubt.count()) === 0);
+    await editor.close('cancel');
+  });
+
   await t.test('a domain begins as the shipped one; what cannot work in it is red', async () => {
     await editor.open('boot');
     await page.click('summary');

@@ -22,6 +22,7 @@ interface Behaviour {
   cloudInit?: () => Promise<{ code?: number; stdout?: string }>;
   console?: string;
   timeout?: number;
+  networks?: string[];
   cloudInitLimit?: number;
 }
 
@@ -42,6 +43,7 @@ function boot(behaviour: Behaviour = {}) {
   });
   const worker = {
     label: 'worker a',
+    isolated: true,
     bootsSystems: true,
     hypervisor: {
       async boot() {
@@ -71,10 +73,10 @@ function boot(behaviour: Behaviour = {}) {
     room: { noteBoot: () => did.push('note') },
     images: { clone: async () => did.push('clone') },
   };
-  const { timeout = 20_000, cloudInitLimit: cloudInit = 20_000 } = behaviour;
+  const { timeout = 20_000, networks = [], cloudInitLimit: cloudInit = 20_000 } = behaviour;
   const ending = bootStep(
     { build: build as unknown as Build, signal: new AbortController().signal, progress() {} },
-    { memory: 1, vcpus: 1, networks: [], guests: [], timeout, cloudInit },
+    { memory: 1, vcpus: 1, networks: networks.map((source) => ({ source })), guests: [], timeout, cloudInit },
     services as unknown as Services,
   );
   ending.catch(() => {});
@@ -165,4 +167,26 @@ test('when the time is over the reason that tells most is said', async () => {
     code: 'build/boot-failed',
     message: /within 0\.05 s \(.*the server refused this key/,
   });
+});
+
+test('a private bridge as the first card is said at the start, and why no address came', async () => {
+  const addresses = async () => {
+    await sleep(60);
+    throw new Error('aborted');
+  };
+  const boots = async (...networks: string[]) => {
+    const { ending, said } = boot({ addresses, networks, timeout: 30 });
+    const fault = await ending.then(
+      () => assert.fail('it came up'),
+      (error: Error) => error,
+    );
+    return { said: said.join(), message: fault.message };
+  };
+  const wrong = await boots('lan%', 'default');
+  assert.match(wrong.said, /first network card is on a private bridge/);
+  assert.match(wrong.message, /no address .*first network card is on a private bridge.*first, unless the image/);
+  for (const networks of [['default', 'lan%'], ['default'], ['br0', 'default']]) {
+    const { said, message } = await boots(...networks);
+    assert.doesNotMatch(said + message, /private/, networks.join());
+  }
 });

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConnectOptions, connectGuest } from '../../lib/build/connect-guest.ts';
-import { ADMITTED } from '../../lib/build/guest-programs.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { addressShared, diskFull } from '../../lib/errors/libvirt.ts';
-import { connectFromThere, handshakeFailed, hostKeyChanged, keyRefused } from '../../lib/errors/ssh.ts';
+import {
+  commandNotBegun,
+  connectFromThere,
+  handshakeFailed,
+  hostKeyChanged,
+  keyRefused,
+} from '../../lib/errors/ssh.ts';
 import { guestDied, guestSilent } from '../../lib/errors/worker.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { GuestAddress, Login, Worker } from '../../lib/worker/types.ts';
+import { greeting } from '../support/greeting.ts';
 
 const place = { label: 'guest', user: 'debian', host: '192.168.122.98', port: 22 };
 const refusedThere = connectFromThere('worker a', place.host, 22, new Error('Connection refused'));
@@ -17,10 +23,19 @@ const reset = handshakeFailed(place, new Error('read ECONNRESET'));
 const key = keyRefused(place, 'ssh-ed25519 AAAA');
 const otherKey = hostKeyChanged(place, 'SHA256:a', 'SHA256:b', true);
 
-/** A connection whose first command prints this. */
-const saying = (stdout: string, gone = new AbortController().signal): Host =>
-  ({ gone, run: async () => ({ code: 0, stdout, stderr: '' }), close() {} }) as unknown as Host;
-const good = (boot = 'boot-1') => saying(`${ADMITTED}\n${boot}\n`);
+/** A connection on which the first command runs, in this boot of the guest. */
+const good = (boot = 'boot-1', gone = new AbortController().signal): Host =>
+  ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
+/** A connection on which each command only prints this. */
+const saying = (noise: string): Host =>
+  ({
+    gone: new AbortController().signal,
+    noise,
+    async run() {
+      throw commandNotBegun(place, '/bin/sh', 'ended with exit code 142 before it ran', noise);
+    },
+    close() {},
+  }) as unknown as Host;
 
 const at = (host: string): GuestAddress => ({ host, port: 22 });
 

@@ -154,8 +154,9 @@ test('a guest whose cloud-init fails is not made into an image: no script runs i
 });
 
 test('a guest that a worker out of reach keeps, and its disk, are removed once that is back', async (t) => {
-  const { made, end } = await begin();
+  // Before the first timer: one that is real could not be cleared any more, and would keep the process.
   t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { made, end } = await begin();
   away = true;
   end();
   await made;
@@ -169,8 +170,8 @@ test('a guest that a worker out of reach keeps, and its disk, are removed once t
 });
 
 test('what an earlier making left is not removed from under the next one', async (t) => {
-  const first = await begin();
   t.mock.timers.enable({ apis: ['setTimeout'] });
+  const first = await begin();
   away = true;
   first.end();
   await first.made;

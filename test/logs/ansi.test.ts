@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AnsiHtml, plain } from '../../lib/logs/ansi.ts';
+import { AnsiHtml } from '../../lib/logs/ansi.ts';
 
 const show = (...lines: string[]): string => {
   const ansi = new AnsiHtml();
@@ -34,5 +34,10 @@ test('markup and strange sequences become nothing but text', () => {
 test('a progress bar shows its last state, in its last colour', () => {
   assert.equal(show('  1%\r 50%\r100% done\r'), '100% done');
   assert.equal(show('\x1b[31m  1%\r\x1b[32m100%\x1b[0m\r'), '<span class="f2">100%</span>');
-  assert.equal(plain('\x1b[31m  1%\r\x1b[32m100%\x1b[0m\r'), '100%');
+  assert.equal(show('100% done\r\r'), '100% done');
+  assert.equal(show('\x1b[32m  OK  \x1b[0m\r\r'), '<span class="f2">  OK  </span>');
+});
+
+test('what reorders or hides text is left out', () => {
+  assert.equal(show('a\u202eb\u2066c\ufeffd\x9b31me'), 'abcde');
 });

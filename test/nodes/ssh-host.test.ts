@@ -169,5 +169,39 @@ describe('ssh-host', () => {
     assert.match(String(wrong['error']), /nothing listens/);
   });
 
+  test('a login shell that prints is fine; one that runs nothing is said, by the button too', async () => {
+    const noisy = await startSshServer({
+      authorized: [pair.publicKey],
+      answer(_command, channel) {
+        channel.write('Welcome to this host\n');
+        channel.stderr.write('stty: no terminal\n');
+        return false;
+      },
+    });
+    const closed = await startSshServer({
+      authorized: [pair.publicKey],
+      answer(_command, channel) {
+        channel.on('error', () => {}).resume();
+        channel.write('\x1b[31mNo login today.\x1b[0m\r\n');
+        channel.exit(1);
+        channel.end();
+        return true;
+      },
+    });
+    try {
+      await deploy({ port: noisy.port });
+      assert.equal((await run(red)).result, 'SUCCESS');
+      await deploy({ port: closed.port });
+      const said = await fault();
+      assert.match(said, /the login shell of tester ended with exit code 1 .*printed "No login today\."/);
+      const form = { id: 'ssh-host1', config: { ...reaching(target()), port: closed.port } };
+      const tested = await ask(red, 'POST', 'test/ssh-host', { ...form, credentials: { privateKey: '__PWRD__' } });
+      assert.match(String(tested['error']), /"No login today\."/);
+    } finally {
+      await noisy.close();
+      await closed.close();
+    }
+  });
+
   test('no status was anything but words', () => assertWords(red));
 });

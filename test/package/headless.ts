@@ -1,8 +1,8 @@
 /** A Node-RED in a process of its own, without an editor open, asked as its editor asks. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { end } from '../support/child.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 
@@ -39,10 +39,8 @@ export async function startHeadless(home: string, userDir: string): Promise<Head
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk));
   const url = `http://127.0.0.1:${port}`;
   const get = (path: string, accept = 'application/json') => fetch(`${url}${path}`, { headers: { accept } });
-  const ended = once(child, 'exit');
-  const close = async () => {
-    if (child.exitCode === null) child.kill('SIGTERM');
-    await ended;
+  const close = async (): Promise<void> => {
+    await end(child, 'SIGTERM', 30_000);
   };
   try {
     await until(

@@ -12,7 +12,7 @@ import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { until, untilEvent } from '../support/until.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'connect-'));
 const own = generateKeyPair('ci');
@@ -192,7 +192,7 @@ test('a connection through an open socket is lost with the end of what comes ove
   const relay = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(relay, 'listening');
   const near = connect({ port: (relay.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
-  const [far] = (await once(relay, 'connection')) as [Socket];
+  const [far] = (await untilEvent('relay: connection', relay, 'connection')) as [Socket];
   const through = connect(server.port, '127.0.0.1');
   far.pipe(through);
   through.pipe(far, { end: false });
@@ -208,7 +208,7 @@ test('a connection through an open socket is lost with the end of what comes ove
 
 test('a connection that was given is not left open where nothing can be said over it', async () => {
   const socket = connect(server.port, '127.0.0.1');
-  await once(socket, 'connect');
+  await untilEvent('socket: connect', socket, 'connect');
   const broken = new KnownHosts(dir);
   await assert.rejects(connectHost(target, { knownHosts: broken, socket }), { code: 'ssh/known-hosts' });
   assert.ok(socket.destroyed);

@@ -12,7 +12,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { until, untilEvent } from '../support/until.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'ssh-host-'));
 const own = generateKeyPair('ci');
@@ -115,6 +115,54 @@ test('what finds no free session waits for another to end; its signal ends the w
   assert.equal((await second).stdout, 'two\n');
 });
 
+for (const maxSessions of [1, 2, 7]) {
+  test(`more commands at once than ${maxSessions} sessions, on a connection just opened: all run, in their order`, async () => {
+    server.maxSessions = maxSessions;
+    const begun: number[] = [];
+    const each = Array.from({ length: 60 }, async (_, i) => {
+      const running = await host.start(['echo', String(i)]);
+      begun.push(i);
+      const [chunk] = await untilEvent('running.stdout: data', running.stdout, 'data');
+      assert.equal(String(chunk), `${i}\n`);
+      await running.exit;
+    });
+    await Promise.all(each);
+    assert.deepEqual(
+      begun,
+      Array.from({ length: 60 }, (_, i) => i),
+    );
+    assert.equal(host.sessionLimit, maxSessions);
+    assert.equal(server.connections.size, 1, 'short commands are worth no further connection');
+  });
+}
+
+test('long sessions keep nobody waiting: a further connection is made, used again, and ends with the host', async () => {
+  server.maxSessions = 1;
+  const logins = server.logins;
+  const long = await host.start(['cat']);
+  long.stdout.resume();
+  assert.equal((await host.run(['echo', 'one'])).stdout, 'one\n');
+  assert.equal(server.logins, logins + 1);
+  assert.equal((await host.run(['echo', 'two'])).stdout, 'two\n');
+  assert.equal(server.logins, logins + 1);
+  host.close();
+  await until('both connections are closed', () => server.connections.size === 0);
+});
+
+test('a further connection that is lost takes only what runs on it', async () => {
+  server.maxSessions = 1;
+  const long = await host.start(['cat']);
+  long.stdout.resume();
+  const other = await host.start(['cat']);
+  other.stdout.resume();
+  [...server.connections][1]!.end();
+  await assert.rejects(other.exit, code('ssh/connection-lost'));
+  assert.equal(host.gone.aborted, false);
+  assert.equal((await host.run(['echo', 'still'])).stdout, 'still\n');
+  long.stdin.end();
+  assert.deepEqual(await long.exit, { code: 0 });
+});
+
 test('a server that opens no session at all is a clear error', async () => {
   server.maxSessions = 0;
   await assert.rejects(host.run(['true']), (error: CiError) => {
@@ -122,6 +170,22 @@ test('a server that opens no session at all is a clear error', async () => {
     assert.match(error.message, /MaxSessions/);
     return true;
   });
+  const all = await Promise.allSettled(Array.from({ length: 50 }, () => host.run(['true'])));
+  assert.ok(all.every(({ status }) => status === 'rejected'));
+  assert.equal(server.connections.size, 1);
+});
+
+test('no more than a bound may wait', async () => {
+  server.maxSessions = 1;
+  const long = await host.start(['cat']);
+  const abort = new AbortController();
+  const waiting = Array.from({ length: 3_000 }, () => host.run(['true'], { signal: abort.signal }));
+  const all = Promise.allSettled(waiting);
+  await assert.rejects(waiting.at(-1)!, /2000 commands wait already/);
+  abort.abort(new Error('enough'));
+  const ends = await all;
+  assert.ok(ends.every(({ status }) => status === 'rejected'));
+  long.close();
 });
 
 test('a command that the server refuses once, as where it cannot fork, is asked for again; one that it keeps refusing is said', async () => {
@@ -171,9 +235,9 @@ test('forwardOut reaches a port there, and says which one it could not', async (
   const { port } = echo.address() as AddressInfo;
   const socket = await host.forwardOut('127.0.0.1', port);
   socket.write('ping');
-  assert.equal(String((await once(socket, 'data'))[0]), 'ping');
+  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'ping');
   socket.end();
-  await once(socket, 'close');
+  await untilEvent('socket: close', socket, 'close');
   await new Promise((resolve) => echo.close(resolve));
   await assert.rejects(host.forwardOut('127.0.0.1', port), (error: CiError) => {
     assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
@@ -188,7 +252,7 @@ test('forwardIn hands over connections with their source, until it is closed', a
     socket.end('welcome');
   });
   const socket = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.3' });
-  assert.equal(String((await once(socket, 'data'))[0]), 'welcome');
+  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'welcome');
   assert.deepEqual(sources, [{ address: '127.0.0.3', port: socket.localPort }]);
   socket.destroy();
   await assert.rejects(
@@ -200,8 +264,8 @@ test('forwardIn hands over connections with their source, until it is closed', a
   await until('the port is free', async () => {
     const again = connect(forward.port, '127.0.0.1');
     const refused = await Promise.race([
-      once(again, 'connect').then(() => false),
-      once(again, 'error').then(() => true),
+      untilEvent('again: connect', again, 'connect').then(() => false),
+      untilEvent('again: error', again, 'error').then(() => true),
     ]).catch(() => true);
     again.destroy();
     return refused;

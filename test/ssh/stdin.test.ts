@@ -46,7 +46,7 @@ test('an exit status that comes after the end of the output is heard, as from Ge
   const dir = await mkdtemp(join(tmpdir(), 'stdin-'));
   const { port } = server.address() as AddressInfo;
   const { privateKey } = generateKeyPair('me');
-  const target = { label: 'test', host: '127.0.0.1', port, user: 'me', privateKey };
+  const target = { label: 'test', host: '127.0.0.1', port, user: 'me', privateKey, shell: 'none' } as const;
   const host = await connectHost(target, { knownHosts: new KnownHosts(join(dir, 'known-hosts.json')) });
   t.after(async () => {
     host.close();

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { PrivateBridges } from '../../lib/libvirt/private-bridges.ts';
+import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { localHost } from '../../lib/ssh/local.ts';
@@ -124,6 +126,35 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
       assert.match(of(checks, 'libvirt').detail, /^qemu:\/\/\/system does not answer: .*socket/);
     } finally {
       libvirtd('start');
+    }
+  });
+
+  test('a noisy login shell and an sshd of one session are said, and the worker works', async () => {
+    const home = mkdtempSync(join(stackFolder!, 'home-'));
+    writeFileSync(join(home, '.bashrc'), 'echo Welcome; echo Beware >&2\numask 077\ncd /proc\n');
+    const noisy = await startOpenSsh(['MaxSessions 1'], { home, shell: '/bin/bash' });
+    const there = await connect(noisy);
+    try {
+      const checks = await check({}, there);
+      assert.deepEqual(wrong(checks), [], JSON.stringify(checks));
+      assert.match(of(checks, 'shell').detail, /"Welcome \/ Beware"/);
+      assert.match(of(checks, 'sessions').detail, /1 session /);
+      assert.deepEqual(
+        checks
+          .filter(({ what }) => what !== 'shell' && what !== 'sessions')
+          .map(({ detail }) => detail.replace(/\d+/g, '')),
+        (await check()).map(({ detail }) => detail.replace(/\d+/g, '')),
+        'all else is found as on a quiet one',
+      );
+      const signal = AbortSignal.timeout(30_000);
+      const bridges = new PrivateBridges(new Virsh('worker host-a', settings.uri, async () => there));
+      const owner = { controller: 'c1c1c1c1c1c1', build: 'noisy', attempt: 1 };
+      assert.match(await bridges.ensure(owner, 'quiet%', signal), /^quiet\d+$/);
+      assert.equal((await bridges.list(signal)).length, 1);
+      await bridges.release(owner, signal);
+    } finally {
+      there.close();
+      await noisy.remove();
     }
   });
 

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { localHost } from '../../lib/ssh/local.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
+import { end, endOf } from '../support/child.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { until, untilEvent } from '../support/until.ts';
 import { guestLane, type LaneSettings, newPlace, runBuild, sshHost, tinyImage, workerHost } from './flow.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
@@ -35,17 +35,16 @@ async function startController(t: TestContext, flow: FlowConfig[]) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => process_.kill('SIGKILL'));
-  const [said] = await Promise.race([once(process_.stdout, 'data'), once(process_, 'exit')]);
+  const [said] = await Promise.race([
+    untilEvent('the controller says its folder', process_.stdout, 'data', 60_000),
+    endOf(process_).then(() => Promise.reject(new Error('the controller ended'))),
+  ]);
   const userDir = String(said).trim();
   t.after(() => rmSync(userDir, { recursive: true, force: true }));
   return {
     userDir,
     runs: () => process_.exitCode === null && process_.signalCode === null,
-    async kill() {
-      const exited = once(process_, 'exit');
-      process_.kill('SIGKILL');
-      await exited;
-    },
+    kill: () => end(process_),
   };
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { end } from '../support/child.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { until } from '../support/until.ts';
 import { BUILD_TIME, guestLane, madeImage, runBuild, tinyImage, workerHost } from './flow.ts';
@@ -34,9 +34,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await red?.close();
     // FUSE lets go of it a moment after its last user.
     await until('the pool is gone', () => works('zpool', 'destroy', '-f', POOL));
-    const ended = once(daemon, 'exit');
-    daemon.kill();
-    await ended;
+    await end(daemon, 'SIGTERM');
   });
 
   test('on ZFS: an image by URL and one made of it, a guest of its clone; nothing but the images is left', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { untilEvent } from '../support/until.ts';
 
 /** A web server with one file, and its moods. */
 export interface ImageServer {
@@ -30,7 +31,7 @@ export async function openImageServer(content: Buffer): Promise<ImageServer> {
     async close() {
       server.closeAllConnections();
       server.close();
-      await once(server, 'close');
+      await untilEvent('server: close', server, 'close');
     },
   };
   const server = createServer((request, response) => {

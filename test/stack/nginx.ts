@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { end } from '../support/child.ts';
 import { until } from '../support/until.ts';
 import { stackFolder } from './support.ts';
 
@@ -46,7 +47,6 @@ http {
   const child = spawn('nginx', argv, { stdio: ['ignore', 'inherit', 'inherit'] });
   // Rejects where there is no nginx.
   await once(child, 'spawn');
-  const gone = once(child, 'exit');
   await until('nginx answers', () => {
     assert.equal(child.exitCode, null, 'nginx runs');
     return fetch('http://127.0.0.1/', { headers: { connection: 'close' } }).then(
@@ -57,8 +57,7 @@ http {
   return {
     logs,
     async stop() {
-      child.kill('SIGTERM');
-      await gone;
+      await end(child, 'SIGTERM');
     },
   };
 }

@@ -3,6 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { createServer as createWeb } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { untilEvent } from '../support/until.ts';
 
 /** Something that listens. */
 export interface Listener {
@@ -44,7 +45,7 @@ async function listen(server: Server, address: string, port = 0): Promise<Listen
     port: (server.address() as AddressInfo).port,
     async close() {
       server.close();
-      await once(server, 'close');
+      await untilEvent('server: close', server, 'close');
     },
   };
 }

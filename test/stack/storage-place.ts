@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { HostStorageOptions } from '../../lib/storage/host-storage.ts';
+import { endOf } from '../support/child.ts';
 
 /** A file system of its own, seen by one host and by nobody else. */
 export interface Place {
@@ -60,7 +60,7 @@ export async function openPlace(kind: HostStorageOptions['kind'], size = '400M')
   const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', HOLD, 'hold', kind, dir, size], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const ended = once(holder, 'exit');
+  const ended = endOf(holder);
   let said = '';
   holder.stdout.setEncoding('utf8');
   await Promise.race([

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { prepareGerrit } from '../real/gerrit/site.ts';
+import { endOf } from '../support/child.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts/real-stack');
 
@@ -40,7 +40,7 @@ export function inSandbox(
     // The whole room goes with it.
     t.after(() => child.kill('SIGKILL'));
     child.stdout.pipe(process.stderr);
-    const [code] = (await once(child, 'exit')) as [number | null];
+    const { code } = await endOf(child);
     assert.equal(code, 0, 'the tests in the sandbox passed');
   });
 }

@@ -75,7 +75,7 @@ export async function startFakeGerrit(options: Partial<TestSshOptions> = {}): Pr
   });
   const fake: FakeGerrit = {
     server,
-    target: { label: 'a Gerrit', host: '127.0.0.1', port: server.port, user: 'my-ci', privateKey },
+    target: { label: 'a Gerrit', host: '127.0.0.1', port: server.port, user: 'my-ci', privateKey, shell: 'none' },
     streams,
     opened: 0,
     mute: false,

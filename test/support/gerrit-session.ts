@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'ssh2';
 import { parseEvent } from '../../lib/gerrit/parse.ts';
 import type { GerritEvent } from '../../lib/gerrit/types.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
 import type { RunResult, SshTarget } from '../../lib/ssh/types.ts';
+import { exec, logIn, outcome } from './ssh-client.ts';
 import { until } from './until.ts';
 
 /** Connections to a Gerrit under test, closed together. */
@@ -47,36 +47,15 @@ export class GerritSession {
 
 /** Runs a command line as it is written, with no quoting of ours, on a connection of its own. */
 export async function runLine(target: SshTarget, line: string, stdin = ''): Promise<RunResult> {
-  const client = new Client();
   const { host, port, user: username, privateKey } = target;
+  const client = await logIn({ host, port, username, privateKey });
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.once('ready', resolve).once('error', reject);
-      client.once('connect', () => client.setNoDelay(true));
-      client.connect({ host, port, username, privateKey });
-    });
-    return await new Promise((resolve, reject) => {
-      client.exec(line, (error, channel) => {
-        if (error) {
-          reject(error);
-          return;
-        }
-        const result: RunResult = { stdout: '', stderr: '' };
-        channel.on('data', (chunk: Buffer) => {
-          result.stdout += chunk;
-        });
-        channel.stderr.on('data', (chunk: Buffer) => {
-          result.stderr += chunk;
-        });
-        channel.on('exit', (code: number) => {
-          result.code = code;
-        });
-        channel.on('close', () => resolve(result));
-        // `end` would let ssh2 close the channel before the exit status is in (lib/ssh/stdin.ts).
-        if (stdin !== '') channel.write(stdin);
-        channel.eof();
-      });
-    });
+    const running = await exec(client, line);
+    // `end` would let ssh2 close the channel before the exit status is in (lib/ssh/stdin.ts).
+    if (stdin !== '') running.channel.write(stdin);
+    running.channel.eof();
+    const { exit, stdout, stderr } = await outcome(running);
+    return { ...(typeof exit[0] === 'number' ? { code: exit[0] } : {}), stdout, stderr };
   } finally {
     client.end();
   }

@@ -1,8 +1,8 @@
-import { ADMITTED } from '../../lib/build/guest-programs.ts';
+import { GREET } from '../../lib/build/guest-programs.ts';
 import type { RunResult } from '../../lib/ssh/types.ts';
 
 /** What a guest that admits us answers to the first command, in this boot of it. */
-export const greeting = (boot: string): RunResult => ({ code: 0, stdout: `${ADMITTED}\n${boot}\n`, stderr: '' });
+export const greeting = (boot: string): RunResult => ({ code: 0, stdout: `${boot}\n`, stderr: '' });
 
 /** Whether a command is that first one. */
-export const isGreeting = (argv: readonly string[]): boolean => argv.at(-1)!.includes(ADMITTED);
+export const isGreeting = (argv: readonly string[]): boolean => argv.at(-1) === GREET;

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { SshTarget } from '../../lib/ssh/types.ts';
+import { end } from './child.ts';
 import { until } from './until.ts';
 
 /** A real OpenSSH server on loopback, with keys and settings of its own, that lets in the user who started it. */
@@ -40,8 +41,35 @@ const answers = (port: number): Promise<boolean> =>
     setTimeout(() => socket.destroy(), 500);
   });
 
-/** @param settings more lines of sshd_config; they stand before the usual ones, and the first of a name wins */
-export async function startOpenSsh(settings: string[] = []): Promise<OpenSsh> {
+/** What the account is, where not as it is on this machine. */
+export interface OpenSshAccount {
+  /** Its login shell. */
+  shell?: string;
+  /** Its home, with its shell's start-up files. */
+  home?: string;
+}
+
+/**
+ * Writes a copy of /etc/passwd in which this process's account is another, and gives the command that runs a program
+ * with it: in a mount namespace of its own, which takes root.
+ */
+function withAccount(dir: string, { shell, home }: OpenSshAccount): string[] {
+  if (shell === undefined && home === undefined) return [];
+  const { username } = userInfo();
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  const changed = lines.map((line) => {
+    const fields = line.split(':');
+    if (fields[0] !== username) return line;
+    return [...fields.slice(0, 5), home ?? fields[5], shell ?? fields[6]].join(':');
+  });
+  const file = join(dir, 'passwd');
+  writeFileSync(file, changed.join('\n'));
+  const program = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
+  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', program, 'sh', file];
+}
+
+/** @param settings more lines of sshd_config; they take the place of the usual ones of the same name */
+export async function startOpenSsh(settings: string[] = [], account: OpenSshAccount = {}): Promise<OpenSsh> {
   const dir = mkdtempSync(join(tmpdir(), 'openssh-'));
   const port = await freePort();
   const keygen: OpenSsh['keygen'] = (name, ...args) => {
@@ -53,41 +81,45 @@ export async function startOpenSsh(settings: string[] = []): Promise<OpenSsh> {
   const own = keygen('id', '-t', 'ed25519');
   const authorized = join(dir, 'authorized_keys');
   writeFileSync(authorized, `${own.publicKey}\n`);
+  const nameOf = (line: string): string => line.split(' ')[0]!.toLowerCase();
+  // Not left to "the first of a name wins": MaxStartups is one of those whose last wins.
+  const isUsual = (line: string): boolean => !settings.some((own) => nameOf(own) === nameOf(line));
   writeFileSync(
     join(dir, 'sshd_config'),
     [
       ...settings,
-      'ListenAddress 127.0.0.1',
-      `Port ${port}`,
-      `HostKey ${dir}/host_key`,
-      'PidFile none',
-      `AuthorizedKeysFile ${authorized}`,
-      'PermitRootLogin prohibit-password',
-      'PasswordAuthentication no',
-      'KbdInteractiveAuthentication no',
-      'UsePAM no',
-      'StrictModes no',
-      'AllowTcpForwarding yes',
-      'MaxStartups 50:30:100',
-      'MaxSessions 50',
-      'Subsystem sftp internal-sftp',
+      ...[
+        'ListenAddress 127.0.0.1',
+        `Port ${port}`,
+        `HostKey ${dir}/host_key`,
+        'PidFile none',
+        `AuthorizedKeysFile ${authorized}`,
+        'PermitRootLogin prohibit-password',
+        'PasswordAuthentication no',
+        'KbdInteractiveAuthentication no',
+        'UsePAM no',
+        'StrictModes no',
+        'AllowTcpForwarding yes',
+        'MaxStartups 50:30:100',
+        'MaxSessions 50',
+        'Subsystem sftp internal-sftp',
+      ].filter(isUsual),
       '',
     ].join('\n'),
   );
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
+  const under = withAccount(dir, account);
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    child = spawn('/usr/sbin/sshd', ['-D', '-f', join(dir, 'sshd_config'), '-E', join(dir, 'log')], {
-      stdio: 'ignore',
-    });
+    const argv = [...under, '/usr/sbin/sshd', '-D', '-f', join(dir, 'sshd_config'), '-E', join(dir, 'log')];
+    child = spawn(argv[0]!, argv.slice(1), { stdio: 'ignore' });
     await until('sshd answers', () => answers(port));
   };
   const stop = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
     // sshd's own children, one a connection, go on without it: they are ended by their parent's number.
     const connections = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
-    child.kill('SIGTERM');
+    const ended = end(child, 'SIGTERM');
     for (const pid of connections.split(' ').filter(Boolean)) {
       try {
         process.kill(Number(pid), 'SIGKILL');

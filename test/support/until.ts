@@ -1,3 +1,4 @@
+import { type EventEmitter, once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -15,6 +16,34 @@ export async function until<T>(
     await sleep(20);
   }
 }
+
+/**
+ * Waits for a promise; throws after the limit (milliseconds), saying what did not happen. What may have happened already
+ * is for this, and for what was listened to from its beginning: see `session` and `endOf`.
+ */
+export async function within<T>(what: string, promise: Promise<T>, limit = 15_000): Promise<T> {
+  const over = new AbortController();
+  const late = sleep(limit, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`not within ${limit} ms: ${what}`);
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    over.abort();
+  }
+}
+
+/**
+ * Waits for an event and gives its arguments; throws after the limit, and where the emitter has an error. Only for what
+ * cannot have happened before the call: an event that is over is never heard.
+ */
+export const untilEvent = (
+  what: string,
+  emitter: EventEmitter,
+  event: string,
+  limit = 15_000,
+): ReturnType<typeof once> => within(what, once(emitter, event), limit);
 
 /** Whether a process is there and no zombie. */
 export async function runs(pid: number): Promise<boolean> {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyRefused, nameNotFound } from '../../lib/errors/ssh.ts';
+import { channelRefused, commandNotBegun, keyRefused, nameNotFound } from '../../lib/errors/ssh.ts';
 import { OWNER_NAMESPACE } from '../../lib/libvirt/owner.ts';
 import type { TypeAnswer } from '../../lib/libvirt/types.ts';
+import type { Host } from '../../lib/ssh/types.ts';
 import { type CheckSettings, checkHost, unreachableCheck } from '../../lib/worker/check-host.ts';
 import { scriptedHost } from '../libvirt/scripted-host.ts';
 
@@ -100,6 +101,47 @@ test('each miss has the command that mends it', async () => {
   assert.match(
     of(await look(but(['room'], 'room MemAvailable: 1024 kB', 'room 0.10 0.10 0.10 1/2 3')), 'room'),
     /^- room: It has 1 MiB of free memory, and 1024 are wanted/,
+  );
+});
+
+/** What a look says about a login shell and an SSH server that are like this. */
+async function lookBySsh(facts: string, like: Partial<Host> | Error): Promise<string[]> {
+  const host = scriptedHost((argv) => {
+    if (like instanceof Error) throw like;
+    return { stdout: argv.join(' ').includes('place reflink') ? facts : '' };
+  });
+  const checks = await checkHost(Object.assign(host, like), { ...SETTINGS, remote: true }, signal);
+  return checks
+    .filter(({ what }) => what === 'shell' || what === 'sessions')
+    .map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
+}
+
+test('a noisy login shell and an unusual one are said with what makes them usual; a usual one is not', async () => {
+  for (const shell of ['/bin/bash', '/usr/bin/zsh', '/bin/dash', '/usr/bin/ksh93', '']) {
+    assert.deepEqual(await lookBySsh(but([], `shell ${shell}`), { noise: '' }), [], shell);
+  }
+  const noisy = await lookBySsh(but([], 'shell /bin/bash'), { noise: '\x1b[31mWelcome to\r\nhost-a\x1b[0m\n' });
+  assert.match(
+    noisy.join('\n'),
+    /^\+ shell: .*"Welcome to \/ host-a".*~\/\.bashrc.* \| case \$- in \*i\*\) ;; \*\) return ;; esac$/,
+  );
+  for (const shell of ['/usr/bin/fish', '/bin/csh', '/usr/bin/tcsh', '/usr/bin/pwsh', '/usr/bin/nu']) {
+    const unusual = await lookBySsh(but([], `shell ${shell}`), { noise: '' });
+    assert.match(unusual.join('\n'), /^\+ shell: The login shell is \/\S+\. .* \| chsh -s \/bin\/bash root$/, shell);
+  }
+});
+
+test('an SSH server of few sessions is said; one that takes none, and a shell that runs nothing, are no worker', async () => {
+  assert.deepEqual(await lookBySsh(GOOD, { sessionLimit: undefined }), []);
+  const few = await lookBySsh(GOOD, { sessionLimit: 1 });
+  assert.match(few.join('\n'), /^\+ sessions: .* 1 session on .*MaxSessions.* \| echo 'MaxSessions 10' > /);
+  const none = await lookBySsh(GOOD, channelRefused('worker a', '"/bin/sh"', new Error('open failed')));
+  assert.match(none.join('\n'), /^- sessions: .*MaxSessions.* \| echo 'MaxSessions 10' > /);
+  const place = { label: 'worker a', user: 'root', host: 'a', port: 22 };
+  const nologin = commandNotBegun(place, '/bin/sh', 'ended with exit code 1 before it ran', 'No login today.');
+  assert.match(
+    (await lookBySsh(GOOD, nologin)).join('\n'),
+    /^- shell: .*"No login today\." *.*\| chsh -s \/bin\/bash root$/,
   );
 });
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +7,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { guestProcesses } from '../../lib/sandbox/guest/processes.ts';
 import { sandboxWorker } from '../../lib/worker/sandbox.ts';
+import { end, endOf } from '../support/child.ts';
+import { untilEvent } from '../support/until.ts';
 import { eventually, owner, within } from './sandbox-world.ts';
 
 const CONTROLLER = fileURLToPath(new URL('./controller.ts', import.meta.url));
@@ -21,8 +22,8 @@ async function startController(t: TestContext) {
     return rm(root, { recursive: true, force: true });
   });
   const [line] = await Promise.race([
-    once(child.stdout, 'data'),
-    once(child, 'exit').then(() => Promise.reject(new Error('the controller did not come up'))),
+    untilEvent('the controller is up', child.stdout, 'data', 30_000),
+    endOf(child).then(() => Promise.reject(new Error('the controller did not come up'))),
   ]);
   assert.equal(String(line), 'ready\n');
   const { mark } = JSON.parse(await readFile(join(root, 'guests', 'orphan.json'), 'utf8'));
@@ -46,9 +47,7 @@ test('what a crash left is listed by the next controller, ended and removed; nob
   for (const pid of guestProcesses(mark)) {
     if ((await commandOf(pid)).includes('main.ts')) process.kill(pid, 'SIGKILL');
   }
-  const died = once(child, 'exit');
-  child.kill('SIGKILL');
-  await died;
+  await end(child);
   await eventually('processes of the guest, and no more of it, outlive it', () => guestProcesses(mark).length === 2);
 
   const { hypervisor, storage } = sandboxWorker({ id: 'w1', label: 'worker w1', slots: 1, root });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { openListener } from '../../lib/worker/metadata-listener.ts';
 import type { OpenWay } from '../../lib/worker/metadata-way.ts';
 import { freePort } from '../support/free-port.ts';
+import { untilEvent } from '../support/until.ts';
 
 const signal = AbortSignal.timeout(10_000);
 const here = async () => assert.fail('a listener on loopback needs no rules');
@@ -31,7 +31,7 @@ test('a redeployed worker takes over its port from builds that still run; anothe
     socket.on('data', (text) => {
       said += text;
     });
-    await once(socket, 'close');
+    await untilEvent('socket: close', socket, 'close');
     return said;
   };
   const first = await open('a', 'first');

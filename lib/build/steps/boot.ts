@@ -1,7 +1,8 @@
-import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
+import { bootFailed, nothingToBoot, notUpInTime, PRIVATE_FIRST } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
 import { isKvmFault } from '../../errors/libvirt.ts';
 import { isWorkerFull } from '../../errors/worker.ts';
+import { isFirstPrivate } from '../../worker/private-first.ts';
 import type { Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
@@ -55,6 +56,7 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   context.progress('booting', { guests: names });
+  if (guests.some((guest) => isCutOff(guest, settings))) build.say(PRIVATE_FIRST);
   // The step ends when all have: one that goes on to boot would be missed by the end of the build.
   const ended = await Promise.allSettled(
     guests.map(async (guest) => {
@@ -75,6 +77,10 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   const payload = Object.fromEntries(guests.map((guest) => [guest.name, guest.address?.host]));
   return { result: 'SUCCESS', payload };
 }
+
+/** Whether a guest gets no address, unless its image sees to that itself. */
+const isCutOff = ({ worker }: Guest, { networks }: BootSettings): boolean =>
+  worker.isolated && isFirstPrivate(networks);
 
 /** Boots one guest, up to where scripts can run in it. */
 async function bring(boot: Boot): Promise<void> {
@@ -137,7 +143,7 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
     // One that is found dead at its login tells the end of its console itself.
     const end = died && !gone && !late.aborted ? '' : await consoleEnd(guest);
     const why = gone ? 'it powered off, or somebody destroyed it.' : messageOf(cause);
-    const tooLate = () => notUpInTime(boot.settings.timeout / 1000, guest.trouble, end);
+    const tooLate = () => notUpInTime(boot.settings.timeout / 1000, guest.trouble, end, isCutOff(guest, boot.settings));
     throw bootFailed(guest.name, guest.worker.label, late.aborted ? tooLate() : why, end);
   }
 }

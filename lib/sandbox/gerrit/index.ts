@@ -98,6 +98,7 @@ export async function startSandboxGerrit(options: SandboxGerritOptions): Promise
     user: accountOf(username).username,
     privateKey: privateKeys.get(username)!,
     hostKey: pinned,
+    shell: 'none',
   });
 
   return {

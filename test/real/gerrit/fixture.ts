@@ -47,7 +47,7 @@ export class RealGerrit implements GerritUnderTest {
   readonly #repository: Repository;
 
   private constructor(site: GerritSite, keys: { ci: string; nobody: string; personFile: string }) {
-    const target = { label: 'gerrit 127.0.0.1', host: '127.0.0.1', port: site.sshPort };
+    const target = { label: 'gerrit 127.0.0.1', host: '127.0.0.1', port: site.sshPort, shell: 'none' } as const;
     this.site = site;
     this.target = { ...target, user: CI.username, privateKey: keys.ci };
     this.plainTarget = { ...target, user: NOBODY.username, privateKey: keys.nobody };

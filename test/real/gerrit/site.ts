@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { end } from '../../support/child.ts';
+import { untilEvent } from '../../support/until.ts';
 import { CACHE, classPath, type GerritVersion, locked } from './jars.ts';
 import { findJava } from './java.ts';
 
@@ -24,7 +26,7 @@ async function freePort(): Promise<number> {
   await once(server, 'listening');
   const address = server.address();
   server.close();
-  await once(server, 'close');
+  await untilEvent('server: close', server, 'close');
   return typeof address === 'object' && address ? address.port : 0;
 }
 
@@ -118,11 +120,9 @@ export class GerritSite {
   async stop(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGTERM');
+    if (child === undefined) return;
     const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
-    await exited;
+    await end(child, 'SIGTERM', 30_000);
     clearTimeout(killer);
   }
 

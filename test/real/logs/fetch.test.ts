@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { link, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -13,6 +12,7 @@ import { connectHost } from '../../../lib/ssh/connect.ts';
 import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { build, change, page, scratch, until } from '../../logs/help.ts';
+import { end } from '../../support/child.ts';
 import { startOpenSsh } from '../../support/openssh.ts';
 
 const { signal } = new AbortController();
@@ -120,14 +120,12 @@ test('files that are written to meanwhile: what was there is there', async (t) =
   for (const file of growing) await writeFile(file, 'y\n'.repeat(2_000_000));
   const append = 'while :; do for file; do echo y >>"$file"; done; done';
   const writer = spawn('sh', ['-c', append, 'sh', ...growing], { stdio: 'ignore' });
-  const ended = once(writer, 'exit');
   const root = await scratch(t);
   try {
     const fetched = await fetchFiles(host, [{ remote: from, dir: '' }], new Files(root), { guest: 'vm', signal });
     assert.equal(fetched.files, 8);
   } finally {
-    writer.kill('SIGKILL');
-    await ended;
+    await end(writer);
   }
   for (const name of await readdir(root)) {
     const text = await readFile(join(root, name), 'latin1');

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ import { generateKeyPair, publicKeyOf } from '../../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../../lib/ssh/link-pool.ts';
 import { type OpenSsh, startOpenSsh } from '../../support/openssh.ts';
-import { until } from '../../support/until.ts';
+import { until, untilEvent } from '../../support/until.ts';
 
 let sshd: OpenSsh;
 let knownHosts: KnownHosts;
@@ -122,9 +121,9 @@ test('files by SFTP; forwarding both ways with the source kept', async () => {
 
   const forward = await host.forwardIn('127.0.0.1', 0, (socket, source) => socket.end(`from ${source.address}`));
   const socket = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.9' });
-  assert.equal(String((await once(socket, 'data'))[0]), 'from 127.0.0.9');
+  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'from 127.0.0.9');
   const through = await host.forwardOut('127.0.0.1', forward.port);
-  assert.equal(String((await once(through, 'data'))[0]), 'from 127.0.0.1');
+  assert.equal(String((await untilEvent('through: data', through, 'data'))[0]), 'from 127.0.0.1');
   await forward.close();
   await assert.rejects(host.forwardOut('127.0.0.1', forward.port), code('ssh/forward'));
   host.close();

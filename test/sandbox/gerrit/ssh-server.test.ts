@@ -1,31 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Client, type ClientChannel } from 'ssh2';
+import type { Client } from 'ssh2';
 import { fingerprint, generateKeyPair } from '../../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../../lib/ssh/types.ts';
 import { runLine } from '../../support/gerrit-session.ts';
-import { until } from '../../support/until.ts';
+import { exec, logIn } from '../../support/ssh-client.ts';
+import { until, within } from '../../support/until.ts';
 import { temporaryFolder, temporaryGerrit } from './temporary.ts';
 
 async function connect(target: SshTarget, hostVerifier?: (key: Buffer) => boolean): Promise<Client> {
   const { host, port, user: username, privateKey } = target;
-  const client = new Client();
-  client.connect({ host, port, username, privateKey, ...(hostVerifier && { hostVerifier }) });
-  await once(client, 'ready');
-  return client;
+  return logIn({ host, port, username, privateKey, ...(hostVerifier && { hostVerifier }) });
 }
-
-const open = (client: Client, line: string): Promise<ClientChannel> =>
-  new Promise((resolve, reject) =>
-    client.exec(line, (error, channel) => {
-      if (error) reject(error);
-      else resolve(channel);
-    }),
-  );
 
 test('a key that is not the account’s, and an account that is not there, are refused', async (t) => {
   const gerrit = await temporaryGerrit(t);
@@ -66,7 +55,7 @@ test('a reader who stands still loses events, and is told so before the ones tha
   const { number } = await gerrit.upload({ message, files: { 'a.txt': 'x' } });
   const client = await connect(gerrit.target);
   t.after(() => client.end());
-  const channel = await open(client, 'gerrit stream-events -s comment-added');
+  const { channel } = await exec(client, 'gerrit stream-events -s comment-added');
   channel.pause();
   await runLine(gerrit.target, 'gerrit version'); // the stream before it has begun
   const COUNT = 190;
@@ -96,13 +85,13 @@ test('twenty streams that come and go leave nothing behind', async (t) => {
   const client = await connect(gerrit.target);
   t.after(() => client.end());
   for (let i = 0; i < 20; i++) {
-    const channel = await open(client, 'gerrit stream-events');
+    const { channel, closed } = await exec(client, 'gerrit stream-events');
     channel.resume();
     channel.close();
-    await once(channel, 'close');
+    await within('the stream is closed', closed);
   }
   const seen: string[] = [];
-  const channel = await open(client, 'gerrit stream-events -s comment-added');
+  const { channel } = await exec(client, 'gerrit stream-events -s comment-added');
   channel.on('data', (chunk: Buffer) => seen.push(chunk.toString()));
   await runLine(gerrit.target, 'gerrit version');
   await gerrit.comment(number, 'once');

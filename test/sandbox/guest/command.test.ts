@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually } from '../../worker/sandbox-world.ts';
-import { exec, guestFor, outcome } from './client.ts';
+import { exec, outcome } from '../../support/ssh-client.ts';
+import { until, within } from '../../support/until.ts';
+import { guestFor } from './client.ts';
 
 test('exit codes and signals arrive as sshd sends them', async (t) => {
   const client = await (await guestFor(t)).connect();
@@ -20,16 +20,17 @@ test('exit codes and signals arrive as sshd sends them', async (t) => {
 });
 
 test('the exit is told at once, output of a background process still follows', async (t) => {
-  const client = await (await guestFor(t)).connect();
-  const channel = await exec(client, '(sleep 0.3; echo late) & echo early; exit 7');
+  const { world, connect } = await guestFor(t);
+  const background = 'while ! test -e go; do sleep 0.05; done; echo late';
+  const { channel, exited, closed } = await exec(await connect(), `(${background}) & echo early; exit 7`);
   let seen = '';
   channel.on('data', (chunk: Buffer) => {
     seen += chunk;
   });
-  const closed = once(channel, 'close');
-  assert.deepEqual(await once(channel, 'exit'), [7]);
+  assert.deepEqual(await within('its exit', exited), [7]);
   assert.doesNotMatch(seen, /late/);
-  await closed;
+  await writeFile(join(world.root, 'clones', 'unit-1', 'go'), '');
+  await within('its end', closed);
   assert.equal(seen, 'early\nlate\n');
 });
 
@@ -37,22 +38,22 @@ test('stdin arrives whole, and what a command does not read is thrown away', asy
   const client = await (await guestFor(t)).connect();
   const bytes = Buffer.alloc(5_000_000, 'abcdefg');
   const count = await exec(client, 'sha256sum');
-  count.end(bytes);
+  count.channel.end(bytes);
   const sum = createHash('sha256').update(bytes).digest('hex');
   assert.equal((await outcome(count)).stdout, `${sum}  -\n`);
   const deaf = await exec(client, 'exec <&-; echo deaf');
-  deaf.on('error', () => {});
-  deaf.end(bytes);
+  deaf.channel.end(bytes);
   assert.equal((await outcome(deaf)).stdout, 'deaf\n');
 });
 
 test('a signal of the client reaches the whole process group', async (t) => {
   const client = await (await guestFor(t)).connect();
-  const channel = await exec(client, 'sleep 1000 & sleep 1000; echo never');
-  channel.signal('TERM');
-  const { exit, stdout } = await outcome(channel);
+  // Not before all have begun: bash holds SIGTERM back while it forks, and the child that it makes then has none of it.
+  const sleeping = await exec(client, 'sleep 1000 & echo begun; wait; echo never');
+  sleeping.channel.once('data', () => sleeping.channel.signal('TERM'));
+  const { exit, stdout } = await outcome(sleeping);
   assert.deepEqual(exit.slice(0, 2), [null, 'SIGTERM']);
-  assert.equal(stdout, '');
+  assert.equal(stdout, 'begun\n');
 });
 
 test('a command waits while nobody reads it, and goes on when its client closes', async (t) => {
@@ -65,14 +66,14 @@ test('a command waits while nobody reads it, and goes on when its client closes'
       () => 0,
     );
   // A byte of `written` is 64 KiB that left the command.
-  const channel = await exec(
+  const { channel } = await exec(
     client,
     'while head -c 65536 /dev/zero; do printf x >> written; done 2>/dev/null; echo > end',
   );
   channel.pause();
-  await eventually('it writes', async () => (await sizeOf()) > 0);
+  await until('it writes', async () => (await sizeOf()) > 0);
   let before = -1;
-  await eventually('it has stopped', async () => {
+  await until('it has stopped', async () => {
     const now = await sizeOf();
     const same = now === before;
     before = now;
@@ -81,14 +82,12 @@ test('a command waits while nobody reads it, and goes on when its client closes'
   });
   assert.ok(before < 200, `${before} pieces were taken from a command that nobody reads`);
   channel.destroy();
-  await eventually('its pipe broke', () =>
-    stat(join(world.root, 'clones', 'unit-1', 'end')).then(Boolean, () => false),
-  );
+  await until('its pipe broke', () => stat(join(world.root, 'clones', 'unit-1', 'end')).then(Boolean, () => false));
 });
 
 test('output and errors that flood together both arrive whole', async (t) => {
   const client = await (await guestFor(t)).connect();
-  const channel = await exec(client, 'seq 1 300000 & seq 300001 600000 >&2; wait');
+  const { channel, closed } = await exec(client, 'seq 1 300000 & seq 300001 600000 >&2; wait');
   const hashes = [createHash('sha256'), createHash('sha256')];
   // Both wait for the window at first.
   channel.pause();
@@ -96,7 +95,7 @@ test('output and errors that flood together both arrive whole', async (t) => {
   await delay(300);
   channel.on('data', (chunk: Buffer) => hashes[0]!.update(chunk)).resume();
   channel.stderr.on('data', (chunk: Buffer) => hashes[1]!.update(chunk)).resume();
-  await once(channel, 'close', { signal: AbortSignal.timeout(60_000) });
+  await within('both have come', closed, 60_000);
   const expected = await outcome(await exec(client, 'seq 1 300000 | sha256sum; seq 300001 600000 | sha256sum'));
   assert.equal(hashes.map((hash) => `${hash.digest('hex')}  -\n`).join(''), expected.stdout);
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { endGuestProcesses, guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
+import { endOf } from '../../support/child.ts';
+import { within } from '../../support/until.ts';
 import { eventually } from '../../worker/sandbox-world.ts';
 
 const sh = (t: TestContext, mark: string | undefined, script: string) => {
@@ -25,9 +26,9 @@ test('all processes of a guest are found and ended, however they hide; those of 
     sh(t, undefined, 'exec sleep 1000'),
   ];
   await eventually('all run', () => guestProcesses(mark).length === 7);
-  const gone = Promise.all([once(plain, 'exit'), once(emptied, 'exit')]);
+  const gone = Promise.all([endOf(plain), endOf(emptied)]);
   assert.deepEqual(await endGuestProcesses(mark, 5_000), []);
-  await gone;
+  await within('both have ended', gone);
   assert.deepEqual(guestProcesses(mark), []);
   for (const other of others) assert.equal(other.exitCode ?? other.signalCode, null);
 });

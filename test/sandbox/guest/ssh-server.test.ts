@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import ssh2 from 'ssh2';
 import { parseAuthorizedKey } from '../../../lib/sandbox/guest/ssh-server.ts';
 import { generateKeyPair } from '../../../lib/ssh/keys.ts';
-import { exec, guestFor, outcome } from './client.ts';
+import { exec, outcome, shell, subsystem } from '../../support/ssh-client.ts';
+import { untilEvent, within } from '../../support/until.ts';
+import { guestFor } from './client.ts';
 
 test('authorized keys are read with the options that may stand before them', () => {
   const { publicKey } = generateKeyPair('me');
@@ -41,12 +42,7 @@ test("a session's environment is small, and nothing of the controller's or the c
   t.after(() => delete process.env['RECHECK_TEST_SECRET']);
   const { connect } = await guestFor(t);
   const client = await connect();
-  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
-    client.exec('env', { env: { LD_PRELOAD: '/x', WANTED: 'x' } }, (error, one) =>
-      error ? reject(error) : resolve(one),
-    ),
-  );
-  const { stdout } = await outcome(channel);
+  const { stdout } = await outcome(await exec(client, 'env', { env: { LD_PRELOAD: '/x', WANTED: 'x' } }));
   const names = stdout
     .trim()
     .split('\n')
@@ -58,11 +54,9 @@ test("a session's environment is small, and nothing of the controller's or the c
 test('a shell without a terminal, and two commands at once on one connection', async (t) => {
   const { connect } = await guestFor(t);
   const client = await connect();
-  const shell = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
-    client.shell(false, (error, channel) => (error ? reject(error) : resolve(channel))),
-  );
-  shell.end('echo typed; exit 5\n');
-  const [typed, other] = await Promise.all([outcome(shell), exec(client, 'echo other').then(outcome)]);
+  const typing = await shell(client);
+  typing.channel.end('echo typed; exit 5\n');
+  const [typed, other] = await Promise.all([outcome(typing), exec(client, 'echo other').then(outcome)]);
   assert.deepEqual(typed, { exit: [5], stdout: 'typed\n', stderr: '' });
   assert.equal(other.stdout, 'other\n');
 });
@@ -70,8 +64,8 @@ test('a shell without a terminal, and two commands at once on one connection', a
 test('a lost connection leaves the command to itself and the guest in service, as sshd does', async (t) => {
   const { connect } = await guestFor(t);
   const client = await connect();
-  const channel = await exec(client, 'echo begun; sleep 0.5; echo done > proof; echo more; echo more');
-  await once(channel, 'data');
+  const { channel } = await exec(client, 'echo begun; sleep 0.5; echo done > proof; echo more; echo more');
+  await untilEvent('it has begun', channel, 'data');
   client.destroy();
   const again = await connect();
   const waited = 'for i in $(seq 100); do test -f proof && cat proof && exit 0; sleep 0.1; done; exit 1';
@@ -80,9 +74,7 @@ test('a lost connection leaves the command to itself and the guest in service, a
 
 test('an sftp client that has said all is let go: it waits for the server to close', async (t) => {
   const client = await (await guestFor(t)).connect();
-  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) =>
-    client.subsys('sftp', (error, one) => (error ? reject(error) : resolve(one))),
-  );
+  const { channel, closed } = await subsystem(client, 'sftp');
   channel.resume().end();
-  await once(channel, 'close', { signal: AbortSignal.timeout(5_000) });
+  await within('the server closes it', closed, 5_000);
 });

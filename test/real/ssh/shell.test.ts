@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { CiError } from '../../../lib/errors/ci-error.ts';
+import { connectHost } from '../../../lib/ssh/connect.ts';
+import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
+import type { Host } from '../../../lib/ssh/types.ts';
+import { startOpenSsh } from '../../support/openssh.ts';
+import { run } from '../../support/script.ts';
+
+const EXTERNAL_SFTP = 'Subsystem sftp /usr/lib/openssh/sftp-server';
+
+interface Account {
+  /** Files of its home. */
+  files?: Record<string, string>;
+  /** A program that is its login shell, in sh. */
+  shell?: string;
+  settings?: string[];
+}
+
+async function login(t: TestContext, { files = {}, shell, settings = [] }: Account): Promise<Host> {
+  const home = mkdtempSync(join(tmpdir(), 'home-'));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(home, name)), { recursive: true });
+    writeFileSync(join(home, name), text);
+  }
+  const program = join(home, 'shell');
+  if (shell !== undefined) writeFileSync(program, `#!/bin/sh\n${shell}\n`);
+  if (shell !== undefined) chmodSync(program, 0o755);
+  const account = shell === undefined ? { home, shell: '/bin/bash' } : { home, shell: program };
+  const sshd = await startOpenSsh(
+    settings.some((line) => line.startsWith('Subsystem')) ? settings : [EXTERNAL_SFTP, ...settings],
+    account,
+  );
+  const host = await connectHost(sshd.target, { knownHosts: new KnownHosts(join(sshd.dir, 'known.json')) });
+  t.after(async () => {
+    host.close();
+    await sshd.remove();
+    rmSync(home, { recursive: true });
+  });
+  return host;
+}
+
+const WORDS = [
+  "it's",
+  '',
+  '$HOME `id` $(id)',
+  'a\nb\n',
+  '*',
+  'a!b',
+  '!!',
+  '\\',
+  "\\'",
+  '\\\\',
+  'ümläut ☃',
+  '%s',
+  '#x',
+  '\x01',
+];
+
+/** All ways through the door, with arguments, input, output on both streams, exit codes and signals as they are. */
+async function works(host: Host): Promise<void> {
+  const printed = await host.run(['printf', '%s|', ...WORDS]);
+  assert.deepEqual(printed, { code: 0, stdout: WORDS.map((word) => `${word}|`).join(''), stderr: '' });
+  assert.deepEqual(await host.run(['sh', '-c', 'cat; echo err >&2; exit 3'], { stdin: 'in\0put' }), {
+    code: 3,
+    stdout: 'in\0put',
+    stderr: 'err\n',
+  });
+  assert.equal((await host.run(['sh', '-c', 'kill -TERM $$'])).signal, 'TERM');
+  assert.equal((await host.run(['no-such-command'])).code, 127);
+  const running = await host.start(['/bin/cat']);
+  const output: Buffer[] = [];
+  running.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+  running.stderr.resume();
+  const bytes = Buffer.alloc(1_000_000, 'recheck-out:\n\0');
+  running.stdin.end(bytes);
+  assert.deepEqual(await running.exit, { code: 0 });
+  assert.ok(Buffer.concat(output).equals(bytes));
+  const script = await run(host, 'echo "$A"; echo err >&2; exit 5', { env: { A: "it's\n" } });
+  assert.equal(script.output, "it's\n\nerr\n");
+  assert.equal(script.code, 5);
+}
+
+const QUIET = 'Welcome\n';
+
+for (const [what, account, noise] of [
+  ['nothing unusual', {}, ''],
+  ['a line on stdout', { files: { '.bashrc': 'echo Welcome' } }, 'Welcome'],
+  ['a line without an end', { files: { '.bashrc': 'printf Welcome' } }, 'Welcome'],
+  ['lines on both', { files: { '.bashrc': 'echo Welcome; echo Beware >&2' } }, 'Welcome\nBeware'],
+  [
+    'bytes that are no text, and much of it',
+    { files: { '.bashrc': 'head -c 300000 /dev/zero | tr "\\0" "\\377"' } },
+    /^\ufffd+$/,
+  ],
+  ['a trace of all it does', { files: { '.bashrc': 'set -x' } }, /^\+\+? exec \/bin\/sh -c/],
+  ['its input echoed', { files: { '.bashrc': 'set -v' } }, /exec \/bin\/sh/],
+  ['an error of stty', { files: { '.bashrc': 'stty erase ^H' } }, /stty: .*ioctl/],
+  ['a trap at its end', { files: { '.bashrc': 'trap "echo bye" EXIT' } }, ''],
+  ['a PATH that leads nowhere', { files: { '.bashrc': 'PATH=/opt/nothing' } }, ''],
+  ['another folder, umask and language', { files: { '.bashrc': 'cd /proc; umask 077; export LANG=de_DE.UTF-8' } }, ''],
+  [
+    'functions and aliases of usual names',
+    {
+      files: {
+        '.bashrc': 'shopt -s expand_aliases; alias cat=false printf=false; sh() { echo no; }; printf() { echo no; }',
+      },
+    },
+    '',
+  ],
+  ['exported functions', { files: { '.bashrc': 'cat() { echo no; }; export -f cat' } }, ''],
+  [
+    'a forced command that says hello',
+    { settings: ['ForceCommand echo Welcome; eval "$SSH_ORIGINAL_COMMAND"'] },
+    'Welcome',
+  ],
+  [
+    'a forced command that joins both streams, and says goodbye',
+    { settings: ['ForceCommand echo Welcome 2>&1; eval "$SSH_ORIGINAL_COMMAND"; echo bye'] },
+    'Welcome',
+  ],
+  [
+    // csh takes no newline in quotes, and expands "!" in them.
+    'csh',
+    { shell: `case $2 in *'!'* | *'\n'*) echo "Unmatched '''." >&2; exit 1 ;; esac; echo Welcome; exec sh -c "$2"` },
+    'Welcome',
+  ],
+  [
+    // fish unescapes a backslash before another, and before a quote.
+    'fish',
+    { shell: `line=$(printf '%s\\n' "$2" | sed -e 's/\\\\\\([\\\\'"'"']\\)/\\1/g'); echo Welcome; exec sh -c "$line"` },
+    'Welcome',
+  ],
+] as [string, Account, string | RegExp][]) {
+  test(`a login shell with ${what} changes nothing of what commands give`, async (t) => {
+    const host = await login(t, account);
+    await works(host);
+    if (typeof noise === 'string') assert.equal(host.noise, noise);
+    else assert.match(host.noise!, noise);
+  });
+}
+
+const unfit = (words: RegExp) => (error: CiError) => {
+  assert.equal(error.code, 'ssh/not-begun', error.stack);
+  assert.match(error.message, words);
+  return true;
+};
+
+for (const [what, account, words] of [
+  ['exit in .bashrc', { files: { '.bashrc': 'echo Closed today; exit 3' } }, /exit code 3 .*"Closed today".*\.bashrc/],
+  [
+    'nologin',
+    { shell: 'echo "This account is currently not available."; exit 1' },
+    /"This account is currently not available\.".*chsh/,
+  ],
+  [
+    'a forced command',
+    { settings: ['ForceCommand echo "Please login as the user debian"'] },
+    /Please login as the user debian.*ForceCommand/,
+  ],
+  ['a shell that is killed', { shell: 'kill -9 $$' }, /signal KILL/],
+] as [string, Account, RegExp][]) {
+  test(`a login shell that runs no commands (${what}) is said with what it printed`, async (t) => {
+    const host = await login(t, account);
+    await assert.rejects(host.run(['echo', 'x'], { timeout: 20_000 }), unfit(words));
+    await assert
+      .rejects(
+        (await host.start(['cat'])).exit.finally(() => {}),
+        unfit(words),
+      )
+      .catch(() => {});
+    await assert.rejects(run(host, 'echo x'), unfit(words));
+  });
+}
+
+test('a login shell that becomes another, which reads what was meant for the program, is said', async (t) => {
+  const host = await login(t, { files: { '.bashrc': 'exec cat' } });
+  const input = "export TOKEN='very-secret'\n";
+  await assert.rejects(host.run(['sha256sum'], { stdin: input }), (error: CiError) => {
+    assert.doesNotMatch(error.message, /very-secret/);
+    return unfit(/exit code 0 .*"exec"/)(error);
+  });
+});
+
+test('a login shell that prints for ever is cut off', async (t) => {
+  const host = await login(t, { files: { '.bashrc': 'yes' } });
+  await assert.rejects(host.run(['echo', 'x'], { timeout: 60_000 }), unfit(/4 MiB .*"y \/ y/));
+});
+
+test('SFTP by an external server: a noisy shell is named, a quiet one is none', async (t) => {
+  const noisy = await login(t, { files: { '.bashrc': `echo ${QUIET}` } });
+  await assert.rejects(noisy.sftp(), (error: CiError) => {
+    assert.equal(error.code, 'ssh/sftp-noise', error.stack);
+    assert.match(error.message, /"Welcome".*\.bashrc.*internal-sftp/);
+    return true;
+  });
+  await works(noisy);
+  const long = await login(t, { files: { '.bashrc': 'head -c 3000000 /dev/zero | tr "\\0" x' } });
+  await assert.rejects(long.sftp(), { code: 'ssh/sftp-noise' });
+  const ending = await login(t, { files: { '.bashrc': 'exit 4' } });
+  await assert.rejects(ending.sftp(), unfit(/exit code 4/));
+  const quiet = await login(t, {});
+  const sftp = await quiet.sftp();
+  const names = await promisify(sftp.readdir.bind(sftp))('/');
+  assert.ok(names.some(({ filename }) => filename === 'etc'));
+  sftp.end();
+});
+
+test("SFTP by sshd's own server runs no login shell", async (t) => {
+  const host = await login(t, { files: { '.bashrc': 'echo Welcome' }, settings: ['Subsystem sftp internal-sftp'] });
+  (await host.sftp()).end();
+});

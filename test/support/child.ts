@@ -1,0 +1,26 @@
+import type { ChildProcess } from 'node:child_process';
+import { within } from './until.ts';
+
+/** How a child process ended. */
+export interface ChildEnd {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/**
+ * How a child process ends, whenever this is called: Node tells of an end once, and who listens later waits for ever.
+ * Rejects where it could not be started.
+ */
+export const endOf = (child: ChildProcess): Promise<ChildEnd> =>
+  new Promise((resolve, reject) => {
+    const ended = (): void => resolve({ code: child.exitCode, signal: child.signalCode });
+    if (child.exitCode !== null || child.signalCode !== null) return ended();
+    child.once('exit', ended).once('error', reject);
+  });
+
+/** Ends a child process, if it runs, and waits until it is gone. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL', limit = 15_000): Promise<ChildEnd> {
+  const ended = endOf(child);
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  return within(`process ${child.pid} (${child.spawnfile}) ends after ${signal}`, ended, limit);
+}
