@@ -11,6 +11,8 @@ import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from '../
 import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
+import { guestHardware } from './guest-hardware.ts';
+import { HostInspector } from './host-hardware.ts';
 import { probeKvm } from './kvm-probe.ts';
 import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
 import { Lookout } from './lookout.ts';
@@ -73,6 +75,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtOptions;
   readonly #virsh: Virsh;
   readonly #networks: Networks;
+  readonly #inspector: HostInspector;
   readonly #bridges: PrivateBridges;
   readonly #lookout: Lookout;
   readonly #addresses: Addresses;
@@ -87,6 +90,7 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#answers = options.answers ?? answerInMemory();
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
+    this.#inspector = new HostInspector(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
     this.#lookout = new Lookout(options.label, options.source);
     this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
@@ -99,7 +103,10 @@ export class LibvirtHypervisor implements Hypervisor {
     const known = this.#answers.get();
     if (known) return known;
     // Not the asking build's signal: others wait for the same answer.
-    this.#type ??= probeKvm(this.#virsh, AbortSignal.timeout(PROBE_TIME))
+    const limit = AbortSignal.timeout(PROBE_TIME);
+    this.#type ??= this.#inspector
+      .host(limit)
+      .then(({ arch }) => probeKvm(this.#virsh, limit, arch))
       .then(({ works, why }) => {
         const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
         this.#answers.set(answer);
@@ -198,7 +205,7 @@ export class LibvirtHypervisor implements Hypervisor {
       const leases =
         guest?.interfaces.flatMap(({ network, mac }) => (network === undefined ? [] : { network, mac })) ??
         (owner ? await this.#networks.of(domain, signal) : []);
-      await destroy(this.#virsh, domain, signal);
+      await destroy(this.#virsh, domain, signal, guest?.folder);
       await this.#networks.release(leases, signal);
       if (owner && (!guest || guest.bridged)) await this.#bridges.release(owner, signal);
       // Only now: a stop that failed is called again.
@@ -243,9 +250,13 @@ export class LibvirtHypervisor implements Hypervisor {
       const hangs = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
       guest.interfaces.push({ mac, private: false, ...hangs });
     }
+    const hardware = guestHardware(spec, type, await this.#inspector.host(signal));
+    // A template of the user's own may boot as it likes.
+    const loader = hardware.uefi && template.includes('uefi') && (await this.#inspector.loader(hardware.arch, signal));
     signal.throwIfAborted();
     const xml = domainXml(template, spec, {
       type,
+      hardware: loader ? { ...hardware, loader } : hardware,
       interfaces: guest.interfaces,
       console: consoleFile(clone.path),
     });
@@ -257,8 +268,9 @@ export class LibvirtHypervisor implements Hypervisor {
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),
     ]);
     if (created.status === 'rejected') {
-      // A network may have gone since it was read, and KVM since it was tried.
+      // A network may have gone since it was read, KVM since it was tried, and QEMU may have been upgraded.
       this.#networks.forget();
+      this.#inspector.forget();
       if (isWithoutKvm(created.reason)) this.#answers.forget();
     }
     for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;
