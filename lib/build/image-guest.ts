@@ -8,6 +8,7 @@ import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { until } from '../storage/until.ts';
+import { pickHardware } from '../worker/hardware.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { logIn } from './log-in.ts';
@@ -165,6 +166,7 @@ export async function makeInGuest(
           memory: settings.memory,
           vcpus: settings.vcpus,
           networks: settings.networks,
+          ...pickHardware(image),
           owner: imageOwner(controller, image),
           ...(metadataUrl === undefined ? {} : { metadataUrl }),
         },

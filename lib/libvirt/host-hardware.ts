@@ -111,6 +111,11 @@ export class HostInspector {
     this.#virsh = virsh;
   }
 
+  /** What was read last. */
+  get known(): HostHardware | undefined {
+    return this.#host;
+  }
+
   async host(signal: AbortSignal): Promise<HostHardware> {
     if (this.#host) return this.#host;
     const { stdout } = await this.#virsh.askProgram(READ_HOST, [], { signal, what: 'the look at the machine' });

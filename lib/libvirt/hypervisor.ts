@@ -12,7 +12,7 @@ import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
 import { guestHardware } from './guest-hardware.ts';
-import { HostInspector } from './host-hardware.ts';
+import { type Arch, HostInspector } from './host-hardware.ts';
 import { probeKvm } from './kvm-probe.ts';
 import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
 import { Lookout } from './lookout.ts';
@@ -94,6 +94,11 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#bridges = new PrivateBridges(this.#virsh);
     this.#lookout = new Lookout(options.label, options.source);
     this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
+  }
+
+  /** The architecture of guests here; undefined until a guest was started. */
+  get arch(): Arch | undefined {
+    return this.#inspector.known?.arch;
   }
 
   /** How guests run here, and how that is known. */

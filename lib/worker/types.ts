@@ -227,6 +227,7 @@ export interface GuestByHand {
   /** MiB. */
   memory?: number;
   vcpus?: number;
+  hardware?: Hardware;
 }
 
 /** One worker host. */

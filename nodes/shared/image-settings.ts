@@ -1,6 +1,8 @@
 import { scriptUnreadable } from '../../lib/errors/image.ts';
 import { keyLines } from '../../lib/metadata/document.ts';
+import { pickHardware } from '../../lib/worker/hardware.ts';
 import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';
+import { type HardwareConfig, hardwareOf } from './hardware-settings.ts';
 import { flagOf, numberOf, rowsOf, textOf } from './settings.ts';
 import { readKeysFile, readTextFile } from './text-file.ts';
 
@@ -15,7 +17,7 @@ interface ScriptRow {
 }
 
 /** What the form of a vm-image saves; any of it but the name and the source may be missing. */
-export interface ImageConfig {
+export interface ImageConfig extends HardwareConfig {
   name: string;
   source: ImageSource['kind'];
   path: string;
@@ -54,10 +56,14 @@ export const imageName = (name: unknown): string => textOf(name, 'image').replac
  */
 export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {
   const name = imageName(config.name);
+  const source = sourceOf(name, config, parentOf);
+  // Made of a disk that needs UEFI, or a newer processor, it needs them too.
+  const parent = source.kind === 'parent' ? [source.parent] : [];
   return {
     name,
-    source: sourceOf(name, config, parentOf),
+    source,
     loginUser: textOf(config.loginUser, 'ci'),
+    ...pickHardware(hardwareOf(config), ...parent),
     ...(flagOf(config.ownHostKey ?? false) ? { ownHostKey: true } : {}),
   };
 }

@@ -1,7 +1,8 @@
 import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
 import { isWorkerFull } from '../../errors/worker.ts';
-import type { Network } from '../../worker/types.ts';
+import { pickHardware } from '../../worker/hardware.ts';
+import type { Hardware, Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
 import { enterGuest } from '../reach.ts';
@@ -10,8 +11,8 @@ import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 import { lastLines } from './last-lines.ts';
 
-/** What a virsh-boot node is set to. */
-export interface BootSettings {
+/** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
+export interface BootSettings extends Hardware {
   /** MiB. */
   memory: number;
   vcpus: number;
@@ -78,7 +79,8 @@ async function bootGuest(
   const metadataUrl = build.lease.metadata?.url;
   const memory = own?.memory ?? settings.memory;
   const vcpus = own?.vcpus ?? settings.vcpus;
-  Object.assign(guest, { booted: true, memory, vcpus });
+  const hardware = pickHardware(settings, guest.image);
+  Object.assign(guest, { booted: true, memory, vcpus, hardware });
   delete guest.trouble;
   await worker.hypervisor.boot(
     {
@@ -88,6 +90,7 @@ async function bootGuest(
       memory,
       vcpus,
       networks: settings.networks,
+      ...hardware,
       owner: { controller: services.controller, build: build.id, attempt: build.attempt },
       ...(metadataUrl ? { metadataUrl } : {}),
       ...(settings.template ? { template: settings.template } : {}),
