@@ -1,5 +1,6 @@
 import { notUpInTime } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
+import { hardwareAdvice } from '../errors/hardware.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
@@ -187,10 +188,16 @@ export async function makeInGuest(
       if (making.signal.aborted || isWorkerFull(error)) throw error;
       const died = error instanceof CiError && error.code === 'worker/guest-died';
       if (error instanceof CiError && !died && !late.aborted) throw error;
+      const lines = await consoleEnd(CONSOLE_LINES);
+      const advice = hardwareAdvice(lines, image.firmware);
+      const last = lines.at(-1) ?? '';
+      if (late.aborted) {
+        const why = notUpInTime(Math.round(settings.timeout / 1000), trouble, last, advice);
+        throw imageNotBooted(image.name, worker.label, why, last);
+      }
       // Where it died, its console stands in the fault.
-      const [last = ''] = died ? [] : await consoleEnd(1);
-      const why = late.aborted ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last) : messageOf(error);
-      throw imageNotBooted(image.name, worker.label, why, last);
+      const why = [messageOf(error), ...(lines.length > 0 && advice ? [advice] : [])].join(' ');
+      throw imageNotBooted(image.name, worker.label, why, died ? '' : last);
     }
   }
 

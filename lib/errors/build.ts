@@ -107,19 +107,18 @@ export const bootFailed = (guest: string, worker: string, why: string, console: 
  * Why a guest is not up when its time is over: to be followed by its console's last line, where there is one.
  *
  * @param trouble why the last try to log in failed; undefined where it has no address yet
+ * @param hardware what to change in its virtual hardware (hardwareAdvice); empty if that is not known to be the reason
  */
-export const notUpInTime = (seconds: number, trouble: string | undefined, console: string): string => {
+export const notUpInTime = (seconds: number, trouble: string | undefined, console: string, hardware = ''): string => {
   if (trouble !== undefined) {
     const silent = /connection refused|did not answer/i.test(trouble);
     const advice = silent
       ? ' Does its image start an SSH server, and does its firewall let port 22 in? A cloud-init that is too old for an ed25519 host key leaves it none: choose in the vm-image that its guests keep their own.'
       : '';
+    if (hardware && console !== '') return `it let nobody in within ${seconds} s. ${hardware}`;
     return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
   }
-  const advice =
-    console === ''
-      ? 'Its console is empty: can its disk be booted under BIOS?'
-      : 'Does its network give addresses (DHCP), and does its image ask for one?';
+  const advice = hardware || 'Does its network give addresses (DHCP), and does its image ask for one?';
   return `it has no address after ${seconds} s. ${advice}`;
 };
 

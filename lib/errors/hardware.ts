@@ -60,26 +60,38 @@ const LACKS_CPU =
   /Fatal glibc error: .*\bCPU\b|CPU ISA level is lower than required|This kernel requires an? [\w-]+ CPU|requires the following features not present on the CPU/i;
 
 /** What UEFI firmware says if it finds nothing to boot: OVMF's boot menu, or its shell. */
-const NOTHING_FOR_UEFI =
-  /No bootable option or device was found|BdsDxe: .*\bNot Found\b|UEFI Interactive Shell|\bShell> /;
+const NOTHING_FOR_UEFI = /No bootable option or device was found|UEFI Interactive Shell|Shell>/;
+/** Lines that firmware says it in: a system that runs has written more since. */
+const FIRMWARE_LINES = 25;
 /** What a BIOS says, if its messages reach the serial console. */
 const NOTHING_FOR_BIOS = /No bootable device|not a bootable disk/i;
+
+const chooseFirmware = (made: string, name: string): string =>
+  `if ${made}, choose ${name} as firmware (under More in its vm-image, or in virsh-boot).`;
+const [USE_BIOS, USE_UEFI] = [
+  chooseFirmware('its disk is made for a BIOS', 'BIOS'),
+  chooseFirmware('it needs UEFI', 'UEFI'),
+];
 
 /**
  * What to change in a guest's virtual hardware, by the end of its console; empty if that tells nothing.
  *
  * @param lines of the console, oldest first
+ * @param firmware what the guest was started with, if that was chosen
  */
-export function hardwareAdvice(lines: readonly string[]): string {
+export function hardwareAdvice(lines: readonly string[], firmware: 'bios' | 'uefi' = 'bios'): string {
+  if (lines.length === 0) {
+    const [name, advice] = firmware === 'uefi' ? ['UEFI', USE_BIOS] : ['BIOS', USE_UEFI];
+    return `Its console is empty: can its disk be booted under ${name}? ${advice.replace('if', 'If')}`;
+  }
   const text = lines.join('\n');
   const level = LACKS_LEVEL.exec(text)?.[1];
   if (level !== undefined)
-    return `Its system needs a processor of at least ${level}: choose ${level} as CPU model (under More in its vm-image, or in virsh-boot).`;
+    return `Its system needs a processor of at least ${level}: choose ${level} as CPU model (under More in its vm-image, or in virsh-boot). Under KVM the worker's own processor must have it.`;
   if (LACKS_CPU.test(text))
     return 'Its system needs another processor: choose a CPU model (under More in its vm-image, or in virsh-boot).';
-  if (NOTHING_FOR_UEFI.test(text))
-    return 'UEFI found nothing to boot: if its disk is made for a BIOS, choose BIOS as firmware (under More in its vm-image, or in virsh-boot).';
-  if (NOTHING_FOR_BIOS.test(text))
-    return 'The BIOS found nothing to boot: if its disk is made for UEFI, choose UEFI as firmware (under More in its vm-image, or in virsh-boot).';
+  const end = lines.slice(-FIRMWARE_LINES).join('\n');
+  if (NOTHING_FOR_UEFI.test(end)) return `UEFI found nothing to boot: ${USE_BIOS}`;
+  if (NOTHING_FOR_BIOS.test(end)) return `The BIOS found nothing to boot: ${USE_UEFI}`;
   return '';
 }

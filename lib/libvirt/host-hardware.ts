@@ -105,6 +105,7 @@ export function versionAfter(text: string, before: RegExp): Version | undefined 
 export class HostInspector {
   readonly #virsh: Virsh;
   #host: HostHardware | undefined;
+  #isCurrent = false;
   #uefi: { chosen: boolean; loader?: Loader } | undefined;
 
   constructor(virsh: Virsh) {
@@ -117,9 +118,10 @@ export class HostInspector {
   }
 
   async host(signal: AbortSignal): Promise<HostHardware> {
-    if (this.#host) return this.#host;
+    if (this.#host && this.#isCurrent) return this.#host;
     const { stdout } = await this.#virsh.askProgram(READ_HOST, [], { signal, what: 'the look at the machine' });
     this.#host = parseHost(stdout);
+    this.#isCurrent = true;
     return this.#host;
   }
 
@@ -138,9 +140,9 @@ export class HostInspector {
     return chosen ? undefined : loader;
   }
 
-  /** Forgets what was read: a guest was refused. */
+  /** What was read is read again when it is next asked for: a guest was refused. */
   forget(): void {
-    this.#host = undefined;
+    this.#isCurrent = false;
     this.#uefi = undefined;
   }
 

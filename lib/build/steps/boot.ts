@@ -1,5 +1,6 @@
 import { bootFailed, nothingToBoot, notUpInTime } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
+import { hardwareAdvice } from '../../errors/hardware.ts';
 import { isWorkerFull } from '../../errors/worker.ts';
 import { pickHardware } from '../../worker/hardware.ts';
 import type { Hardware, Network } from '../../worker/types.ts';
@@ -52,10 +53,16 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
         if (isWorkerFull(error)) throw error;
         const died = error instanceof CiError && error.code === 'worker/guest-died';
         if (error instanceof CiError && !died && !late.aborted) throw error;
+        const lines = await consoleEnd(guest);
+        const advice = hardwareAdvice(lines, guest.hardware?.firmware);
+        const last = lines.at(-1) ?? '';
+        if (late.aborted) {
+          const why = notUpInTime(settings.timeout / 1000, guest.trouble, last, advice);
+          throw bootFailed(guest.name, guest.worker.label, why, last);
+        }
         // One that died tells the end of its console itself.
-        const end = died && !late.aborted ? '' : await consoleEnd(guest);
-        const why = late.aborted ? notUpInTime(settings.timeout / 1000, guest.trouble, end) : messageOf(error);
-        throw bootFailed(guest.name, guest.worker.label, why, end);
+        const why = [messageOf(error), ...(lines.length > 0 && advice ? [advice] : [])].join(' ');
+        throw bootFailed(guest.name, guest.worker.label, why, died ? '' : last);
       }
     }),
   );
@@ -112,12 +119,15 @@ async function bootGuest(
   build.say(`${guest.name}: up at ${address.host}${blind ? ', its SSH host key believed as it came' : ''}`);
 }
 
-/** The last line of a guest's console, for the error's sentence. */
-async function consoleEnd(guest: Guest): Promise<string> {
+/** Lines of a guest's console that are looked at for why it did not come up: a kernel's last words are many. */
+const CONSOLE_LINES = 100;
+
+/** The end of a guest's console. */
+async function consoleEnd(guest: Guest): Promise<string[]> {
   try {
     const console = await guest.worker.hypervisor.console(guest.domain, { signal: AbortSignal.timeout(5_000) });
-    return console ? ((await lastLines(console, 1))[0] ?? '') : '';
+    return console ? await lastLines(console, CONSOLE_LINES) : [];
   } catch {
-    return '';
+    return [];
   }
 }
