@@ -45,7 +45,7 @@ uri=$1 domain=$2 folder=$3
 tries=0 variables=
 while [ "$tries" -lt 40 ]; do
   [ -n "$variables" ] || variables=$(virsh -q -c "$uri" dumpxml --domain "$domain" 2>/dev/null | variables_file)
-  said=$(virsh -q -c "$uri" destroy --domain "$domain" 2>&1) && continue
+  said=$(virsh -q -c "$uri" destroy --domain "$domain" 2>&1) && said='domain is not running'
   case $said in
     *'failed to connect'* | *'end of file'* | *'socket is closed'*) echo "$said" >&2; exit 1 ;;
     *'failed to get domain'* | *'Domain not found'* | *'domain is not running'*)

@@ -210,10 +210,11 @@ async function checkGuests(host: Host, facts: Facts, settings: CheckSettings, si
     if (type === 'auto') answers?.set({ type: works ? 'kvm' : 'qemu', why });
     const processor = checkProcessor(facts, works || type === 'kvm');
     if (works) return [{ what: 'guests', ok: true, detail: `KVM works: ${why}` }, ...processor];
-    const mend = 'modprobe kvm_intel || modprobe kvm_amd';
+    // On ARM it is part of the kernel.
+    const mend = arch === 'x86_64' ? { mend: 'modprobe kvm_intel || modprobe kvm_amd' } : {};
     const detail =
       type === 'kvm' ? `KVM does not work, and is set: ${why}` : `emulated by QEMU, since KVM does not work: ${why}`;
-    return [{ what: 'guests', ok: type === 'auto', detail, mend }, ...processor];
+    return [{ what: 'guests', ok: type === 'auto', detail, ...mend }, ...processor];
   } catch (error) {
     signal.throwIfAborted();
     if (host.gone.aborted) throw error;
