@@ -10,6 +10,13 @@ import type { DomainType } from './types.ts';
  */
 export const TRANSLATION_CACHE_MIB = 128;
 
+/** MiB that QEMU takes for itself beside a guest's memory. */
+const QEMU_MIB = 64;
+
+/** MiB that a guest may take of its worker in all. */
+export const memoryTaken = (memory: number, { translationCache = 0 }: GuestHardware): number =>
+  memory + translationCache + QEMU_MIB;
+
 /** The virtual hardware of a guest, as its domain's template gets it. */
 export interface GuestHardware {
   arch: Arch;

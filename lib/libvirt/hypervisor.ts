@@ -11,7 +11,7 @@ import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from '../
 import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
-import { guestHardware } from './guest-hardware.ts';
+import { guestHardware, memoryTaken } from './guest-hardware.ts';
 import { type Arch, HostInspector } from './host-hardware.ts';
 import { probeKvm } from './kvm-probe.ts';
 import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
@@ -65,6 +65,8 @@ interface Guest {
   interfaces: GuestInterface[];
   /** Whether it hangs, or was to hang, on a private bridge too. */
   bridged: boolean;
+  /** MiB that it may take of the worker, once that is known. */
+  memory?: number;
   address?: string;
   /** When it was last seen to run, by performance.now(). */
   seen?: number;
@@ -99,6 +101,13 @@ export class LibvirtHypervisor implements Hypervisor {
   /** The architecture of guests here; undefined until a guest was started. */
   get arch(): Arch | undefined {
     return this.#inspector.known?.arch;
+  }
+
+  /** MiB that each guest here may take, by the name of its domain: it takes them little by little. */
+  get promised(): Map<string, number> {
+    return new Map(
+      [...this.#guests].flatMap(([domain, { memory }]) => (memory === undefined ? [] : [[domain, memory]])),
+    );
   }
 
   /** How guests run here, and how that is known. */
@@ -256,6 +265,7 @@ export class LibvirtHypervisor implements Hypervisor {
       guest.interfaces.push({ mac, private: false, ...hangs });
     }
     const hardware = guestHardware(spec, type, await this.#inspector.host(signal));
+    guest.memory = memoryTaken(spec.memory, hardware);
     // A template of the user's own may boot as it likes.
     const loader = hardware.uefi && template.includes('uefi') && (await this.#inspector.loader(hardware.arch, signal));
     signal.throwIfAborted();

@@ -73,7 +73,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
       return way.open(serve, signal, listenAt);
     },
     sweepMetadata: ({ signal }) => way.sweep(signal),
-    room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal),
+    room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal, hypervisor.promised),
     async login(login, { signal }) {
       try {
         return await logIn(source, knownHosts, login, signal);
