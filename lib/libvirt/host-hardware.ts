@@ -1,6 +1,3 @@
-import { noUefi } from '../errors/hardware.ts';
-import type { Virsh } from './virsh.ts';
-
 /** Architectures that guests are made for. */
 export type Arch = 'x86_64' | 'aarch64';
 
@@ -28,12 +25,6 @@ export const UNKNOWN_HOST: HostHardware = { arch: 'x86_64' };
 export const atLeast = (version: Version | undefined, major: number, minor: number): boolean =>
   version === undefined || version >= major * 1_000_000 + minor * 1_000;
 
-/** Prints the machine's architecture, and the versions of the running libvirt and of QEMU. $1: libvirt's URI. */
-const READ_HOST = `
-uname -m
-virsh -q -c "$1" version --daemon
-`;
-
 /**
  * Where distributions install UEFI for guests, without secure boot: firmware and template of its variables. Debian,
  * Ubuntu; Fedora, RHEL; Arch; SUSE.
@@ -57,27 +48,6 @@ export const LOADERS: Readonly<Record<Arch, readonly Loader[]>> = {
 /** The machine type of guests with UEFI: what every distribution's firmware is made for. */
 export const UEFI_MACHINE: Readonly<Record<Arch, string>> = { x86_64: 'q35', aarch64: 'virt' };
 
-/**
- * Prints what libvirt can do with such a machine, then the first pair of files that is there, with a tab between.
- * $1: libvirt's URI; $2: architecture; $3: machine; then the pairs.
- */
-const READ_UEFI = `
-virsh -q -c "$1" domcapabilities --arch "$2" --machine "$3"
-shift 3
-while [ "$#" -ge 2 ]; do
-  if [ -e "$1" ] && [ -e "$2" ]; then
-    printf 'loader\\t%s\\t%s\\n' "$1" "$2"
-    break
-  fi
-  shift 2
-done
-exit 0
-`;
-
-/** Whether libvirt chooses the firmware itself, as its answer to domcapabilities tells (formatdomaincaps, since 5.2). */
-export const choosesUefi = (capabilities: string): boolean =>
-  /<enum name='firmware'>(?:\s*<value>[^<]*<\/value>)*?\s*<value>efi<\/value>/.test(capabilities);
-
 /** The architecture of guests by `uname -m`: the host's own, if guests are made for it. */
 export const archOf = (machine: string): Arch => (/^(aarch64|arm64)$/.test(machine.trim()) ? 'aarch64' : 'x86_64');
 
@@ -99,60 +69,4 @@ export function versionAfter(text: string, before: RegExp): Version | undefined 
   if (!found) return undefined;
   const [, major, minor, release = '0'] = found;
   return Number(major) * 1_000_000 + Number(minor) * 1_000 + Number(release);
-}
-
-/** The hardware of one worker: read when it is first asked for, and again after a guest was refused. */
-export class HostInspector {
-  readonly #virsh: Virsh;
-  #host: HostHardware | undefined;
-  #isCurrent = false;
-  #uefi: { chosen: boolean; loader?: Loader } | undefined;
-
-  constructor(virsh: Virsh) {
-    this.#virsh = virsh;
-  }
-
-  /** What was read last. */
-  get known(): HostHardware | undefined {
-    return this.#host;
-  }
-
-  async host(signal: AbortSignal): Promise<HostHardware> {
-    if (this.#host && this.#isCurrent) return this.#host;
-    const { stdout } = await this.#virsh.askProgram(READ_HOST, [], { signal, what: 'the look at the machine' });
-    this.#host = parseHost(stdout);
-    this.#isCurrent = true;
-    return this.#host;
-  }
-
-  /**
-   * The UEFI firmware for a guest; undefined if libvirt chooses it itself.
-   *
-   * @throws CiError if there is none
-   */
-  async loader(arch: Arch, signal: AbortSignal): Promise<Loader | undefined> {
-    this.#uefi ??= await this.#readUefi(arch, signal);
-    const { chosen, loader } = this.#uefi;
-    if (!chosen && !loader) {
-      this.#uefi = undefined;
-      throw noUefi(this.#virsh.label, arch);
-    }
-    return chosen ? undefined : loader;
-  }
-
-  /** What was read is read again when it is next asked for: a guest was refused. */
-  forget(): void {
-    this.#isCurrent = false;
-    this.#uefi = undefined;
-  }
-
-  async #readUefi(arch: Arch, signal: AbortSignal): Promise<{ chosen: boolean; loader?: Loader }> {
-    const files = LOADERS[arch].flatMap(({ code, vars }) => [code, vars]);
-    const { stdout } = await this.#virsh.askProgram(READ_UEFI, [arch, UEFI_MACHINE[arch], ...files], {
-      signal,
-      what: 'the look for UEFI firmware',
-    });
-    const [, code, vars] = /^loader\t(.*)\t(.*)$/m.exec(stdout) ?? [];
-    return { chosen: choosesUefi(stdout), ...(code && vars ? { loader: { code, vars } } : {}) };
-  }
 }

@@ -11,9 +11,8 @@ import type { BootedGuest, CallOptions, GuestSpec, Hypervisor, Owner } from '../
 import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
-import { guestHardware, memoryTaken } from './guest-hardware.ts';
-import { type Arch, HostInspector } from './host-hardware.ts';
-import { probeKvm } from './kvm-probe.ts';
+import { memoryTaken } from './guest-hardware.ts';
+import { HostInspector } from './host-inspector.ts';
 import { consoleFile, create, destroy, isThere, shutDown } from './life.ts';
 import { Lookout } from './lookout.ts';
 import { checkMac, freshMac } from './mac.ts';
@@ -77,7 +76,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtOptions;
   readonly #virsh: Virsh;
   readonly #networks: Networks;
-  readonly #inspector: HostInspector;
+  readonly inspector: HostInspector;
   readonly #bridges: PrivateBridges;
   readonly #lookout: Lookout;
   readonly #addresses: Addresses;
@@ -92,15 +91,10 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#answers = options.answers ?? answerInMemory();
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
-    this.#inspector = new HostInspector(this.#virsh);
+    this.inspector = new HostInspector(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
     this.#lookout = new Lookout(options.label, options.source);
     this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
-  }
-
-  /** The architecture of guests here; undefined until a guest was started. */
-  get arch(): Arch | undefined {
-    return this.#inspector.known?.arch;
   }
 
   /** MiB that each guest here may take, by the name of its domain: it takes them little by little. */
@@ -117,10 +111,8 @@ export class LibvirtHypervisor implements Hypervisor {
     const known = this.#answers.get();
     if (known) return known;
     // Not the asking build's signal: others wait for the same answer.
-    const limit = AbortSignal.timeout(PROBE_TIME);
-    this.#type ??= this.#inspector
-      .host(limit)
-      .then(({ arch }) => probeKvm(this.#virsh, limit, arch))
+    this.#type ??= this.inspector
+      .kvm(AbortSignal.timeout(PROBE_TIME))
       .then(({ works, why }) => {
         const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
         this.#answers.set(answer);
@@ -264,14 +256,12 @@ export class LibvirtHypervisor implements Hypervisor {
       const hangs = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
       guest.interfaces.push({ mac, private: false, ...hangs });
     }
-    const hardware = guestHardware(spec, type, await this.#inspector.host(signal));
+    const hardware = await this.inspector.hardwareOf(spec, type, template, signal);
     guest.memory = memoryTaken(spec.memory, hardware);
-    // A template of the user's own may boot as it likes.
-    const loader = hardware.uefi && template.includes('uefi') && (await this.#inspector.loader(hardware.arch, signal));
     signal.throwIfAborted();
     const xml = domainXml(template, spec, {
       type,
-      hardware: loader ? { ...hardware, loader } : hardware,
+      hardware,
       interfaces: guest.interfaces,
       console: consoleFile(clone.path),
     });
@@ -285,7 +275,7 @@ export class LibvirtHypervisor implements Hypervisor {
     if (created.status === 'rejected') {
       // A network may have gone since it was read, KVM since it was tried, and QEMU may have been upgraded.
       this.#networks.forget();
-      this.#inspector.forget();
+      this.inspector.forget();
       if (isWithoutKvm(created.reason)) this.#answers.forget();
     }
     for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;

@@ -65,7 +65,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     isolated: true,
     strangers: false,
     giveHostKeys: true,
-    byHand: (image, guest) => bootByHand(image, guest, hypervisor.arch),
+    byHand: (image, guest) => bootByHand(image, guest, hypervisor.inspector.known?.arch),
     storage,
     hypervisor,
     async linkMetadata(serve, { signal, listenAt }) {

@@ -178,7 +178,7 @@ test('what is known of the machine is asked once, and again after a guest was re
     code: 'libvirt/no-uefi',
     message: /qemu-efi-aarch64/,
   });
-  assert.equal(hypervisor.arch, 'aarch64');
+  assert.equal(hypervisor.inspector.known?.arch, 'aarch64');
   const looks = () => asked.filter((text) => text.includes('uname -m')).length;
   assert.equal(looks(), 1);
   assert.deepEqual(started, []);

@@ -213,11 +213,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
     assert.ok(existsSync(`${guest.clone.path}/${guest.domain}_VARS.fd`));
     await hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(30_000) });
-    assert.deepEqual(
-      readdirSync(guest.clone.path).filter((name) => name.endsWith('.fd')),
-      [],
-      'an image that is made of it is not made with them',
-    );
+    assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'no image is made with them');
     await end(world, guest, host);
     assert.deepEqual(await storage.collect([world.image], { signal: AbortSignal.timeout(30_000) }), ['uefi@k1']);
     await link.close();
