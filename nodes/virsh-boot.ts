@@ -2,12 +2,13 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { CLOUD_INIT_MINUTES } from '../lib/build/guest-ready.ts';
 import { bootStep } from '../lib/build/steps/boot.ts';
 import { domainAdmin } from './shared/domain-admin.ts';
+import { type HardwareConfig, hardwareOf } from './shared/hardware-settings.ts';
 import { networksOf } from './shared/image-settings.ts';
 import { numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { useTexts } from './shared/texts.ts';
 
-interface Config extends NodeDef {
+interface Config extends NodeDef, HardwareConfig {
   memory: string;
   vcpus: string;
   networks: { source: string; mac?: string }[];
@@ -34,6 +35,7 @@ export default function (RED: NodeAPI): void {
         memory: numberOf(row.memory, memory, 64),
         vcpus: numberOf(row.vcpus, vcpus, 1),
       })),
+      ...hardwareOf(config),
       ...(textOf(config.template) ? { template: textOf(config.template) } : {}),
       timeout: numberOf(config.timeout, 300, 1) * 1000,
       cloudInit: numberOf(config.cloudInit, CLOUD_INIT_MINUTES, 0) * 60_000,

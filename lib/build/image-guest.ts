@@ -1,5 +1,6 @@
 import { notUpInTime, PRIVATE_FIRST } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
+import { hardwareAdvice } from '../errors/hardware.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
@@ -9,6 +10,7 @@ import type { Host } from '../ssh/types.ts';
 import { imageFolder } from '../storage/directory.ts';
 import { until } from '../storage/until.ts';
 import { clip } from '../util/plain-text.ts';
+import { pickHardware } from '../worker/hardware.ts';
 import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { connectGuest } from './connect-guest.ts';
@@ -177,6 +179,7 @@ export async function makeInGuest(
           memory: settings.memory,
           vcpus: settings.vcpus,
           networks: settings.networks,
+          ...pickHardware(image),
           owner: imageOwner(controller, image),
           ...(metadataUrl === undefined ? {} : { metadataUrl }),
         },
@@ -189,12 +192,16 @@ export async function makeInGuest(
       if (making.signal.aborted || isWorkerFull(cause)) throw cause;
       const died = cause instanceof CiError && cause.code === 'worker/guest-died';
       if (cause instanceof CiError && !died && !late.aborted) throw cause;
+      const lines = await consoleEnd(CONSOLE_LINES);
+      const hardware = hardwareAdvice(lines, image.firmware);
+      const last = lines.at(-1) ?? '';
+      if (late.aborted) {
+        const why = notUpInTime(Math.round(settings.timeout / 1000), trouble, last, { hardware, privateFirst });
+        throw imageNotBooted(image.name, worker.label, why, last);
+      }
       // If it died, its console is part of the fault.
-      const [last = ''] = died ? [] : await consoleEnd(1);
-      const why = late.aborted
-        ? notUpInTime(Math.round(settings.timeout / 1000), trouble, last, privateFirst)
-        : messageOf(cause);
-      throw imageNotBooted(image.name, worker.label, why, last);
+      const why = [messageOf(cause), ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
+      throw imageNotBooted(image.name, worker.label, why, died ? '' : last);
     } finally {
       watch.stop();
     }

@@ -3,7 +3,7 @@ import { releaseFailed } from '../errors/build.ts';
 import { type CiError, messageOf } from '../errors/ci-error.ts';
 import type { GuestView } from '../model/build.ts';
 import type { Host } from '../ssh/types.ts';
-import type { Clone, GuestAddress, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
+import type { Clone, GuestAddress, Hardware, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
 import type { GuestPapers } from './guest-papers.ts';
 
 /** One guest that a build holds. */
@@ -17,6 +17,7 @@ export interface Guest {
   /** What it was booted with: MiB, and processors. */
   memory?: number;
   vcpus?: number;
+  hardware?: Hardware;
   /** Whether it was booted (or a boot was begun). */
   booted: boolean;
   /** Why nobody could log in to it yet, while it boots and has an address. */

@@ -22,17 +22,25 @@ export async function reap(worker: Worker, controller: string, alive: (owner: Ow
   };
   const isLeft = (owner: Owner): boolean => owner.controller === controller && !alive(owner);
   const stayed = new Set<string>();
+  const ended = new Set<string>();
   const known = await attempt(async (limit) => {
     for (const { domain, owner } of await worker.hypervisor.list(limit)) {
       if (!isLeft(owner)) continue;
+      ended.add(domain);
       if (!(await attempt((own) => worker.hypervisor.stop(domain, own)))) stayed.add(domain);
     }
   });
   // A domain has the name of its clone. Where nobody can tell which domains there are, each clone may be in use.
   if (known)
     await attempt(async (limit) => {
-      for (const { name, owner } of await worker.storage.list(limit))
-        if (isLeft(owner) && !stayed.has(name)) await attempt((own) => worker.storage.remove(name, own));
+      for (const { name, owner } of await worker.storage.list(limit)) {
+        if (!isLeft(owner) || stayed.has(name)) continue;
+        await attempt(async (own) => {
+          // A guest that powered off by itself may have left things on the worker too.
+          if (!ended.has(name)) await worker.hypervisor.stop(name, own);
+          await worker.storage.remove(name, own);
+        });
+      }
     });
   // Also where a domain stayed: rules that lead to where nobody listens help no guest.
   await attempt((limit) => worker.sweepMetadata?.(limit));

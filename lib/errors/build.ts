@@ -112,26 +112,25 @@ export const PRIVATE_FIRST =
  * Why a guest is not up when its time is over: to be followed by its console's last line, where there is one.
  *
  * @param trouble why the last try to log in failed; undefined where it has no address yet
- * @param isFirstPrivate whether its first network card is on a private bridge
+ * @param more.hardware what to change in its virtual hardware (hardwareAdvice); empty if that is not known to be the reason
+ * @param more.privateFirst whether its first network card is on a private bridge
  */
 export const notUpInTime = (
   seconds: number,
   trouble: string | undefined,
   console: string,
-  isFirstPrivate = false,
+  { hardware = '', privateFirst = false } = {},
 ): string => {
   if (trouble !== undefined) {
     const silent = /connection refused|did not answer/i.test(trouble);
     const advice = silent
       ? ' Does its image start an SSH server, and does its firewall let port 22 in? A cloud-init that is too old for an ed25519 host key leaves it none: choose in the vm-image that its guests keep their own.'
       : '';
+    if (hardware && console !== '') return `it let nobody in within ${seconds} s. ${hardware}`;
     return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
   }
-  if (isFirstPrivate) return `it has no address after ${seconds} s. ${PRIVATE_FIRST}`;
-  const advice =
-    console === ''
-      ? 'Its console is empty: can its disk be booted under BIOS?'
-      : 'Does its network give addresses (DHCP), and does its image ask for one?';
+  if (privateFirst && (!hardware || console === '')) return `it has no address after ${seconds} s. ${PRIVATE_FIRST}`;
+  const advice = hardware || 'Does its network give addresses (DHCP), and does its image ask for one?';
   return `it has no address after ${seconds} s. ${advice}`;
 };
 

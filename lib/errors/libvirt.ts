@@ -1,5 +1,6 @@
 import { clip, plainLines } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
+import { CPU_ADVICE, isWithoutCpu, isWithoutUefi, UEFI_ADVICE } from './hardware.ts';
 
 /** The first lines of what a command said, as part of a sentence. */
 const quoted = (said: string): string => {
@@ -39,17 +40,24 @@ export const isWithoutKvm = (error: unknown): boolean => error instanceof CiErro
 export const domainRefused = (worker: string, domain: string, said: string): CiError => {
   const full = /no space left|disk quota exceeded/i.test(said);
   const withoutKvm = !full && WITHOUT_KVM.test(said);
+  const withoutUefi = isWithoutUefi(said);
   let advice = ' Its log there says more: /var/log/libvirt/qemu/.';
   if (full) advice = ' Free some space on the worker, or take fewer builds at once.';
   else if (withoutKvm) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
+  else if (withoutUefi) advice = UEFI_ADVICE;
+  else if (isWithoutCpu(said)) advice = CPU_ADVICE;
   else if (/cannot allocate memory|cannot set up guest memory/i.test(said))
     advice = ' The worker has too little memory left: give the guest less, or the worker fewer slots.';
   else if (/nonexistent|no such file/i.test(said))
     advice = ' Has somebody deleted its clone, or the image that it was made of?';
   else if (/permission denied/i.test(said))
     advice = " libvirt's qemu user must be able to enter every folder above the clone (chmod a+x).";
+  let code = 'libvirt/not-started';
+  if (full) code = 'libvirt/disk-full';
+  else if (withoutKvm) code = 'libvirt/no-kvm';
+  else if (withoutUefi) code = 'libvirt/no-uefi';
   return new CiError({
-    code: full ? 'libvirt/disk-full' : withoutKvm ? 'libvirt/no-kvm' : 'libvirt/not-started',
+    code,
     message: `${worker}: guest ${domain} could not be started: ${quoted(said)}.${advice}`,
     result: full ? 'DISK_FULL' : 'NODE_FAILURE',
     transient: full,
@@ -168,6 +176,15 @@ export const stillThere = (worker: string, domain: string, said: string): CiErro
   new CiError({
     code: 'libvirt/still-there',
     message: `${worker}: guest ${domain} could not be ended: ${quoted(said)}. Look at it with "virsh domstate ${domain}"; a hanging disk keeps a process alive.`,
+    result: 'ERROR',
+    transient: true,
+  });
+
+/** @param files of its UEFI variables, with blanks between them */
+export const nvramLeft = (worker: string, domain: string, files: string, said: string): CiError =>
+  new CiError({
+    code: 'libvirt/nvram-left',
+    message: `${worker}: guest ${domain} has ended, and the file of its UEFI variables cannot be removed: ${quoted(said)}. Remove it there: rm ${files}`,
     result: 'ERROR',
     transient: true,
   });

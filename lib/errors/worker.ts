@@ -20,6 +20,7 @@ const OF_THE_WORKER = new Set([
   'libvirt/failed',
   'libvirt/not-started',
   'libvirt/no-kvm',
+  'libvirt/no-uefi',
   'libvirt/no-network',
   'libvirt/network-down',
   'libvirt/bridge',

@@ -12,8 +12,9 @@ import { Addresses } from './addresses.ts';
 import { readConsole } from './console.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain-xml.ts';
 import { GuestAddresses } from './guest-addresses.ts';
+import { memoryTaken } from './guest-hardware.ts';
 import { Health } from './health.ts';
-import { probeKvm } from './kvm-probe.ts';
+import { HostInspector } from './host-inspector.ts';
 import { consoleFile, create, destroy, shutDown } from './life.ts';
 import { Lookout } from './lookout.ts';
 import { checkMac, freshMac } from './mac.ts';
@@ -59,6 +60,8 @@ interface Guest {
   interfaces: GuestInterface[];
   /** Whether it is, or was to be, attached to a private bridge too. */
   bridged: boolean;
+  /** MiB that it may take of the worker, once that is known. */
+  memory?: number;
 }
 
 /** Runs guests as libvirt domains of one worker. They are transient: a domain that ends is gone. */
@@ -66,6 +69,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtOptions;
   readonly #virsh: Virsh;
   readonly #networks: Networks;
+  readonly inspector: HostInspector;
   readonly #bridges: PrivateBridges;
   readonly #lookout: Lookout;
   readonly #addresses: Addresses;
@@ -82,6 +86,7 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#answers = options.answers ?? answerInMemory();
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
+    this.inspector = new HostInspector(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
     this.#lookout = new Lookout(options.label, options.source);
     this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
@@ -100,6 +105,13 @@ export class LibvirtHypervisor implements Hypervisor {
     });
   }
 
+  /** MiB that each guest here may take, by the name of its domain: it takes them little by little. */
+  get promised(): Map<string, number> {
+    return new Map(
+      [...this.#guests].flatMap(([domain, { memory }]) => (memory === undefined ? [] : [[domain, memory]])),
+    );
+  }
+
   /** How guests run here, and how that is known. */
   async type({ signal }: CallOptions): Promise<TypeAnswer> {
     const { type } = this.#options;
@@ -107,7 +119,8 @@ export class LibvirtHypervisor implements Hypervisor {
     const known = this.#answers.get();
     if (known) return known;
     // Not the asking build's signal: others wait for the same answer.
-    this.#type ??= probeKvm(this.#virsh, AbortSignal.timeout(PROBE_TIME))
+    this.#type ??= this.inspector
+      .kvm(AbortSignal.timeout(PROBE_TIME))
       .then(({ works, why }) => {
         const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
         this.#answers.set(answer);
@@ -189,7 +202,7 @@ export class LibvirtHypervisor implements Hypervisor {
       const leases =
         guest?.interfaces.flatMap(({ network, mac }) => (network === undefined ? [] : { network, mac })) ??
         (owner ? await this.#networks.of(domain, signal) : []);
-      await destroy(this.#virsh, domain, signal);
+      await destroy(this.#virsh, domain, signal, guest?.folder);
       await this.#networks.release(leases, signal);
       if (owner && (!guest || guest.bridged)) await this.#bridges.release(owner, signal);
       // Only now: a stop that failed is called again.
@@ -233,9 +246,12 @@ export class LibvirtHypervisor implements Hypervisor {
       const hangs = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
       guest.interfaces.push({ mac, private: false, ...hangs });
     }
+    const hardware = await this.inspector.hardwareOf(spec, type, template, signal);
+    guest.memory = memoryTaken(spec.memory, hardware);
     signal.throwIfAborted();
     const xml = domainXml(template, spec, {
       type,
+      hardware,
       interfaces: guest.interfaces,
       console: consoleFile(clone.path),
     });
@@ -247,8 +263,9 @@ export class LibvirtHypervisor implements Hypervisor {
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),
     ]);
     if (created.status === 'rejected') {
-      // A network may have gone since it was read, and KVM since it was tried.
+      // A network may have gone since it was read, KVM since it was tried, and QEMU may have been upgraded.
       this.#networks.forget();
+      this.inspector.forget();
       if (isWithoutKvm(created.reason)) this.#answers.forget();
     }
     for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;

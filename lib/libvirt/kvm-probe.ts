@@ -1,13 +1,15 @@
 import { kvmUnknown } from '../errors/libvirt.ts';
+import { armProgram } from './arm-program.ts';
 import { bootSector, SIGN_OF_LIFE } from './boot-sector.ts';
+import type { Arch } from './host-hardware.ts';
 import type { Virsh } from './virsh.ts';
 
 /** Seconds in which a guest under KVM must show life; it takes well under one where KVM works. */
 const LIFE = 5;
 
 /**
- * Boots the disk on stdin (base64) under KVM by QEMU itself and prints its serial port. $1: libvirt's URI (not used),
- * $2: QEMU's program, $3: seconds. With no shutdown of its own the guest is killed when its time is over; its files go
+ * Boots the guest on stdin (base64: a disk, or on aarch64 a kernel) under KVM by QEMU itself and prints its serial port.
+ * $1: libvirt's URI (not used), $2: QEMU's program, $3: seconds, $4: architecture. With no shutdown of its own the guest is killed when its time is over; its files go
  * with it, whatever happens to this program.
  */
 const START = `
@@ -15,8 +17,15 @@ dir=$(mktemp -d "\${TMPDIR:-/tmp}/recheck-kvm.XXXXXX") || exit 125
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 125' HUP INT TERM PIPE
 base64 -d >"$dir/disk" || exit 125
-timeout -s KILL "$3" "$2" -nodefaults -no-user-config -machine pc,accel=kvm -cpu host -m 16 -display none \\
-  -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -drive "file=$dir/disk,format=raw,if=ide" \\
+seconds=$3 qemu=$2
+case $4 in
+  aarch64) set -- -machine virt,accel=kvm,gic-version=max -m 64 -kernel "$dir/disk" ;;
+  *)
+    set -- -machine pc,accel=kvm -m 16 -device isa-debug-exit,iobase=0xf4,iosize=4 \\
+      -drive "file=$dir/disk,format=raw,if=ide"
+    ;;
+esac
+timeout -s KILL "$seconds" "$qemu" -nodefaults -no-user-config -cpu host -display none -serial stdio "$@" \\
   </dev/null 2>"$dir/said"
 head -c 2000 "$dir/said" >&2
 exit 0
@@ -35,17 +44,17 @@ export interface KvmAnswer {
  *
  * @throws CiError where it could not be tried
  */
-export async function probeKvm(virsh: Virsh, signal: AbortSignal): Promise<KvmAnswer> {
-  const offered = await virsh.ask(['domcapabilities', '--virttype', 'kvm', '--arch', 'x86_64'], {
+export async function probeKvm(virsh: Virsh, signal: AbortSignal, arch: Arch = 'x86_64'): Promise<KvmAnswer> {
+  const offered = await virsh.ask(['domcapabilities', '--virttype', 'kvm', '--arch', arch], {
     signal,
     what: 'the question for KVM',
   });
   const emulator = /<path>([^<]+)<\/path>/.exec(offered.stdout)?.[1];
   if (offered.code !== 0 || emulator === undefined) return { works: false, why: 'libvirt offers no KVM there' };
-  const tried = await virsh.askProgram(START, [emulator, `${LIFE}`], {
+  const tried = await virsh.askProgram(START, [emulator, `${LIFE}`, arch], {
     signal,
     what: 'the trial of KVM',
-    stdin: bootSector().toString('base64'),
+    stdin: (arch === 'aarch64' ? armProgram() : bootSector()).toString('base64'),
   });
   if (tried.stdout.includes(SIGN_OF_LIFE)) return { works: true, why: 'a guest under KVM showed life' };
   if (tried.code !== 0) throw kvmUnknown(virsh.label, tried.stderr);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { domainRefused, notShutDown, stillThere } from '../errors/libvirt.ts';
+import { domainRefused, notShutDown, nvramLeft, stillThere } from '../errors/libvirt.ts';
 import { tapName } from './mac.ts';
+import { VARIABLES, VARIABLES_LEFT } from './nvram.ts';
 import type { Virsh } from './virsh.ts';
 
 /** Seconds that a guest has to power off. */
@@ -36,24 +37,32 @@ exit "$code"
 /**
  * Ends a domain and sees to it that it is gone, which is also fine where it was before. What is destroyed may take a
  * moment, with a disk that hangs. virsh says "failed to get domain" of a lost libvirtd too, so the list is asked then.
- * $1: libvirt's URI; $2: domain. Exit 10 where it stays.
+ * The file of its UEFI variables goes with it: only the running domain, or the XML that it was started from, names it.
+ * $1: libvirt's URI; $2: domain; $3: its clone's folder, if it is known. Exit 10 where the domain stays.
  */
-const DESTROY = `
-tries=0
+const DESTROY = `${VARIABLES}
+uri=$1 domain=$2 folder=$3
+tries=0 variables=
 while [ "$tries" -lt 40 ]; do
-  said=$(virsh -q -c "$1" destroy --domain "$2" 2>&1) && continue
+  [ -n "$variables" ] || variables=$(virsh -q -c "$uri" dumpxml --domain "$domain" 2>/dev/null | variables_file)
+  said=$(virsh -q -c "$uri" destroy --domain "$domain" 2>&1) && said='domain is not running'
   case $said in
     *'failed to connect'* | *'end of file'* | *'socket is closed'*) echo "$said" >&2; exit 1 ;;
     *'failed to get domain'* | *'Domain not found'* | *'domain is not running'*)
-      names=$(virsh -q -c "$1" list --name) || exit 1
-      printf '%s\\n' "$names" | grep -qxF -e "$2" || exit 0
+      names=$(virsh -q -c "$uri" list --name) || exit 1
+      printf '%s\\n' "$names" | grep -qxF -e "$domain" || break
       ;;
   esac
   tries=$((tries + 1))
   sleep 0.5
 done
-echo "$said" >&2
-exit 10
+if [ "$tries" -ge 40 ]; then
+  echo "$said" >&2
+  exit 10
+fi
+[ -n "$variables" ] || [ ! -f "$folder/domain.xml" ] || variables=$(variables_file <"$folder/domain.xml")
+remove_variables "$variables"
+exit 0
 `;
 
 /** The file of a guest's console, in its clone's folder. */
@@ -80,9 +89,15 @@ export async function create(
   throw domainRefused(virsh.label, domain, answer.stderr);
 }
 
-/** Ends a domain at once, as pulling its plug does. Fine where it is gone. */
-export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal): Promise<void> {
-  const answer = await virsh.askProgram(DESTROY, [domain], { signal, what: `the end of guest ${domain}` });
+/**
+ * Ends a domain at once, as pulling its plug does, and removes the file of its UEFI variables. Fine where it is gone.
+ *
+ * @param folder its clone's, if it is known
+ * @throws CiError if the domain, or that file, cannot be removed
+ */
+export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal, folder = ''): Promise<void> {
+  const answer = await virsh.askProgram(DESTROY, [domain, folder], { signal, what: `the end of guest ${domain}` });
+  if (answer.code === VARIABLES_LEFT) throw nvramLeft(virsh.label, domain, answer.stdout.trim(), answer.stderr);
   if (answer.code !== 0) throw stillThere(virsh.label, domain, answer.stderr);
 }
 

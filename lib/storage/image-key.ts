@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImageSource, ImageSpec } from '../worker/types.ts';
+import type { ImageSpec } from '../worker/types.ts';
 
 const DAY = 86_400_000;
 
@@ -14,13 +14,14 @@ export function withKey(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
   const { source } = image;
   const made = source.kind === 'parent' ? { ...source, parent: withKey(source.parent, now) } : source;
   const key = createHash('sha256')
-    .update(JSON.stringify(ingredients(made, image.loginUser, now)))
+    .update(JSON.stringify(ingredients({ ...image, source: made }, now)))
     .digest('hex')
     .slice(0, 12);
   return { ...image, source: made, key };
 }
 
-function ingredients(source: ImageSource, loginUser: string, now: number): unknown {
+function ingredients(image: Omit<ImageSpec, 'key'>, now: number): unknown {
+  const { source, loginUser, cpu, firmware } = image;
   switch (source.kind) {
     case 'empty':
       return source.kind;
@@ -46,6 +47,8 @@ function ingredients(source: ImageSource, loginUser: string, now: number): unkno
         // cloud-init leaves them on the disk. An image without them keeps the key that it had before they counted.
         ...[keysIn(source.making.authorizedKeys)].filter((keys) => keys.length > 0),
         ...(source.making.cloudInit === 0 ? ['cloud-init not waited for'] : []),
+        // Bootloaders, and what is built for the processor at hand, differ by them; so does whether its guest boots at all.
+        ...(cpu || firmware ? [{ cpu, firmware }] : []),
       ];
   }
 }

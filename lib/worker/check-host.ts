@@ -1,4 +1,5 @@
 import { CiError, messageOf } from '../errors/ci-error.ts';
+import { archOf } from '../libvirt/host-hardware.ts';
 import { probeKvm } from '../libvirt/kvm-probe.ts';
 import { listOwners } from '../libvirt/owner.ts';
 import type { KeptAnswer } from '../libvirt/type-answers.ts';
@@ -7,6 +8,7 @@ import { Virsh } from '../libvirt/virsh.ts';
 import { quote } from '../ssh/quote.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Check } from './check.ts';
+import { checkFirmware, checkProcessor } from './check-hardware.ts';
 import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
 import { checkSessions, checkShell, noCommandsCheck } from './check-shell.ts';
 import { checkStorage, type StoragePlace } from './check-storage.ts';
@@ -28,6 +30,8 @@ export interface CheckSettings {
   remote: boolean;
   /** Where an answer about KVM is kept. */
   answers?: KeptAnswer;
+  /** Names of the images that are used here and need UEFI. */
+  uefiImages?: readonly string[];
 }
 
 /**
@@ -64,6 +68,7 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
     ...checkNetworks(facts),
     ...checkMetadata(facts),
     ...(await checkGuests(host, facts, settings, signal)),
+    ...checkFirmware(facts, settings.uefiImages ?? []),
     ...(await checkOthers(host, facts, settings, signal)),
     ...checkRoom(facts, settings.limits),
   ];
@@ -199,20 +204,27 @@ function checkMetadata(facts: Facts): Check[] {
 async function checkGuests(host: Host, facts: Facts, settings: CheckSettings, signal: AbortSignal): Promise<Check[]> {
   const { uri, type, answers } = settings;
   if (facts('libvirt').length === 0) return [];
+  const arch = archOf(facts('arch')[0] ?? '');
   if (!facts('emulator')[0]) {
-    const detail = 'libvirt has no QEMU for x86_64.';
-    return [{ what: 'guests', ok: false, detail, mend: install('qemu-system-x86') }];
+    const detail = `libvirt has no QEMU for ${arch}.`;
+    const mend = install(arch === 'aarch64' ? 'qemu-system-arm' : 'qemu-system-x86');
+    return [{ what: 'guests', ok: false, detail, mend }];
   }
-  if (type === 'qemu') return [{ what: 'guests', ok: true, detail: 'emulated by QEMU, as the domain type is set' }];
+  if (type === 'qemu') {
+    const detail = 'emulated by QEMU, as the domain type is set';
+    return [{ what: 'guests', ok: true, detail }, ...checkProcessor(facts, false)];
+  }
   const virsh = new Virsh(host.label, uri, async () => host);
   try {
-    const { works, why } = await probeKvm(virsh, signal);
+    const { works, why } = await probeKvm(virsh, signal, arch);
     if (type === 'auto') answers?.set({ type: works ? 'kvm' : 'qemu', why });
-    if (works) return [{ what: 'guests', ok: true, detail: `KVM works: ${why}` }];
-    const mend = 'modprobe kvm_intel || modprobe kvm_amd';
+    const processor = checkProcessor(facts, works || type === 'kvm');
+    if (works) return [{ what: 'guests', ok: true, detail: `KVM works: ${why}` }, ...processor];
+    // On ARM it is part of the kernel.
+    const mend = arch === 'x86_64' ? { mend: 'modprobe kvm_intel || modprobe kvm_amd' } : {};
     const detail =
       type === 'kvm' ? `KVM does not work, and is set: ${why}` : `emulated by QEMU, since KVM does not work: ${why}`;
-    return [{ what: 'guests', ok: type === 'auto', detail, mend }];
+    return [{ what: 'guests', ok: type === 'auto', detail, ...mend }, ...processor];
   } catch (error) {
     signal.throwIfAborted();
     if (host.gone.aborted) throw error;

@@ -1,3 +1,5 @@
+import { LOADERS, UEFI_MACHINE } from '../libvirt/host-hardware.ts';
+
 /** Programs that a worker must have, and the Debian and Ubuntu packages that bring them. */
 export const PACKAGES: Readonly<Record<string, string>> = {
   virsh: 'libvirt-clients libvirt-daemon-system',
@@ -29,6 +31,7 @@ export const DISPENSABLE: Readonly<Record<string, string>> = {
  *     user NAME                 shell PATH                system NAME
  *     command NAME WHAT IT SAYS      missing NAME
  *     libvirt VERSIONS          nolibvirt WHY             emulator PATH                  qemu-user NAME
+ *     arch ARCHITECTURE         cpu FLAGS                 emulates LEVEL             uefi chosen|FILE|none
  *     network STATE NAME        bridge NAME
  *     place missing FS          place unmounted           place kind FS                  place free BLOCKS ALL SIZE
  *     place root PATH           place closed PATH         place refused WHY              place reflink yes|no
@@ -57,14 +60,28 @@ for name; do
   esac
   echo "command $name $said"
 done
+case $(uname -m) in
+  aarch64 | arm64) arch=aarch64 machine=${UEFI_MACHINE.aarch64} loaders='${LOADERS.aarch64.map(({ code }) => code).join(' ')}' ;;
+  *) arch=x86_64 machine=${UEFI_MACHINE.x86_64} loaders='${LOADERS.x86_64.map(({ code }) => code).join(' ')}' ;;
+esac
+echo "arch $arch"
+echo "cpu $(sed -n '/^flags/{s/.*: *//p;q;}' /proc/cpuinfo)"
 if has virsh; then
   if said=$(within virsh -q -c "$uri" version 2>&1); then
     echo "libvirt $(printf %s "$said" | line)"
     within virsh -q -c "$uri" net-list --all 2>/dev/null | while read -r name state rest; do
       [ -z "$name" ] || echo "network $state $name"
     done
-    echo "emulator $(within virsh -q -c "$uri" domcapabilities --virttype qemu --arch x86_64 2>/dev/null |
-      sed -n 's/.*<path>\\([^<]*\\)<.*/\\1/p' | head -n 1)"
+    caps=$(within virsh -q -c "$uri" domcapabilities --virttype qemu --arch "$arch" --machine "$machine" 2>/dev/null)
+    echo "emulator $(printf '%s\\n' "$caps" | sed -n 's/.*<path>\\([^<]*\\)<.*/\\1/p' | head -n 1)"
+    # Nehalem is what x86-64-v2 was made after.
+    printf '%s\\n' "$caps" | grep -q "<model usable='yes'[^>]*>Nehalem<" && echo 'emulates x86-64-v2'
+    uefi=none
+    for file in $loaders; do
+      [ ! -e "$file" ] || { uefi=$file; break; }
+    done
+    printf '%s\\n' "$caps" | sed -n "/<enum name='firmware'>/,/<\\/enum>/p" | grep -q '<value>efi<' && uefi=chosen
+    echo "uefi $uefi"
   else
     echo "nolibvirt $(printf %s "$said" | line)"
   fi

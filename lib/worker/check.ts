@@ -10,6 +10,8 @@ export type CheckSubject =
   | 'networks'
   | 'metadata'
   | 'guests'
+  | 'processor'
+  | 'firmware'
   | 'room';
 
 /** One thing that a worker must have. */

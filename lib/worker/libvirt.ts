@@ -66,7 +66,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     strangers: false,
     giveHostKeys: true,
     bootsSystems: true,
-    byHand: bootByHand,
+    byHand: (image, guest) => bootByHand(image, guest, hypervisor.inspector.known?.arch),
     storage,
     hypervisor,
     async linkMetadata(serve, { signal, listenAt }) {
@@ -74,7 +74,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
       return way.open(serve, signal, listenAt);
     },
     sweepMetadata: ({ signal }) => way.sweep(signal),
-    room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal),
+    room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal, hypervisor.promised),
     async login(login, { signal }) {
       try {
         return await logIn(source, knownHosts, login, signal);

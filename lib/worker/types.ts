@@ -37,6 +37,16 @@ export interface ImageMaking {
   cloudInit?: number;
 }
 
+/** What a guest starts with: a BIOS, or UEFI without secure boot. */
+export type Firmware = 'bios' | 'uefi';
+
+/** The virtual hardware that an image needs, or that a guest is to have. What is missing is left to the worker. */
+export interface Hardware {
+  /** `host`, `max`, a level such as `x86-64-v2`, or a CPU model by its name in libvirt. */
+  cpu?: string;
+  firmware?: Firmware;
+}
+
 /** What an image is made of. */
 export type ImageSource =
   /** Files of a folder on the worker. */
@@ -56,8 +66,11 @@ export type ImageSource =
   /** A clone of another image in which scripts ran, in order. */
   | { kind: 'parent'; parent: ImageSpec; scripts: ImageScript[]; making: ImageMaking };
 
-/** An image as a worker is to have it. */
-export interface ImageSpec {
+/**
+ * An image as a worker is to have it, and the virtual hardware of its guests: of those that are cloned from it, and of
+ * the one that its scripts run in.
+ */
+export interface ImageSpec extends Hardware {
   /** Name shown to people; letters, digits, dot, dash, underscore. */
   name: string;
   /** Key of what it is made of: a changed definition is another image. */
@@ -126,7 +139,7 @@ export interface Network {
   mac?: string;
 }
 
-export interface GuestSpec {
+export interface GuestSpec extends Hardware {
   /** Name within the build: `vm`, `master`. */
   name: string;
   /** Unique name of the domain on the worker. */
@@ -231,6 +244,7 @@ export interface GuestByHand {
   /** MiB. */
   memory?: number;
   vcpus?: number;
+  hardware?: Hardware;
 }
 
 /** One worker host. */

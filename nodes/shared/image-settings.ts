@@ -1,7 +1,9 @@
 import { CLOUD_INIT_MINUTES } from '../../lib/build/guest-ready.ts';
 import { scriptUnreadable } from '../../lib/errors/image.ts';
 import { keyLines } from '../../lib/metadata/document.ts';
+import { pickHardware } from '../../lib/worker/hardware.ts';
 import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';
+import { type HardwareConfig, hardwareOf } from './hardware-settings.ts';
 import { flagOf, numberOf, rowsOf, textOf } from './settings.ts';
 import { readKeysFile, readTextFile } from './text-file.ts';
 
@@ -16,7 +18,7 @@ interface ScriptRow {
 }
 
 /** What the form of a vm-image saves; any of it but the name and the source may be missing. */
-export interface ImageConfig {
+export interface ImageConfig extends HardwareConfig {
   name: string;
   source: ImageSource['kind'];
   path: string;
@@ -57,10 +59,14 @@ export const imageName = (name: unknown): string => textOf(name, 'image').replac
  */
 export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {
   const name = imageName(config.name);
+  const source = sourceOf(name, config, parentOf);
+  // Made of a disk that needs UEFI, or a newer processor, it needs them too.
+  const parent = source.kind === 'parent' ? [source.parent] : [];
   return {
     name,
-    source: sourceOf(name, config, parentOf),
+    source,
     loginUser: textOf(config.loginUser, 'ci'),
+    ...pickHardware(hardwareOf(config), ...parent),
     ...(flagOf(config.ownHostKey ?? false) ? { ownHostKey: true } : {}),
   };
 }

@@ -5,6 +5,7 @@ import type { Host } from '../../lib/ssh/types.ts';
 import type { Check } from '../../lib/worker/check.ts';
 import { checkHost, unreachableCheck } from '../../lib/worker/check-host.ts';
 import { answer } from './admin.ts';
+import { uefiImages } from './hardware-settings.ts';
 import { runtimeOf } from './runtime.ts';
 import { checkSettings, type Machine, machineOf, type WorkerConfig } from './workers.ts';
 
@@ -21,13 +22,19 @@ export function workerAdmin(RED: NodeAPI): void {
       const body: unknown = req.body;
       if (!isRecord(body) || !isRecord(body['config'])) throw new Error('The form sent nothing to check.');
       const config = body['config'] as unknown as WorkerConfig;
-      const checks = await check(RED, { ...config, kind: 'libvirt' }, AbortSignal.timeout(LIMIT));
+      const images = uefiImages(RED, String(body['id']));
+      const checks = await check(RED, { ...config, kind: 'libvirt' }, images, AbortSignal.timeout(LIMIT));
       return { ok: checks.every(({ ok }) => ok), checks };
     }),
   );
 }
 
-async function check(RED: NodeAPI, config: WorkerConfig, signal: AbortSignal): Promise<Check[]> {
+async function check(
+  RED: NodeAPI,
+  config: WorkerConfig,
+  images: readonly string[],
+  signal: AbortSignal,
+): Promise<Check[]> {
   const runtime = runtimeOf(RED);
   let host: Host;
   let machine: Machine;
@@ -42,7 +49,8 @@ async function check(RED: NodeAPI, config: WorkerConfig, signal: AbortSignal): P
     return [unreachableCheck(error)];
   }
   try {
-    return await checkHost(host, checkSettings(RED, runtime, config, machine), signal);
+    const settings = { ...checkSettings(RED, runtime, config, machine), uefiImages: images };
+    return await checkHost(host, settings, signal);
   } finally {
     host.close();
   }

@@ -5,7 +5,7 @@
 #   [STACK_KVM=1] sandbox.sh node --test test/stack/guest.test.ts
 #
 # As root. Needs: btrfs-progs qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients dnsmasq-base iptables
-# iproute2 openssh-server seabios ipxe-qemu (apt-get install --no-install-recommends).
+# iproute2 openssh-server seabios ovmf ipxe-qemu (apt-get install --no-install-recommends).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 if [ "${1:-}" != --inside ]; then

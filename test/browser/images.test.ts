@@ -17,6 +17,8 @@ interface Saved {
   parent?: string;
   scripts?: { name: string; text: string; file: string }[];
   template?: string;
+  cpu?: string;
+  firmware?: string;
 }
 
 const reasons = async (page: Page): Promise<string[]> =>
@@ -197,6 +199,39 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await deploy();
     assert.match(saved().find(({ type }) => type === 'virsh-boot')!.template!, /^<domain type='\{\{type\}\}'>/);
   });
+
+  await t.test(
+    'CPU model and firmware: empty in a flow from before, red if they cannot be, saved as they are',
+    async () => {
+      for (const [id, prefix] of [
+        ['image-b', 'node-config-input'],
+        ['boot', 'node-input'],
+      ] as const) {
+        await editor.open(id);
+        await page.locator('summary').first().click();
+        const [cpu, firmware] = [`#${prefix}-cpu`, `#${prefix}-firmware`];
+        assert.deepEqual([await page.inputValue(cpu), await page.inputValue(firmware)], ['', '']);
+        assert.deepEqual(await reasons(page), []);
+        for (const wrong of ['qemu64,+avx', 'x86-64-v9', 'x86-64']) {
+          await page.fill(cpu, wrong);
+          await until(`${wrong} is red`, async () =>
+            /CPU model is x86-64-v2, .*not “/.test((await reasons(page)).join()),
+          );
+        }
+        for (const right of ['EPYC-Milan', '486', '${CPU}', 'host', 'x86-64-v3']) {
+          await page.fill(cpu, right);
+          await until(`${right} is not red`, async () => (await reasons(page)).length === 0);
+        }
+        await page.selectOption(firmware, 'uefi');
+        await editor.close('ok');
+      }
+      await deploy();
+      for (const id of ['image-b', 'boot']) {
+        const { cpu, firmware } = saved().find((node) => node.id === id)!;
+        assert.deepEqual([cpu, firmware], ['x86-64-v3', 'uefi']);
+      }
+    },
+  );
 
   await t.test('an image that gets another source lets its parent go', async () => {
     await editor.open('image-b');

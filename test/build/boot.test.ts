@@ -9,6 +9,7 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, guestHalted, guestVanished, kvmFault } from '../../lib/errors/libvirt.ts';
 import { keyRefused } from '../../lib/errors/ssh.ts';
 import { until } from '../../lib/storage/until.ts';
+import type { GuestSpec, Hardware } from '../../lib/worker/types.ts';
 import { greeting, isGreeting } from '../support/greeting.ts';
 
 const ADDRESS = '192.0.2.1';
@@ -23,12 +24,16 @@ interface Behaviour {
   console?: string;
   timeout?: number;
   networks?: string[];
+  /** Of the guest's image, and of the step. */
+  image?: Hardware;
+  settings?: Hardware;
   cloudInitLimit?: number;
 }
 
 /** Boots one guest on a worker that behaves so. */
 function boot(behaviour: Behaviour = {}) {
   const did: string[] = [];
+  const specs: GuestSpec[] = [];
   const said: string[] = [];
   let told: ((fault: CiError) => void) | undefined;
   const host = () => ({
@@ -46,7 +51,8 @@ function boot(behaviour: Behaviour = {}) {
     isolated: true,
     bootsSystems: true,
     hypervisor: {
-      async boot() {
+      async boot(spec: GuestSpec) {
+        specs.push(spec);
         did.push('boot');
         return { domain: 'd' };
       },
@@ -61,7 +67,7 @@ function boot(behaviour: Behaviour = {}) {
     storage: { remove: async () => did.push('remove') },
     login: behaviour.login ?? (async () => host()),
   };
-  const image = { name: 'debian', loginUser: 'debian' };
+  const image = { name: 'debian', loginUser: 'debian', ...behaviour.image };
   const guest = { name: 'vm', domain: 'd', worker, image, clone: {}, addressEnv: 'VM_IP' };
   const build = {
     lease: { guests: new Map([['vm', guest]]) },
@@ -76,11 +82,19 @@ function boot(behaviour: Behaviour = {}) {
   const { timeout = 20_000, networks = [], cloudInitLimit: cloudInit = 20_000 } = behaviour;
   const ending = bootStep(
     { build: build as unknown as Build, signal: new AbortController().signal, progress() {} },
-    { memory: 1, vcpus: 1, networks: networks.map((source) => ({ source })), guests: [], timeout, cloudInit },
+    {
+      memory: 1,
+      vcpus: 1,
+      networks: networks.map((source) => ({ source })),
+      guests: [],
+      timeout,
+      cloudInit,
+      ...behaviour.settings,
+    },
     services as unknown as Services,
   );
   ending.catch(() => {});
-  return { ending, did, said, env: build.env, tell: (fault: CiError) => told!(fault) };
+  return { ending, did, said, specs, env: build.env, tell: (fault: CiError) => told!(fault) };
 }
 
 const failing = (error: Error) => async () => {
@@ -189,4 +203,48 @@ test('a private bridge as the first card is said at the start, and why no addres
     const { said, message } = await boots(...networks);
     assert.doesNotMatch(said + message, /private/, networks.join());
   }
+});
+
+test('a guest has the hardware that its image needs, but for what the boot is set to', async () => {
+  const image = { cpu: 'x86-64-v3', firmware: 'uefi' } as const;
+  const behaviours: Behaviour[] = [
+    { image },
+    { image, settings: { cpu: 'max' } },
+    { settings: { firmware: 'bios' } },
+    {},
+  ];
+  const specs: GuestSpec[] = [];
+  for (const behaviour of behaviours) {
+    const booted = boot(behaviour);
+    await booted.ending;
+    specs.push(...booted.specs);
+  }
+  assert.deepEqual(
+    specs.map(({ cpu, firmware }) => [cpu, firmware]),
+    [
+      ['x86-64-v3', 'uefi'],
+      ['max', 'uefi'],
+      [undefined, 'bios'],
+      [undefined, undefined],
+    ],
+  );
+  assert.ok(!('cpu' in specs[3]!) && !('firmware' in specs[3]!));
+});
+
+test('a console that tells of the wrong hardware: what to choose is said', async () => {
+  const never = async () => {
+    await sleep(60);
+    throw new Error('aborted');
+  };
+  const says = (console: string, image: Hardware = {}) =>
+    boot({ addresses: never, timeout: 30, console, image }).ending;
+  await assert.rejects(says('Fatal glibc error: CPU does not support x86-64-v2\nKernel panic\n'), {
+    code: 'build/boot-failed',
+    message: /no address after 0\.03 s\. .*choose x86-64-v2 as CPU model .* Its console ends with: "Kernel panic"\.$/,
+  });
+  await assert.rejects(says(''), {
+    message: /Its console is empty: can its disk be booted under BIOS\? .*choose UEFI/,
+  });
+  await assert.rejects(says('', { firmware: 'uefi' }), { message: /booted under UEFI\? .*choose BIOS/ });
+  await assert.rejects(says('Welcome\n'), { message: /Does its network give addresses/ });
 });

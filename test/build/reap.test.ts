@@ -59,6 +59,13 @@ test('a clone that cannot be removed keeps nothing else', async () => {
   assert.deepEqual(ended, ['domain stuck', 'domain dead', 'clone dead', 'ways']);
 });
 
+test('a guest that powered off by itself is ended too, before its clone goes', async () => {
+  const { worker, ended } = workerWith(of('off'), of('dead'));
+  worker.hypervisor.list = async () => [{ domain: 'dead', owner: of('dead') }];
+  await reap(worker, MINE, () => false);
+  assert.deepEqual(ended, ['domain dead', 'domain off', 'clone off', 'clone dead', 'ways']);
+});
+
 test('where the domains cannot be listed, no clone is touched: one may be in use', async () => {
   const { worker, ended } = workerWith(of('dead'));
   worker.hypervisor.list = async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DOMAIN_TEMPLATE, domainXml } from '../../lib/libvirt/domain-xml.ts';
+import { guestHardware } from '../../lib/libvirt/guest-hardware.ts';
+import { UNKNOWN_HOST } from '../../lib/libvirt/host-hardware.ts';
 import { checkMac, freshMac, macOfTap, tapName } from '../../lib/libvirt/mac.ts';
 import { parseOwner } from '../../lib/libvirt/owner.ts';
 import type { GuestSpec } from '../../lib/worker/types.ts';
@@ -50,9 +52,57 @@ test('a domain has what cloud images and quick boots need, and its owner can be 
   ]) {
     assert.ok(xml.includes(part), `${part}\n${xml}`);
   }
-  assert.ok(!xml.includes('<cpu'), 'emulation boots faster without');
   assert.deepEqual(parseOwner(xml), spec.owner);
   assert.match(domainXml(DOMAIN_TEMPLATE, spec, { ...facts, type: 'kvm' }), /<cpu mode='host-passthrough'\/>/);
+});
+
+test('an emulated guest has x86-64-v2 and a bounded translation cache; one under KVM the host’s processor', () => {
+  const emulated = domainXml(DOMAIN_TEMPLATE, spec, facts);
+  for (const part of [
+    "<type arch='x86_64' machine='pc'>hvm</type>",
+    "<tcg><tb-cache unit='MiB'>128</tb-cache></tcg>",
+    "<cpu mode='custom' match='exact' check='none'>",
+    "<model fallback='forbid'>qemu64</model>",
+    ...['cx16', 'lahf_lm', 'popcnt', 'ssse3', 'sse4.1', 'sse4.2'].map(
+      (name) => `<feature policy='require' name='${name}'/>`,
+    ),
+  ])
+    assert.ok(emulated.includes(part), `${part}\n${emulated}`);
+  assert.doesNotMatch(emulated, /<loader|<nvram|firmware/);
+  const kvm = domainXml(DOMAIN_TEMPLATE, spec, { ...facts, type: 'kvm' });
+  assert.match(kvm, /<cpu mode='host-passthrough'\/>/);
+  assert.doesNotMatch(kvm, /<tcg>|<model fallback/);
+});
+
+test('UEFI: libvirt chooses the firmware, without secure boot, or it is named; the variables are in the clone', () => {
+  const uefi = { ...spec, firmware: 'uefi' } as const;
+  const nvram = '/ci/recheck-b1-1-vm/recheck-b1-1-vm_VARS.fd';
+  const chosen = domainXml(DOMAIN_TEMPLATE, uefi, facts);
+  for (const part of [
+    "<os firmware='efi'>",
+    "machine='q35'",
+    "<feature enabled='no' name='secure-boot'/>",
+    // Before libvirt 8.1, nvram counts only beside it.
+    '<loader/>',
+    `<nvram>${nvram}</nvram>`,
+  ])
+    assert.ok(chosen.includes(part), `${part}\n${chosen}`);
+  const loader = { code: '/fw/CODE.fd', vars: '/fw/VARS.fd' };
+  const hardware = { ...guestHardware(uefi, 'qemu', UNKNOWN_HOST), loader };
+  const named = domainXml(DOMAIN_TEMPLATE, uefi, { ...facts, hardware });
+  assert.match(named, /<os>/);
+  assert.ok(named.includes("<loader readonly='yes' type='pflash'>/fw/CODE.fd</loader>"), named);
+  assert.ok(named.includes(`<nvram template='/fw/VARS.fd'>${nvram}</nvram>`), named);
+  assert.doesNotMatch(named, /secure-boot/);
+});
+
+test('a template from before there was a choice still makes a domain', () => {
+  const old = DOMAIN_TEMPLATE.replace(/<os[\s\S]*<\/os>/, "<os><type arch='x86_64' machine='pc'>hvm</type></os>")
+    .replace(/<features>[\s\S]*<\/features>/, '<features><acpi/></features>')
+    .replace(/ {2}\{\{#cpu\}\}[\s\S]*\{\{\/cpu\}\}/, "{{#kvm}}<cpu mode='host-passthrough'/>{{/kvm}}");
+  const xml = domainXml(old, { ...spec, firmware: 'uefi' }, facts);
+  assert.match(xml, /<features><acpi\/><\/features>/);
+  assert.doesNotMatch(xml, /<cpu|nvram|\{\{/);
 });
 
 test('a template that would lose the guest, or could be broken out of, is refused', () => {

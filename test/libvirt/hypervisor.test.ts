@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import { isWorkerFault } from '../../lib/errors/worker.ts';
 import { LibvirtHypervisor } from '../../lib/libvirt/hypervisor.ts';
 import { answerInMemory } from '../../lib/libvirt/type-answers.ts';
 import type { GuestSpec } from '../../lib/worker/types.ts';
@@ -90,5 +91,96 @@ test('guests that start at once share one trial of KVM; emulation is tried again
     assert.equal(trials(), 2);
   } finally {
     mock.timers.reset();
+  }
+});
+
+/** A worker whose libvirt and machine say that of UEFI; `started` has the XML of what was started there. */
+function withUefi(capabilities: string, machine = 'x86_64\nRunning against daemon: 9.0.0\n') {
+  const { source: networks } = networked();
+  const started: string[] = [];
+  const asked: string[] = [];
+  const source = async () => {
+    const inner = await networks();
+    return {
+      ...inner,
+      async run(argv: readonly string[], options: { stdin?: string }) {
+        const text = argv.join(' ');
+        if (text.includes('create --file')) started.push(options.stdin ?? '');
+        asked.push(text);
+        const stdout = text.includes('domcapabilities')
+          ? capabilities
+          : text.includes('uname -m')
+            ? machine
+            : undefined;
+        return stdout === undefined ? inner.run(argv) : { code: 0, stdout, stderr: '' };
+      },
+    } as Awaited<ReturnType<typeof networks>>;
+  };
+  const hypervisor = new LibvirtHypervisor({ label: 'worker host-a', type: 'qemu', source });
+  return { hypervisor, started, asked };
+}
+
+const CHOOSES = "<enum name='firmware'>\n <value>bios</value>\n <value>efi</value>\n</enum>";
+const uefiGuest = (domain: string): GuestSpec => ({ ...guestSpec(domain), firmware: 'uefi' });
+
+test('UEFI firmware is libvirt’s choice, else a file that is there; without either the worker is at fault', async () => {
+  const chosen = withUefi(CHOOSES);
+  await chosen.hypervisor.boot(uefiGuest('a'), within());
+  assert.match(chosen.started[0]!, /<os firmware='efi'>/);
+  const file = withUefi("<enum name='firmware'>\n</enum>\nloader\t/fw/CODE.fd\t/fw/VARS.fd\n");
+  await file.hypervisor.boot(uefiGuest('a'), within());
+  assert.match(file.started[0]!, />\/fw\/CODE\.fd<\/loader>\s*<nvram template='\/fw\/VARS\.fd'>/);
+  const none = withUefi("<enum name='firmware'>\n <value>bios</value>\n</enum>");
+  const fault = await none.hypervisor.boot(uefiGuest('a'), within()).catch((error) => error);
+  assert.equal(fault.code, 'libvirt/no-uefi');
+  assert.match(fault.message, /^worker host-a: there is no UEFI firmware for guests\. .*apt-get install ovmf\)/);
+  assert.ok(isWorkerFault(fault));
+  const before = none.asked.length;
+  await none.hypervisor.boot(guestSpec('b'), within());
+  assert.ok(!none.asked.slice(before).some((text) => text.includes('domcapabilities')), 'a BIOS needs no firmware');
+  // A template of the user's own that takes no firmware from here.
+  const template = none.started[0]!.replace('<name>b</name>', '<name>{{name}}</name>').replace(
+    /build='b'/,
+    "build='{{build}}'",
+  );
+  await none.hypervisor.boot({ ...uefiGuest('c'), template }, within());
+});
+
+test('what is known of the machine is asked once, and again after a guest was refused', async () => {
+  const { hypervisor, started, asked } = withUefi('', 'aarch64\nRunning against daemon: 7.0.0\n');
+  await assert.rejects(hypervisor.boot(guestSpec('a'), within()), {
+    code: 'libvirt/no-uefi',
+    message: /qemu-efi-aarch64/,
+  });
+  assert.equal(hypervisor.inspector.known?.arch, 'aarch64');
+  const looks = () => asked.filter((text) => text.includes('uname -m')).length;
+  assert.equal(looks(), 1);
+  assert.deepEqual(started, []);
+
+  const refusals = [
+    [
+      "error: operation failed: Unable to find any firmware to satisfy 'efi'",
+      'libvirt/no-uefi',
+      /Install UEFI firmware/,
+    ],
+    ['error: internal error: Unknown CPU model nonesuch', 'libvirt/not-started', /Choose another CPU model/],
+    [
+      "error: unsupported configuration: CPU mode 'host-model' for aarch64 qemu domain on x86_64 host is not supported by hypervisor",
+      'libvirt/not-started',
+      /Choose another CPU model/,
+    ],
+    [
+      'error: the CPU is incompatible with host CPU: Host CPU does not provide required features: rdseed',
+      'libvirt/not-started',
+      /Choose another CPU model/,
+    ],
+  ] as const;
+  for (const [refusal, code, message] of refusals) {
+    const { ran, source } = networked(refusal);
+    const refusing = new LibvirtHypervisor({ label: 'worker host-a', type: 'qemu', source });
+    const count = () => ran.filter((text) => text.includes('uname -m')).length;
+    await assert.rejects(refusing.boot(guestSpec('a'), within()), { code, message });
+    await assert.rejects(refusing.boot(guestSpec('b'), within()), { code });
+    assert.equal(count(), 2);
   }
 });

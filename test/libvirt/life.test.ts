@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -70,4 +70,32 @@ esac`,
   assert.deepEqual(await listOwners(virsh, signal), [
     { domain: 'ours', owner: { controller: 'c1c1c1c1c1c1', build: '7f3a12cd', attempt: 1 } },
   ]);
+});
+
+test('the file of a guest’s UEFI variables goes with it: as the running domain says, else as it was started', async (t) => {
+  const { virsh, at } = withVirsh(
+    t,
+    `case $1 in
+  list) [ ! -e $S/runs ] || echo d ;;
+  dumpxml) [ -e $S/runs ] && echo "<os><nvram>$S/d_VARS.fd</nvram></os>" ;;
+  destroy) [ -e $S/runs ] && rm $S/runs && exit; ${NONE}; exit 1 ;;
+esac`,
+  );
+  const [file, other] = [at('d_VARS.fd'), at('shared.fd')];
+  for (const path of [file, other, at('runs')]) writeFileSync(path, '');
+  await destroy(virsh, 'd', signal);
+  assert.ok(!existsSync(file));
+
+  // One that powered off by itself.
+  const folder = at('clone');
+  mkdirSync(folder);
+  writeFileSync(file, '');
+  await destroy(virsh, 'd', signal);
+  assert.ok(existsSync(file), 'nothing tells of it');
+  writeFileSync(join(folder, 'domain.xml'), `<os>\n<nvram template='/x'>${file}</nvram>\n</os>`);
+  await destroy(virsh, 'd', signal, folder);
+  assert.ok(!existsSync(file));
+  writeFileSync(join(folder, 'domain.xml'), `<nvram>${other}</nvram>`);
+  await destroy(virsh, 'd', signal, folder);
+  assert.ok(existsSync(other), 'it is not named after the guest');
 });

@@ -113,6 +113,9 @@ describe('virsh-boot', () => {
     const networks = [{ source: 'default', mac: '' }, { source: 'lan%', mac: '52:54:00:00:00:02' }, { source: '' }];
     const spec = await booted({ template: '', networks });
     assert.ok(!('template' in spec));
+    assert.ok(!('cpu' in spec) && !('firmware' in spec), 'left to the worker');
+    const wished = await booted({ cpu: variable('GUEST_CPU', 'max'), firmware: 'uefi' });
+    assert.deepEqual([wished.cpu, wished.firmware], ['max', 'uefi']);
     assert.deepEqual(spec.networks, [{ source: 'default' }, { source: 'lan%', mac: '52:54:00:00:00:02' }]);
   });
 

@@ -70,6 +70,44 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.deepEqual(spec('base1').source, { kind: 'url', url: 'http://x.example.com/a.qcow2' });
   });
 
+  test('the hardware that it needs: its own, else its parent’s; flows from before say nothing', async () => {
+    const hardware = (id: string) => {
+      const { cpu, firmware } = spec(id);
+      return [cpu, firmware];
+    };
+    await deploy(base(), child());
+    assert.deepEqual(
+      [hardware('base1'), hardware('child1')],
+      [
+        [undefined, undefined],
+        [undefined, undefined],
+      ],
+    );
+    const [old] = [spec('child1').key];
+    await deploy(
+      base({ cpu: variable('IMAGE_CPU', ' x86-64-v3 '), firmware: 'uefi' }),
+      child({ cpu: '', firmware: '' }),
+    );
+    assert.deepEqual(
+      [hardware('base1'), hardware('child1')],
+      [
+        ['x86-64-v3', 'uefi'],
+        ['x86-64-v3', 'uefi'],
+      ],
+    );
+    assert.notEqual(spec('child1').key, old, 'its scripts ran on another machine');
+    await deploy(base({ cpu: 'max', firmware: 'uefi' }), child({ cpu: 'host', firmware: 'bios' }));
+    assert.deepEqual(hardware('child1'), ['host', 'bios']);
+    await deploy(base({ firmware: 'UEFI' }), child({ firmware: 'coreboot' }));
+    assert.deepEqual(
+      [hardware('base1'), hardware('child1')],
+      [
+        [undefined, 'uefi'],
+        [undefined, 'uefi'],
+      ],
+    );
+  });
+
   test('a parent and scripts, with the guest in which they run; what is not set has its default', async () => {
     await deploy(
       child({

@@ -204,6 +204,19 @@ describe('worker-host of kind libvirt', () => {
     assert.deepEqual([of('libvirt').ok, of('guests').ok], [true, false]);
     assert.ok(!checks.some(({ what }) => what === 'forwarding'), 'ports can be forwarded: nothing to say');
     assert.equal(existsSync(join(dir, 'nowhere')), false);
+    // Its virsh says nothing of UEFI: only what lies on this machine counts.
+    const uefi = of('firmware');
+    await red.deploy(
+      flow(
+        machine(),
+        workerHost({ path: join(dir, 'kept') }),
+        ...lane().map((node) => ({ ...node, firmware: 'uefi' })),
+      ),
+    );
+    const needed = (await check(form)).checks.find(({ what }) => what === 'firmware')!;
+    assert.ok(uefi.ok);
+    if (/^BIOS only/.test(uefi.detail)) assert.match(needed.detail, /: disk\.$/);
+    else assert.deepEqual(needed, uefi);
     const gone = await check({ ...form, host: 'nobody' });
     assert.match(gone.checks[0]!.detail, /the SSH host .* is not there/);
     await deploy({ path: join(dir, 'kept') }, undefined, { port: String(await freePort()) });

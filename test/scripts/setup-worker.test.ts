@@ -43,7 +43,7 @@ test('the first run does it all, the second finds it all right', () => {
   assert.deepEqual(of(first.lines, 'would'), []);
   const [update, install] = first.changes;
   assert.match(update!, /^apt-get -qq update/);
-  for (const name of ['qemu-system-x86', 'btrfs-progs', 'openssh-server', 'ca-certificates'])
+  for (const name of ['qemu-system-x86', 'ovmf', 'btrfs-progs', 'openssh-server', 'ca-certificates'])
     assert.match(install!, new RegExp(` install .*\\b${name}\\b`));
   assert.deepEqual(of(first.lines, 'done').slice(-3), [
     'libvirt network default: made',
@@ -205,6 +205,22 @@ test('with no systemd it says what to start, and does the rest', () => {
   assert.equal(code, 1);
   assert.match(of(lines, 'BY HAND').join('\n'), /start sshd[\s\S]*start virtlogd -d and libvirtd -d/);
   assert.ok(existsSync(join(root, 'root/.ssh/authorized_keys')));
+});
+
+test('an ARM machine gets the QEMU and the UEFI firmware of its own architecture', () => {
+  for (const [name, text] of [
+    ['uname', '#!/bin/sh\necho aarch64\n'],
+    ['qemu-system-aarch64', '#!/bin/sh\n'],
+  ] as const) {
+    writeFileSync(join(dir, 'bin', name), text);
+    chmodSync(join(dir, 'bin', name), 0o755);
+  }
+  rmSync(join(dir, 'bin', 'qemu-system-x86_64'));
+  const { code, said, changes } = run();
+  assert.equal(code, 0, said);
+  const install = changes.find((line) => line.includes(' install '))!;
+  assert.match(install, / qemu-system-arm qemu-efi-aarch64\b/);
+  assert.doesNotMatch(install, /qemu-system-x86|ovmf/);
 });
 
 test('each release has its packages; another is refused, or taken for one of them', () => {

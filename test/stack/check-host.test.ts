@@ -63,6 +63,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
       assert.match(of(checks, 'libvirt').detail, /^libvirt \d+\.\d+\.\d+, QEMU \d+\.\d+\.\d+ at qemu:\/\/\/system$/);
       assert.match(of(checks, 'storage').detail, /^btrfs at \S+: \d[\d.]* GiB of 8 GiB free$/);
       assert.equal(of(checks, 'networks').detail, 'active: default');
+      assert.match(of(checks, 'processor').detail, /^x86-64-v2, emulated/);
+      assert.equal(of(checks, 'firmware').detail, 'BIOS, UEFI');
     }
   });
 

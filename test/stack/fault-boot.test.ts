@@ -56,7 +56,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     {
       title: 'a guest whose disk is no system',
       disk: 'no-system',
-      says: /guest vm did not come up: it has no address after \d+ s\. Its console is empty: can its disk be booted under BIOS\?/,
+      says: /guest vm did not come up: it has no address after \d+ s\. Its console is empty: can its disk be booted under BIOS\? If it needs UEFI, choose UEFI as firmware/,
     },
     {
       title: 'a guest on a network that gives no addresses',

@@ -1,14 +1,28 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { reap } from '../../lib/build/reap.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-xml.ts';
 import { until } from '../support/until.ts';
-import { inSandbox, inventory } from './support.ts';
-import { addressOf, boot, consoleOf, end, logIn, NETWORK, openWorld, prepare, script, type World } from './world.ts';
+import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
+import {
+  addressOf,
+  boot,
+  consoleOf,
+  end,
+  logIn,
+  NETWORK,
+  openWorld,
+  prepare,
+  processorLevels,
+  script,
+  type World,
+} from './world.ts';
 
-inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {
@@ -182,6 +196,80 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     assert.equal((await script(host, 'cat /sys/class/net/eth0/address')).output, '52:54:00:aa:00:07\n');
     await end(world, guest, host);
     await link.close();
+  });
+
+  test('a disk for UEFI only comes up under UEFI; its variables are in its clone and go with it', async () => {
+    const { hypervisor, storage } = world.worker;
+    const link = await world.openLink();
+    const files = mkdtempSync(join(stackFolder!, 'uefi-'));
+    copyFileSync(guestDisk('tiny-uefi'), join(files, 'vda.qcow2'));
+    const image = { ...world.image, name: 'uefi', source: { kind: 'directory', path: files } } as const;
+    await storage.make(image, { signal: AbortSignal.timeout(30_000) });
+    const guest = await prepare({ ...world, image }, { build: 'uefi' });
+    guest.spec.firmware = 'uefi';
+    const host = await boot(world, guest);
+    const said = await script(host, 'ls -d /sys/firmware/efi');
+    assert.equal(said.output, '/sys/firmware/efi\n');
+    assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
+    assert.ok(existsSync(`${guest.clone.path}/${guest.domain}_VARS.fd`));
+    await hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(30_000) });
+    assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'no image is made with them');
+    await end(world, guest, host);
+    assert.deepEqual(await storage.collect([world.image], { signal: AbortSignal.timeout(30_000) }), ['uefi@k1']);
+    await link.close();
+  });
+
+  test('no file of UEFI variables is left, wherever a template has them, and whoever ends the guest', async () => {
+    const options = { signal: AbortSignal.timeout(60_000) };
+    const elsewhere = mkdtempSync(join(stackFolder!, 'variables-'));
+    const withOs = (os: string): string => DOMAIN_TEMPLATE.replace(/<os[\s\S]*<\/os>/, os);
+    const type = "<type arch='x86_64' machine='q35'>hvm</type>";
+    const loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>";
+    const smbios = "<smbios mode='sysinfo'/></os>";
+    const templates: Record<string, string> = {
+      chosen: withOs(`<os firmware='efi'>${type}${smbios}`),
+      named: withOs(`<os>${type}${loader}<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/>${smbios}`),
+      elsewhere: withOs(`<os>${type}${loader}<nvram>${elsewhere}/{{name}}.vars</nvram>${smbios}`),
+      source: withOs(
+        `<os>${type}${loader}<nvram type='file'><source file='${elsewhere}/{{name}}_x'/></nvram>${smbios}`,
+      ),
+    };
+    const shared = withOs(`<os>${type}${loader}<nvram>${elsewhere}/shared.fd</nvram>${smbios}`);
+    const left = (): string[] => [...inventory()['variables']!, ...readdirSync(elsewhere)];
+    for (const [name, template] of Object.entries(templates)) {
+      const guest = await prepare(world, { build: name });
+      const mine = world.again({ template });
+      await mine.hypervisor.boot(guest.spec, options);
+      assert.equal(left().length, 1, name);
+      // One that ended by itself, one whose controller died, one that is ended.
+      if (name === 'elsewhere') execFileSync('virsh', ['-q', 'destroy', guest.domain]);
+      await (name === 'named' ? world.again() : mine).hypervisor.stop(guest.domain, options);
+      assert.deepEqual(left(), [], name);
+      await world.worker.storage.remove(guest.domain, options);
+    }
+
+    // libvirt makes the file before it finds the fault.
+    const refused = await prepare(world, { build: 'refused' });
+    const { hypervisor } = world.again({ template: templates['chosen']!.replace("bus='virtio'", "bus='none-such'") });
+    await assert.rejects(hypervisor.boot(refused.spec, options), { code: 'libvirt/not-started' });
+    await hypervisor.stop(refused.domain, options);
+    assert.deepEqual(left(), []);
+    await world.worker.storage.remove(refused.domain, options);
+
+    // Both the guest and its controller are gone: its clone tells of it.
+    const crashed = await prepare(world, { build: 'crashed3' });
+    await world.again({ template: templates['chosen']! }).hypervisor.boot(crashed.spec, options);
+    execFileSync('virsh', ['-q', 'destroy', crashed.domain]);
+    assert.deepEqual(left(), [`${crashed.domain}_VARS.fd`]);
+    await reap(world.again(), crashed.owner.controller, () => false);
+    assert.deepEqual(left(), []);
+
+    // What is not named after the guest may be another's too.
+    const other = await prepare(world, { build: 'shared' });
+    await world.again({ template: shared }).hypervisor.boot(other.spec, options);
+    await world.worker.hypervisor.stop(other.domain, options);
+    assert.deepEqual(left(), ['shared.fd']);
+    await world.worker.storage.remove(other.domain, options);
   });
 
   test('auto finds out whether KVM works by a guest that must show life, and remembers it', async () => {

@@ -50,12 +50,13 @@ export const libvirtd = (what: 'start' | 'stop'): void => {
   execFileSync(join(SCRIPTS, 'libvirtd.sh'), [what], { stdio: 'inherit' });
 };
 
-/** A guest's disk: our own tiny one, or a distribution as it is published. */
+/** A guest's disk: our own tiny one, the same for UEFI only, or a distribution as it is published. */
 export type DiskKind = keyof typeof DISKS;
 
 /** The scripts that build each disk, below scripts/real-stack/: the builder and its arguments, then what it is made of. */
 const DISKS = {
   tiny: [['tiny-guest.sh'], 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
+  'tiny-uefi': [['tiny-uefi.sh'], 'tiny-guest.sh', 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
   debian: [['debian-guest.sh'], 'make-disk.sh', 'make-initrd.sh'],
   trixie: [['stock-guest.sh', 'trixie'], 'stock-disk.sh'],
   bookworm: [['stock-guest.sh', 'bookworm'], 'stock-disk.sh'],
@@ -102,6 +103,7 @@ export function inventory(): Record<string, string[]> {
     links: shell('ls /sys/class/net').sort(),
     rules: ['raw', 'nat', 'filter', 'mangle'].flatMap((table) => shell(`iptables -w -t ${table} -S`)),
     leases: shell("virsh -q net-dhcp-leases default | awk '{print $5}'").sort(),
+    variables: shell('ls /var/lib/libvirt/qemu/nvram 2>/dev/null || :').sort(),
     kept: shell('ls /run | grep recheck || :'),
     sysctls: shell('grep -r . /proc/sys/net/ipv4/conf/*/route_localnet').sort(),
     subvolumes: shell(`btrfs subvolume list ${folder} | sed 's/.* path //'`).sort(),

@@ -177,6 +177,12 @@ export async function script(host: Host, text: string, limit = 30_000): Promise<
   return { code: result.code, output };
 }
 
+/** The levels of x86-64 that a guest's processor has, by the guest's own dynamic linker: x86-64-v2, x86-64-v3. */
+export async function processorLevels(host: Host): Promise<string[]> {
+  const { stdout } = await host.run(['/lib64/ld-linux-x86-64.so.2', '--help'], { timeout: 30_000 });
+  return [...stdout.matchAll(/^ *(x86-64-v\d) \(supported/gm)].map(([, level]) => level!).sort();
+}
+
 export async function consoleOf(worker: LibvirtWorker, { domain }: TestGuest): Promise<string> {
   const stream = await worker.hypervisor.console(domain, { signal: AbortSignal.timeout(5_000) });
   return stream ? textOf(stream) : '';

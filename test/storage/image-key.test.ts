@@ -46,6 +46,18 @@ test('an image made of another has another key when that one changes, a script d
   assert.equal(new Set([key, ...others.map((other) => other.key)]).size, 6);
 });
 
+test('the hardware that scripts run on makes another image; that of a downloaded disk does not', () => {
+  const disk = withKey(url(), 0).key;
+  assert.equal(withKey({ ...url(), firmware: 'uefi', cpu: 'max' }, 0).key, disk);
+  const on = (hardware: object) => {
+    const { source } = child(url());
+    return withKey({ name: 'child', loginUser: 'root', source, ...hardware }, 0).key;
+  };
+  assert.equal(on({}), child(url()).key);
+  assert.equal(on({ cpu: '' }), on({}));
+  assert.equal(new Set([on({}), on({ cpu: 'max' }), on({ firmware: 'uefi' }), on({ firmware: 'bios' })]).size, 4);
+});
+
 test('the operator’s keys stay on the disk: one more, or one less, makes another image; one without keeps its key', () => {
   const withKeys = (authorizedKeys: string) => child(url(), [script], { ...making, authorizedKeys }).key;
   const [ann, bob] = ['ssh-ed25519 AAAAann ann', 'ssh-rsa AAAAbob bob'] as const;

@@ -20,3 +20,18 @@ test('the same image, its disks and size; a folder’s strange name does no harm
 test('a guest that was never cloned has no command', () => {
   assert.deepEqual(bootByHand(image, { name: 'vm' }), []);
 });
+
+test('firmware and processor are those that the guest had, else those of its image', () => {
+  const clone = { name: 'c', path: '/ci/c', disks: [] };
+  const line = (guest: object, of: Partial<ImageSpec> = {}, arch?: 'aarch64') =>
+    bootByHand({ ...image, ...of }, { name: 'vm', clone, ...guest }, arch)[0]!;
+  assert.match(line({}), /-cpu max /);
+  assert.doesNotMatch(line({}), /-bios/);
+  for (const cpu of ['host', 'max', 'x86-64-v3']) assert.match(line({}, { cpu }), /-cpu max /);
+  assert.match(
+    line({}, { cpu: 'EPYC', firmware: 'uefi' }),
+    /-machine q35 -bios \/usr\/share\/ovmf\/OVMF\.fd .*-cpu EPYC /,
+  );
+  assert.doesNotMatch(line({ hardware: { firmware: 'bios' } }, { firmware: 'uefi' }), /-bios/);
+  assert.match(line({}, {}, 'aarch64'), /^qemu-system-aarch64 -machine virt -bios /);
+});

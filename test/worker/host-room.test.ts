@@ -28,3 +28,32 @@ test('a worker tells its free memory and load, and why it takes no build', async
     },
   );
 });
+
+test('memory that a guest was given and has not taken yet is not free, emulation’s own share counted', async () => {
+  const qemu = (rss: number, domain: string) =>
+    `${rss * 1024} /usr/bin/qemu-system-x86_64 -name guest=${domain},debug-threads=on -S -m size=1048576k\n`;
+  const free = async (promised: [string, number][], processes: string, memory = 4096) =>
+    (
+      await hostRoom(
+        scriptedHost(() => ({ stdout: `MemAvailable: ${memory * 1024} kB\n0.10 0.10 0.10 1/2 3\n${processes}` })),
+        { memory: 0, load: 4 },
+        signal,
+        new Map(promised),
+      )
+    ).memory;
+  assert.equal(await free([], qemu(500, 'somebodys')), 4096);
+  assert.equal(await free([['a', 1216]], qemu(216, 'a')), 3096);
+  assert.equal(
+    await free(
+      [
+        ['a', 1216],
+        ['b', 512],
+      ],
+      qemu(216, 'a') + qemu(12, 'b'),
+    ),
+    2596,
+  );
+  assert.equal(await free([['a', 1216]], qemu(1300, 'a')), 4096, 'it took more: that is not there any more');
+  assert.equal(await free([['a', 1216]], qemu(216, 'ab')), 4096, 'it has ended');
+  assert.equal(await free([['a', 9000]], qemu(16, 'a')), 0);
+});

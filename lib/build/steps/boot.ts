@@ -1,9 +1,11 @@
 import { bootFailed, nothingToBoot, notUpInTime, PRIVATE_FIRST } from '../../errors/build.ts';
 import { CiError, messageOf } from '../../errors/ci-error.ts';
+import { hardwareAdvice } from '../../errors/hardware.ts';
 import { isKvmFault } from '../../errors/libvirt.ts';
 import { isWorkerFull } from '../../errors/worker.ts';
+import { pickHardware } from '../../worker/hardware.ts';
 import { isFirstPrivate } from '../../worker/private-first.ts';
-import type { Network } from '../../worker/types.ts';
+import type { Hardware, Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
 import { enterGuest, settleGuest } from '../reconnect.ts';
@@ -13,8 +15,8 @@ import type { StepOutcome } from '../types.ts';
 import { watchGuest } from '../watch-guest.ts';
 import { lastLines } from './last-lines.ts';
 
-/** What a virsh-boot node is set to. */
-export interface BootSettings {
+/** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
+export interface BootSettings extends Hardware {
   /** MiB. */
   memory: number;
   vcpus: number;
@@ -140,11 +142,18 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
     const gone = code === 'libvirt/guest-gone';
     const died = gone || code === 'worker/guest-died';
     if (isWorkerFull(cause) || (cause instanceof CiError && !died && !late.aborted)) throw cause;
+    const lines = await consoleEnd(guest);
+    const hardware = hardwareAdvice(lines, guest.hardware?.firmware);
+    const last = lines.at(-1) ?? '';
+    if (late.aborted) {
+      const more = { hardware, privateFirst: isCutOff(guest, boot.settings) };
+      const why = notUpInTime(boot.settings.timeout / 1000, guest.trouble, last, more);
+      throw bootFailed(guest.name, guest.worker.label, why, last);
+    }
+    const what = gone ? 'it powered off, or somebody destroyed it.' : messageOf(cause);
+    const why = [what, ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
     // One that is found dead at its login tells the end of its console itself.
-    const end = died && !gone && !late.aborted ? '' : await consoleEnd(guest);
-    const why = gone ? 'it powered off, or somebody destroyed it.' : messageOf(cause);
-    const tooLate = () => notUpInTime(boot.settings.timeout / 1000, guest.trouble, end, isCutOff(guest, boot.settings));
-    throw bootFailed(guest.name, guest.worker.label, late.aborted ? tooLate() : why, end);
+    throw bootFailed(guest.name, guest.worker.label, why, died && !gone ? '' : last);
   }
 }
 
@@ -154,7 +163,8 @@ async function start({ build, guest, settings, services }: Boot, signal: AbortSi
   const metadataUrl = build.lease.metadata?.url;
   const memory = own?.memory ?? settings.memory;
   const vcpus = own?.vcpus ?? settings.vcpus;
-  Object.assign(guest, { booted: true, memory, vcpus });
+  const hardware = pickHardware(settings, guest.image);
+  Object.assign(guest, { booted: true, memory, vcpus, hardware });
   delete guest.trouble;
   await worker.hypervisor.boot(
     {
@@ -164,6 +174,7 @@ async function start({ build, guest, settings, services }: Boot, signal: AbortSi
       memory,
       vcpus,
       networks: settings.networks,
+      ...hardware,
       owner: { controller: services.controller, build: build.id, attempt: build.attempt },
       ...(metadataUrl ? { metadataUrl } : {}),
       ...(settings.template ? { template: settings.template } : {}),
@@ -187,12 +198,15 @@ async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
     say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
 }
 
-/** The last line of a guest's console, for the error's sentence. */
-async function consoleEnd(guest: Guest): Promise<string> {
+/** Lines of a guest's console that are looked at for why it did not come up: a kernel's last words are many. */
+const CONSOLE_LINES = 100;
+
+/** The end of a guest's console. */
+async function consoleEnd(guest: Guest): Promise<string[]> {
   try {
     const console = await guest.worker.hypervisor.console(guest.domain, { signal: AbortSignal.timeout(5_000) });
-    return console ? ((await lastLines(console, 1))[0] ?? '') : '';
+    return console ? await lastLines(console, CONSOLE_LINES) : [];
   } catch {
-    return '';
+    return [];
   }
 }
