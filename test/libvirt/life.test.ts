@@ -1,31 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { destroy } from '../../lib/libvirt/life.ts';
 import { listOwners } from '../../lib/libvirt/owner.ts';
-import { Virsh } from '../../lib/libvirt/virsh.ts';
-import { localHost } from '../../lib/ssh/local.ts';
+import { withVirsh } from './fake-virsh.ts';
 
 const signal = AbortSignal.timeout(20_000);
-
-/** This machine, whose virsh is a script of the test's. `$S` in it is a folder for what it remembers. */
-function withVirsh(t: TestContext, script: string): { virsh: Virsh; at: (name: string) => string } {
-  const folder = mkdtempSync(join(tmpdir(), 'virsh-'));
-  const path = process.env['PATH'];
-  t.after(() => {
-    process.env['PATH'] = path;
-    rmSync(folder, { recursive: true });
-  });
-  // Its name and options come first: virsh -q -c URI COMMAND …
-  writeFileSync(join(folder, 'virsh'), `#!/bin/sh\nS=${folder}\nshift 3\n${script}\n`);
-  chmodSync(join(folder, 'virsh'), 0o755);
-  process.env['PATH'] = `${folder}:${path}`;
-  const host = localHost();
-  t.after(() => host.close());
-  return { virsh: new Virsh('worker a', 'qemu:///system', async () => host), at: (name) => join(folder, name) };
-}
 
 /** What virsh says where libvirtd goes away between its connection and its look for the domain. */
 const LOST = `echo 'error: Disconnected from qemu:///system due to end of file' >&2`;

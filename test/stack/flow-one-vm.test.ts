@@ -1,82 +1,150 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parseTable } from '../gerrit/results-table.ts';
 import { RealGerrit } from '../real/gerrit/fixture.ts';
 import { connected, Flow } from '../support/flows.ts';
-import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
+import { ask, make } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { until } from '../support/until.ts';
-import { newPlace, sshHost } from './flow.ts';
+import { type BareHost, bareHost, sh } from './bare-host.ts';
 import { type Listener, openDoor, ROOM, serveFile } from './servers.ts';
-import { guestDisk, inSandbox, inventory } from './support.ts';
+import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
-/** Milliseconds from a push to its review: a Debian guest boots in some 20 s where nobody else wants the processors. */
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Milliseconds from a push to its review: a trixie guest boots in some 70 s if nobody else wants the processors. */
 const REVIEW_TIME = 500_000;
+
+/** Where the README has them, and where they are here. */
+const PLACES: [string, string][] = [
+  ['/ci/recheck', '/mnt/ci/recheck'],
+  ['/store/', '/mnt/store/'],
+  ['USER@HOST', 'root@127.0.0.1'],
+];
+
+/** The commands of a section of the README, as they stand there but for the places. */
+function commandsOf(heading: string): string {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, section] =
+    new RegExp(`\n## ${heading}\n([\\s\\S]*?)\n## `).exec(readme) ?? assert.fail(`no section ${heading}`);
+  const [, commands] = /\n +```sh\n([\s\S]*?)```/.exec(section!) ?? assert.fail(`no commands in ${heading}`);
+  return PLACES.reduce((text, [there, here]) => text.replaceAll(there, here), commands!);
+}
 
 /** A project whose test is a script of the patchset itself. */
 const files = (test: string) => ({ 'test/run.sh': `#!/bin/sh\n${test}\n` });
 
-inSandbox(import.meta.url, { limit: 600_000, disks: ['debian'], gerrit: true }, () => {
+/** The README's "Your first virtual machine": from an empty directory and a bare host to votes on a real Gerrit. */
+inSandbox(import.meta.url, { limit: 900_000, disks: ['trixie'], gerrit: true }, () => {
   const flow = Flow.shipped('4 one VM on libvirt');
+  let host: BareHost;
   let gerrit: RealGerrit;
-  let sshd: OpenSsh;
   let web: Listener;
   let door: Listener;
   let red: TestRed;
+  let here: string;
 
   before(async () => {
-    const disk = guestDisk('debian');
-    [gerrit, sshd, web, red] = await Promise.all([RealGerrit.start(), startOpenSsh(), serveFile(disk), startRed()]);
-    door = await openDoor(Number(new URL(gerrit.site.httpUrl).port));
-    // What its comment tells to set first, and no more.
-    flow.useGerrit(gerrit.target, gerrit.project);
-    flow.nodes.push(sshHost(sshd, { id: 'worker-ssh' }));
-    flow.set('worker-host', { host: 'worker-ssh', path: newPlace(), domainType: 'qemu', load: '1000' });
-    flow.set('vm-image', {
-      url: `http://127.0.0.1:${web.port}/debian.qcow2`,
-      sha256: createHash('sha256').update(readFileSync(disk)).digest('hex'),
-      loginUser: 'debian',
-    });
-    // This machine may have other work to do.
-    flow.set('virsh-boot', { timeout: '480' });
-    const [job] = flow.node('ci-jobs')['jobs'] as { env: object[] }[];
-    job!.env = [{ name: 'GIT_URL', value: `http://${ROOM}:${door.port}/${gerrit.project}` }];
-    await red.deploy(flow.nodes);
-    await connected(red, flow);
+    host = await bareHost();
+    // An operator who gets into the host, as somebody whom sudo lets become root.
+    sh(
+      "ssh-keygen -q -N '' -t ed25519 -f /root/.ssh/id_ed25519 && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys",
+    );
+    writeFileSync('/root/.ssh/config', 'StrictHostKeyChecking accept-new\n');
+    mkdirSync('/root/bin');
+    writeFileSync('/root/bin/sudo', '#!/bin/sh\nexec "$@"\n');
+    chmodSync('/root/bin/sudo', 0o755);
+    writeFileSync('/root/.bashrc', 'PATH=/root/bin:$PATH\n');
+    // As `npm install` in Node-RED's user directory leaves it.
+    mkdirSync('/root/.node-red/node_modules/@recheck', { recursive: true });
+    symlinkSync(ROOT, '/root/.node-red/node_modules/@recheck/node-red-gerrit-ci');
+    here = mkdtempSync(join(stackFolder!, 'operator-'));
+    [gerrit, red] = await Promise.all([RealGerrit.start(), startRed()]);
   });
   after(async () => {
     await red?.close();
     await Promise.all([door, web].map((one) => one?.close()));
-    await sshd?.remove();
     await gerrit?.close();
+    sh('umount /mnt/ci/recheck || :');
+    await host?.close();
   });
 
   const reviewsOf = async (change: number) =>
     (await gerrit.messages(change)).filter(({ author }) => author === gerrit.ciUser);
   const reviewOf = async (change: number) => {
-    await until(`a review of ${change}`, async () => (await reviewsOf(change)).length > 0, REVIEW_TIME);
+    await until(`a review of change ${change}`, async () => (await reviewsOf(change)).length > 0, REVIEW_TIME);
     const [review, ...more] = await reviewsOf(change);
     assert.deepEqual(more, [], 'one comment');
     return { ...parseTable(review!.message), message: review!.message };
   };
   const page = async (link: string, file = '') => (await fetch(new URL(file, link))).text();
 
-  test('a patchset is fetched and tested in a guest that a real cloud-init set up: Verified +1; a broken one: -1', async (t) => {
+  test('1: the README’s commands make the host a worker host', () => {
+    const said = execFileSync('bash', ['-euc', commandsOf('Your first virtual machine')], {
+      cwd: here,
+      env: { ...process.env, HOME: '/root' },
+      encoding: 'utf8',
+    });
+    assert.match(said, /done +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    assert.doesNotMatch(said, /BY HAND/);
+  });
+
+  test('2 and 3: with the host, the image and the login user set, the worker is there and lacks nothing', async () => {
+    const disk = guestDisk('trixie');
+    web = await serveFile(disk);
+    door = await openDoor(Number(new URL(gerrit.site.httpUrl).port));
+    flow.nodes.push(
+      make('ssh-host', {
+        id: 'worker-ssh',
+        kind: 'ssh',
+        host: '127.0.0.1',
+        port: '22',
+        user: 'root',
+        keyFile: join(here, 'ci-key'),
+        hostKey: '',
+      }),
+    );
+    // The machine of the tests has other work to do.
+    flow.set('worker-host', { host: 'worker-ssh', path: '/mnt/ci/recheck', load: '1000' });
+    flow.set('vm-image', {
+      url: `http://127.0.0.1:${web.port}/debian-13-genericcloud-amd64.qcow2`,
+      sha256: createHash('sha256').update(readFileSync(disk)).digest('hex'),
+      loginUser: 'debian',
+    });
+    await red.deploy(flow.nodes);
+    const { id } = flow.node('worker-host');
+    const asked = { id, config: flow.node('worker-host') };
+    const { ok, checks } = await ask(red, 'POST', 'check/worker-host', asked);
+    assert.equal(ok, true, JSON.stringify(checks, undefined, 1));
+  });
+
+  test('4 and 5: a patchset that is good gets +1 for a recheck, a broken one -1; nothing is left behind', async (t) => {
+    const good = await gerrit.pushChange({ subject: 'Good', files: files('echo "all is well as $(id -un)"') });
+    flow.useGerrit(gerrit.target, gerrit.project);
+    const [job] = flow.node('ci-jobs')['jobs'] as { env: object[] }[];
+    job!.env = [{ name: 'GIT_URL', value: `http://${ROOM}:${door.port}/${gerrit.project}` }];
+    // Emulated, and not alone.
+    flow.set('virsh-boot', { timeout: '480' });
+    await red.deploy(flow.nodes);
+    await connected(red, flow);
     const before_ = inventory();
     const began = performance.now();
-    const good = await gerrit.pushChange({ subject: 'Good', files: files('echo "all is well as $(id -un)"') });
+    await gerrit.comment(good.number, 'my-ci recheck');
     const broken = await gerrit.pushChange({ subject: 'Broken', files: files('echo nothing works >&2\nexit 3') });
 
     const [passed, failed] = await Promise.all([good, broken].map(({ number }) => reviewOf(number)));
-    t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s from the pushes to both reviews`);
+    t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s to both reviews, the image fetched first`);
     const [row, ...others] = passed!.rows;
     assert.deepEqual([row?.job, row?.result, others.length], ['unit', 'SUCCESS', 0], passed!.message);
     assert.equal((await gerrit.votes(good.number))['Verified'], 1);
     const log = await page(row!.link!, 'console.log');
     assert.ok(log.includes(good.revision.slice(0, 7)), 'the patchset itself was fetched');
     assert.match(log, /all is well as debian/);
+    assert.match(log, /vm: cloud-init has finished after/);
     assert.match(await page(row!.link!), /SUCCESS[\s\S]*consoles\/vm\.log/);
     const serial = await page(row!.link!, 'consoles/vm.log');
     assert.match(serial, /cloud-init/);
@@ -89,11 +157,8 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['debian'], gerrit: true }, 
     assert.match(why, /nothing works/);
     assert.match(why, /exit 3/);
 
-    const left = inventory();
-    const image = left['subvolumes']!.filter((path) => !before_['subvolumes']!.includes(path));
-    assert.equal(image.length, 1, 'the image stays');
-    assert.match(image[0]!, /\/ubuntu-24\.04@[0-9a-f]{12}$/);
-    assert.deepEqual({ ...left, subvolumes: before_['subvolumes'] }, before_, 'nothing else is left behind');
+    assert.deepEqual(inventory(), before_, 'nothing is left behind');
+    assert.match(sh('ls /mnt/ci/recheck'), /^ubuntu-24\.04@[0-9a-f]{12}$/, 'but the image');
     for (const { number } of [good, broken]) assert.equal((await reviewsOf(number)).length, 1);
   });
 });

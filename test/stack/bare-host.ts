@@ -1,0 +1,47 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { endOf } from '../support/child.ts';
+import { until } from '../support/until.ts';
+import { stackFolder } from './support.ts';
+
+/** Runs a line of bash that must succeed. @returns what it printed */
+export const sh = (line: string): string => execFileSync('bash', ['-euc', line], { encoding: 'utf8' }).trim();
+
+/** Ends what `bareHost` has begun. */
+export interface BareHost {
+  close(): Promise<void>;
+}
+
+/**
+ * Makes of the machine room a host that nobody has prepared: no libvirt network, an empty home of root, an sshd on port
+ * 22, an empty /mnt. The machine's own files stay as they are.
+ *
+ * @param sshdSettings lines that come first in sshd_config
+ */
+export async function bareHost(sshdSettings = ''): Promise<BareHost> {
+  mkdirSync(join(stackFolder!, 'mnt'));
+  sh(`
+    cp -a /etc/ssh "$STACK/ssh" && mount --bind "$STACK/ssh" /etc/ssh
+    printf '/dev/sda1 / ext4 defaults 0 1' >"$STACK/fstab" && mount --bind "$STACK/fstab" /etc/fstab
+    # What the tests need is cached below their own home.
+    mkdir -p "$STACK/cache" ~/.cache && mount --bind ~/.cache "$STACK/cache"
+    mount -t tmpfs -o mode=770 tmpfs /root
+    mkdir /root/.cache && mount --bind "$STACK/cache" /root/.cache
+    mount --bind "$STACK/mnt" /mnt
+    ssh-keygen -q -A
+    virsh -q net-destroy default && virsh -q net-undefine default
+  `);
+  const config = sh('cat /etc/ssh/sshd_config');
+  writeFileSync('/etc/ssh/sshd_config', `${sshdSettings}\n${config}\n`);
+  const sshd = spawn('/usr/sbin/sshd', ['-D', '-E', join(stackFolder!, 'sshd.log')], { stdio: 'ignore' });
+  await until('sshd listens on port 22', () => sh("ss -Hltn 'sport = 22'") !== '');
+  return {
+    async close() {
+      // setup-worker may have had sshd start itself again: that is another process.
+      sh('kill "$(cat /run/sshd.pid)"');
+      await endOf(sshd);
+      sh('umount /root/.cache "$STACK/cache" /mnt || :');
+    },
+  };
+}
