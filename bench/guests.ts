@@ -1,45 +1,39 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { copyFile, mkdir, mkdtemp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildEvent } from '../lib/build/types.ts';
-import { DOMAIN_TEMPLATE, domainXml } from '../lib/libvirt/domain-xml.ts';
 import { guestDisk, stackFolder } from '../test/stack/support.ts';
 import { flow, handMade, jobs, make, reaching, row } from '../test/support/lane.ts';
 import { type OpenSsh, startOpenSsh } from '../test/support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../test/support/red.ts';
 import { until } from '../test/support/until.ts';
 import { all, median, type Row, type Settings, seconds } from './measure.ts';
+import { FIRST, type GuestKind, LIMIT, openPeer } from './plain-peer.ts';
 
 const GOAL = 1.05;
 const TWO_GOAL = 1.3;
-/** Milliseconds that one build may take. */
-const LIMIT = 180_000;
-const FIRST = 'the first line';
-/** MiB of a guest. */
-const MEMORY = 192;
-const ADDRESS = '192.168.122.1';
+const TINY: GuestKind = { disk: 'tiny', user: 'root', memory: 192 };
+const TRIXIE: GuestKind = { disk: 'trixie', user: 'debian', memory: 1024 };
 
 /** The flow with so many guests in a build, whose script says one line. */
-function theFlow(guests: string[], sshd: OpenSsh, place: string, image: string): FlowConfig[] {
+function theFlow(kind: GuestKind, guests: string[], sshd: OpenSsh, place: string, image: string): FlowConfig[] {
   return flow(
     make('ssh-host', { name: 'host-a', ...reaching(sshd.target) }),
     make('worker-host', {
       ...{ name: 'host-a', kind: 'libvirt', host: 'ssh-host1', storage: 'btrfs', path: place, uri: '' },
       ...{ domainType: 'qemu', slots: '1', memory: '0', load: '1000', strangers: false },
     }),
-    make('vm-image', { name: 'tiny', source: 'directory', path: image, loginUser: 'root' }),
+    make('vm-image', { name: kind.disk, source: 'directory', path: image, loginUser: kind.user }),
     ...row(
       jobs(),
       ...guests.map((guest) =>
         make('clone-image', { id: `clone-${guest}`, guest, image: 'vm-image1', hosts: ['worker-host1'] }),
       ),
       make('metadata-server', { userData: '' }),
-      make('virsh-boot', { memory: String(MEMORY), vcpus: '1', networks: [{ source: 'default', mac: '' }] }),
+      make('virsh-boot', {
+        ...{ memory: String(kind.memory), vcpus: '1', networks: [{ source: 'default', mac: '' }] },
+        timeout: String(LIMIT / 1000),
+      }),
       make('ssh-exec', { script: `echo '${FIRST}'`, interpreter: '/bin/bash', wires: [['publish-logs1'], ['lines']] }),
       make('publish-logs', { files: [] }),
       make('gerrit-review', { silent: true }),
@@ -71,110 +65,30 @@ async function build(red: TestRed, guests: number): Promise<number> {
   return took;
 }
 
-/** The same by a shell script. */
-async function openPeer(settings: { dir: string; sshd: OpenSsh; image: string; clones: string }) {
-  const { dir, sshd, image, clones } = settings;
-  const key = join(dir, 'id');
-  await writeFile(key, sshd.target.privateKey, { mode: 0o600 });
-  const publicKey = sshd.keygen('guest', '-t', 'ed25519').publicKey;
-  const config = join(dir, 'ssh_config');
-  await writeFile(
-    config,
-    `Host *
-  BatchMode yes
-  StrictHostKeyChecking no
-  UserKnownHostsFile /dev/null
-  LogLevel ERROR
-  User root
-Host worker
-  HostName 127.0.0.1
-  Port ${sshd.port}
-  IdentityFile ${key}
-  ControlMaster auto
-  ControlPath ${dir}/control
-  ControlPersist 600
-Host 192.168.122.*
-  IdentityFile ${sshd.dir}/guest
-  ProxyJump worker
-`,
-  );
-  const script = join(dir, 'job.sh');
-  await writeFile(script, `echo '${FIRST}'\n`);
-  const answers: Record<string, string> = {
-    '/latest/meta-data/instance-id': 'plain',
-    '/latest/meta-data/local-hostname': 'vm',
-    '/latest/meta-data/public-keys/': '0=key-0',
-    '/latest/meta-data/public-keys/0/openssh-key': publicKey,
-  };
-  const server = createServer((request, response) => {
-    const answer = answers[request.url ?? ''];
-    response.writeHead(answer === undefined ? 404 : 200).end(answer);
-  });
-  await new Promise<void>((resolve) => server.listen(0, ADDRESS, resolve));
-  const { port } = server.address() as AddressInfo;
-  // Its connection to the worker is up, as ours is.
-  const warm = spawn('ssh', ['-F', config, 'worker', 'true'], { stdio: 'inherit' });
-  if ((await once(warm, 'exit'))[0] !== 0) throw new Error('the peer does not reach the worker');
-  let count = 0;
-  return {
-    async run(): Promise<number> {
-      count += 1;
-      const name = `plain-${count}`;
-      const clone = join(clones, name);
-      const mac = `52:54:00:00:01:${count.toString(16).padStart(2, '0')}`;
-      const spec = {
-        ...{ name: 'vm', domain: name, memory: MEMORY, vcpus: 1, networks: [] },
-        owner: { controller: 'bench', build: name, attempt: 1 },
-        clone: { name, path: clone, disks: [{ name: 'vda', path: `${clone}/vda.qcow2`, format: 'qcow2' as const }] },
-      };
-      const facts = {
-        type: 'qemu' as const,
-        interfaces: [{ mac, private: false, network: 'default' }],
-        console: `${clone}/console.log`,
-      };
-      const xml = join(dir, 'domain.xml');
-      await writeFile(xml, domainXml(DOMAIN_TEMPLATE, spec, facts));
-      const began = performance.now();
-      const argv = [config, image, clone, name, mac, xml, String(port), script];
-      const child = spawn(join(import.meta.dirname, 'plain-build.sh'), argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-      const late = setTimeout(() => child.kill(), LIMIT);
-      const exited = once(child, 'exit');
-      let took: number | undefined;
-      for await (const line of createInterface(child.stdout)) {
-        if (line !== FIRST) continue;
-        took = performance.now() - began;
-        child.stdin.end('\n');
-      }
-      const [code] = await exited;
-      clearTimeout(late);
-      if (code !== 0 || took === undefined) throw new Error(`the plain script ended with ${code}`);
-      return took;
-    },
-    async close(): Promise<void> {
-      await once(spawn('ssh', ['-F', config, '-O', 'exit', 'worker'], { stdio: 'ignore' }), 'exit');
-      server.close();
-    },
-  };
-}
+/** What takes its turns: a build of one guest, of two guests, and the peer. */
+type Turn = 'one' | 'peer' | 'two';
 
-/** Builds in real guests: against the same by a shell script, and two guests against one. */
-export async function benchGuests({ quick, dir, say }: Settings): Promise<Row[]> {
-  const rounds = quick ? 1 : 5;
+/** Measures builds in real guests of a kind, in turns with the peer's. @returns milliseconds of each turn */
+async function measure(
+  kind: GuestKind,
+  turns: readonly Turn[],
+  rounds: number,
+  { dir, say }: Settings,
+): Promise<Record<Turn, number[]>> {
   const sshd = await startOpenSsh();
-  const image = join(dir, 'image');
-  await mkdir(image);
-  await copyFile(guestDisk('tiny'), join(image, 'vda.qcow2'));
-  const place = join(stackFolder!, 'ci', 'guests');
+  const image = await mkdtemp(join(dir, 'image-'));
+  await copyFile(guestDisk(kind.disk), join(image, 'vda.qcow2'));
+  const place = join(stackFolder!, 'ci', `guests-${kind.disk}`);
   await mkdir(place);
   const red = await startRed();
   try {
-    const deploy = (guests: string[]) => red.deploy(theFlow(guests, sshd, place, image));
+    const deploy = (guests: string[]) => red.deploy(theFlow(kind, guests, sshd, place, image));
     await deploy(['vm']);
-    say(`guests: a first build, which makes the image; then ${rounds} rounds`);
+    say(`guests: a first build on ${kind.disk}, which makes the image; then ${rounds} rounds`);
     await build(red, 1);
-    const made = join(place, (await readdir(place)).find((name) => name.startsWith('tiny@'))!);
-    const peer = await openPeer({ dir, sshd, image: made, clones: place });
-    const took = { one: [] as number[], peer: [] as number[], two: [] as number[] };
+    const made = join(place, (await readdir(place)).find((name) => name.startsWith(`${kind.disk}@`))!);
+    const peer = await openPeer({ dir, sshd, image: made, clones: place, kind });
+    const took: Record<Turn, number[]> = { one: [], peer: [], two: [] };
     const work = {
       one: async () => {
         await deploy(['vm']);
@@ -186,38 +100,55 @@ export async function benchGuests({ quick, dir, say }: Settings): Promise<Row[]>
         return build(red, 2);
       },
     };
-    const order = ['one', 'peer', 'two'] as const;
     for (let round = 0; round < rounds; round++) {
-      for (const what of round % 2 === 0 ? order : order.toReversed()) took[what].push(await work[what]());
+      for (const turn of round % 2 === 0 ? turns : turns.toReversed()) took[turn].push(await work[turn]());
     }
     await peer.close();
-    const { one, two } = took;
-    const ratio = median(one) / median(took.peer);
-    const both = median(two) / median(one);
-    return [
-      {
-        what: 'event → first line of the script in a new guest / the same steps by a shell script over SSH',
-        value: ratio.toFixed(2),
-        goal: `≤ ${GOAL}`,
-        met: ratio <= GOAL,
-        figures: [
-          `ours ${seconds(median(one))} (${all(one, seconds)})`,
-          `peer ${seconds(median(took.peer))} (${all(took.peer, seconds)})`,
-        ],
-      },
-      {
-        what: 'two guests in a build / one, event → first line of both',
-        value: both.toFixed(2),
-        goal: `≤ ${TWO_GOAL}`,
-        met: both <= TWO_GOAL,
-        figures: [
-          `two ${seconds(median(two))} (${all(two, seconds)})`,
-          `one ${seconds(median(one))} (${all(one, seconds)})`,
-        ],
-      },
-    ];
+    return took;
   } finally {
     await red.close();
     await sshd.remove();
   }
+}
+
+function againstPeer(what: string, { one, peer }: Record<Turn, number[]>): Row {
+  const ratio = median(one) / median(peer);
+  return {
+    what,
+    value: ratio.toFixed(2),
+    goal: `≤ ${GOAL}`,
+    met: ratio <= GOAL,
+    figures: [
+      `ours ${seconds(median(one))} (${all(one, seconds)})`,
+      `peer ${seconds(median(peer))} (${all(peer, seconds)})`,
+    ],
+  };
+}
+
+/** Builds in tiny guests: against the same by a shell script, and two guests against one. */
+export async function benchGuests(settings: Settings): Promise<Row[]> {
+  const took = await measure(TINY, ['one', 'peer', 'two'], settings.quick ? 1 : 5, settings);
+  const { one, two } = took;
+  const both = median(two) / median(one);
+  return [
+    againstPeer('event → first line of the script in a new guest / the same steps by a shell script over SSH', took),
+    {
+      what: 'two guests in a build / one, event → first line of both',
+      value: both.toFixed(2),
+      goal: `≤ ${TWO_GOAL}`,
+      met: both <= TWO_GOAL,
+      figures: [
+        `two ${seconds(median(two))} (${all(two, seconds)})`,
+        `one ${seconds(median(one))} (${all(one, seconds)})`,
+      ],
+    },
+  ];
+}
+
+/** Builds in guests of Debian 13 as it is published, whose cloud-init is waited for, against the same by a shell script. */
+export async function benchTrixie(settings: Settings): Promise<Row[]> {
+  const took = await measure(TRIXIE, ['one', 'peer'], settings.quick ? 1 : 3, settings);
+  const what =
+    'event → first line of the script in a new guest of Debian 13, its cloud-init done / the same by a shell script';
+  return [againstPeer(what, took)];
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What the flow does from the event to its script's first line, by hand, each host command over one shared SSH
-# connection: the metadata's rule, clone, domain, lease, login, script. Then waits for a line on stdin and removes all.
+# connection: the metadata's rule, clone, domain, lease, login, the wait for cloud-init, script. Then waits for a line on
+# stdin and removes all.
 #
 #   plain-build.sh SSH_CONFIG IMAGE CLONE NAME MAC DOMAIN_XML METADATA_PORT SCRIPT
 set -euo pipefail
@@ -12,12 +13,11 @@ rule="PREROUTING -i virbr0 -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-
 w "iptables -w -t nat -A $rule"
 w "btrfs -q subvolume snapshot $image $clone"
 ssh -F "$config" worker "cat >$clone/domain.xml; : >$clone/console.log; virsh -q create $clone/domain.xml" <"$xml"
+# A guest's address may change while it boots.
+address() { w "virsh -q net-dhcp-leases default --mac $mac" | sort -r | awk '{ print $5; exit }' | cut -d/ -f1; }
 ip=
-until [ -n "$ip" ]; do
-  ip=$(w "virsh -q net-dhcp-leases default --mac $mac" | awk '{print $5}' | cut -d/ -f1 | head -1)
-  [ -n "$ip" ] || sleep 0.2
-done
-until ssh -n -F "$config" -o ConnectTimeout=5 "$ip" true 2>/dev/null; do sleep 0.2; done
+until ip=$(address) && [ -n "$ip" ] && ssh -n -F "$config" -o ConnectTimeout=5 "$ip" true 2>/dev/null; do sleep 0.2; done
+ssh -n -F "$config" "$ip" 'command -v cloud-init >/dev/null || exit 0; cloud-init status --wait >/dev/null'
 scp -q -F "$config" "$script" "$ip:/tmp/job.sh" </dev/null
 ssh -n -F "$config" "$ip" 'bash /tmp/job.sh'
 

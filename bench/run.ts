@@ -16,6 +16,7 @@ const BENCHES: Record<string, (settings: Settings) => Promise<Row[]>> = {
   console: async (settings) => (await import('./console.ts')).benchConsole(settings),
   fetch: async (settings) => (await import('./fetch.ts')).benchFetch(settings),
   stack: async (settings) => (await import('./stack.ts')).benchStack(settings),
+  stock: async (settings) => (await import('./stack.ts')).benchStock(settings),
   gerrit: async (settings) => (await import('./gerrit.ts')).benchGerrit(settings),
 };
 

@@ -3,10 +3,14 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stackFolder } from '../test/stack/support.ts';
 import { benchClones } from './clones.ts';
-import { benchGuests } from './guests.ts';
+import { benchGuests, benchTrixie } from './guests.ts';
 
-const [file, size] = process.argv.slice(2) as [string, 'quick' | 'full'];
+const [file, size, what] = process.argv.slice(2) as [string, 'quick' | 'full', 'tiny' | 'trixie'];
 const dir = await mkdtemp(join(stackFolder!, 'bench-'));
 const settings = { quick: size === 'quick', dir, say: (text: string) => console.error(text) };
-await writeFile(file, JSON.stringify([...(await benchClones(settings)), ...(await benchGuests(settings))]));
+const rows =
+  what === 'trixie'
+    ? await benchTrixie(settings)
+    : [...(await benchClones(settings)), ...(await benchGuests(settings))];
+await writeFile(file, JSON.stringify(rows));
 process.exit();

@@ -27,17 +27,28 @@ function lack(): string | undefined {
   return missing.length > 0 ? `missing here: ${missing.join(', ')}` : undefined;
 }
 
-/** Clones and guests on real btrfs, zfs and libvirt, in a sandbox of their own. */
-export async function benchStack({ quick, dir, say }: Settings): Promise<Row[]> {
+/** Clones and tiny guests on real btrfs, zfs and libvirt, in a sandbox of their own. */
+export const benchStack = (settings: Settings): Promise<Row[]> => inSandbox('tiny', settings);
+
+/** Guests of Debian 13 as it is published. */
+export const benchStock = (settings: Settings): Promise<Row[]> => inSandbox('trixie', settings);
+
+async function inSandbox(disk: 'tiny' | 'trixie', { quick, dir, say }: Settings): Promise<Row[]> {
   const why = lack();
   if (why !== undefined) {
-    say(`stack: the benchmarks with real guests are left out: ${why}`);
+    say(`${disk}: the benchmarks with real guests are left out: ${why}`);
     return [];
   }
   const file = join(dir, 'stack.json');
   // There is no network inside, and building it is none of what is measured.
-  guestDisk('tiny');
-  const argv = [...childArgs('stack'), join(import.meta.dirname, 'stack-inside.ts'), file, quick ? 'quick' : 'full'];
+  guestDisk(disk);
+  const argv = [
+    ...childArgs('stack'),
+    join(import.meta.dirname, 'stack-inside.ts'),
+    file,
+    quick ? 'quick' : 'full',
+    disk,
+  ];
   const child = spawn(SANDBOX, [process.execPath, ...argv], {
     env: { ...process.env, BTRFS_SIZE: '24G' },
     stdio: ['ignore', 'inherit', 'inherit'],

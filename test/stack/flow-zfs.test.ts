@@ -1,44 +1,26 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { end } from '../support/child.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
 import { BUILD_TIME, guestLane, madeImage, runBuild, tinyImage, workerHost } from './flow.ts';
-import { inSandbox, inventory, stackFolder } from './support.ts';
-
-const POOL = 'recheckpool';
+import { inSandbox, inventory } from './support.ts';
+import { openPool, type ZfsPool } from './zfs-pool.ts';
 
 inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   let red: TestRed;
-  let daemon: ChildProcess;
-
-  const works = (program: string, ...args: string[]) => spawnSync(program, args).status === 0;
-  const zfs = (...args: string[]): string[] =>
-    execFileSync('zfs', args, { encoding: 'utf8' }).split('\n').filter(Boolean).sort();
+  let pool: ZfsPool;
 
   before(async () => {
-    mkdirSync('/run/zfs', { recursive: true });
-    daemon = spawn('setpriv', ['--pdeathsig', 'KILL', 'zfs-fuse', '-n'], { stdio: 'ignore' });
-    const disk = join(stackFolder!, 'zfs.img');
-    writeFileSync(disk, '');
-    truncateSync(disk, 2 ** 30);
-    await until('zfs-fuse answers', () => works('zpool', 'list'));
-    execFileSync('zpool', ['create', '-m', join(stackFolder!, 'zfs'), POOL, disk], { stdio: 'ignore' });
-    zfs('create', `${POOL}/recheck`);
+    pool = await openPool(2 ** 30);
     red = await startRed();
   });
   after(async () => {
     await red?.close();
-    // FUSE lets go of it a moment after its last user.
-    await until('the pool is gone', () => works('zpool', 'destroy', '-f', POOL));
-    await end(daemon, 'SIGTERM');
+    await pool?.close();
   });
 
   test('on ZFS: an image by URL and one made of it, a guest of its clone; nothing but the images is left', async () => {
-    const place = `${POOL}/recheck`;
+    const { place, root, zfs } = pool;
     await red.deploy(
       guestLane({
         script: 'cat /root/made; hostname',
@@ -58,7 +40,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.deepEqual(inventory(), atFirst);
     const datasets = zfs('list', '-H', '-o', 'name', '-r', place).map((name) => name.replace(/:[0-9a-f]{12}$/, ''));
     assert.deepEqual(datasets, [place, `${place}/base`, `${place}/made`]);
-    const folders = readdirSync(join(stackFolder!, 'zfs', 'recheck')).filter((name) => !name.startsWith('.'));
+    const folders = readdirSync(root).filter((name) => !name.startsWith('.'));
     assert.deepEqual(folders.map((name) => name.replace(/@.*/, '')).sort(), ['base', 'made']);
   });
 });

@@ -9,7 +9,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { runScript } from '../../lib/ssh/script.ts';
-import type { Host } from '../../lib/ssh/types.ts';
+import type { Host, HostSource } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/worker/libvirt.ts';
 import type { Clone, GuestSpec, ImageSpec, ListenAt, MetadataLink, Network, Owner } from '../../lib/worker/types.ts';
@@ -27,6 +27,8 @@ const CONTROLLER = 'c1c1c1c1c1c1';
 /** A worker of the sandbox, reached as root by a real sshd, with btrfs and the tiny guest's image. */
 export interface World {
   worker: LibvirtWorker;
+  /** The machine as root, over SSH. */
+  source: HostSource;
   sshd: OpenSsh;
   image: ImageSpec;
   metadata: MetadataService;
@@ -74,6 +76,7 @@ export async function openWorld(options: Partial<LibvirtWorkerOptions> = {}): Pr
   await storage.make(image, { signal: AbortSignal.timeout(30_000) });
   return {
     worker,
+    source,
     sshd,
     image,
     metadata,
