@@ -50,14 +50,13 @@ export const libvirtd = (what: 'start' | 'stop'): void => {
   execFileSync(join(SCRIPTS, 'libvirtd.sh'), [what], { stdio: 'inherit' });
 };
 
-/** A guest's disk: our own tiny one, the same for UEFI only, or a distribution as it is published. */
+/** A guest's disk: our own tiny one, the same for UEFI only, or Debian 13 or 12 as they are published. */
 export type DiskKind = keyof typeof DISKS;
 
 /** The scripts that build each disk, below scripts/real-stack/: the builder and its arguments, then what it is made of. */
 const DISKS = {
   tiny: [['tiny-guest.sh'], 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
   'tiny-uefi': [['tiny-uefi.sh'], 'tiny-guest.sh', 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
-  debian: [['debian-guest.sh'], 'make-disk.sh', 'make-initrd.sh'],
   trixie: [['stock-guest.sh', 'trixie'], 'stock-disk.sh'],
   bookworm: [['stock-guest.sh', 'bookworm'], 'stock-disk.sh'],
 } as const;
