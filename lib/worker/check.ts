@@ -5,6 +5,7 @@ export type CheckSubject =
   | 'commands'
   | 'libvirt'
   | 'storage'
+  | 'leftovers'
   | 'networks'
   | 'metadata'
   | 'guests'
