@@ -7,11 +7,11 @@ const LOCK_WAIT = 50;
 /** Images that may stand on each other; more than that is a circle. */
 const MAX_DEPTH = 64;
 
-/** POSIX sh: what tells whether a file, or the disks of a folder, are the same as before. */
+/** POSIX sh: prints what tells whether a file, or the disks of a folder, are as before; nothing if there are none. */
 export const FINGERPRINT = `
 fingerprint() {
   if [ -d "$1" ]; then
-    (cd "$1" && stat -L -c '%n %s %y' -- [hsv]d[a-z]* xvd[a-z]* 2>/dev/null) | cksum
+    (cd "$1" && stat -L -c '%n %s %y' -- [hsv]d[a-z]* xvd[a-z]* 2>/dev/null) | cksum | sed '/ 0$/ d'
   else
     stat -L -c '%s %y' -- "$1" 2>/dev/null
   fi
@@ -88,8 +88,8 @@ follows() {
 fresh() {
   was=$(noted "$root/$1" source)
   [ -n "$was" ] || return 0
-  from=$(noted "$root/$1" from)
-  [ ! -e "$from" ] || [ "$(fingerprint "$from")" = "$was" ]
+  now=$(fingerprint "$(noted "$root/$1" from)")
+  [ -z "$now" ] || [ "$now" = "$was" ]
 }
 # Whether an image can be cloned: it and all that it is made of are there, each made of the other as it is now. With
 # $2 also one whose source on this machine has changed since.

@@ -1,11 +1,13 @@
 import type { Backend } from './backend.ts';
 
 /**
- * ZFS: an image is a dataset `<place>/<name>:<key>` (`@` is not allowed in a dataset's name) that is mounted as
- * `<name>@<key>`, and is whole once it has the snapshot `@ready`; a clone is a clone of that snapshot. A draft's dataset
- * has `:draft` behind its name and is mounted with a dot before it. ZFS itself knows what a dataset was cloned from
- * (`origin`), under whatever name that has now: that is an image's generation here, and no edit of a mounted image
- * changes its snapshot.
+ * ZFS: an image is a dataset that is mounted as `<name>@<key>`, and is whole once it has the snapshot `@ready`; a clone is
+ * a clone of that snapshot. A draft is one that is mounted with a dot before that name. So the mount point tells which is
+ * which, and the dataset is named `<place>/<name>:<key>` (`@` is not allowed there), with more behind it while an older
+ * one has that name: zfs-fuse can rename no dataset that was in use a moment ago.
+ *
+ * ZFS itself knows what a dataset was cloned from (`origin`), whatever its name: that is an image's generation here, and
+ * no edit of a mounted image changes its snapshot.
  *
  * Ours are marked for the snapshot daemons that honour a property (zfs-auto-snapshot; syncoid). Snapshots and children
  * that are made all the same go with their dataset, except held ones. Datasets that somebody cloned from them are not
@@ -18,9 +20,21 @@ export const zfs: Backend = {
   fileSystem: '',
   functions: `
 there() { zfs list -H -o name "$1" >/dev/null 2>&1; }
-dataset() { printf '%s\\n' "$place/\${1%@*}:\${1#*@}"; }
-draft_dataset() { printf '%s:draft\\n' "$(dataset "$1")"; }
 property() { zfs get -H -o value "$1" "$2" 2>/dev/null; }
+mounted_at() {
+  zfs list -H -o name,mountpoint -t filesystem -r "$place" | AT=$1 awk -F '\\t' '
+    $2 == ENVIRON["AT"] && !n++ { print $1 }'
+}
+usual_name() { printf '%s\\n' "$place/\${1%@*}:\${1#*@}"; }
+new_name() {
+  name=$(usual_name "$1")
+  ! there "$name" || name=$name:$(random_id | cut -c 1-8)
+  printf '%s\\n' "$name"
+}
+dataset() {
+  name=$(usual_name "$1")
+  if [ "$(property mountpoint "$name")" = "$root/$1" ]; then printf '%s\\n' "$name"; else mounted_at "$root/$1"; fi
+}
 patiently() {
   tries=0
   until said=$("$@" 2>&1); do
@@ -59,11 +73,6 @@ destroy() {
     return 1
   done
 }
-move() {
-  patiently zfs unmount "$1" 2>/dev/null
-  patiently zfs rename "$1" "$2" && patiently zfs set mountpoint="$3" "$2" || return 1
-  [ "$(property mounted "$2")" = yes ] || patiently zfs mount "$2"
-}
 open_place() {
   root=$(zfs get -H -o value mountpoint "$place") || return 1
   case $root in /*) ;; *) return 1 ;; esac
@@ -82,45 +91,48 @@ generation() { :; }
 follows() { [ "$(property origin "$(dataset "$1")")" = "$(dataset "$2")@ready" ]; }
 create() { zfs create -o com.sun:auto-snapshot=false -o syncoid:sync=false "$@"; }
 clone() { zfs clone -o com.sun:auto-snapshot=false -o syncoid:sync=false "$@"; }
-has_draft() { there "$(draft_dataset "$1")"; }
-fresh_draft() { create -o mountpoint="$root/.$1" "$(draft_dataset "$1")"; }
-fork_draft() { clone -o mountpoint="$root/.$2" -o recheck:parent="$1" "$(dataset "$1")@ready" "$(draft_dataset "$2")"; }
+has_draft() { [ -n "$(mounted_at "$root/.$1")" ]; }
+fresh_draft() { create -o mountpoint="$root/.$1" "$(new_name "$1")"; }
+fork_draft() { clone -o mountpoint="$root/.$2" -o recheck:parent="$1" "$(dataset "$1")@ready" "$(new_name "$2")"; }
 keep_draft() {
-  former=$(dataset "$1")
-  if there "$former" && ! destroy "$former" 2>/dev/null; then
-    aside=$1.old-$(random_id | cut -c 1-8)
+  draft=$(mounted_at "$root/.$1") former=$(dataset "$1")
+  if [ -n "$former" ] && ! destroy "$former" 2>/dev/null; then
+    aside=$1.old-$(random_id)
     above=$(parent_of "$1")
-    move "$former" "$(draft_dataset "$aside")" "$root/.$aside" || return 1
+    patiently zfs set mountpoint="$root/.$aside" "$former" || return 1
     mark "$root/.$aside" "$aside" "$above"
   fi
-  move "$(draft_dataset "$1")" "$former" "$root/$1" && zfs snapshot "$former@ready" || return 1
+  patiently zfs set mountpoint="$root/$1" "$draft" && zfs snapshot "$draft@ready" || return 1
   rmdir "$root/.$1" 2>/dev/null || :
 }
-drop_draft() { destroy "$(draft_dataset "$1")" && { rmdir "$root/.$1" 2>/dev/null || :; }; }
-drop_image() { destroy "$(dataset "$1")"; }
+drop_draft() {
+  draft=$(mounted_at "$root/.$1")
+  [ -z "$draft" ] || destroy "$draft" || return 1
+  rmdir "$root/.$1" 2>/dev/null || :
+}
+drop_image() {
+  former=$(dataset "$1")
+  [ -z "$former" ] || destroy "$former"
+}
 has_clone() { there "$place/$1"; }
 make_clone() { clone "$(dataset "$1")@ready" "$place/$2"; }
 drop_clone() { destroy "$place/$1"; }
 where_is() {
   case $1 in
     clone) set=$place/$2 at=$root/$2 ;;
-    draft) set=$(draft_dataset "$2") at=$root/.$2 ;;
-    *) set=$(dataset "$2") at=$root/$2 ;;
+    draft) at=$root/.$2 set=$(mounted_at "$root/.$2") ;;
+    *) at=$root/$2 set=$(dataset "$2") ;;
   esac
 }
 # Whether a clone, draft or image of Recheck was cloned from it.
 in_use() {
   where_is "$1" "$2"
   clones_of "$set" | while IFS= read -r user; do
-    user=\${user#"$place/"}
+    dir=$(property mountpoint "$user")
+    user=\${dir#"$root/"}
     case $user in
       */*) ;;
-      *:*)
-        id=\${user%:draft} dir=$root/
-        [ "$id" = "$user" ] || dir=$dir.
-        id=\${id%%:*}@\${id#*:}
-        ! ours "$dir$id" "$id" || exit 1
-        ;;
+      *@*) ! ours "$dir" "\${user#.}" || exit 1 ;;
       *) [ ! -e "$book/$user" ] || exit 1 ;;
     esac
   done && return 1
@@ -128,7 +140,7 @@ in_use() {
 }
 is_there() {
   where_is "$1" "$2"
-  there "$set"
+  [ -n "$set" ] && there "$set"
 }
 describe() {
   mounts_at "$at" "$set" | head -n 50 | sed 's/^/mount\\t/'

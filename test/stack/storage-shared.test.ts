@@ -71,7 +71,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
 
     test('all that is in a draft or an image goes with it', async () => {
       const draft = await on.storage.draft(on.child, within());
-      await place.sh(clutter(draft.path, `${place.place}/child:k2:draft`));
+      await place.sh(clutter(draft.path, `${place.place}/child:k2`));
       await on.storage.discard(on.child, within());
       assert.equal(await left(), '');
       await on.makeChild(2);
