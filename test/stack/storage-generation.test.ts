@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
-import { openPlace, owner, type Place, storageOn, within } from './storage-place.ts';
+import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
 
 const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
 
@@ -31,7 +31,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
           btrfs: `btrfs -q subvolume delete '${place.root}/base@k1'`,
           directory: `rm -rf '${place.root}/base@k1'`,
           // zfs lets nobody destroy what a clone is made of, but put it out of the way.
-          zfs: `zfs set mountpoint=none "$(zfs list -H -o name '${place.root}/base@k1')"`,
+          zfs: `set=$(zfs list -H -o name '${place.root}/base@k1')\n${patiently('zfs set mountpoint=none "$set"')}`,
         }[kind],
       );
     const isThere = (image: ImageSpec) => on.storage.has(image, within());

@@ -140,3 +140,18 @@ export async function openPlace(kind: HostStorageOptions['kind'], size = '400M')
     },
   };
 }
+
+/** The commands as an operator types them, who tries again for ten seconds while zfs-fuse calls a dataset busy. */
+export const patiently = (commands: string): string =>
+  commands
+    .split(' && ')
+    .map(
+      (command) => `tries=0
+        until said=$(${command} 2>&1); do
+          tries=$((tries + 1))
+          case $said in *busy*) [ "$tries" -lt 50 ] && sleep 0.2 && continue ;; esac
+          printf '%s\\n' "$said" >&2
+          exit 1
+        done`,
+    )
+    .join('\n');

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { checkHost } from '../../lib/worker/check-host.ts';
-import { openPlace, owner, type Place, storageOn, within } from './storage-place.ts';
+import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
 
 /** The command at the end of the message with which a removal failed. */
 async function commandOf(removal: Promise<unknown>): Promise<string> {
@@ -128,7 +128,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         assert.equal(command, `zfs release TAG ${snapshot} && zfs destroy -r ${place.place}/c1`);
         const [listed] = await leftovers();
         assert.ok(listed!.endsWith(`c1@zrepl_1 is held. | ${command}`), listed);
-        await place.sh(command);
+        await place.sh(patiently(command));
         await on.storage.remove('c1', within());
         assert.deepEqual(await leftovers(), []);
       });
@@ -139,10 +139,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
           zfs clone '${place.place}/c1@autosnap' '${place.place}/theirs'`);
         const command = await commandOf(on.storage.remove('c1', within()));
         assert.equal(command, `zfs promote ${place.place}/theirs && zfs destroy -r ${place.place}/c1`);
-        await place.sh(command);
+        await place.sh(patiently(command));
         await on.storage.remove('c1', within());
         assert.equal(await on.read(`${place.root}/theirs/vda.qcow2`), '1');
-        await place.sh(`zfs destroy -r '${place.place}/theirs'`);
+        await place.sh(patiently(`zfs destroy -r '${place.place}/theirs'`));
       });
 
       test('ours are marked for the daemons that honour it', async () => {
