@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CiError, toCiError } from '../errors/ci-error.ts';
-import { imageFailedBefore, makingStopped, workerSilent } from '../errors/image.ts';
+import { CiError, messageOf, toCiError } from '../errors/ci-error.ts';
+import { imageFailedBefore, makingStopped, oldImageUsed, workerSilent } from '../errors/image.ts';
 import { isKvmFault } from '../errors/libvirt.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
@@ -10,6 +10,7 @@ import { limited, until } from '../storage/until.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type ImageServices, imageOwner, makeInGuest } from './image-guest.ts';
+import { answerOf } from './worker-answer.ts';
 
 /** Milliseconds for which an image that failed is left alone. */
 const REST = 1_800_000;
@@ -19,8 +20,7 @@ const CONSOLE_LIMIT = 256 * 2 ** 20;
 
 const MINUTE = 60_000;
 
-/** Minutes that one answer of a worker may take, and the making of an image without a guest: downloads have a limit below it. */
-const ANSWER = 10;
+/** Minutes that the making of an image without a guest may take: downloads have a limit below it. */
 const MAKING = 420;
 
 /** How often a clone is tried where its image goes away under it. */
@@ -55,6 +55,8 @@ interface Making {
 export interface ProvideOptions extends CallOptions {
   /** Told what happens to the image now: "62 %", "script init_dsvm". */
   onProgress?(text: string): void;
+  /** Told that an older image is used, and why. */
+  onWarning?(message: string): void;
 }
 
 /**
@@ -75,17 +77,26 @@ export class ImageMaker {
     this.#dir = dir;
   }
 
-  /** Clones the image, which is made where it is missing: one round trip where it is there. */
+  /**
+   * Clones the image, which is made first if it is missing: one round trip if it is there. If an image cannot be
+   * renewed, or cannot be copied again after its folder on the worker has changed, the previous one is cloned and
+   * `onWarning` is told.
+   */
   async clone(worker: Worker, image: ImageSpec, name: string, owner: Owner, options: ProvideOptions): Promise<Clone> {
-    const { signal } = options;
     for (let tries = 1; ; tries += 1) {
       try {
-        const what = `Clone ${name} of image ${image.name}`;
-        return await answerOf(worker, what, signal, (within) => worker.storage.clone(image, name, owner, within));
+        return await this.#cloneOf(worker, image, name, owner, options);
       } catch (error) {
-        if (!(error instanceof CiError) || error.code !== 'storage/no-image' || tries === TRIES) throw error;
+        if (!isMissing(error) || tries === TRIES) throw error;
       }
-      await this.provide(worker, image, options);
+      try {
+        await this.provide(worker, image, options);
+      } catch (error) {
+        if (options.signal.aborted || !isLasting(error)) throw error;
+        const clone = await this.#clonePrevious(worker, image, name, owner, options, messageOf(error));
+        if (!clone) throw error;
+        return clone;
+      }
     }
   }
 
@@ -97,8 +108,7 @@ export class ImageMaker {
   async provide(worker: Worker, image: ImageSpec, { signal, onProgress }: ProvideOptions): Promise<void> {
     const key = keyOf(worker, image);
     if (!this.#making.has(key)) {
-      const what = `The look for image ${image.name}`;
-      if (await answerOf(worker, what, signal, (within) => worker.storage.has(image, within))) {
+      if (await this.#isThere(worker, image, signal)) {
         this.forget(worker, image);
         return;
       }
@@ -147,7 +157,13 @@ export class ImageMaker {
    */
   async collect(worker: Worker, current: readonly ImageSpec[], options: CallOptions): Promise<string[]> {
     const making = [...this.#making.values()].filter((one) => one.worker === worker.id).map(({ image }) => image);
-    return worker.storage.collect(withParents([...current, ...making]), options);
+    const wanted = withParents([...current, ...making]);
+    // Until a renewal has worked, the previous image may still be needed.
+    const former: ImageSpec[] = [];
+    for (const image of wanted) {
+      if (image.former && !(await worker.storage.has(image, options))) former.push(...image.former);
+    }
+    return worker.storage.collect([...wanted, ...withParents(former)], options);
   }
 
   /** Whether a guest of that owner is one in which an image is being made now. */
@@ -160,6 +176,43 @@ export class ImageMaker {
   async close(): Promise<void> {
     this.#stop.abort(makingStopped());
     await Promise.allSettled([...this.#making.values()].map(({ promise }) => promise));
+  }
+
+  #isThere(worker: Worker, image: ImageSpec, signal: AbortSignal): Promise<boolean> {
+    return answerOf(worker, `The look for image ${image.name}`, signal, (within) => worker.storage.has(image, within));
+  }
+
+  #cloneOf(
+    worker: Worker,
+    image: ImageSpec,
+    name: string,
+    owner: Owner,
+    { signal }: CallOptions,
+    more: { old?: boolean } = {},
+  ): Promise<Clone> {
+    const what = `Clone ${name} of image ${image.name}`;
+    return answerOf(worker, what, signal, (within) => worker.storage.clone(image, name, owner, { ...within, ...more }));
+  }
+
+  /** Clones the latest image from before a renewal that failed; returns undefined if there is none. */
+  async #clonePrevious(
+    worker: Worker,
+    image: ImageSpec,
+    name: string,
+    owner: Owner,
+    options: ProvideOptions,
+    why: string,
+  ): Promise<Clone | undefined> {
+    for (const one of [image, ...(image.former ?? [])]) {
+      try {
+        const clone = await this.#cloneOf(worker, one, name, owner, options, { old: true });
+        options.onWarning?.(oldImageUsed(one.name, one.key, why));
+        return clone;
+      } catch (error) {
+        if (!isMissing(error)) return undefined;
+      }
+    }
+    return undefined;
   }
 
   #failure(worker: Worker, image: ImageSpec): Failure | undefined {
@@ -210,14 +263,15 @@ export class ImageMaker {
     // What an earlier making said is no reason of what happens now, be it to the parent.
     await rm(file, { force: true });
     await this.provide(worker, parent, { signal, onProgress: (text) => onProgress(`${parent.name}: ${text}`) });
+    // Another controller may have made it meanwhile, or it lacked only its parent.
+    if (await this.#isThere(worker, image, signal)) return;
     await mkdir(this.#dir, { recursive: true });
     const console = await ConsoleWriter.open(file, { limit: CONSOLE_LIMIT });
     try {
       const make = () => makeInGuest(worker, image, source, this.#services, { signal, console, onProgress });
       await make().catch((error) => {
         if (!isKvmFault(error)) throw error;
-        // The worker remembers that, and emulates the next guest.
-        console.line('=== once more, emulated');
+        console.line('=== again: the worker emulates its guests from now on');
         return make();
       });
     } finally {
@@ -226,21 +280,16 @@ export class ImageMaker {
   }
 }
 
+const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
+
+/** Whether the next attempt would fail too: a connection that was lost comes back, a full disk stays full. */
+const isLasting = (error: unknown): boolean =>
+  error instanceof CiError && (!error.transient || error.result === 'DISK_FULL');
+
 /** Whether the image is left alone for now. */
 const rests = ({ error, since }: Failure): boolean => !error.transient && Date.now() - since < REST;
 
 const keyOf = (worker: Worker, image: ImageSpec): string => `${worker.id} ${imageFolder(image)}`;
-
-/** Asks a worker for something that does not take long, once it can be reached. */
-function answerOf<T>(
-  worker: Worker,
-  what: string,
-  signal: AbortSignal,
-  ask: (options: CallOptions) => Promise<T>,
-): Promise<T> {
-  const late = () => workerSilent(what, worker.label, ANSWER);
-  return limited(signal, ANSWER * MINUTE, late, (within) => ask({ signal: within }));
-}
 
 /** The images and all that they are made of. */
 function withParents(images: readonly ImageSpec[]): ImageSpec[] {

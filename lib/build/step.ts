@@ -26,6 +26,8 @@ export interface StepContext {
   signal: AbortSignal;
   /** Says on the node what happens now: a status key and its values. */
   progress(what: string, values?: Record<string, string | number>): void;
+  /** Says in the build's console, on the node and in Node-RED's log what a person should know, though the step goes on. */
+  warn?(message: string): void;
 }
 
 /** Lines of a failed step that its record keeps. */
@@ -68,6 +70,10 @@ export async function runStep(
       signal,
       progress: (what, values) =>
         outlet.observe({ kind: 'step-progress', ...whose, what, ...(values ? { values } : {}) }),
+      warn(message) {
+        build.say(message);
+        outlet.observe({ kind: 'warning', label: build.label, node: spec.node, message });
+      },
     });
     if (outcome.message !== undefined) build.say(outcome.message);
   } catch (error) {

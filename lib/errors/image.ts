@@ -239,6 +239,10 @@ export const imageFailedBefore = (error: CiError, minutes: number): CiError => {
   });
 };
 
+/** A warning: the build goes on. @param why sentence */
+export const oldImageUsed = (image: string, key: string, why: string): string =>
+  `Image ${image} could not be renewed, so the build uses the one that is there (${image}@${key}). ${why}`;
+
 export const makingStopped = (): CiError =>
   new CiError({
     code: 'image/stopped',

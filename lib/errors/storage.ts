@@ -34,6 +34,29 @@ export const foreignClone = (name: string, build: string, attempt: number): CiEr
     transient: true,
   });
 
+/** @param command with which a person removes it */
+export const notRemoved = (what: string, worker: string, why: string, command: string): CiError =>
+  new CiError({
+    code: 'storage/not-removed',
+    message: `${what} failed on ${worker}: ${why}. If that is not needed any more, remove it there as root: ${command}`,
+    transient: true,
+  });
+
+/** @param gone those that were removed beside them */
+export const imagesNotRemoved = (
+  worker: string,
+  gone: readonly string[],
+  left: readonly { name: string; why: string; command: string }[],
+): CiError => {
+  const each = left.map(({ name, why, command }) => `${name}: ${why}. To remove it as root: ${command}`);
+  const beside = gone.length > 0 ? ` Removed beside them: ${gone.join(', ')}.` : '';
+  return new CiError({
+    code: 'storage/not-removed',
+    message: `${worker}: images that nothing uses could not be removed.${beside}\n${each.join('\n')}`,
+    transient: true,
+  });
+};
+
 /** A fault of the file system while doing `what` ("clone unit-7f3a"); a full disk or quota ends the build as DISK_FULL. */
 export function storageFault(what: string, error: unknown): CiError {
   if (error instanceof CiError) return error;

@@ -13,6 +13,7 @@ const OF_THE_WORKER = new Set([
   'storage/wrong-file-system',
   'storage/not-root',
   'storage/busy',
+  'storage/not-removed',
   'storage/fault',
   'image/worker-silent',
   'libvirt/no-virsh',

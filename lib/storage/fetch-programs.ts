@@ -1,3 +1,5 @@
+import { FINGERPRINT } from './common-program.ts';
+
 /**
  * The fixed POSIX sh programs that bring an image's files to a worker. They may take long, so they run as scripts: data
  * comes as environment, and they end with their caller. A line that begins with `@` is for the program that reads; all
@@ -5,7 +7,15 @@
  */
 
 /** How FETCH ends where it says why. */
-export const FETCH_EXIT = { noCurl: 40, refused: 41, gaveUp: 42, write: 43, checksum: 44, noFile: 45 } as const;
+export const FETCH_EXIT = {
+  noCurl: 40,
+  refused: 41,
+  gaveUp: 42,
+  write: 43,
+  checksum: 44,
+  noFile: 45,
+  changing: 46,
+} as const;
 
 /**
  * Downloads URL to DIR/.download, or copies FROM there (URL empty). SHA256: what it must have, or empty. What an earlier
@@ -110,13 +120,24 @@ fi
 echo "@head $(head -c 512 "$part" | od -An -v -tx1 | tr -d ' \\n')"
 `;
 
-/** Copies the files of the folder FROM to DIR. */
+/**
+ * Copies the disks of the folder FROM to DIR; a link becomes the file that it leads to. What they were like is kept in
+ * DIR/.source, as common-program.ts reads it.
+ */
 export const COPY = `
+set -u
 umask 022
-LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
-export LC_ALL PATH
+LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL TZ PATH
+${FINGERPRINT}
 [ -d "$FROM" ] || exit ${FETCH_EXIT.noFile}
-cp -R --preserve=mode,timestamps --reflink=auto --sparse=auto -- "$FROM/." "$DIR/" || exit ${FETCH_EXIT.write}
+was=$(fingerprint "$FROM")
+for file in "$FROM"/[hsv]d[a-z] "$FROM"/[hsv]d[a-z].* "$FROM"/xvd[a-z] "$FROM"/xvd[a-z].*; do
+  [ -f "$file" ] || continue
+  cp -L --preserve=mode,timestamps --reflink=auto --sparse=auto -- "$file" "$DIR/" || exit ${FETCH_EXIT.write}
+done
+[ "$(fingerprint "$FROM")" = "$was" ] || exit ${FETCH_EXIT.changing}
+printf 'source %s\\nfrom %s\\n' "$was" "$FROM" >"$DIR/.source" || exit ${FETCH_EXIT.write}
 `;
 
 /** Makes of DIR/.download the disk DIR/vda.qcow2. FORMAT: what it is; SIZE: bytes to grow it to, or empty. */

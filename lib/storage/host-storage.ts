@@ -1,6 +1,6 @@
 import { CiError } from '../errors/ci-error.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
-import { foreignClone, noImage } from '../errors/storage.ts';
+import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import type { Backend } from './backend.ts';
@@ -13,7 +13,8 @@ import { overlay } from './overlay.ts';
 import { ADOPT, CLONE, DISCARD, DROP, EXIT, FORK_DRAFT, HAS, IMAGES, LIST, OPEN_DRAFT, REMOVE } from './programs.ts';
 import { checkName } from './records.ts';
 import { StorageHost } from './storage-host.ts';
-import { readClone, readImages, readRecords } from './storage-lines.ts';
+import { readClone, readGone, readImages, readRecords } from './storage-lines.ts';
+import { commandOf, readStuck, reasonOf } from './stuck.ts';
 import { until } from './until.ts';
 import { zfs } from './zfs.ts';
 
@@ -29,7 +30,7 @@ export interface HostStorageOptions {
   host: HostSource;
 }
 
-const BACKENDS = { btrfs, zfs, directory: overlay } satisfies Record<Backend['kind'], Backend>;
+export const BACKENDS = { btrfs, zfs, directory: overlay } satisfies Record<Backend['kind'], Backend>;
 
 /**
  * Copy-on-write storage on a machine that commands reach as root.
@@ -97,7 +98,12 @@ class HostStorage implements Storage {
     });
   }
 
-  async clone(image: ImageSpec, name: string, owner: Owner, { signal }: CallOptions): Promise<Clone> {
+  async clone(
+    image: ImageSpec,
+    name: string,
+    owner: Owner,
+    { signal, old = false }: CallOptions & { old?: boolean },
+  ): Promise<Clone> {
     checkName('a clone', name);
     const id = imageFolder(image);
     const { controller, build, attempt } = owner;
@@ -106,7 +112,7 @@ class HostStorage implements Storage {
       await this.#dropping?.catch(() => undefined);
       this.#cloning.set(id, (this.#cloning.get(id) ?? 0) + 1);
       try {
-        const { code, stdout } = await this.#there.run(CLONE, [name, id, record], {
+        const { code, stdout } = await this.#there.run(CLONE, [name, id, record, old ? 'old' : ''], {
           what: `Clone ${name} of image ${image.name}`,
           answers: [EXIT.noImage, EXIT.foreign, EXIT.taken],
         });
@@ -191,13 +197,18 @@ class HostStorage implements Storage {
       if (going.length === 0) return [];
       const args = going.flatMap(({ kind, id }) => [kind, id]);
       // Nothing is cloned from now until they are gone.
-      this.#dropping = this.#there.run(DROP, args, { what: 'The removal of old images' });
+      const drop = this.#there.run(DROP, args, { what: 'The removal of old images', answers: [EXIT.stuck] });
+      this.#dropping = drop;
       try {
-        await this.#dropping;
+        const { stdout } = await drop;
+        const gone = readGone(stdout);
+        const left = readStuck(stdout);
+        if (left.length === 0) return gone;
+        const told = left.map((one) => ({ name: one.name, why: reasonOf(one), command: commandOf(one) }));
+        throw imagesNotRemoved(this.#there.label, gone, told);
       } finally {
         this.#dropping = undefined;
       }
-      return going.map(({ id }) => id);
     });
   }
 

@@ -1,23 +1,44 @@
 import { createHash } from 'node:crypto';
-import type { ImageSpec } from '../worker/types.ts';
+import type { ImageSource, ImageSpec } from '../worker/types.ts';
 
 const DAY = 86_400_000;
+
+/** How many renewals may fail in a row before the image from before them is no longer used. */
+const MAX_FAILED_RENEWALS = 8;
 
 /**
  * The image with the key of what it is made of, and its parents with theirs: whatever changes what is on the disk makes
  * another image, names and the memory of the guest that it is made in do not. One that is renewed every few days gets
- * another key at the turn of each such spell, counted from 1970, so that all workers agree.
+ * another key at the turn of each such spell, counted from 1970, so that all workers agree; `former` lists it as it was
+ * before each of the latest turns.
  *
  * @param now milliseconds since the epoch
  */
 export function withKey(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
+  const former: ImageSpec[] = [];
+  for (let turn = lastTurn(image.source, now); turn > 0 && former.length < MAX_FAILED_RENEWALS; ) {
+    former.push(keyed(image, turn - 1));
+    turn = lastTurn(image.source, turn - 1);
+  }
+  return { ...keyed(image, now), ...(former.length > 0 ? { former } : {}) };
+}
+
+function keyed(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
+  const { former: _, ...rest } = image;
   const { source } = image;
-  const made = source.kind === 'parent' ? { ...source, parent: withKey(source.parent, now) } : source;
+  const made = source.kind === 'parent' ? { ...source, parent: keyed(source.parent, now) } : source;
   const key = createHash('sha256')
     .update(JSON.stringify(ingredients({ ...image, source: made }, now)))
     .digest('hex')
     .slice(0, 12);
-  return { ...image, source: made, key };
+  return { ...rest, source: made, key };
+}
+
+/** When an image, or one that it is made of, was last to be renewed; 0 if none ever is. */
+function lastTurn(source: ImageSource, now: number): number {
+  if (source.kind === 'parent') return lastTurn(source.parent.source, now);
+  const spell = source.kind === 'url' ? (source.renew ?? 0) * DAY : 0;
+  return spell > 0 ? Math.floor(now / spell) * spell : 0;
 }
 
 function ingredients(image: Omit<ImageSpec, 'key'>, now: number): unknown {

@@ -1,9 +1,11 @@
+import { COMMON } from './common-program.ts';
+import { EXIT } from './exit-codes.ts';
+
 /**
  * The fixed POSIX sh programs that do a storage's work on a worker, one round trip each. No data stands in them: it
  * comes as arguments. A backend (btrfs, zfs, directories) gives the functions that differ:
  *
  *     open_place            sets $root from $place
- *     ready ID              whether the image is there, whole
  *     draft_path ID
  *     has_draft ID, fresh_draft ID, fork_draft PARENT ID, keep_draft ID, drop_draft ID, drop_image ID
  *     has_clone NAME, make_clone ID NAME, drop_clone NAME
@@ -12,66 +14,10 @@
  * has given up runs on, and what comes after it must find its work done, or not begun.
  *
  * ID is `<name>@<key>`. A clone stands in `<root>/<name>`, and whose it is in `<root>/.recheck/<name>`: written before
- * the clone is made, removed after it. An image has a file `.image` with the ID that it was cloned from, if any.
+ * the clone is made, removed after it. common-program.ts has what an image says of itself.
  */
 
-/** How a program ends where that is an answer and no fault. */
-export const EXIT = {
-  notThere: 10,
-  noImage: 11,
-  foreign: 12,
-  taken: 13,
-  ready: 14,
-  noDraft: 15,
-  noDisk: 16,
-  busy: 17,
-} as const;
-
-/** Seconds that a program waits for one before it: less than a program's own time. */
-const LOCK_WAIT = 50;
-
-const COMMON = `
-set -u
-umask 022
-LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export LC_ALL PATH
-filled() {
-  for file in "$1"/[!.]*; do
-    [ -f "$file" ] && return 0
-  done
-  return 1
-}
-show() {
-  printf 'path %s\\n' "$1"
-  for file in "$1"/[!.]*; do
-    [ -f "$file" ] && printf 'file %s\\n' "\${file##*/}"
-  done
-  return 0
-}
-mark() {
-  printf '%s\\n' "$2" >"$1/.image"
-}
-flush() {
-  sync -f "$1" 2>/dev/null || sync
-}
-held=
-lock() {
-  unlock
-  [ -d "$locks" ] || mkdir -p "$locks" 2>/dev/null
-  # Whoever held it has removed its file.
-  until [ "$locks/$1" -ef /proc/self/fd/9 ]; do
-    # A file that cannot be made, since the disk is full, is held by nobody.
-    command exec 9>>"$locks/$1" || return 0
-    flock -w ${LOCK_WAIT} -E ${EXIT.busy} 9 || exit
-  done
-  held=$locks/$1
-}
-unlock() {
-  [ -z "$held" ] || rm -f "$held"
-  held=
-}
-trap unlock EXIT
-`;
+export { EXIT };
 
 /**
  * One program: what all share, the backend's functions, and the operation.
@@ -85,7 +31,7 @@ export const HAS = `
 ready "$1" || exit ${EXIT.notThere}
 `;
 
-/** $1: name of the clone; $2: ID; $3: the record of whose it is. */
+/** $1: name of the clone; $2: ID; $3: the record of whose it is; $4: `old` for an image whose source has changed. */
 export const CLONE = `
 lock "$1"
 known=
@@ -97,7 +43,7 @@ if [ -e "$book/$1" ]; then
   fi
 fi
 if [ -z "$known" ] || ! has_clone "$1"; then
-  ready "$2" || exit ${EXIT.noImage}
+  ready "$2" "$4" || exit ${EXIT.noImage}
   if [ -z "$known" ]; then
     has_clone "$1" && exit ${EXIT.taken}
     mkdir -p "$book" && printf '%s\\n' "$3" >"$book/.$1" && mv -f "$book/.$1" "$book/$1" || exit 1
@@ -116,7 +62,7 @@ show "$root/$1"
 export const REMOVE = `
 lock "$1"
 [ -e "$book/$1" ] || exit 0
-drop_clone "$1" || exit 1
+remove clone "$1" drop_clone "$1" || exit ${EXIT.stuck}
 rm -f "$book/$1"
 `;
 
@@ -133,7 +79,7 @@ export const OPEN_DRAFT = `
 lock "$1"
 ready "$1" && exit ${EXIT.ready}
 has_draft "$1" || fresh_draft "$1" || exit 1
-mark "$(draft_path "$1")" '' || exit 1
+mark "$(draft_path "$1")" "$1" '' || exit 1
 show "$(draft_path "$1")"
 `;
 
@@ -142,7 +88,8 @@ export const FORK_DRAFT = `
 lock "$1"
 ready "$1" && exit ${EXIT.ready}
 ready "$2" || exit ${EXIT.noImage}
-drop_draft "$1" && fork_draft "$2" "$1" && mark "$(draft_path "$1")" "$2" || exit 1
+remove draft "$1" drop_draft "$1" || exit ${EXIT.stuck}
+made_of=$(generation "$2") && fork_draft "$2" "$1" && mark "$(draft_path "$1")" "$1" "$2" "$made_of" || exit 1
 show "$(draft_path "$1")"
 `;
 
@@ -155,42 +102,73 @@ dir=$(draft_path "$1")
 found=
 for file in "$dir"/* "$dir"/.[!.]*; do
   case \${file##*/} in
-    .image) ;;
+    .image | .below | .source) ;;
     [hsv]d[a-z] | [hsv]d[a-z].* | xvd[a-z] | xvd[a-z].*) [ -f "$file" ] && found=1 ;;
-    *) rm -rf --one-file-system "$file" ;;
+    *) erase "$file" ;;
   esac
 done
 [ -n "$found" ] || exit ${EXIT.noDisk}
+{ [ ! -e "$dir/.source" ] || cat "$dir/.source"; printf 'generation %s\\n' "$(random_id)"; } >>"$dir/.image" || exit 1
+rm -f "$dir/.source"
 flush "$dir" && keep_draft "$1" || exit 1
 `;
 
 /** $1: ID. */
 export const DISCARD = `
 lock "$1"
-ready "$1" || drop_draft "$1" || exit 1
+remove draft "$1" drop_draft "$1" || exit ${EXIT.stuck}
 `;
 
-/** Prints a line \`image|draft ID [parent's ID]\` for each image and draft of our own making. */
+/**
+ * Prints a line \`image|draft ID [parent's ID]\` for each image and draft that Recheck made. What somebody copied or
+ * snapshotted into the place under another name is not listed: it names its own ID, and a key has no punctuation.
+ */
 export const IMAGES = `
 for dir in "$root"/*@* "$root"/.*@*; do
-  [ -e "$dir/.image" ] || continue
   id=\${dir##*/}
   case $id in
     .*) kind=draft id=\${id#.} ;;
-    *) if ready "$id"; then kind=image; else kind=draft; fi ;;
+    *) kind=image ;;
   esac
-  printf '%s %s %s\\n' "$kind" "$id" "$(cat "$dir/.image")"
+  ours "$dir" "$id" || continue
+  printf '%s %s %s\\n' "$kind" "$id" "$(first_line "$dir/.image")"
 done
 exit 0
 `;
 
-/** $1, $2 and so on: pairs of \`image\` or \`draft\` and an ID. */
+/**
+ * $1, $2 and so on: pairs of \`image\` or \`draft\` and an ID. Prints a line \`gone ID\` for each that is removed. One
+ * that another of Recheck's still stands on is left for later.
+ */
 export const DROP = `
+code=0
 while [ $# -gt 1 ]; do
   lock "$2"
-  if [ "$1" = image ]; then drop_image "$2"; else drop_draft "$2"; fi || exit 1
+  if ! in_use "$1" "$2"; then
+    if remove "$1" "$2" "drop_$1" "$2"; then printf 'gone %s\\n' "$2"; else code=${EXIT.stuck}; fi
+  fi
   shift 2
 done
+exit "$code"
+`;
+
+/**
+ * Describes what could not be removed and is still there, as removal-program.ts says, and prints a line
+ * \`record NAME:RECORD\` for each clone. $1 and so on: clones to describe beside those.
+ */
+export const STUCK = `
+for note in "$book"/._stuck/*; do
+  [ -e "$note" ] || continue
+  name=\${note##*/}
+  kind=\${name%%.*} name=\${name#*.}
+  if is_there "$kind" "$name"; then tell_stuck "$kind" "$name" "$(cat "$note")"; fi
+done
+for name; do
+  if is_there clone "$name"; then tell_stuck clone "$name" ''; fi
+done
+cd "$book" 2>/dev/null || exit 0
+set -- *
+[ ! -e "$1" ] || grep -H '' -- "$@" | sed 's/^/record /'
 `;
 
 /**

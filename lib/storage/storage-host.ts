@@ -9,9 +9,11 @@ import {
   workFailed,
   wrongFileSystem,
 } from '../errors/image.ts';
+import { notRemoved } from '../errors/storage.ts';
 import type { Host, HostSource, RunResult } from '../ssh/types.ts';
 import type { Backend } from './backend.ts';
 import { DIAGNOSE, EXIT, program } from './programs.ts';
+import { commandOf, readStuck, reasonOf } from './stuck.ts';
 
 /** Milliseconds for one program. */
 const LIMIT = 60_000;
@@ -60,6 +62,10 @@ export class StorageHost {
     });
     if (result.code === 0 || (result.code !== undefined && answers.includes(result.code))) return result;
     if (result.code === EXIT.busy) throw storageBusy(what, host.label);
+    if (result.code === EXIT.stuck && !isFull(result.stderr)) {
+      const [left, ...more] = readStuck(result.stdout);
+      if (left) throw notRemoved(what, host.label, reasonOf(left), [left, ...more].map(commandOf).join(' && '));
+    }
     throw isFull(result.stderr) ? storageFull(what, host.label) : await this.#reason(host, what, result);
   }
 

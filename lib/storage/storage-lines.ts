@@ -54,3 +54,8 @@ export function readImages(stdout: string): StoredImage[] {
   }
   return found;
 }
+
+/** Reads which images were removed: lines `gone name@key`. */
+export function readGone(stdout: string): string[] {
+  return stdout.split('\n').flatMap((line) => (line.startsWith('gone ') ? [line.slice('gone '.length)] : []));
+}

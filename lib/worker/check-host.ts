@@ -9,10 +9,12 @@ import { quote } from '../ssh/quote.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Check } from './check.ts';
 import { checkFirmware, checkProcessor } from './check-hardware.ts';
+import { checkLeftovers } from './check-leftovers.ts';
 import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
 import { checkSessions, checkShell, noCommandsCheck } from './check-shell.ts';
 import { checkStorage, type StoragePlace } from './check-storage.ts';
 import { type RoomLimits, readRoom } from './host-room.ts';
+import type { Owner } from './types.ts';
 
 /** Milliseconds for the one look around. */
 const LIMIT = 45_000;
@@ -28,6 +30,8 @@ export interface CheckSettings {
   limits: RoomLimits;
   /** Whether the commands reach it by SSH. */
   remote: boolean;
+  /** Whether the build of that owner is under way. */
+  alive?: (owner: Owner) => boolean;
   /** Where an answer about KVM is kept. */
   answers?: KeptAnswer;
   /** Names of the images that are used here and need UEFI. */
@@ -36,7 +40,7 @@ export interface CheckSettings {
 
 /**
  * Looks at what a worker has and lacks for running guests: one round trip, one to try forwarding, one for its sessions,
- * two for trying KVM, one for whose guests run there. It changes nothing there.
+ * one or two for what is left over, two for trying KVM, one for whose guests run there. It changes nothing there.
  *
  * @throws CiError where the connection is lost; the signal's reason where it aborts
  */
@@ -65,6 +69,7 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
     ...checkCommands(facts),
     ...checkLibvirt(facts, uri),
     ...checkStorage(facts, storage),
+    ...(facts('place').some((line) => line.startsWith('root ')) ? await checkLeftovers(host, settings, signal) : []),
     ...checkNetworks(facts),
     ...checkMetadata(facts),
     ...(await checkGuests(host, facts, settings, signal)),

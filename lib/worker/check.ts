@@ -7,6 +7,7 @@ export type CheckSubject =
   | 'commands'
   | 'libvirt'
   | 'storage'
+  | 'leftovers'
   | 'networks'
   | 'metadata'
   | 'guests'

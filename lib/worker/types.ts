@@ -78,6 +78,8 @@ export interface ImageSpec extends Hardware {
   source: ImageSource;
   /** Who logs in to its guests. */
   loginUser: string;
+  /** As it was before its renewals, the latest first: used while a renewal fails. Missing if it is never renewed. */
+  former?: ImageSpec[];
   /**
    * Whether its guests keep SSH host keys of their own, because they take none from their metadata: then the first key
    * that a guest shows is believed. Where missing, only the key that was made for a guest is.
@@ -105,13 +107,19 @@ export interface CallOptions {
 
 /** Copy-on-write storage of one worker. Each call can be repeated without harm. */
 export interface Storage {
+  /** Whether the image can be cloned: it is there, and so is what it was made of, as it was then. */
   has(image: ImageSpec, options: CallOptions): Promise<boolean>;
   /**
    * Makes the image where it is missing: all kinds but `parent`, which takes a guest (draft, then adopt).
    * `onProgress` takes a short text such as "62 %".
    */
   make(image: ImageSpec, options: CallOptions & { onProgress?: (text: string) => void }): Promise<void>;
-  clone(image: ImageSpec, name: string, owner: Owner, options: CallOptions): Promise<Clone>;
+  /**
+   * @param options with `old`, an image is taken that is to be made again because the file or folder on the worker that
+   *   it was copied from has changed
+   * @throws CiError storage/no-image if it is not there, or what it was made of is not as it was
+   */
+  clone(image: ImageSpec, name: string, owner: Owner, options: CallOptions & { old?: boolean }): Promise<Clone>;
   /** Fine where it is gone already. */
   remove(name: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ name: string; owner: Owner }[]>;

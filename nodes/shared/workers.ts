@@ -100,8 +100,9 @@ export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig):
 export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConfig, machine: Machine): CheckSettings {
   const { domainType, storage } = config;
   const uri = textOf(config.uri, URI);
+  const { controller, images } = runtime.services;
   return {
-    controller: runtime.services.controller,
+    controller,
     uri,
     type: domainType === 'kvm' || domainType === 'qemu' ? domainType : 'auto',
     storage: {
@@ -110,6 +111,7 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
     },
     limits: { memory: numberOf(config.memory, ROOM_LIMITS.memory), load: numberOf(config.load, ROOM_LIMITS.load) },
     remote: machine.target !== undefined,
+    alive: (owner) => runtime.supervisor.owns(owner) || images.owns(owner),
     answers: answersOf(RED, runtime).of(`${machine.address} ${uri}`),
   };
 }

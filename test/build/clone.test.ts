@@ -57,12 +57,14 @@ async function setUp(t: TestContext) {
   const room = new Room(new MemorySlots());
   const services = { room, images } as unknown as Services;
   const progress: string[] = [];
+  const warnings: string[] = [];
   const clone = (workers: Worker[], settings: Partial<Parameters<typeof cloneStep>[1]> = {}, signal?: AbortSignal) =>
     cloneStep(
       {
         build,
         signal: signal ?? new AbortController().signal,
         progress: (what, values) => progress.push(`${what} ${values?.['text'] ?? ''}`.trim()),
+        warn: (message) => warnings.push(message),
       },
       {
         node: 'clone',
@@ -76,7 +78,7 @@ async function setUp(t: TestContext) {
       },
       services,
     );
-  return { lease, files, images, room, progress, clone };
+  return { lease, files, images, room, progress, warnings, clone };
 }
 
 test('an image that is missing is made, and its progress shown; then it is cloned', async (t) => {
@@ -92,6 +94,23 @@ test('an image that is missing is made, and its progress shown; then it is clone
   assert.deepEqual(payload, { guest: 'vm', host: 'worker a', image: 'base', clone: 'recheck-1-1-vm' });
   assert.deepEqual(progress, ['cloning', 'image 62 %']);
   assert.equal(lease.guests.get('vm')?.clone?.path, '/ci/recheck-1-1-vm');
+});
+
+test('a build that starts from an older image is told so', async (t) => {
+  const { lease, warnings, clone } = await setUp(t);
+  const worker = makeWorker('a', {
+    make: async () => {
+      throw new CiError({ code: 'image/refused', message: 'The server said 404.' });
+    },
+    clone: async ({ key }, name) => {
+      if (key !== 'before') throw noImage(image.name);
+      return { name, path: `/ci/${name}`, disks: [] };
+    },
+  });
+  const { result } = await clone([worker], { image: { ...image, former: [{ ...image, key: 'before' }] } });
+  assert.equal(result, 'SUCCESS');
+  assert.match(warnings.join('\n'), /base@before.*The server said 404/);
+  assert(lease.guests.get('vm')?.clone);
 });
 
 test('an image that fails after its build was aborted harms nobody', async (t) => {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host } from '../../lib/ssh/types.ts';
-import type { HostStorageOptions } from '../../lib/storage/host-storage.ts';
+import { type HostStorageOptions, hostStorage } from '../../lib/storage/host-storage.ts';
+import type { ImageSpec } from '../../lib/worker/types.ts';
 import { endOf } from '../support/child.ts';
 
 /** A file system of its own, seen by one host and by nobody else. */
@@ -17,6 +18,47 @@ export interface Place {
   /** Runs a line of shell there and gives what it printed; throws where it fails. */
   sh(line: string): Promise<string>;
   close(): Promise<void>;
+}
+
+/** Milliseconds for one call. */
+export const within = () => ({ signal: AbortSignal.timeout(60_000) });
+
+export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
+
+/** A storage on the place, an image of a folder there whose first MiB is of 1, and a child of it. */
+export async function storageOn(kind: HostStorageOptions['kind'], place: Place) {
+  const storage = hostStorage({ kind, place: place.place, host: async () => place.host });
+  const source = `${place.root}-source`;
+  const base: ImageSpec = { name: 'base', key: 'k1', source: { kind: 'directory', path: source }, loginUser: 'root' };
+  const making = { memory: 256, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 60_000 };
+  const child: ImageSpec = {
+    name: 'child',
+    key: 'k2',
+    source: { kind: 'parent', parent: base, scripts: [], making },
+    loginUser: 'root',
+  };
+  await place.sh(`mkdir '${source}'; qemu-img create -q -f qcow2 '${source}/vda.qcow2' 1G`);
+  const write = (disk: string, pattern: number) =>
+    place.sh(`qemu-io -f qcow2 -c 'write -q -P ${pattern} 0 1M' '${disk}'`);
+  await write(`${source}/vda.qcow2`, 1);
+  return {
+    storage,
+    source: `${source}/vda.qcow2`,
+    base,
+    child,
+    write,
+    /** What the first MiB of a disk is of. */
+    read: (disk: string) =>
+      place.sh(
+        `for p in 1 2 3 4; do qemu-io -r -U -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
+      ),
+    /** Makes the child: a draft whose first MiB is of `pattern`, adopted. */
+    async makeChild(pattern: number): Promise<void> {
+      const draft = await storage.draft(child, within());
+      await write(draft.disks[0]!.path, pattern);
+      await storage.adopt(child, within());
+    },
+  };
 }
 
 /** In a mount namespace: prints READY when all is mounted, and ends with its stdin. $1: kind; $2: folder; $3: size. */
@@ -98,3 +140,18 @@ export async function openPlace(kind: HostStorageOptions['kind'], size = '400M')
     },
   };
 }
+
+/** The commands as an operator types them, who tries again for ten seconds while zfs-fuse calls a dataset busy. */
+export const patiently = (commands: string): string =>
+  commands
+    .split(' && ')
+    .map(
+      (command) => `tries=0
+        until said=$(${command} 2>&1); do
+          tries=$((tries + 1))
+          case $said in *busy*) [ "$tries" -lt 50 ] && sleep 0.2 && continue ;; esac
+          printf '%s\\n' "$said" >&2
+          exit 1
+        done`,
+    )
+    .join('\n');

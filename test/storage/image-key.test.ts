@@ -78,3 +78,25 @@ test('an image that is renewed changes every so many days, and what is made of i
   assert(made.source.kind === 'parent');
   assert.equal(made.source.parent.key, withKey(weekly, now).key);
 });
+
+test('an image that is renewed lists itself as it was before its latest renewals, and so does what is made of it', () => {
+  const weekly = url({ renew: 7 });
+  const now = DAY * 7 * 100 + 1;
+  const { former = [] } = withKey(weekly, now);
+  assert.equal(former.length, 8);
+  for (const [i, one] of former.entries()) {
+    const { former: _, ...then } = withKey(weekly, now - (i + 1) * 7 * DAY);
+    assert.deepEqual(one, then);
+  }
+  const [before] = child(weekly, [script], making, now).former ?? [];
+  const then = child(weekly, [script], making, now - 7 * DAY);
+  assert.equal(before?.key, then.key);
+  assert(before?.source.kind === 'parent');
+  assert.equal(before.source.parent.key, former[0]?.key, 'made of its parent of then');
+});
+
+test('what is never renewed lists nothing, nor does one before its first renewal', () => {
+  assert.equal(withKey(url(), DAY * 400).former, undefined);
+  assert.equal(child(url()).former, undefined);
+  assert.equal(withKey(url({ renew: 7 }), DAY).former, undefined);
+});

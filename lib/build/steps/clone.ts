@@ -36,7 +36,7 @@ export interface CloneSettings {
  * @throws CiError where they cannot, since their node does not name that host
  */
 export async function cloneStep(
-  { build, signal, progress }: StepContext,
+  { build, signal, progress, warn }: StepContext,
   settings: CloneSettings,
   services: Services,
 ): Promise<StepOutcome> {
@@ -67,9 +67,10 @@ export async function cloneStep(
   const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
   progress('cloning');
   const onProgress = (text: string) => progress('image', { text });
+  const onWarning = (message: string) => warn?.(message);
   try {
     // The same guest: a branch beside this one may have given it its metadata meanwhile.
-    guest.clone = await images.clone(worker, image, domain, owner, { signal, onProgress });
+    guest.clone = await images.clone(worker, image, domain, owner, { signal, onProgress, onWarning });
   } catch (error) {
     await keepMaking(build, services, worker, image);
     throw error;

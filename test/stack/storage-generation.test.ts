@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import type { ImageSpec } from '../../lib/worker/types.ts';
+import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
+
+const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
+
+for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
+  describe(`generations of images on ${kind}`, () => {
+    let place: Place;
+    let on: Awaited<ReturnType<typeof storageOn>>;
+
+    before(async () => {
+      place = await openPlace(kind);
+      on = await storageOn(kind, place);
+      await on.storage.make(on.base, within());
+      await on.makeChild(2);
+    });
+    after(() => place.close());
+
+    const clone = async (image: ImageSpec, name: string, more: { old?: boolean } = {}): Promise<string> =>
+      (await on.storage.clone(image, name, owner, { ...within(), ...more })).disks[0]!.path;
+    const remove = async (...names: string[]) => {
+      for (const name of names) await on.storage.remove(name, within());
+    };
+    /** As an operator deletes the base who wants it made again. */
+    const deleteBase = () =>
+      place.sh(
+        {
+          btrfs: `btrfs -q subvolume delete '${place.root}/base@k1'`,
+          directory: `rm -rf '${place.root}/base@k1'`,
+          // zfs lets nobody destroy what a clone is made of, but put it out of the way.
+          zfs: `set=$(zfs list -H -o name '${place.root}/base@k1')\n${patiently('zfs set mountpoint=none "$set"')}`,
+        }[kind],
+      );
+    const isThere = (image: ImageSpec) => on.storage.has(image, within());
+
+    test('a child of a base that was made again from newer content is not used, and made again', async () => {
+      // Clones of the old ones, which builds use all the while.
+      const ofBase = await clone(on.base, 'of-base');
+      const ofChild = await clone(on.child, 'of-child');
+      await place.sh(`qemu-io -f qcow2 -c 'write -q -P 2 512M 1M' '${ofChild}'`);
+      await deleteBase();
+      assert.equal(await isThere(on.child), false, 'its base is gone');
+      await assert.rejects(clone(on.child, 'late'), isMissing);
+      await on.write(on.source, 3);
+      await on.storage.make(on.base, within());
+      assert.equal(await isThere(on.child), false, 'its base is another one');
+      await assert.rejects(clone(on.child, 'late'), isMissing);
+
+      const draft = await on.storage.draft(on.child, within());
+      assert.equal(await on.read(draft.disks[0]!.path), '3', 'the draft is made of the new base');
+      await on.storage.adopt(on.child, within());
+      assert.equal(await on.read(await clone(on.child, 'new')), '3');
+
+      // What builds use stays as it was, also for who opens it again.
+      assert.equal(await on.read(ofBase), '1');
+      assert.equal(await on.read(ofChild), '2');
+      await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 2 512M 1M' '${ofChild}'; qemu-img check -q '${ofChild}'`);
+      await remove('of-base', 'of-child', 'new');
+      await on.storage.collect([on.child], within());
+      const shown = kind === 'zfs' ? `zfs list -H -o name -r '${place.place}'` : `ls -A '${place.root}'`;
+      assert.doesNotMatch(await place.sh(shown), /old-/);
+    });
+
+    test('one whose source changed is made again; until that worked, the old one can be asked for', async () => {
+      await on.write(on.source, 4);
+      assert.equal(await isThere(on.base), false);
+      assert.equal(await isThere(on.child), false);
+      await assert.rejects(clone(on.base, 'late'), isMissing);
+      assert.equal(await on.read(await clone(on.base, 'old-base', { old: true })), '3');
+      assert.equal(await on.read(await clone(on.child, 'old-child', { old: true })), '3');
+      await on.storage.make(on.base, within());
+      assert.equal(await on.read(await clone(on.base, 'new')), '4');
+      assert.equal(await isThere(on.child), false);
+      await assert.rejects(clone(on.child, 'late', { old: true }), isMissing);
+      await on.makeChild(4);
+      assert.equal(await on.read(`${place.root}/old-child/vda.qcow2`), '3');
+      await remove('old-base', 'old-child', 'new');
+      // A source that is gone makes nothing invalid: it could not be made again.
+      await place.sh(`mv '${on.source}' '${place.root}-away'`);
+      assert.equal(await isThere(on.child), true);
+      await place.sh(`mv '${place.root}-away' '${on.source}'`);
+    });
+
+    if (kind !== 'zfs')
+      test('a base that was edited in place is another generation', async () => {
+        assert.equal(await isThere(on.child), true);
+        await place.sh(`qemu-img resize -q -f qcow2 '${place.root}/base@k1/vda.qcow2' 2G`);
+        assert.equal(await isThere(on.base), true);
+        assert.equal(await isThere(on.child), false);
+        await on.makeChild(2);
+        await place.sh(`touch -d @1700000000 '${place.root}/base@k1/vda.qcow2'`);
+        assert.equal(await isThere(on.child), false);
+        await on.makeChild(2);
+        assert.equal(await isThere(on.child), true);
+      });
+
+    test('images of the version before go on, and a child of them that no longer fits does not', async () => {
+      const forget = `for image in '${place.root}'/*@*/.image; do sed -i '2,$ d' "$image"; done`;
+      if (kind === 'directory')
+        await place.sh(`rm -r '${place.root}/child@k2/.below'
+          qemu-img rebase -u -f qcow2 -F qcow2 -b '${place.root}/base@k1/vda.qcow2' '${place.root}/child@k2/vda.qcow2'`);
+      if (kind === 'zfs') await place.sh(`zfs inherit recheck:parent '${place.place}/child:k2'`);
+      await place.sh(forget);
+      assert.equal(await isThere(on.base), true);
+      assert.equal(await isThere(on.child), true);
+      const before = await on.read(`${place.root}/child@k2/vda.qcow2`);
+      assert.equal(await on.read(await clone(on.child, 'c1')), before);
+      await remove('c1');
+      await deleteBase();
+      await on.storage.make(on.base, within());
+      assert.equal(await isThere(on.child), false);
+      await on.makeChild(2);
+      assert.equal(await isThere(on.child), true);
+    });
+  });
+}
