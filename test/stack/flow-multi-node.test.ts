@@ -49,7 +49,11 @@ inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }
     assert.deepEqual(more, []);
     const logs = await assertMultiNode(review!.message);
     for (const guest of ['slave', 'master'])
-      assert.match(logs, new RegExp(`${guest}: cloud-init has finished (with warnings )?after`), 'before the first script');
+      assert.match(
+        logs,
+        new RegExp(`${guest}: cloud-init has finished (with warnings )?after`),
+        'before the first script',
+      );
     assert.equal((await gerrit.votes(number))['Verified'] ?? 0, 0);
     const clone = said(flow.node('clone-image', 'clone slave').id).join('\n');
     for (const progress of [
