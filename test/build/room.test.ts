@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 
 const worker = (id: string, slots: number, more: Partial<Worker> = {}): Worker =>
   ({ id, label: `worker ${id}`, slots, isolated: true, strangers: false, ...more }) as Worker;
-const ask = (signal = new AbortController().signal, limit = 5_000) => ({
+const ask = (signal = new AbortController().signal, limit = 60_000) => ({
   limit,
   trusted: false,
   signal,

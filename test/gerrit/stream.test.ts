@@ -36,7 +36,7 @@ function setUp(
 ) {
   const link = new FakeLink((index) => new FakeHost(answer(index)));
   const pool = new StreamPool(times);
-  const stream = (host = 0, index = 0) => until('a stream was started', () => link.hosts[host]?.streams[index], 5_000);
+  const stream = (host = 0, index = 0) => until('a stream was started', () => link.hosts[host]?.streams[index], 60_000);
   return { link, pool, stream };
 }
 

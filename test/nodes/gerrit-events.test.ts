@@ -36,7 +36,7 @@ describe('gerrit-events', () => {
   });
 
   const status = () => red.status(id);
-  const shows = (words: RegExp, limit = 5000) =>
+  const shows = (words: RegExp, limit = 60_000) =>
     until(`the node shows ${words}`, () => words.test(status()), limit).catch((error) => {
       throw new Error(`${error.message}, but "${status()}"`);
     });

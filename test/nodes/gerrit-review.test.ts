@@ -51,7 +51,7 @@ describe('gerrit-review', () => {
       ),
     );
   const status = (words: RegExp) =>
-    until(`gerrit-review shows ${words}`, () => words.test(red.status('gerrit-review1')), 8000).catch((error) => {
+    until(`gerrit-review shows ${words}`, () => words.test(red.status('gerrit-review1')), 60_000).catch((error) => {
       throw new Error(`${error.message}, but "${red.status('gerrit-review1')}"`);
     });
   /** Builds a change on the Gerrit that shows what it was sent, and gives the review. */
@@ -251,7 +251,7 @@ describe('gerrit-review', () => {
       authorized: [publicKeyOf(fake.target.privateKey)],
     });
     try {
-      await until('both are posted', () => again.reviews.length === 2, 8000);
+      await until('both are posted', () => again.reviews.length === 2, 60_000);
       await status(/ Verified \+1$/);
       assert.equal(fake.reviews.length, count);
     } finally {

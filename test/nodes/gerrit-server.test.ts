@@ -36,7 +36,7 @@ describe('gerrit-server', () => {
         ...row(make('gerrit-events', { server: 'gerrit-server1' }), make('debug')),
       ),
     );
-  const shows = (words: RegExp, limit = 5000) =>
+  const shows = (words: RegExp, limit = 60_000) =>
     until(
       `gerrit-events shows ${words}, not "${red.status('gerrit-events1')}"`,
       () => words.test(red.status('gerrit-events1')),

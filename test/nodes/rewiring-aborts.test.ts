@@ -65,7 +65,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     assert.match(console, /The build was aborted: /);
     assert.doesNotMatch(console, /never/);
     const took = builds[0]!.endedAt!.getTime() - since;
-    assert.ok(took < 7_000, `it ended ${took} ms after that`);
+    assert.ok(took < 40_000, `it ended ${took} ms after that`);
   };
 
   test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing is left', async () => {

@@ -123,6 +123,6 @@ describe('steps that run always or on failure, second outputs, and time', { conc
       builds[0]!.steps.map(({ result }) => result),
       ['SUCCESS', 'TIMED_OUT', 'SUCCESS'],
     );
-    assert.ok(builds[0]!.steps[1]!.duration < 5000, `${builds[0]!.steps[1]!.duration} ms`);
+    assert.ok(builds[0]!.steps[1]!.duration < 20_000, `${builds[0]!.steps[1]!.duration} ms`);
   });
 });

@@ -81,7 +81,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     const { result, build } = await ended;
     assert.equal(result, 'ABORTED');
     assert.equal(build.steps[0]!.message, 'The build was aborted: somebody asked for it.');
-    for (const pid of pids) await until(`process ${pid} is gone`, async () => !(await runs(pid)), 5000);
+    for (const pid of pids) await until(`process ${pid} is gone`, async () => !(await runs(pid)));
     await vote('no vote');
   });
 

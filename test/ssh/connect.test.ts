@@ -202,7 +202,7 @@ test('a connection through an open socket is lost with the end of what comes ove
   });
   const host = await connectHost(target, { knownHosts: fresh(), socket: near });
   far.end();
-  await until('the connection is lost', () => host.gone.aborted, 5_000);
+  await until('the connection is lost', () => host.gone.aborted, 60_000);
   await assert.rejects(host.run(['true']), refusal('ssh/connection-lost'));
 });
 

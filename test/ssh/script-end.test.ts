@@ -16,7 +16,7 @@ onBoth((host) => {
     const { code, output } = await run(host(), `sleep 1000 & echo $! >${dir}/bg; echo done`);
     assert.equal(code, 0);
     assert.equal(output, 'done\n');
-    assert.ok(Date.now() - began < 5000);
+    assert.ok(Date.now() - began < 100_000);
     await allGone(pidsIn(join(dir, 'bg')));
     noFilesLeft();
   });

@@ -45,12 +45,12 @@ test('one that gives up while its session is being opened hands its turn on', as
   await new Promise(setImmediate);
   server.slow = true;
   server.end[0]!();
-  await until('the second asks', () => server.held.length === 1, 5_000);
+  await until('the second asks', () => server.held.length === 1, 60_000);
   server.slow = false;
   leaving.abort(new Error('left'));
   server.held[0]!();
   await assert.rejects(second, /left/);
   const began = performance.now();
   assert.equal(await third, 'third');
-  assert.ok(performance.now() - began < 10_000);
+  assert.ok(performance.now() - began < 60_000);
 });

@@ -11,7 +11,7 @@ import { guestDisk, stackFolder } from './support.ts';
 type Settings = Record<string, unknown>;
 
 /** Milliseconds that a build with tiny guests has, on a machine that others use too. */
-export const BUILD_TIME = 120_000;
+export const BUILD_TIME = 300_000;
 
 /** A folder of its own on the room's btrfs, for a worker's images and clones. */
 export const newPlace = (): string => mkdtempSync(join(stackFolder!, 'ci', 'place-'));
@@ -103,7 +103,7 @@ export function guestLane(lane: LaneSettings): FlowConfig[] {
         memory: '256',
         networks: [{ source: 'default', mac: '' }],
         guests: [],
-        timeout: '90',
+        timeout: '240',
         ...lane.boot,
       }),
       make('ssh-exec', { id: 'ssh-exec1', name: 'work', script, interpreter: '/bin/bash -xe', user: '', ...lane.exec }),

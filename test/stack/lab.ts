@@ -23,7 +23,7 @@ import {
 import { inventory } from './support.ts';
 
 /** Milliseconds that a tiny guest has, on a machine that others use too. */
-const BOOT = 90_000;
+const BOOT = 180_000;
 
 /** What a build must end as. */
 export interface Expected {

@@ -83,7 +83,7 @@ function addNetwork(net: number): void {
   sh(`virsh -q net-define ${file} && virsh -q net-start net${net}`);
 }
 
-inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny', 'trixie', 'bookworm'] }, () => {
+inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookworm'] }, () => {
   let world: World;
   let pool: ZfsPool;
   let nginx: Nginx;
@@ -126,12 +126,12 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny', 'trixie', 'bookworm
         Object.assign(guest.spec, { memory: 1024, vcpus: 1, ...(template ? { template } : {}) });
         const began = performance.now();
         // Verified from the first answer on: any other key would have been refused, and tried again.
-        let host = await boot(here, guest, 300_000);
+        let host = await boot(here, guest, 900_000);
         t.diagnostic(`${Math.round(performance.now() - began)} ms from boot to login`);
         const warnings: string[] = [];
         await whenReady(name, host, {
-          signal: AbortSignal.timeout(200_000),
-          limit: 190_000,
+          signal: AbortSignal.timeout(400_000),
+          limit: 390_000,
           say: (line) => warnings.push(line),
           logIn: async () => {
             host = await logIn(here, guest);

@@ -18,8 +18,8 @@ export const stackFolder: string | undefined = process.env['STACK'];
  * Defines a file's tests where the file runs inside the sandbox; outside, defines one test that runs the file in a
  * sandbox of its own. So each file can be run as any other.
  *
- * @param settings milliseconds for the whole file, and what is to be made first, since there is no network inside:
- *   guests' disks, and all that a real Gerrit needs
+ * @param settings milliseconds for the whole file on a machine that has little else to do (a busy one has three times as
+ *   long), and what is to be made first, since there is no network inside: guests' disks, and all that a real Gerrit needs
  */
 export function inSandbox(
   url: string,
@@ -31,7 +31,7 @@ export function inSandbox(
     return;
   }
   const file = fileURLToPath(url);
-  test(`${basename(file)} in the sandbox`, { timeout: limit }, async (t) => {
+  test(`${basename(file)} in the sandbox`, { timeout: 3 * limit }, async (t) => {
     for (const kind of disks) guestDisk(kind);
     if (gerrit) await prepareGerrit();
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;

@@ -17,7 +17,7 @@ import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { guestDisk, stackFolder } from './support.ts';
 
 /** Milliseconds that a tiny guest has from its start to a login. */
-export const BOOT_TIME = 60_000;
+export const BOOT_TIME = 180_000;
 
 export const NETWORK: Network = { source: 'default' };
 

@@ -38,7 +38,7 @@ export async function openPool(size: number): Promise<ZfsPool> {
     zfs,
     async close() {
       // FUSE lets go of it a moment after its last user.
-      await until('the pool is gone', () => works('zpool', 'destroy', '-f', POOL));
+      await until('the pool is gone', () => works('zpool', 'destroy', '-f', POOL), 60_000);
       await end(daemon, 'SIGTERM');
     },
   };

@@ -19,7 +19,7 @@ export const endOf = (child: ChildProcess): Promise<ChildEnd> =>
   });
 
 /** Ends a child process, if it runs, and waits until it is gone. */
-export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL', limit = 15_000): Promise<ChildEnd> {
+export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL', limit = 60_000): Promise<ChildEnd> {
   const ended = endOf(child);
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);
   return within(`process ${child.pid} (${child.spawnfile}) ends after ${signal}`, ended, limit);

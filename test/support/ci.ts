@@ -125,7 +125,7 @@ export class Ci {
   }
 
   /** Waits until nothing more can come of a change's builds, and checks that they hold nothing. */
-  async over(number: number, limit = 20_000): Promise<Build[]> {
+  async over(number: number, limit = 60_000): Promise<Build[]> {
     const { supervisor } = this.red.runtime();
     await until(
       `the builds of change ${number} are over and forgotten`,

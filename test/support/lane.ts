@@ -125,7 +125,7 @@ export function handMade(more: Record<string, unknown> = {}, message: Record<str
 export type Ended = BuildEvent & { kind: 'build-ended'; build: BuildView };
 
 /** Starts a build by hand and waits for its end. */
-export async function run(red: TestRed, message: Message = handMade(), limit = 15_000): Promise<Ended> {
+export async function run(red: TestRed, message: Message = handMade(), limit = 60_000): Promise<Ended> {
   const { number: change, patchset = message['patchset'] } = message.change as unknown as Record<string, unknown>;
   const label = `${change},${patchset}`;
   const before = red.events.length;

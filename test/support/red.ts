@@ -120,7 +120,7 @@ export async function startRed(settings: Record<string, unknown> = {}): Promise<
     received: (id) => debugs.filter((each) => each.id === id).map((each) => each.msg),
     events,
     logs,
-    event: (kind, fits = () => true, limit = 15_000) =>
+    event: (kind, fits = () => true, limit = 60_000) =>
       until(
         `event ${kind}`,
         () => events.find((event): event is never => event.kind === kind && fits(event as never)),

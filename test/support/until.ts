@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  limit = 15_000,
+  limit = 60_000,
 ): Promise<Exclude<T, false | undefined | null | 0 | ''>> {
   const end = Date.now() + limit;
   for (;;) {
@@ -21,7 +21,7 @@ export async function until<T>(
  * Waits for a promise; throws after the limit (milliseconds), saying what did not happen. What may have happened already
  * is for this, and for what was listened to from its beginning: see `session` and `endOf`.
  */
-export async function within<T>(what: string, promise: Promise<T>, limit = 15_000): Promise<T> {
+export async function within<T>(what: string, promise: Promise<T>, limit = 60_000): Promise<T> {
   const over = new AbortController();
   const late = sleep(limit, undefined, { signal: over.signal }).then(() => {
     throw new Error(`not within ${limit} ms: ${what}`);
@@ -42,7 +42,7 @@ export const untilEvent = (
   what: string,
   emitter: EventEmitter,
   event: string,
-  limit = 15_000,
+  limit = 60_000,
 ): ReturnType<typeof once> => within(what, once(emitter, event), limit);
 
 /** Whether a process is there and no zombie. */
