@@ -5,7 +5,7 @@ import { isRefusedThere } from '../errors/ssh.ts';
  * How a try to log in to a guest failed. The later in this list, the more it tells a person: a guest that drops
  * connections says less than the one that refused the key before.
  */
-const KINDS = ['silent', 'no-listener', 'broken', 'other-host-key', 'refused'] as const;
+const KINDS = ['silent', 'no-listener', 'broken', 'ended', 'other-host-key', 'refused'] as const;
 
 export type LoginFailure = (typeof KINDS)[number];
 
@@ -19,6 +19,8 @@ export function failureOf(error: unknown): LoginFailure {
     case 'ssh/host-key-changed':
     case 'build/other-host-key':
       return 'other-host-key';
+    case 'ssh/login-ended':
+      return 'ended';
     case 'worker/guest-silent':
     case 'ssh/forward':
       return 'silent';
@@ -32,6 +34,7 @@ const PAUSES_MS: Record<LoginFailure, number> = {
   silent: 200,
   'no-listener': 50,
   broken: 500,
+  ended: 2_000,
   'other-host-key': 2_000,
   refused: 5_000,
 };
@@ -51,7 +54,7 @@ export class LoginTrouble {
     const kind = failureOf(error);
     const rank = (one: LoginFailure): number => KINDS.indexOf(one);
     if (!this.#told || rank(kind) >= rank(this.#told.kind)) this.#told = { kind, text: messageOf(error) };
-    this.#broken = kind === 'broken' ? this.#broken + 1 : 0;
+    this.#broken = kind === 'broken' || kind === 'ended' ? this.#broken + 1 : 0;
     return Math.min(PAUSES_MS[kind] * 2 ** Math.max(0, this.#broken - 1), LONGEST_PAUSE_MS);
   }
 

@@ -4,13 +4,14 @@
  * it. Prints what an operator should know, a line each.
  *
  * - **machine-id** (machine-id(5)): two systems with one get one address of some DHCP servers. systemd makes a new one if
- *   the file is there and empty; D-Bus, under another init system, if it is not there.
- * - **SSH host keys**: only if something makes new ones: cloud-init that is enabled and has its ssh module, or a unit or
- *   init script of the distribution that runs ssh-keygen.
- * - **DHCP**: leases and identities of dhclient, dhcpcd, systemd-networkd, wicked, NetworkManager and ConnMan.
+ *   the file is there and empty; under another init system D-Bus, or a service of its own, if it is not there.
+ * - **SSH host keys** of OpenSSH and dropbear: only if something makes new ones: cloud-init that is enabled, has its ssh
+ *   module and types of keys to make (cloudinit/config/cc_ssh.py), or a unit or init script of the distribution.
+ * - **DHCP**: leases and identities of dhclient, dhcpcd, systemd-networkd, wicked, NetworkManager and ConnMan. The leases
+ *   that a DHCP server gave stay: it does not start without its file.
  * - **network configuration that cloud-init wrote**: it names this guest's MAC. An enabled cloud-init writes it anew for
  *   the next instance; if none will, the MAC is taken out of it, so that it fits any guest.
- * - **cloud-init's instance**: its cache and what it kept of this guest's user-data. What an operator put into
+ * - **cloud-init's instance**: its cache, its logs, and what it kept of this guest's user-data. What an operator put into
  *   /var/lib/cloud (scripts, seed), and what runs once per system, stays.
  * - random seeds, names of network cards by MAC, and an iSCSI initiator's name, which a storage would take for one host.
  */
@@ -19,7 +20,8 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
 has() { command -v "$1" >/dev/null 2>&1; }
 systemd() { [ -d /run/systemd/system ]; }
-enabled() { systemctl is-enabled "$@" 2>/dev/null | grep -Eq '^(enabled|static|alias|indirect|generated)'; }
+# Not "enabled-runtime": that ends with this boot.
+enabled() { systemctl is-enabled "$@" 2>/dev/null | grep -Eq '^(enabled|static|alias|indirect|generated)$'; }
 
 cloud_init_enabled() {
   has cloud-init || return 1
@@ -27,10 +29,20 @@ cloud_init_enabled() {
   ! grep -qs 'cloud-init=disabled' /proc/cmdline || return 1
   if systemd; then
     enabled cloud-init-local.service && { enabled cloud-init.service || enabled cloud-init-network.service; }
+  else
+    # Runlevels of OpenRC and of sysvinit.
+    for link in /etc/runlevels/*/cloud-init /etc/rc[2-5S].d/S[0-9][0-9]cloud-init; do
+      [ ! -L "$link" ] && [ ! -e "$link" ] || return 0
+    done
+    return 1
   fi
 }
+# An empty list of types: the distribution's own unit is to make them.
+cloud_init_has_no_types() {
+  grep -Eqs '^[[:space:]]*ssh_genkeytypes:[[:space:]]*(~|null|\\[[[:space:]]*\\])[[:space:]]*(#|$)' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg
+}
 cloud_init_makes_keys() {
-  cloud_init_enabled &&
+  cloud_init_enabled && ! cloud_init_has_no_types &&
     grep -Eqs '^[[:space:]]*-[[:space:]]*(\\[?[[:space:]]*)ssh([],[:space:]]|$)' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg
 }
 # Debian's sshd-keygen.service does so at a first boot only, which an empty machine-id is not.
@@ -40,25 +52,50 @@ system_makes_keys() {
       grep -Eq '^(Wants|Requires|ExecStartPre)=.*(keygen|gen-keys|genkeys)' || return 1
     ! systemctl cat sshd-keygen.service 2>/dev/null | grep -q '^ConditionFirstBoot=yes'
   else
-    grep -Eqs 'ssh-keygen|dropbearkey' /etc/init.d/sshd /etc/init.d/ssh /etc/init.d/dropbear
+    grep -Eqs '^[^#]*ssh-keygen' /etc/init.d/sshd /etc/init.d/ssh
   fi
+}
+# dropbear -R makes those that it lacks.
+dropbear_makes_keys() {
+  {
+    ! systemd || systemctl cat dropbear.service 2>/dev/null
+    cat /etc/init.d/dropbear /etc/default/dropbear /etc/conf.d/dropbear /etc/inittab 2>/dev/null
+  } | grep -i dropbear | grep -Eq '^[^#]*(dropbearkey|[[:space:]="]-[A-Za-z]*R)'
 }
 
 if systemd; then
+  # A link may point to the file of D-Bus, which goes.
+  if [ -L /etc/machine-id ]; then
+    rm -f /etc/machine-id
+    : >/etc/machine-id
+  fi
   [ ! -e /etc/machine-id ] || : >/etc/machine-id
-elif has dbus-uuidgen; then
+elif has dbus-uuidgen || [ -e /etc/init.d/machine-id ]; then
   rm -f /etc/machine-id
+elif [ -s /etc/machine-id ]; then
+  echo 'its guests share its machine-id: nothing in it would make a new one'
 fi
 [ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
 
 if cloud_init_makes_keys || system_makes_keys; then
-  rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
-elif ls /etc/ssh/ssh_host_*_key >/dev/null 2>&1; then
+  rm -f /etc/ssh/ssh_host_*key /etc/ssh/ssh_host_*key.pub /etc/ssh/ssh_host_*key-cert.pub
+elif ls /etc/ssh/ssh_host_*key >/dev/null 2>&1; then
   echo 'its guests share its SSH host keys: nothing in it would make new ones (cloud-init is not enabled)'
 fi
+if ls /etc/dropbear/dropbear_*_host_key >/dev/null 2>&1; then
+  if dropbear_makes_keys; then
+    rm -f /etc/dropbear/dropbear_*_host_key
+  else
+    echo 'its guests share its SSH host keys: dropbear would make no new ones'
+  fi
+fi
 
-rm -f /var/lib/dhcp/*.lease* /var/lib/dhclient/*.lease* /var/db/dhclient.leases* \\
+for file in /var/lib/dhcp/*.lease* /var/lib/dhcp3/*.lease*; do
+  case \${file##*/} in dhcpd*) ;; *) rm -f "$file" ;; esac
+done
+rm -f /var/lib/dhclient/*.lease* /var/db/dhclient.leases* \\
   /var/lib/dhcpcd/*.lease* /var/lib/dhcpcd/duid /var/lib/dhcpcd/secret /etc/dhcpcd.duid /etc/dhcpcd.secret \\
+  /var/db/dhcpcd/*.lease* /var/db/dhcpcd/duid /var/db/dhcpcd/secret /var/lib/dhcpcd5/*.lease* \\
   /var/lib/wicked/duid.xml /var/lib/wicked/iaid.xml /var/lib/wicked/lease-* \\
   /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \\
   /var/lib/NetworkManager/seen-bssids /var/lib/connman/*/data
@@ -79,9 +116,21 @@ if [ -f /etc/iscsi/initiatorname.iscsi ] && grep -qs '^InitiatorName=' /etc/iscs
 fi
 
 if ! cloud_init_enabled; then
-  for file in /etc/netplan/50-cloud-init.yaml; do
-    [ ! -f "$file" ] || sed -i -e '/^ *match: *$/d' -e '/^ *macaddress:/d' -e '/^ *set-name:/d' "$file"
-  done
+  file=/etc/netplan/50-cloud-init.yaml
+  if [ -f "$file" ]; then
+    # A match by the MAC alone goes as a whole; one by other properties too keeps those.
+    awk '
+      function flush() { if (head != "" && kept != "") printf "%s\\n%s", head, kept; head = kept = "" }
+      { match($0, /^ */); indent = RLENGTH }
+      head != "" && indent <= deep { flush() }
+      /^ *(macaddress|set-name):/ { next }
+      /^ *match: *$/ { head = $0; deep = indent; next }
+      head != "" { kept = kept $0 "\\n"; next }
+      { print }
+      END { flush() }
+    ' "$file" >"$file.sealed" && cat "$file.sealed" >"$file"
+    rm -f "$file.sealed"
+  fi
   for file in /etc/systemd/network/10-cloud-init-*.network; do
     [ ! -f "$file" ] || sed -i -e '/^MACAddress=/d' "$file"
   done
@@ -95,6 +144,6 @@ if ! cloud_init_enabled; then
 fi
 rm -rf /var/lib/cloud/instances /var/lib/cloud/instance
 rm -f /var/lib/cloud/data/instance-id /var/lib/cloud/data/previous-* /var/lib/cloud/data/set-hostname \\
-  /var/lib/cloud/data/result.json /var/lib/cloud/data/status.json
+  /var/lib/cloud/data/result.json /var/lib/cloud/data/status.json /var/log/cloud-init.log /var/log/cloud-init-output.log
 sync
 `;

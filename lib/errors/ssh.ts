@@ -54,12 +54,25 @@ export const handshakeFailed = (place: SshPlace, cause: unknown): CiError =>
     cause,
   });
 
-/** @param keysPlace where the server looks for public keys, if not in the user's authorized_keys */
-export const keyRefused = (place: SshPlace, publicKey: string, keysPlace?: string): CiError => {
+/** A server that ended a login and told why before: pam_nologin does so while a system boots. @param said its banners */
+export const loginEnded = (place: SshPlace, said: string, cause: unknown): CiError =>
+  new CiError({
+    code: 'ssh/login-ended',
+    message: `${at(place)}: the server ended the login (${messageOf(cause)}); it says: "${said}". Its log says more.`,
+    transient: true,
+    cause,
+  });
+
+/**
+ * @param keysPlace where the server looks for public keys, if not in the user's authorized_keys
+ * @param said its banners; empty if it sent none
+ */
+export const keyRefused = (place: SshPlace, publicKey: string, keysPlace?: string, said = ''): CiError => {
   const home = place.user === 'root' ? '/root' : `~${place.user}`;
+  const words = said === '' ? '' : ` (it says: "${said}")`;
   return new CiError({
     code: 'ssh/key-refused',
-    message: `${at(place)}: the server refused this key. Add this line to ${keysPlace ?? `${home}/.ssh/authorized_keys there`}: ${publicKey}`,
+    message: `${at(place)}: the server refused this key${words}. Add this line to ${keysPlace ?? `${home}/.ssh/authorized_keys there`}: ${publicKey}`,
   });
 };
 

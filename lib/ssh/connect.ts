@@ -2,7 +2,16 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2, { type CipherAlgorithm, type Client, type ConnectConfig, type PublicKeyAuthMethod } from 'ssh2';
 import { CiError, messageOf } from '../errors/ci-error.ts';
-import { connectionRefused, handshakeFailed, keyRefused, nameNotFound, noAnswer, unreachable } from '../errors/ssh.ts';
+import {
+  connectionRefused,
+  handshakeFailed,
+  keyRefused,
+  loginEnded,
+  nameNotFound,
+  noAnswer,
+  unreachable,
+} from '../errors/ssh.ts';
+import { quoted } from '../util/plain-text.ts';
 import { hostKeyCheck } from './host-key.ts';
 import { publicKeyOf, readPrivateKey } from './keys.ts';
 import type { KnownHosts } from './known-hosts.ts';
@@ -26,6 +35,9 @@ const LOGIN_MS = 20_000;
 /** How often a login is tried again that was dropped before it began, and milliseconds before that: up to twice as many. */
 const MAX_DROP_RETRY_COUNT = 2;
 const DROP_RETRY_MS = 400;
+
+/** Characters kept of the end of what a server sends before a login (SSH_MSG_USERAUTH_BANNER, RFC 4252, 5.4). */
+const MAX_BANNER_LENGTH = 2_048;
 
 const KEEP_ALIVE = { interval: 15_000, count: 3 };
 
@@ -52,8 +64,8 @@ interface SshError extends NodeJS.ErrnoException {
  * Logs in to a machine: one try. If its server has no session free for a while, the host makes further connections.
  *
  * Rejects with a CiError that tells apart: name not found, refused, unreachable, no answer, key refused, key unreadable
- * or its passphrase wrong, host key changed, too many logins at once; with what `socket` threw; and with the signal's
- * reason if it aborts.
+ * or its passphrase wrong, host key changed, too many logins at once, login ended by the server with its words; with what
+ * `socket` threw; and with the signal's reason if it aborts.
  */
 export async function connectHost(target: SshTarget, options: ConnectOptions): Promise<Host> {
   const { signal = new AbortController().signal, timeout = LOGIN_MS, socket } = options;
@@ -94,6 +106,11 @@ async function connectOnce(
   // A channel whose far end is gone stays open to be written to, and ssh2 then waits on it for ever, without keep-alive.
   socket?.once('end', () => socket.destroy());
   let refused: unknown;
+  let banners = '';
+  client.on('banner', (text) => {
+    // A separate line each: servers differ in whether they end one.
+    banners = `${banners}\n${text}`.slice(-MAX_BANNER_LENGTH);
+  });
   const config: ConnectConfig = {
     host: target.host,
     port: target.port,
@@ -120,7 +137,7 @@ async function connectOnce(
     client.destroy();
     socket?.destroy();
     signal.throwIfAborted();
-    throw refused ?? connectError(target, timeout, error as SshError);
+    throw refused ?? connectError(target, timeout, quoted(banners), error as SshError);
   }
 }
 
@@ -178,9 +195,10 @@ function ready(client: Client, config: ConnectConfig, target: SshTarget, signal:
   });
 }
 
-function connectError(target: SshTarget, timeout: number, error: SshError): Error {
+/** @param said what the server said before the login, as part of a sentence */
+function connectError(target: SshTarget, timeout: number, said: string, error: SshError): Error {
   if (error.level === 'client-authentication') {
-    return keyRefused(target, publicKeyOf(target.privateKey, target.passphrase), target.keysPlace);
+    return keyRefused(target, publicKeyOf(target.privateKey, target.passphrase), target.keysPlace, said);
   }
   if (error.level === 'client-timeout') return noAnswer(target, timeout);
   switch (error.code) {
@@ -198,6 +216,6 @@ function connectError(target: SshTarget, timeout: number, error: SshError): Erro
     case 'EPERM':
       return unreachable(target, error);
     default:
-      return handshakeFailed(target, error);
+      return said === '' ? handshakeFailed(target, error) : loginEnded(target, said, error);
   }
 }

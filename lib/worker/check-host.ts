@@ -5,11 +5,11 @@ import { listOwners } from '../libvirt/owner.ts';
 import type { KeptAnswer } from '../libvirt/type-answers.ts';
 import type { DomainType } from '../libvirt/types.ts';
 import { Virsh } from '../libvirt/virsh.ts';
-import { quote } from '../ssh/quote.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Check } from './check.ts';
 import { checkFirmware, checkProcessor } from './check-hardware.ts';
 import { checkLeftovers } from './check-leftovers.ts';
+import { checkNetworks } from './check-networks.ts';
 import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './check-program.ts';
 import { checkSessions, checkShell, noCommandsCheck } from './check-shell.ts';
 import { checkStorage, type StoragePlace } from './check-storage.ts';
@@ -167,30 +167,6 @@ function checkLibvirt(facts: Facts, uri: string): Check[] {
   );
   const detail = `libvirt ${library}${hypervisor ? `, ${hypervisor}` : ''} at ${uri}`;
   return [{ what: 'libvirt', ok: true, detail }];
-}
-
-function checkNetworks(facts: Facts): Check[] {
-  const networks = facts('network').map((line) => {
-    const [state, ...name] = line.split(' ');
-    return { active: state === 'active', name: name.join(' ') };
-  });
-  const active = networks.filter((one) => one.active).map(({ name }) => name);
-  const idle = networks.filter((one) => !one.active).map(({ name }) => name);
-  // Without libvirt nothing is known of its networks.
-  if (facts('libvirt').length === 0) return [];
-  const start = (name: string): string => `virsh net-start ${quote([name])} && virsh net-autostart ${quote([name])}`;
-  if (active.length > 0) {
-    const detail = `active: ${active.join(', ')}${idle.length > 0 ? `; not active: ${idle.join(', ')}` : ''}`;
-    return [{ what: 'networks', ok: true, detail, ...(idle[0] === undefined ? {} : { mend: start(idle[0]) }) }];
-  }
-  if (idle[0] !== undefined) {
-    return [{ what: 'networks', ok: false, detail: `not active: ${idle.join(', ')}`, mend: start(idle[0]) }];
-  }
-  const define = `virsh net-define /usr/share/libvirt/networks/default.xml && ${start('default')}`;
-  const bridges = facts('bridge');
-  if (bridges.length === 0) return [{ what: 'networks', ok: false, detail: 'libvirt has none.', mend: define }];
-  const detail = `libvirt has none; bridges: ${bridges.join(', ')}`;
-  return [{ what: 'networks', ok: true, detail, mend: define }];
 }
 
 function checkMetadata(facts: Facts): Check[] {

@@ -32,7 +32,7 @@ export const DISPENSABLE: Readonly<Record<string, string>> = {
  *     command NAME WHAT IT SAYS      missing NAME
  *     libvirt VERSIONS          nolibvirt WHY             emulator PATH                  qemu-user NAME
  *     arch ARCHITECTURE         cpu FLAGS                 emulates LEVEL             uefi chosen|FILE|none
- *     network STATE NAME        bridge NAME
+ *     network STATE NAME        clid none|options|defined NAME             dnsmasq VERSION    bridge NAME
  *     place missing FS          place unmounted           place kind FS                  place free BLOCKS ALL SIZE
  *     place root PATH           place closed PATH         place refused WHY              place reflink yes|no
  *     norules TABLE WHY         nosysctl                  room …                         (lines of /proc)
@@ -60,6 +60,19 @@ for name; do
   esac
   echo "command $name $said"
 done
+# Whether a network that runs serves DHCP for IPv4 by client ids, and what its definition has of options for dnsmasq.
+look_at_client_ids() {
+  running=$(within virsh -q -c "$uri" net-dumpxml "$1" 2>/dev/null) || return
+  case $running in *"value='dhcp-ignore-clid'"*) return ;; esac
+  printf '%s\\n' "$running" |
+    awk '/^  <ip / { v6 = /family=.ipv6/ } /^    <dhcp>/ && !v6 { found = 1 } END { exit !found }' || return
+  case $(within virsh -q -c "$uri" net-dumpxml --inactive "$1" 2>/dev/null) in
+    *"value='dhcp-ignore-clid'"*) how=defined ;;
+    *'<dnsmasq:options>'*) how=options ;;
+    *) how=none ;;
+  esac
+  echo "clid $how $1"
+}
 case $(uname -m) in
   aarch64 | arm64) arch=aarch64 machine=${UEFI_MACHINE.aarch64} loaders='${LOADERS.aarch64.map(({ code }) => code).join(' ')}' ;;
   *) arch=x86_64 machine=${UEFI_MACHINE.x86_64} loaders='${LOADERS.x86_64.map(({ code }) => code).join(' ')}' ;;
@@ -70,8 +83,11 @@ if has virsh; then
   if said=$(within virsh -q -c "$uri" version 2>&1); then
     echo "libvirt $(printf %s "$said" | line)"
     within virsh -q -c "$uri" net-list --all 2>/dev/null | while read -r name state rest; do
-      [ -z "$name" ] || echo "network $state $name"
+      [ -n "$name" ] || continue
+      echo "network $state $name"
+      [ "$state" != active ] || look_at_client_ids "$name" </dev/null
     done
+    echo "dnsmasq $(dnsmasq --version 2>/dev/null | sed -n '1s/^Dnsmasq version \\([^ ]*\\).*/\\1/p')"
     caps=$(within virsh -q -c "$uri" domcapabilities --virttype qemu --arch "$arch" --machine "$machine" 2>/dev/null)
     echo "emulator $(printf '%s\\n' "$caps" | sed -n 's/.*<path>\\([^<]*\\)<.*/\\1/p' | head -n 1)"
     # Nehalem is what x86-64-v2 was made after.

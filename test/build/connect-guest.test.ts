@@ -9,6 +9,7 @@ import {
   handshakeFailed,
   hostKeyChanged,
   keyRefused,
+  loginEnded,
 } from '../../lib/errors/ssh.ts';
 import { guestDied, guestSilent } from '../../lib/errors/worker.ts';
 import type { Host } from '../../lib/ssh/types.ts';
@@ -141,6 +142,18 @@ test('the reason that tells most is kept: a refused key is not overwritten by th
     troubles.slice(2).every((why) => /refused this key/.test(why)),
     troubles.join('\n'),
   );
+});
+
+test('a guest whose system is booting up: its words outlive resets, and it is not asked often', async (t) => {
+  const booting = loginEnded(place, 'System is booting up.', new Error('the other side closed it'));
+  const { ending, tries, troubles } = await connect(t, {
+    login: [refusedThere, reset, booting, booting, booting, reset, good()],
+  });
+  await ending;
+  assert.match(troubles.at(-1)!, /it says: "System is booting up\."/);
+  // PerSourcePenalties: 5 s for each of these, enforced from 15 s on.
+  const ended = tries.slice(2, 5).map((one) => one.at);
+  assert.ok(5_000 * ended.length - (ended.at(-1)! - ended[0]!) < 15_000, ended.join());
 });
 
 test('a login that only says who to log in as is none; it is said at once, with its words', async (t) => {

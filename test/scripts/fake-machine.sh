@@ -15,6 +15,16 @@ case $name in
   apt-cache) ;;
   apt-get)
     change "$@"
+    # Another apt has the lock for so many tries.
+    if grep -qs . "$STATE/apt-locked" && [ "$2" = update ]; then
+      sed -i '$d' "$STATE/apt-locked"
+      echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (apt-get)' >&2
+      exit 100
+    fi
+    if [ -e "$STATE/apt-broken" ]; then
+      echo 'E: The list of sources could not be read.' >&2
+      exit 100
+    fi
     case " $* " in *' install '*) printf '%s\n' "$@" >>"$STATE/packages" ;; esac
     ;;
   lsblk)
@@ -103,9 +113,19 @@ case $name in
         change net-define
         cp "$2" "$STATE/net-defined"
         ;;
-      net-start) change "$@" && touch "$STATE/net-started" ;;
+      net-start) change "$@" && cp "$STATE/net-defined" "$STATE/net-started" ;;
+      net-destroy) change "$@" && rm "$STATE/net-started" ;;
+      net-dumpxml)
+        case $2 in
+          --inactive) cat "$STATE/net-defined" ;;
+          *) cat "$STATE/net-started" ;;
+        esac
+        ;;
+      list) cat "$STATE/guests" 2>/dev/null || echo ;;
       net-autostart) change "$@" && touch "$STATE/net-autostart" ;;
     esac
     ;;
+  dnsmasq) echo "Dnsmasq version $(cat "$STATE/dnsmasq" 2>/dev/null || echo 2.90)  Copyright (c) 2000-2024 Simon Kelley" ;;
+  sleep) change "$@" ;;
   ip) echo '    inet 192.168.122.7/24 scope global eth0' ;;
 esac

@@ -18,7 +18,7 @@ const SCRIPT = join(import.meta.dirname, '../../scripts/setup-worker');
 const FAKE = join(import.meta.dirname, 'fake-machine.sh');
 const PROGRAMS =
   'id dpkg-query apt-cache apt-get lsblk blkid wipefs mkfs.btrfs mount findmnt btrfs zfs systemctl sshd virsh ip ' +
-  'qemu-img qemu-system-x86_64 dnsmasq curl iptables bridge';
+  'qemu-img qemu-system-x86_64 dnsmasq curl iptables bridge sleep';
 
 /** The folder of all this; of the machine's own files; of the state of its programs. */
 export let dir: string;

@@ -114,6 +114,39 @@ test('a refused key says which line to add, and where', async () => {
   );
 });
 
+test('what a server says before a login is part of why it failed, as plain text of bounded length', async () => {
+  const nologin =
+    'System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For technical details, see pam_nologin(8).';
+  const at = async (banner: string, admitsNobody: boolean, work: (to: SshTarget) => Promise<void>): Promise<void> => {
+    const talking = await startSshServer({ authorized: [own.publicKey], banner, admitsNobody });
+    try {
+      await work({ ...target, port: talking.port });
+    } finally {
+      await talking.close();
+    }
+  };
+  const stranger = generateKeyPair('stranger');
+  await at(`${nologin}\r\n`, true, async (to) => {
+    await assert.rejects(connectHost(to, { knownHosts: fresh() }), refusal('ssh/login-ended', `it says: "${nologin}"`));
+    await assert.rejects(
+      connectHost({ ...to, privateKey: stranger.privateKey }, { knownHosts: fresh() }),
+      refusal('ssh/key-refused', `refused this key (it says: "${nologin}"). Add this line to `, stranger.publicKey),
+    );
+  });
+  const hostile = `${'x'.repeat(20_000)}\n\x1b[31mStay\x07 out\x1b]0;title\x07\u202e\r\n`;
+  await at(hostile, true, async (to) => {
+    await assert.rejects(connectHost(to, { knownHosts: fresh() }), (error: CiError) => {
+      assert.match(error.message, /it says: "x+… \/ Stay out"|it says: "x+…"/);
+      assert.doesNotMatch(error.message, /[\x00-\x1f\u202e]/);
+      assert.ok(error.message.length < 700, String(error.message.length));
+      return true;
+    });
+  });
+  await at(nologin, false, async (to) => {
+    (await connectHost(to, { knownHosts: fresh() })).close();
+  });
+});
+
 test('a first key is pinned; another is refused with both fingerprints and kept as offered', async () => {
   const knownHosts = fresh();
   (await connectHost(target, { knownHosts })).close();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { PrivateBridges } from '../../lib/libvirt/private-bridges.ts';
@@ -91,6 +91,56 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     assert.deepEqual(wrong(await check({ storage: { kind: 'btrfs', place } })), []);
     execFileSync('virsh', ['-q', 'net-autostart', '--disable', 'default']);
     execFileSync('btrfs', ['-q', 'subvolume', 'delete', place]);
+  });
+
+  test('a network that goes by DHCP client ids: the advice changes that and nothing else, in each state', async () => {
+    const virsh = (...args: string[]): string => execFileSync('virsh', ['-q', ...args], { encoding: 'utf8' });
+    const remarks = async (): Promise<Check[]> => (await check()).filter(({ detail }) => /client ids/.test(detail));
+    const definition = (): string => virsh('net-dumpxml', '--inactive', 'default');
+    /** Defines it as given; it runs as before. */
+    const define = (xml: string): void => {
+      const file = join(stackFolder!, 'network.xml');
+      writeFileSync(file, xml);
+      virsh('net-define', file);
+    };
+    const withoutOptions = (): string => definition().replace(/ *<dnsmasq:options>[\s\S]*<\/dnsmasq:options>\n/, '');
+    const restart = (): void => {
+      virsh('net-destroy', 'default');
+      virsh('net-start', 'default');
+    };
+    const bare = (xml: string): string[] => xml.split('\n').filter((line) => !/dnsmasq|^<network/.test(line));
+    const pid = (): string => readFileSync('/run/libvirt/network/default.pid', 'utf8');
+    try {
+      for (const hasOptions of [true, false]) {
+        const was = definition();
+        const [remark, ...more] = await remarks();
+        assert.deepEqual([remark?.ok, more.length], [true, 0]);
+        assert.match(remark!.detail, /Network default .*cuts running guests off/);
+        const old = pid();
+        mend(remark!);
+        assert.notEqual(pid(), old, 'dnsmasq was started again');
+        assert.match(readFileSync('/var/lib/libvirt/dnsmasq/default.conf', 'utf8'), /^dhcp-ignore-clid$/m);
+        assert.deepEqual(bare(definition()), bare(was));
+        assert.deepEqual([/no-ping/.test(was), /no-ping/.test(definition())], [hasOptions, hasOptions]);
+        const ignoring = definition();
+        define(withoutOptions());
+        assert.deepEqual(await remarks(), [], 'only how it runs counts');
+        restart();
+        define(ignoring);
+        const [late] = await remarks();
+        assert.equal(late!.mend, 'virsh net-destroy default && virsh net-start default');
+        define(withoutOptions());
+      }
+    } finally {
+      execFileSync(
+        'sh',
+        [
+          '-c',
+          `virsh -q net-destroy default; virsh -q net-undefine default; virsh -q net-define ${NETWORK} && virsh -q net-start default`,
+        ],
+        { stdio: 'pipe' },
+      );
+    }
   });
 
   test('no network at all', async () => {

@@ -73,6 +73,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(first.code, 0, first.said);
     assert.doesNotMatch(first.said, /would|BY HAND/);
     assert.match(sshdOf('root'), /^permitrootlogin (without|prohibit)-password$/m);
+    const conf = '/var/lib/libvirt/dnsmasq/default.conf';
+    assert.match(readFileSync(conf, 'utf8'), /^dhcp-ignore-clid$/m, 'the network that was made');
     // The others are treated as before.
     for (const setting of ['permitrootlogin no', 'allowtcpforwarding no', 'maxsessions 2'])
       assert.ok(sshdOf('nobody').split('\n').includes(setting), setting);
@@ -121,6 +123,46 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     // As after a restart of the machine: the place comes back with what was in it.
     sh(`umount ${PLACE} && mount ${PLACE}`);
     assert.equal(await storage.has(image, options()), true);
+  });
+
+  test('a network that is there is told to ignore DHCP client ids, and restarted only if nothing is attached', () => {
+    const definition = (): string => sh('virsh -q net-dumpxml --inactive default');
+    const isIgnoring = (): boolean =>
+      /^dhcp-ignore-clid$/m.test(readFileSync('/var/lib/libvirt/dnsmasq/default.conf', 'utf8'));
+    // As Debian's package brings it, and the sandbox's own.
+    const debian = `<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/><metadata><o:note xmlns:o='urn:o'>ours</o:note></metadata>
+      <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>`;
+    writeFileSync(join(stackFolder!, 'debian.xml'), debian);
+    const sandboxes = join(import.meta.dirname, '../../scripts/real-stack/network.xml');
+    for (const [file, isActive] of [
+      [join(stackFolder!, 'debian.xml'), false],
+      [sandboxes, true],
+    ] as const) {
+      sh(`virsh -q net-destroy default; virsh -q net-undefine default; virsh -q net-define ${file}`);
+      if (isActive) sh('virsh -q net-start default');
+      const was = definition();
+      const first = setUp('--directory', '/mnt/folder');
+      assert.equal(first.code, 0, first.said);
+      assert.ok(isIgnoring(), first.said);
+      const bare = (xml: string): string[] => xml.split('\n').filter((line) => !/dnsmasq|^<network/.test(line));
+      assert.deepEqual(bare(definition()), bare(was));
+      assert.equal(/no-ping/.test(definition()), /no-ping/.test(was));
+      const second = setUp('--directory', '/mnt/folder');
+      assert.equal(second.code, 0, second.said);
+      assert.doesNotMatch(second.said, /^done/m);
+    }
+    // A guest's port stays on the bridge.
+    sh(`virsh -q net-destroy default; virsh -q net-undefine default; virsh -q net-define ${sandboxes}; virsh -q net-start default
+      ip tuntap add dev guest0 mode tap && ip link set guest0 master virbr0`);
+    const busy = setUp('--directory', '/mnt/folder');
+    assert.equal(busy.code, 1, busy.said);
+    assert.ok(!isIgnoring());
+    assert.match(sh('ls /sys/class/net/virbr0/brif'), /guest0/);
+    const command = /BY HAND .*which cuts running guests off.*: (virsh .*)/.exec(busy.said)![1]!;
+    sh(`ip link del guest0; ${command}`);
+    assert.ok(isIgnoring());
+    const after = setUp('--directory', '/mnt/folder');
+    assert.equal(after.code, 0, after.said);
   });
 
   test('a disk: an empty one gets btrfs, any other is refused and stays as it is', () => {

@@ -31,6 +31,10 @@ export interface TestSshOptions {
   /** Private host key; a new one where missing. */
   hostKey?: string;
   port?: number;
+  /** Sent before each login. */
+  banner?: string;
+  /** Ends a connection where its login would be accepted, as sshd does when PAM's account check fails. */
+  admitsNobody?: boolean;
   /** Answers a command in place of this machine's shell; false where the shell is to run it. */
   answer?(command: string, channel: ServerChannel): boolean;
 }
@@ -51,30 +55,34 @@ export async function startSshServer(options: TestSshOptions): Promise<TestSshSe
     return key;
   });
   const sockets = new Set<Socket>();
-  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
-    const socket = (client as unknown as { _sock: Socket })._sock;
-    socket.setNoDelay(true);
-    sockets.add(socket);
-    state.connections.add(client);
-    client.on('error', () => {});
-    client.on('close', () => {
-      sockets.delete(socket);
-      state.connections.delete(client);
-    });
-    client.on('authentication', (context) => {
-      if (context.method !== 'publickey') return context.reject(['publickey']);
-      const key = allowed.find((one) => one.getPublicSSH().equals(context.key.data));
-      if (key === undefined) return context.reject();
-      if (!context.signature || !context.blob) return context.accept();
-      if (key.verify(context.blob, context.signature, context.hashAlgo) !== true) return context.reject();
-      state.algorithms.push(context.hashAlgo);
-      context.accept();
-    });
-    client.on('ready', () => {
-      state.logins += 1;
-      serve(client, state, options.answer);
-    });
-  });
+  const server = new ssh2.Server(
+    { hostKeys: [hostKey], ...(options.banner ? { banner: options.banner } : {}) },
+    (client) => {
+      const socket = (client as unknown as { _sock: Socket })._sock;
+      socket.setNoDelay(true);
+      sockets.add(socket);
+      state.connections.add(client);
+      client.on('error', () => {});
+      client.on('close', () => {
+        sockets.delete(socket);
+        state.connections.delete(client);
+      });
+      client.on('authentication', (context) => {
+        if (context.method !== 'publickey') return context.reject(['publickey']);
+        const key = allowed.find((one) => one.getPublicSSH().equals(context.key.data));
+        if (key === undefined) return context.reject();
+        if (!context.signature || !context.blob) return context.accept();
+        if (key.verify(context.blob, context.signature, context.hashAlgo) !== true) return context.reject();
+        if (options.admitsNobody) return void socket.destroy();
+        state.algorithms.push(context.hashAlgo);
+        context.accept();
+      });
+      client.on('ready', () => {
+        state.logins += 1;
+        serve(client, state, options.answer);
+      });
+    },
+  );
   const state: TestSshServer = {
     port: 0,
     hostKey,

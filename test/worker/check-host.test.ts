@@ -165,6 +165,32 @@ test('networks: one that sleeps is woken, none at all is defined, a bridge alone
   assert.match(of(other, 'networks'), /^\+ networks: active: default; not active: lab \| virsh net-start lab/);
 });
 
+test('networks that go by DHCP client ids: each is said with what mends it and its warning, and is no failure', async () => {
+  const clid = async (...more: string[]) =>
+    of(await look(but([], ...more)), 'networks')
+      .split('\n')
+      .slice(1);
+  assert.deepEqual(await clid('dnsmasq 2.90'), []);
+  const restart = (name: string) => `virsh net-destroy ${name} && virsh net-start ${name}`;
+  const [plain, lab, later] = await clid('dnsmasq 2.90', 'clid none default', "clid options it's", 'clid defined set');
+  assert.match(plain!, /^\+ networks: Network default .*restarts the network, which cuts running guests off/);
+  assert.ok(
+    plain!.endsWith(
+      ` | virsh net-dumpxml --inactive default | sed -e 's|^<network|& xmlns:dnsmasq="http://libvirt.org/schemas/network/dnsmasq/1.0"|' -e 's|^</network>|<dnsmasq:options><dnsmasq:option value="dhcp-ignore-clid"/></dnsmasq:options>&|' | virsh net-define /dev/stdin && ${restart('default')}`,
+    ),
+    plain,
+  );
+  assert.ok(lab!.includes(`net-dumpxml --inactive 'it'\\''s' | sed -e 's|^  <dnsmasq:options>|`), lab);
+  assert.match(later!, / \| virsh net-destroy set && virsh net-start set$/);
+  for (const version of ['2.80', '2.9', '1.99']) {
+    const [old] = await clid(`dnsmasq ${version}`, 'clid none default');
+    assert.match(old!, /2\.81 or newer can ignore them; here is \d\.\d+\.$/);
+  }
+  for (const version of ['2.81', '2.81rc1', '3.0', '']) {
+    assert.match((await clid(`dnsmasq ${version}`, 'clid none default'))[0]!, /net-define/, version);
+  }
+});
+
 test('storage of each kind: missing, of another kind, not mounted, shut to guests, not to be written to', async () => {
   const storage = async (place: string[], settings: CheckSettings['storage']) =>
     of(await look(but(['place'], ...place.map((line) => `place ${line}`)), { storage: settings }), 'storage');

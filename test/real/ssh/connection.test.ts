@@ -62,6 +62,23 @@ test('a key of our own making is refused with the line to add, and then logs in'
   (await connectHost(target, { knownHosts })).close();
 });
 
+test('what sshd says before a login is part of why it failed', async () => {
+  const banner = join(sshd.dir, 'banner');
+  writeFileSync(banner, 'Authorised use only.\nAsk the lab for access.\n');
+  const talking = await startOpenSsh([`Banner ${banner}`]);
+  try {
+    const target = { ...talking.target, privateKey: generateKeyPair('stranger').privateKey };
+    const hosts = new KnownHosts(join(talking.dir, 'known.json'));
+    await assert.rejects(connectHost(target, { knownHosts: hosts }), (error: CiError) => {
+      assert.match(error.message, /refused this key \(it says: "Authorised use only\. \/ Ask the lab for access\."\)/);
+      return code('ssh/key-refused')(error);
+    });
+    (await connectHost(talking.target, { knownHosts: hosts })).close();
+  } finally {
+    await talking.remove();
+  }
+});
+
 test('a pinned key is asked for again when the server has others too', async () => {
   const other = await startOpenSsh();
   try {

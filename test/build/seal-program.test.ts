@@ -1,0 +1,371 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { SEAL } from '../../lib/build/seal-program.ts';
+
+const OUTSIDE = /(?<![\w.*}/])\/(etc|var|run|proc|boot|efi|lib|usr)\//g;
+
+type Files = Record<string, string>;
+
+/** A system that is a folder: its files (`-> TARGET` for a link), and what of it is left, and said, after it was sealed. */
+function seal(t: TestContext, files: Files) {
+  const root = mkdtempSync(join(tmpdir(), 'seal-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const whole = { 'bin/sync': '#!/bin/sh\n', ...files };
+  for (const [name, text] of Object.entries(whole)) {
+    const path = join(root, name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (text.startsWith('-> ')) symlinkSync(text.slice(3).replace(/^\//, `${root}/`), path);
+    else writeFileSync(path, text);
+    if (name.startsWith('bin/')) chmodSync(path, 0o755);
+  }
+  // What this machine has besides must not be found.
+  for (const name of ['awk', 'cat', 'grep', 'ls', 'rm', 'sed']) {
+    const from = ['/usr/bin', '/bin'].map((folder) => join(folder, name)).find(existsSync);
+    symlinkSync(from!, join(root, 'bin', name));
+  }
+  // PATH is given; every other absolute path is led into the folder. One that was missed would be this machine's own.
+  const text = SEAL.replace(/^PATH=\S+ /m, '').replace(OUTSIDE, `${root}/$1/`);
+  assert.doesNotMatch(text.replaceAll(`${root}/`, ''), /(?<![\w.*}])\/(?!dev\/null|[/*]|\^| |d')\w+\//);
+  const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', text], {
+    env: { PATH: `${root}/bin` },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  assert.deepEqual([status, stderr], [0, '']);
+  const is = (name: string): boolean => {
+    try {
+      return lstatSync(join(root, name)) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    said: stdout,
+    /** The files that are gone. */
+    gone: Object.keys(whole).filter((name) => !is(name)),
+    /** A file's text. */
+    read: (name: string): string => readFileSync(join(root, name), 'utf8'),
+    root,
+  };
+}
+
+/** systemd, whose units are in these states, and whose unit files say this. */
+const systemd = (states: Record<string, string> = {}, units: Record<string, string> = {}): Files => ({
+  'run/systemd/system/.keep': '',
+  'bin/systemctl': `#!/bin/sh
+verb=$1
+shift
+code=1
+for unit; do
+  case $verb:$unit in
+${Object.entries(states)
+  .map(([unit, state]) => `  is-enabled:${unit}) echo ${state} && code=0 ;;`)
+  .join('\n')}
+${Object.entries(units)
+  .map(([unit, text]) => `  cat:${unit}) echo '${text}' && code=0 ;;`)
+  .join('\n')}
+  esac
+done
+exit $code
+`,
+});
+const ENABLED = { 'cloud-init-local.service': 'enabled', 'cloud-init.service': 'enabled' };
+const KEYS: Files = Object.fromEntries(
+  ['rsa', 'ecdsa', 'ed25519'].flatMap((type) => [
+    [`etc/ssh/ssh_host_${type}_key`, 'private'],
+    [`etc/ssh/ssh_host_${type}_key.pub`, 'public'],
+  ]),
+);
+const CLOUD_INIT: Files = {
+  'bin/cloud-init': '#!/bin/sh\n',
+  'etc/cloud/cloud.cfg': 'cloud_init_modules:\n  - migrator\n  - ssh\ncloud_final_modules:\n  - scripts_user\n',
+};
+const SHARED = /^its guests share its SSH host keys: nothing in it would make new ones/m;
+const goneKeys = ({ gone }: { gone: string[] }): string[] => gone.filter((name) => name in KEYS);
+
+test('DHCP state of each client goes, and random seeds; what is like it by name or place stays', (t) => {
+  const goes = [
+    'var/lib/dhcp/dhclient.eth0.leases',
+    'var/lib/dhcp/dhclient6.leases',
+    'var/lib/dhclient/dhclient-5fb06bd0-eth0.lease',
+    'var/lib/dhcpcd/eth0.lease',
+    'var/lib/dhcpcd/eth0.lease6',
+    'var/lib/dhcpcd/duid',
+    'var/lib/dhcpcd/secret',
+    'var/db/dhcpcd/eth0.lease',
+    'var/db/dhcpcd/duid',
+    'etc/dhcpcd.duid',
+    'var/lib/systemd/network/dhcp-server-lease/eth1',
+    'var/lib/wicked/duid.xml',
+    'var/lib/wicked/iaid.xml',
+    'var/lib/wicked/lease-eth0-dhcp-ipv4.xml',
+    'var/lib/NetworkManager/internal-0e5f-eth0.lease',
+    'var/lib/NetworkManager/dhclient-0e5f-eth0.lease',
+    'var/lib/NetworkManager/secret_key',
+    'var/lib/NetworkManager/timestamps',
+    'var/lib/connman/ethernet_525400aabbcc_cable/data',
+    'var/lib/systemd/random-seed',
+    'var/lib/urandom/random-seed',
+    'boot/loader/random-seed',
+    'boot/efi/loader/random-seed',
+    'var/lib/seedrng/seed.credit',
+    'etc/udev/rules.d/70-persistent-net.rules',
+  ];
+  const stays = [
+    'var/lib/dhcp/dhcpd.leases',
+    'var/lib/dhcp/dhcpd6.leases~',
+    'etc/dhcp/dhclient.conf',
+    'etc/dhcpcd.conf',
+    'etc/wicked/client.xml',
+    'var/lib/NetworkManager/NetworkManager.state',
+    'etc/NetworkManager/system-connections/office.nmconnection',
+    'etc/systemd/network/10-lan.network',
+    'etc/udev/rules.d/60-mine.rules',
+    'var/lib/connman/settings',
+    'var/lib/misc/mine',
+    'boot/loader/loader.conf',
+    'etc/hostname',
+    'home/debian/random-seed',
+    'root/.ssh/authorized_keys',
+  ];
+  const files = Object.fromEntries([...goes, ...stays].map((name) => [name, `${name}\n`]));
+  for (const system of [{}, systemd()]) {
+    const { gone, said, read } = seal(t, { ...files, ...system });
+    assert.deepEqual(gone, goes);
+    for (const name of stays) assert.equal(read(name), `${name}\n`);
+    assert.equal(said, '');
+  }
+});
+
+test('machine-id: empty with systemd, not there with another init system that makes one, else said', (t) => {
+  const ids = { 'etc/machine-id': 'abc\n', 'var/lib/dbus/machine-id': 'abc\n' };
+  const first = seal(t, { ...systemd(), ...ids });
+  assert.equal(first.read('etc/machine-id'), '');
+  assert.deepEqual(first.gone, ['var/lib/dbus/machine-id']);
+  const linked = seal(t, { ...systemd(), 'etc/machine-id': 'abc\n', 'var/lib/dbus/machine-id': '-> /etc/machine-id' });
+  assert.deepEqual([linked.read('etc/machine-id'), linked.gone], ['', []]);
+  // The other way round: it must not be left to point at nothing.
+  const back = seal(t, {
+    ...systemd(),
+    'var/lib/dbus/machine-id': 'abc\n',
+    'etc/machine-id': '-> /var/lib/dbus/machine-id',
+  });
+  assert.deepEqual([back.gone, back.read('etc/machine-id')], [['var/lib/dbus/machine-id'], '']);
+  assert.ok(lstatSync(join(back.root, 'etc/machine-id')).isFile());
+  assert.ok(!existsSync(join(seal(t, systemd()).root, 'etc/machine-id')), 'none is made up');
+
+  for (const maker of ['bin/dbus-uuidgen', 'etc/init.d/machine-id']) {
+    const { gone, said } = seal(t, { ...ids, [maker]: '' });
+    assert.deepEqual([gone, said], [Object.keys(ids), '']);
+  }
+  const nobody = seal(t, ids);
+  assert.deepEqual(nobody.gone, ['var/lib/dbus/machine-id']);
+  assert.match(nobody.said, /^its guests share its machine-id: nothing in it would make a new one$/m);
+});
+
+test('host keys go if an enabled cloud-init makes new ones', (t) => {
+  const newer = { 'cloud-init-local.service': 'enabled', 'cloud-init-network.service': 'static' };
+  for (const states of [ENABLED, newer]) {
+    const sealed = seal(t, { ...systemd(states), ...CLOUD_INIT, ...KEYS, 'etc/ssh/ssh_host_ed25519_key-cert.pub': '' });
+    assert.deepEqual(goneKeys(sealed), Object.keys(KEYS));
+    assert.ok(sealed.gone.includes('etc/ssh/ssh_host_ed25519_key-cert.pub'));
+    assert.equal(sealed.said, '');
+  }
+  const listed = { 'etc/cloud/cloud.cfg': 'ssh_genkeytypes:\n  - rsa\ncloud_init_modules:\n- [ssh, always]\n' };
+  assert.deepEqual(goneKeys(seal(t, { ...systemd(ENABLED), ...CLOUD_INIT, ...KEYS, ...listed })), Object.keys(KEYS));
+});
+
+test('host keys stay, and it is said, if cloud-init is installed and will not make them', (t) => {
+  const all = { ...systemd(ENABLED), ...CLOUD_INIT, ...KEYS };
+  const cases: Record<string, Files> = {
+    'not installed': { ...systemd(ENABLED), ...KEYS },
+    'a file disables it': { ...all, 'etc/cloud/cloud-init.disabled': '' },
+    'its generator disabled it': { ...all, 'run/cloud-init/disabled': '' },
+    'the kernel’s command line disables it': { ...all, 'proc/cmdline': 'root=/dev/vda1 cloud-init=disabled ro\n' },
+    'its units are disabled': { ...all, ...systemd({ ...ENABLED, 'cloud-init.service': 'disabled' }) },
+    'a unit is masked': { ...all, ...systemd({ ...ENABLED, 'cloud-init-local.service': 'masked' }) },
+    'a unit is enabled for this boot only': {
+      ...all,
+      ...systemd({ ...ENABLED, 'cloud-init-local.service': 'enabled-runtime' }),
+    },
+    'it has no ssh module': { ...all, 'etc/cloud/cloud.cfg': 'cloud_init_modules:\n  - migrator\n  - ssh_import_id\n' },
+    'it makes no types': { ...all, 'etc/cloud/cloud.cfg.d/50.cfg': 'ssh_genkeytypes: ~ # left to sshd-keygen\n' },
+    'none either': { ...all, 'etc/cloud/cloud.cfg.d/50.cfg': 'ssh_genkeytypes: [ ]\n' },
+    'OpenRC, not in a runlevel': {
+      ...CLOUD_INIT,
+      ...KEYS,
+      'etc/init.d/cloud-init': '',
+      'etc/runlevels/boot/hostname': '',
+    },
+  };
+  for (const [title, files] of Object.entries(cases)) {
+    const sealed = seal(t, files);
+    assert.deepEqual(goneKeys(sealed), [], title);
+    assert.match(sealed.said, SHARED, title);
+  }
+  assert.equal(seal(t, systemd()).said, '', 'without keys there is nothing to say');
+});
+
+test('host keys go if a unit or init script makes new ones', (t) => {
+  const units = (unit: string, text: string, more: Record<string, string> = {}): Files =>
+    systemd({}, { [unit]: text, ...more });
+  const makes: Files[] = [
+    units('sshd.service', 'Wants=sshd-keygen.target'),
+    units('sshd.service', 'Wants=sshdgenkeys.service'),
+    units('sshd.service', 'ExecStartPre=/usr/sbin/sshd-gen-keys-start'),
+    { 'etc/init.d/sshd': 'start() {\n  ssh-keygen -A\n}\n' },
+    { ...CLOUD_INIT, 'etc/runlevels/boot/cloud-init': '-> /etc/init.d/cloud-init' },
+    { ...CLOUD_INIT, 'etc/rc2.d/S03cloud-init': '' },
+  ];
+  for (const files of makes) {
+    const sealed = seal(t, { ...files, ...KEYS });
+    assert.deepEqual(goneKeys(sealed), Object.keys(KEYS), JSON.stringify(files));
+    assert.equal(sealed.said, '');
+  }
+  const makesNone: Files[] = [
+    units('ssh.service', 'ExecStartPre=/usr/sbin/sshd -t'),
+    // An empty machine-id is no first boot.
+    units('ssh.service', 'Wants=sshd-keygen.service', { 'sshd-keygen.service': 'ConditionFirstBoot=yes' }),
+    { 'etc/init.d/ssh': '# see ssh-keygen(1)\n' },
+    { 'etc/init.d/dropbear': 'dropbearkey -t ed25519 -f key\n' },
+  ];
+  for (const files of makesNone) {
+    const sealed = seal(t, { ...files, ...KEYS });
+    assert.deepEqual(goneKeys(sealed), [], JSON.stringify(files));
+    assert.match(sealed.said, SHARED);
+  }
+});
+
+test('dropbear’s host keys go if it makes new ones', (t) => {
+  const key = { 'etc/dropbear/dropbear_ed25519_host_key': 'k', 'etc/dropbear/authorized_keys': '' };
+  for (const files of [
+    { 'etc/init.d/dropbear': 'dropbearkey -t ed25519 -f key\n' },
+    { 'etc/inittab': '::respawn:/usr/sbin/dropbear -F -R -E\n' },
+    systemd({}, { 'dropbear.service': 'ExecStart=/usr/sbin/dropbear -EFR -p 22' }),
+  ]) {
+    assert.deepEqual(seal(t, { ...files, ...key }).gone, ['etc/dropbear/dropbear_ed25519_host_key']);
+  }
+  for (const files of [
+    {},
+    { 'etc/inittab': '::respawn:/usr/sbin/dropbear -F -E\n# dropbear -R\n' },
+    systemd({}, { 'dropbear.service': 'ExecStart=/usr/sbin/dropbear -EF -p 22' }),
+  ]) {
+    const { gone, said } = seal(t, { ...files, ...key });
+    assert.deepEqual(gone, []);
+    assert.match(said, /^its guests share its SSH host keys: dropbear would make no new ones$/m);
+  }
+});
+
+test('cloud-init’s instance and logs go; what an operator or its packages put there stays', (t) => {
+  const goes = [
+    'var/lib/cloud/instances/i-1/obj.pkl',
+    'var/lib/cloud/instances/i-1/user-data.txt',
+    'var/lib/cloud/instances/i-1/sem/config_runcmd',
+    'var/lib/cloud/instance',
+    'var/lib/cloud/data/instance-id',
+    'var/lib/cloud/data/previous-instance-id',
+    'var/lib/cloud/data/set-hostname',
+    'var/lib/cloud/data/status.json',
+    'var/log/cloud-init.log',
+    'var/log/cloud-init-output.log',
+  ];
+  const stays = [
+    'var/lib/cloud/scripts/per-boot/mine.sh',
+    'var/lib/cloud/seed/nocloud/meta-data',
+    'var/lib/cloud/sem/config_growpart.once',
+    'etc/cloud/cloud.cfg.d/99-mine.cfg',
+    'var/log/syslog',
+  ];
+  const files: Files = Object.fromEntries([...goes, ...stays].map((name) => [name, '']));
+  files['var/lib/cloud/instance'] = '-> /var/lib/cloud/instances/i-1';
+  for (const system of [systemd(ENABLED), systemd(), {}]) {
+    assert.deepEqual(seal(t, { ...files, ...CLOUD_INIT, ...system }).gone, goes);
+  }
+});
+
+const NETPLAN = `network:
+  version: 2
+  ethernets:
+    ens3:
+      dhcp4: true
+      match:
+        macaddress: "52:54:00:aa:bb:cc"
+      set-name: "ens3"
+    lan:
+      match:
+        macaddress: "52:54:00:aa:bb:dd"
+        name: en*
+      dhcp6: true
+    last:
+      dhcp4: true
+      match:
+        driver: virtio_net
+`;
+
+test('network configuration of cloud-init: as it is if that writes it anew, else without this guest’s MAC', (t) => {
+  const files: Files = {
+    'etc/netplan/50-cloud-init.yaml': NETPLAN,
+    'etc/netplan/01-mine.yaml': NETPLAN,
+    'etc/systemd/network/10-cloud-init-eth0.network': '[Match]\nMACAddress=52:54:00:aa:bb:cc\nName=eth0\n',
+    'etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection': '[ethernet]\nmac-address=52:54:00:AA:BB:CC\n',
+    'etc/sysconfig/network-scripts/ifcfg-eth0': '# Created by cloud-init\nDEVICE=eth0\nHWADDR=52:54:00:aa:bb:cc\n',
+    'etc/sysconfig/network-scripts/ifcfg-eth1': 'DEVICE=eth1\nHWADDR=52:54:00:aa:bb:dd\n',
+  };
+  const enabled = seal(t, { ...systemd(ENABLED), ...CLOUD_INIT, ...files });
+  for (const [name, text] of Object.entries(files)) assert.equal(enabled.read(name), text);
+
+  const { read, gone, root } = seal(t, { ...systemd(), ...CLOUD_INIT, ...files });
+  assert.deepEqual(gone, []);
+  assert.equal(
+    read('etc/netplan/50-cloud-init.yaml'),
+    `network:
+  version: 2
+  ethernets:
+    ens3:
+      dhcp4: true
+    lan:
+      match:
+        name: en*
+      dhcp6: true
+    last:
+      dhcp4: true
+      match:
+        driver: virtio_net
+`,
+  );
+  assert.deepEqual(readdirSync(join(root, 'etc/netplan')).sort(), ['01-mine.yaml', '50-cloud-init.yaml']);
+  assert.equal(read('etc/netplan/01-mine.yaml'), NETPLAN);
+  assert.equal(read('etc/systemd/network/10-cloud-init-eth0.network'), '[Match]\nName=eth0\n');
+  assert.equal(read('etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection'), '[ethernet]\n');
+  assert.equal(read('etc/sysconfig/network-scripts/ifcfg-eth0'), '# Created by cloud-init\nDEVICE=eth0\n');
+  assert.equal(read('etc/sysconfig/network-scripts/ifcfg-eth1'), files['etc/sysconfig/network-scripts/ifcfg-eth1']);
+});
+
+test('an iSCSI initiator’s name: made anew as the distribution does, else said', (t) => {
+  const name = 'etc/iscsi/initiatorname.iscsi';
+  const one = { [name]: 'InitiatorName=iqn.1993-08.org.debian:01:abc\n' };
+  const debian = seal(t, { ...systemd(), ...one, 'lib/open-iscsi/startup-checks.sh': 'grep -q ^GenerateName=yes\n' });
+  assert.deepEqual([debian.read(name), debian.said], ['GenerateName=yes\n', '']);
+  const redHat = seal(t, { ...systemd({ 'iscsi-init.service': 'static' }), ...one });
+  assert.deepEqual([redHat.gone, redHat.said], [[name], '']);
+  const other = seal(t, { ...systemd(), ...one });
+  assert.equal(other.read(name), one[name]);
+  assert.match(other.said, /^its guests share its iSCSI initiator name/m);
+  const waiting = seal(t, { ...systemd(), [name]: 'GenerateName=yes\n' });
+  assert.deepEqual([waiting.read(name), waiting.said], ['GenerateName=yes\n', '']);
+});
