@@ -56,7 +56,7 @@ export const checksumWrong = (
 export const notAnImage = (image: string, from: string, worker: string, why: string): CiError =>
   new CiError({
     code: 'image/no-image',
-    message: `Image ${image}: ${from} is not a usable disk image: ${why}. ${dropped(worker)}`,
+    message: `Image ${image}: ${from} is not a usable disk image: ${why}${/[.?!]$/.test(why) ? '' : '.'} ${dropped(worker)}`,
   });
 
 export const unknownFormat = (image: string, from: string, worker: string, format: string): CiError =>

@@ -84,8 +84,11 @@ async function diskInfo(
   const argv = ['env', `DIR=${dir}`, `FORMAT=${format}`, '/bin/sh', '-c', INFO];
   const { code, stdout, stderr } = await host.run(argv, { signal });
   if (code === 127) throw commandMissing(host.label, 'qemu-img', 'qemu-utils');
-  const said = stderr.trim().split('\n').at(-1)!.slice(0, 300).replaceAll(`${dir}/.download`, 'the file');
-  if (code !== 0) return { size: 0, isDirty: false, why: `qemu-img says: ${said}` };
+  if (code !== 0) {
+    const said = stderr.trim().split('\n').at(-1)!;
+    const why = said.replaceAll(/qemu-img: |Could not open '[^']*': /g, '').slice(0, 300) || 'no reason given';
+    return { size: 0, isDirty: false, why: `it is damaged, cut off or not known to qemu-img: ${why}` };
+  }
   return { size: diskBytes(stdout), isDirty: infoOf(stdout)['dirty-flag'] === true, why: '' };
 }
 
@@ -108,9 +111,9 @@ async function checkDisk(
   // Leaked clusters (3) only take space; 63: the format has no check.
   if ([0, 3, 63].includes(course.check)) return;
   const isShort = /end of the file|outside image/.test(course.said);
-  const said = lastSaid(course).replaceAll(`${dir}/.download`, 'the file').slice(0, 300);
-  const why = isShort ? CUT : `it is damaged: qemu-img check ended with ${course.check}${said ? ` (${said})` : ''}`;
-  throw notAnImage(image, from, host.label, why);
+  const said = lastSaid(course).replaceAll(`${dir}/.download`, 'the file').slice(0, 200);
+  const fault = isShort ? 'data is missing at its end' : said || `it ended with ${course.check}`;
+  throw notAnImage(image, from, host.label, `it is damaged or cut off, says qemu-img check: ${fault}`);
 }
 
 async function checkPartitions(

@@ -155,7 +155,7 @@ test('a disk that is cut off is refused, wherever, without a length and as a fil
     done
     truncate -s 8M raw.img; echo 'start=2048, size=10240' | sfdisk -q raw.img; head -c 4M raw.img >cut.raw`);
   for (const format of ['vdi', 'vhdx', 'vpc', 'raw']) {
-    await refuses(image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off|qemu-img says/);
+    await refuses(image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
   }
   for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await makes(image({ url: file(whole) }));
   await storage.make(image({ url: file('raw.img') }), within());
@@ -168,7 +168,7 @@ test('a damaged disk is refused; one with a snapshot, or that was not closed, is
     cp disk.qcow2 dirty.qcow2; printf '\\001' | dd of=dirty.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     cp disk.qcow2 corrupt.qcow2; printf '\\002' | dd of=corrupt.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 locked.qcow2 1M`);
-  await refuses(image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged|cut off/);
+  await refuses(image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
   await refuses(image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
   await refuses(image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
   await makes(image({ url: file('snapshot.qcow2') }));
