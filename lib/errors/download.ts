@@ -97,6 +97,15 @@ export const diskTooLarge = (image: string, from: string, worker: string, size: 
     message: `Image ${image}: the disk in ${from} has ${gib(size)}, more than the disk size of ${gib(wanted)} that is set. A disk can only grow: set at least ${Math.ceil(size)}. ${dropped(worker)}`,
   });
 
+/** A download or what it unpacks to would take the last of a worker's space. */
+export const spaceRunsOut = (image: string, from: string, worker: string): CiError =>
+  new CiError({
+    code: 'storage/disk-full',
+    message: `Image ${image}: ${from} needs more space than the disk of ${worker} has: a twentieth of it, at most 1 GiB, stays free for guests. Free some space there. ${dropped(worker)}`,
+    result: 'DISK_FULL',
+    transient: true,
+  });
+
 /** Whether what is there of a download is kept after this error, for the next try to resume. */
 export function isResumable(error: unknown): boolean {
   if (!(error instanceof CiError)) return true;

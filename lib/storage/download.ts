@@ -7,6 +7,7 @@ import {
   fileTooLarge,
   notAnImage,
   otherMachine,
+  spaceRunsOut,
 } from '../errors/download.ts';
 import { commandMissing, isFull, storageFull, workFailed } from '../errors/image.ts';
 import type { Host } from '../ssh/types.ts';
@@ -197,7 +198,7 @@ const mostMib = ({ diskSize }: UrlSource, times: number): number =>
 
 function spaceFault(subject: Subject, source: UrlSource, what: string, times: number, code: number): Error | undefined {
   const { image, from, host } = subject;
-  if (code === FETCH_EXIT.full) return storageFull(`Image ${image}`, host.label);
+  if (code === FETCH_EXIT.full) return spaceRunsOut(image, from, host.label);
   if (code !== FETCH_EXIT.tooLarge) return undefined;
   const limit = mostMib(source, times) / 1024;
   return fileTooLarge(image, from, host.label, what, limit, source.diskSize !== undefined);
