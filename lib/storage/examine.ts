@@ -11,6 +11,9 @@ import { isEsp, partitionsOf, TABLE_BYTES } from './partitions.ts';
 
 const GIB = 2 ** 30;
 
+/** GiB of a disk, as the form limits its size. */
+const MAX_DISK_GIB = 65_536;
+
 /** What a refusal names. */
 export interface Subject {
   image: string;
@@ -53,6 +56,7 @@ export async function examine(
 
   const info = await diskInfo(subject, format, signal);
   if (info.size === 0) throw refuse(info.why || 'its disk has no bytes');
+  if (info.size > MAX_DISK_GIB * GIB) throw refuse(`its disk is larger than ${MAX_DISK_GIB} GiB`);
   const wanted = bytesOf(diskSize);
   if (wanted > 0 && wanted < info.size) throw diskTooLarge(image, from, host.label, info.size / GIB, diskSize!);
   if (format !== 'raw') await checkDisk(subject, course, format, info, signal);
@@ -85,7 +89,8 @@ async function diskInfo(
   const { code, stdout, stderr } = await host.run(argv, { signal });
   if (code === 127) throw commandMissing(host.label, 'qemu-img', 'qemu-utils');
   if (code !== 0) {
-    const said = stderr.trim().split('\n').at(-1)!;
+    // The first line tells more than the last one: "Invalid argument".
+    const said = stderr.trim().split('\n', 1)[0]!;
     const why = said.replaceAll(/qemu-img: |Could not open '[^']*': /g, '').slice(0, 300) || 'no reason given';
     return { size: 0, isDirty: false, why: `it is damaged, cut off or not known to qemu-img: ${why}` };
   }

@@ -171,10 +171,12 @@ test('a damaged disk is refused; one with a snapshot, or that was not closed, is
     cp disk.qcow2 snapshot.qcow2; qemu-img snapshot -c before snapshot.qcow2
     cp disk.qcow2 dirty.qcow2; printf '\\001' | dd of=dirty.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     cp disk.qcow2 corrupt.qcow2; printf '\\002' | dd of=corrupt.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
-    qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 locked.qcow2 1M`);
+    qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 locked.qcow2 1M
+    qemu-img create -q -f qcow2 huge.qcow2 100T`);
   await refuses(image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
   await refuses(image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
   await refuses(image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
+  await refuses(image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
   await makes(image({ url: file('snapshot.qcow2') }));
   await makes(image({ url: file('dirty.qcow2') }));
 });
