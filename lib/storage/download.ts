@@ -17,7 +17,7 @@ import { type Checksum, findChecksum, readChecksum } from './checksum.ts';
 import { type Compression, compressionOf } from './disk-head.ts';
 import { bytesOf, examine, type Subject } from './examine.ts';
 import { COPY, FETCH, FETCH_EXIT, FINISH } from './fetch-programs.ts';
-import { type Course, type FetchOptions, lastSaid, megabytes, runFetch } from './fetch-run.ts';
+import { type Course, type FetchOptions, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
 import { MAX_SUMS_BYTES, SUMS, UNPACK } from './unpack-programs.ts';
 
 export { diskBytes } from './examine.ts';
@@ -25,6 +25,9 @@ export type { FetchOptions } from './fetch-run.ts';
 
 /** MiB that a download, and what it unpacks to, may have if no disk size is set. */
 const MAX_MIB = 256 * 1024;
+
+/** MiB that a file may be larger than its disk: an image format's own data. */
+const SLACK_MIB = 256;
 
 /** Milliseconds to read a checksum file: each of three tries has a limit of its own. */
 const SUMS_TIMEOUT_MS = 240_000;
@@ -176,9 +179,7 @@ async function unpack(subject: Subject, source: UrlSource, fetched: Course, opti
   const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
   if (code === FETCH_EXIT.noTool) throw commandMissing(host.label, tool, PACKAGES[tool]);
   if (code === FETCH_EXIT.damaged) {
-    throw refuse(
-      `it is compressed (${tool}) and damaged or cut off: ${lastSaid(course).slice(0, 200) || 'no reason given'}`,
-    );
+    throw refuse(`it is compressed (${tool}) and damaged or cut off: ${firstSaid(course)}`);
   }
   if (code !== 0) {
     throw spaceFault(subject, source, 'unpacks to', 1, code) ?? fault(`Image ${image}`, host, course.said);
@@ -194,7 +195,7 @@ async function unpack(subject: Subject, source: UrlSource, fetched: Course, opti
  * that, several times as much.
  */
 const mostMib = ({ diskSize }: UrlSource, times: number): number =>
-  diskSize === undefined ? MAX_MIB : times * Math.ceil(diskSize * 1024) + 1024;
+  diskSize === undefined ? MAX_MIB : times * Math.ceil(diskSize * 1024) + SLACK_MIB;
 
 function spaceFault(subject: Subject, source: UrlSource, what: string, times: number, code: number): Error | undefined {
   const { image, from, host } = subject;

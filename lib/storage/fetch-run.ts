@@ -132,4 +132,12 @@ export const lastSaid = ({ said }: Course): string =>
     .trim()
     .split('\n')
     .at(-1)!
-    .replace(/^(curl: \(\d+\)|\w+: (\(stdin\)|stdin): ) */, '');
+    .replace(/^curl: \(\d+\) /, '');
+
+/** The first line of what a command said, at most 200 characters, without "xz: (stdin): ". */
+export const firstSaid = ({ said }: Course): string =>
+  said
+    .trim()
+    .split('\n', 1)[0]!
+    .replace(/^\w+: *((\(stdin\)|stdin|\/\*stdin\*\\ *): *)?/, '')
+    .slice(0, 200) || 'no reason given';
