@@ -139,5 +139,6 @@ export const firstSaid = ({ said }: Course): string =>
   said
     .trim()
     .split('\n', 1)[0]!
-    .replace(/^\w+: *((\(stdin\)|stdin|\/\*stdin\*\\ *): *)?/, '')
+    .replace(/^((xz|gzip|zstd|bzip2): *)?((\(stdin\)|stdin|\/\*stdin\*\\ *): *)?/, '')
+    .replace(/[;.]$/, '')
     .slice(0, 200) || 'no reason given';
