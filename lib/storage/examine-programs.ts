@@ -30,16 +30,20 @@ exec qemu-img info -f "$FORMAT" --output=json "$part"
  */
 export const CHECK = `
 ${LIMITS}
-error=$DIR/.error
-trap 'rm -f "$error"' EXIT
 [ -z "$DIRTY" ] || qemu-img check -q -r all -f "$FORMAT" "$part" >/dev/null 2>&1
-checked=$(qemu-img check -f "$FORMAT" --output=json "$part" 2>"$error")
-code=$?
+# Of an error per cluster, the first three are enough. No file is written: the disk may be full.
+checked=$(
+  {
+    qemu-img check -f "$FORMAT" --output=json "$part" 2>&1
+    echo "@check $?"
+  } | awk '/^([{}]|    "|@check )/ { print; next } said++ < 3 { print }'
+)
+code=$(printf '%s\n' "$checked" | sed -n 's/^@check //p')
 echo "@check $code"
 case $code in
   0 | 3) ;;
   *)
-    head -n 3 "$error"
+    printf '%s\n' "$checked" | grep -v '^[@{} ]'
     exit 0
     ;;
 esac
@@ -49,7 +53,7 @@ size=$(stat -c %s "$part")
 end=$(number image-end-offset)
 [ -n "$end" ] && [ "$size" -lt "$end" ] || exit 0
 if [ -n "$(number compressed-clusters)" ]; then
-  qemu-img convert -n -f qcow2 --target-image-opts "$part" "driver=null-co,size=$VIRTUAL_SIZE" 2>"$error" || {
+  qemu-img convert -n -f qcow2 --target-image-opts "$part" "driver=null-co,size=$VIRTUAL_SIZE" >/dev/null 2>&1 || {
     echo @cut
     exit 0
   }
