@@ -8,8 +8,6 @@ export const isFull = (said: string): boolean =>
 /** The last lines of what a command said, for a sentence. */
 const tail = (said: string): string => quoted(said, -3, 500) || 'nothing was said';
 
-const gib = (size: number): string => `${Math.round(size * 100) / 100} GiB`;
-
 // The storage on a worker
 
 export const badPlace = (kind: string, place: string): CiError =>
@@ -129,47 +127,6 @@ export const noDisk = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/no-disk',
     message: `Image ${image} on ${worker} has no disk: its files must be named after their device, such as vda.qcow2.`,
-  });
-
-export const badImageUrl = (image: string, url: string): CiError =>
-  new CiError({
-    code: 'image/bad-url',
-    message: `Image ${image}: "${url.slice(0, 200)}" is no URL that an image can come from. It begins with https://, http://, or file:/// for a file on the worker.`,
-    result: 'ERROR',
-  });
-
-export const downloadRefused = (image: string, from: string, why: string): CiError =>
-  new CiError({
-    code: 'image/not-found',
-    message: `Image ${image}: ${from} cannot be had: ${why}. Check the address in the image's settings.`,
-  });
-
-/** @param total 0 where the server did not say */
-export const downloadEnded = (image: string, from: string, have: number, total: number, why: string): CiError =>
-  new CiError({
-    code: 'image/download-ended',
-    message: `Image ${image}: the download of ${from} ended at ${have}${total > 0 ? ` of ${total}` : ''} MB (${why.replace(/\.$/, '')}). Tried 3 times; ${have > 0 ? 'what is there is gone on with later.' : "can that worker reach it? Check the address in the image's settings, and that server."}`,
-  });
-
-export const checksumWrong = (image: string, from: string, wanted: string, found: string): CiError =>
-  new CiError({
-    code: 'image/checksum',
-    message: `Image ${image}: the SHA-256 of ${from} is ${found}, but ${wanted} is set. If a new version stands there, set its checksum; else the file is damaged or not what it should be.`,
-  });
-
-export const notAnImage = (image: string, from: string, why: string): CiError =>
-  new CiError({ code: 'image/no-image', message: `Image ${image}: ${from} is no disk image: ${why}.` });
-
-export const unknownFormat = (image: string, from: string, format: string): CiError =>
-  new CiError({
-    code: 'image/format',
-    message: `Image ${image}: ${from} has the format "${format}", which is not taken. Use a qcow2 or raw image.`,
-  });
-
-export const diskTooLarge = (image: string, size: number, wanted: number): CiError =>
-  new CiError({
-    code: 'image/disk-size',
-    message: `Image ${image}: its disk has ${gib(size)}, more than the disk size of ${gib(wanted)} that is set. A disk can only grow: set at least ${Math.ceil(size)}.`,
   });
 
 // What an image is set to

@@ -1,93 +1,93 @@
 import {
   badImageUrl,
+  checksumFileUseless,
   checksumWrong,
-  commandMissing,
-  diskTooLarge,
   downloadEnded,
   downloadRefused,
-  isFull,
+  fileTooLarge,
   notAnImage,
-  storageFull,
-  unknownFormat,
-  workFailed,
-} from '../errors/image.ts';
-import { isRecord } from '../model/record.ts';
-import { runScript } from '../ssh/script.ts';
+  otherMachine,
+  spaceRunsOut,
+} from '../errors/download.ts';
+import { commandMissing, isFull, storageFull, workFailed } from '../errors/image.ts';
 import type { Host } from '../ssh/types.ts';
 import type { ImageSource } from '../worker/types.ts';
-import { faultOf, formatOf, isTaken, natureOf } from './disk-head.ts';
+import { architecturesOf, machinesOf } from './architecture.ts';
+import { type Checksum, findChecksum, readChecksum } from './checksum.ts';
+import { type Compression, compressionOf } from './disk-head.ts';
+import { bytesOf, examine, type Subject } from './examine.ts';
 import { COPY, FETCH, FETCH_EXIT, FINISH } from './fetch-programs.ts';
+import { type Course, type FetchOptions, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
+import { MAX_SUMS_BYTES, SUMS, UNPACK } from './unpack-programs.ts';
 
-/** Milliseconds that bringing one image may take in all; a download that stands still ends long before. */
-const LIMIT = 6 * 3600_000;
+export { diskBytes } from './examine.ts';
+export type { FetchOptions } from './fetch-run.ts';
 
-/** Characters kept of what the worker's commands say. */
-const SAID = 2000;
+/** MiB that a download, and what it unpacks to, may have if no disk size is set. */
+const MAX_MIB = 256 * 1024;
 
-const GIB = 2 ** 30;
+/** MiB that a file may be larger than its disk: an image format's own data. */
+const SLACK_MIB = 256;
 
-export interface FetchOptions {
-  signal: AbortSignal;
-  onProgress?: ((text: string) => void) | undefined;
-}
+/** Milliseconds to read a checksum file: each of three tries has a limit of its own. */
+const SUMS_TIMEOUT_MS = 240_000;
 
-/** How a fetch goes, read from its lines. */
-interface Course {
-  have: number;
-  total: number;
-  code: number;
-  sum: string;
-  head: string;
-  /** What commands said. */
-  said: string;
-}
+type UrlSource = Extract<ImageSource, { kind: 'url' }>;
+
+/** A checksum that a file must have, and the checksum file that lists it. */
+type Wanted = Checksum & { listedAt?: string };
 
 /**
- * Brings the files of an image's source into a folder of the worker: a download becomes `vda.qcow2`, grown to its disk
- * size; the files of a folder are copied. A download that broke off is gone on with at the next call with the same folder.
+ * Brings the files of an image's source into a folder of the worker: a download is checked, unpacked, and becomes
+ * `vda.qcow2`, grown to its disk size; the files of a folder are copied. A download that broke off is resumed by the
+ * next call with the same folder.
  *
  * @throws CiError that says how far it came and why it ended
  */
 export async function fetchImage(
   host: Host,
   image: string,
-  source: Extract<ImageSource, { kind: 'url' | 'directory' }>,
+  source: UrlSource | Extract<ImageSource, { kind: 'directory' }>,
   dir: string,
   options: FetchOptions,
 ): Promise<void> {
   if (source.kind === 'directory') {
     options.onProgress?.('copying');
-    const { code, course } = await run(host, COPY, { FROM: source.path, DIR: dir }, options);
+    const { code, course } = await runFetch(host, COPY, { FROM: source.path, DIR: dir }, options);
     if (code === FETCH_EXIT.noFile) throw downloadRefused(image, source.path, `it is no folder on ${host.label}`);
     if (code !== 0) throw fault(`Image ${image}`, host, course.said);
     return;
   }
   const place = placeOf(image, source.url);
-  const wanted = source.sha256?.trim().toLowerCase() ?? '';
-  const { code, course } = await run(host, FETCH, { ...place.env, DIR: dir, SHA256: wanted }, options);
-  if (code !== 0) throw fetchFault(host, image, place, wanted, code, course);
-  const nature = natureOf(course.head);
-  if (nature !== undefined) throw notAnImage(image, place.shown, nature);
-  await finish(host, image, place.shown, source.diskSize, course.head, dir, options);
+  const subject = { image, from: place.shown, host, dir };
+  const fetched = await download(subject, place, source, options);
+  const course = await unpack(subject, source, fetched, options);
+  const { format, size } = await examine(subject, course, source.diskSize, options);
+  options.onProgress?.(format === 'qcow2' ? 'finishing' : `converting from ${format}`);
+  const wanted = bytesOf(source.diskSize);
+  const env = { DIR: dir, FORMAT: format, SIZE: wanted > size ? String(wanted) : '' };
+  const { code, course: end } = await runFetch(host, FINISH, env, { signal: options.signal });
+  if (code !== 0) throw fault(`Image ${image}`, host, end.said);
 }
 
-/** Where an image comes from: for the program, and as messages show it, without a password. */
+/** Where a file comes from: for the program, and as messages show it, without a password. */
 export interface Place {
   env: { URL: string; FROM: string };
   shown: string;
 }
 
-/** @throws CiError where it is no URL that can be fetched */
+/** @throws CiError if it is no URL that can be fetched */
 export function placeOf(image: string, text: string): Place {
   let url: URL;
+  let path: string;
   try {
     url = new URL(text.trim());
+    path = decodeURIComponent(url.pathname);
   } catch {
     throw badImageUrl(image, text);
   }
   if (url.protocol === 'file:') {
-    if (url.host !== '' && url.host !== 'localhost') throw badImageUrl(image, text);
-    const path = decodeURIComponent(url.pathname);
+    if ((url.host !== '' && url.host !== 'localhost') || path.includes('\0')) throw badImageUrl(image, text);
     return { env: { URL: '', FROM: path }, shown: path };
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badImageUrl(image, text);
@@ -98,121 +98,111 @@ export function placeOf(image: string, text: string): Place {
   return { env: { URL: url.href, FROM: '' }, shown: shown.href };
 }
 
-async function finish(
-  host: Host,
-  image: string,
-  shown: string,
-  diskSize: number | undefined,
-  head: string,
-  dir: string,
-  options: FetchOptions,
-): Promise<void> {
-  const { signal, onProgress } = options;
-  const format = formatOf(head);
-  if (!isTaken(format)) throw unknownFormat(image, shown, format);
-  // A disk that reads another file of the worker would show it to its guests.
-  const why = faultOf(format, head);
-  if (why !== undefined) throw notAnImage(image, shown, why);
-  const argv = ['qemu-img', 'info', '-f', format, '--output=json', `${dir}/.download`];
-  const result = await host.run(argv, { signal });
-  if (result.code === 127) throw commandMissing(host.label, 'qemu-img', 'qemu-utils');
-  if (result.code !== 0) throw fault(`Image ${image}`, host, result.stderr);
-  const size = diskBytes(result.stdout);
-  const wanted = diskSize === undefined ? 0 : Math.round(diskSize * GIB);
-  if (wanted > 0 && wanted < size) throw diskTooLarge(image, size / GIB, diskSize!);
-  onProgress?.(format === 'qcow2' ? 'finishing' : `converting from ${format}`);
-  const grow = wanted > size ? String(wanted) : '';
-  const { code, course } = await run(host, FINISH, { DIR: dir, FORMAT: format, SIZE: grow }, { signal });
-  if (code !== 0) throw fault(`Image ${image}`, host, course.said);
-}
+/** The decoded path of a place's URL. */
+const pathOf = ({ env }: Place): string => env.FROM || decodeURIComponent(new URL(env.URL).pathname);
 
-/** Bytes of the disk, as `qemu-img info --output=json` says; 0 where it does not. */
-export function diskBytes(json: string): number {
-  let info: unknown;
-  try {
-    info = JSON.parse(json);
-  } catch {
-    info = undefined;
-  }
-  return Number((isRecord(info) ? info : {})['virtual-size'] ?? 0);
-}
-
-/** Runs a program and reads its lines. */
-async function run(
-  host: Host,
-  text: string,
-  env: Record<string, string>,
-  { signal, onProgress }: FetchOptions,
-): Promise<{ code: number; course: Course }> {
-  const course: Course = { have: 0, total: 0, code: 0, sum: '', head: '', said: '' };
-  let rest = '';
-  const script = { text, interpreter: '/bin/sh', env, timeout: LIMIT };
-  const result = await runScript(host, script, {
-    signal,
-    onOutput(chunk) {
-      const lines = (rest + chunk.toString('latin1')).split('\n');
-      rest = lines.pop()!.slice(-SAID);
-      for (const line of lines) readLine(line, course, onProgress);
-    },
-  });
-  readLine(rest, course, onProgress);
-  return { code: result.code ?? -1, course };
-}
-
-function readLine(line: string, course: Course, onProgress: FetchOptions['onProgress']): void {
-  const [word, ...values] = line.split(' ');
-  switch (word) {
-    case '@at': {
-      course.have = Number(values[0]) || 0;
-      course.total = Number(values[1]) || 0;
-      onProgress?.(course.total > 0 ? percent(course) : `${megabytes(course.have)} MB`);
-      break;
-    }
-    case '@try':
-      course.said = '';
-      break;
-    case '@code':
-      course.code = Number(values[0]) || 0;
-      break;
-    case '@checking':
-      onProgress?.('checking');
-      break;
-    case '@sum':
-      course.sum = values[0] ?? '';
-      break;
-    case '@head':
-      course.head = values[0] ?? '';
-      break;
-    default:
-      course.said = `${course.said}${line}\n`.slice(-SAID);
-  }
-}
-
-const percent = ({ have, total }: Course): string => `${Math.min(100, Math.floor((have * 100) / total))} %`;
-
-const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
-
-function fetchFault(host: Host, image: string, place: Place, wanted: string, code: number, course: Course): Error {
-  const { have, total, said } = course;
-  const why = said
-    .trim()
-    .split('\n')
-    .at(-1)!
-    .replace(/^curl: \(\d+\) /, '');
+/** Brings the file as it is published, with the checksum that it must have. */
+async function download(subject: Subject, place: Place, source: UrlSource, options: FetchOptions): Promise<Course> {
+  const { image, from, host, dir } = subject;
+  const named = architecturesOf(pathOf(place));
+  const wanted = await wantedChecksum(subject, place, source, options);
+  const env = {
+    ...place.env,
+    DIR: dir,
+    ALGORITHM: wanted?.algorithm ?? '',
+    SUM: wanted?.hex ?? '',
+    MACHINES: machinesOf(named).join(' '),
+    MAX_MIB: String(mostMib(source, 2)),
+  };
+  const { code, course } = await runFetch(host, FETCH, env, options);
+  if (code === 0) return course;
+  const { have, total } = course;
   switch (code) {
     case FETCH_EXIT.noCurl:
-      return commandMissing(host.label, 'curl', 'curl');
+      throw commandMissing(host.label, 'curl', 'curl');
     case FETCH_EXIT.noFile:
-      return downloadRefused(image, place.shown, `there is no such file on ${host.label}`);
+      throw downloadRefused(image, from, `there is no such file on ${host.label}`);
     case FETCH_EXIT.refused:
-      return downloadRefused(image, place.shown, `the server answered ${course.code}`);
+      throw downloadRefused(image, from, `the server answered ${course.code}`);
     case FETCH_EXIT.gaveUp:
-      return downloadEnded(image, place.shown, megabytes(have), megabytes(total), why);
+      throw downloadEnded(image, from, megabytes(have), megabytes(total), lastSaid(course));
     case FETCH_EXIT.checksum:
-      return checksumWrong(image, place.shown, wanted, course.sum);
+      throw checksumWrong(image, from, host.label, wanted!, course.sum);
+    case FETCH_EXIT.machine: {
+      const found = { evidence: 'its name', archs: named, machine: course.machine };
+      throw otherMachine(image, from, host.label, found);
+    }
     default:
-      return fault(`Image ${image}`, host, said);
+      throw spaceFault(subject, source, 'has', 2, code) ?? fault(`Image ${image}`, host, course.said);
   }
+}
+
+/** The checksum that is set, or that the checksum file lists now. */
+async function wantedChecksum(
+  { image, host, dir }: Subject,
+  place: Place,
+  source: UrlSource,
+  { signal }: FetchOptions,
+): Promise<Wanted | undefined> {
+  const setting = readChecksum(image, source.sha256 ?? '');
+  if (setting === undefined || 'hex' in setting) return setting;
+  const sums = placeOf(image, setting.url);
+  const useless = (why: string): Error => checksumFileUseless(image, sums.shown, host.label, why);
+  const env = Object.entries({ ...sums.env, DIR: dir }).map(([name, value]) => `${name}=${value}`);
+  const options = { signal, timeout: SUMS_TIMEOUT_MS, limit: MAX_SUMS_BYTES + 1024 };
+  const { code, stdout, stderr } = await host.run(['env', ...env, '/bin/sh', '-c', SUMS], options);
+  if (code === FETCH_EXIT.noCurl) throw commandMissing(host.label, 'curl', 'curl');
+  if (code === FETCH_EXIT.noFile) throw useless('is not there');
+  if (code !== 0) throw useless(`cannot be read: ${sumsFault(`${stdout}\n${stderr}`)}`);
+  if (Buffer.byteLength(stdout) > MAX_SUMS_BYTES) throw useless(`is larger than ${MAX_SUMS_BYTES / 2 ** 20} MiB`);
+  const found = findChecksum(stdout, pathOf(place));
+  if (typeof found === 'string') throw useless(found);
+  return { ...found, listedAt: sums.shown };
+}
+
+function sumsFault(said: string): string {
+  const [, status = ''] = /^@code ([1-9]\d*)$/m.exec(said) ?? [];
+  const [, why = 'the worker could not fetch it'] = /^curl: \(\d+\) (.*)$/m.exec(said) ?? [];
+  return /^[45]/.test(status) ? `the server answered ${status}` : why;
+}
+
+const PACKAGES: Record<Compression, string> = { xz: 'xz-utils', gzip: 'gzip', zstd: 'zstd', bzip2: 'bzip2' };
+
+/** Unpacks the file if its first bytes say that it is compressed, whatever its name. */
+async function unpack(subject: Subject, source: UrlSource, fetched: Course, options: FetchOptions): Promise<Course> {
+  const { image, from, host, dir } = subject;
+  const tool = compressionOf(fetched.head);
+  if (tool === undefined) return fetched;
+  options.onProgress?.('unpacking');
+  const env = { DIR: dir, TOOL: tool, MAX_MIB: String(mostMib(source, 1)) };
+  const { code, course } = await runFetch(host, UNPACK, env, options);
+  const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
+  if (code === FETCH_EXIT.noTool) throw commandMissing(host.label, tool, PACKAGES[tool]);
+  if (code === FETCH_EXIT.damaged) {
+    throw refuse(`it is compressed (${tool}) and damaged or cut off: ${firstSaid(course)}`);
+  }
+  if (code !== 0) {
+    throw spaceFault(subject, source, 'unpacks to', 1, code) ?? fault(`Image ${image}`, host, course.said);
+  }
+  const again = compressionOf(course.head);
+  if (again !== undefined) throw refuse(`it is compressed twice (${again} in ${tool}): publish it compressed once`);
+  // What was unpacked without a fault is complete.
+  return { ...course, machine: fetched.machine, isIntact: true };
+}
+
+/**
+ * MiB that a file of the image may have: some more than its disk, or, since a compressed or a growing file says little of
+ * that, several times as much.
+ */
+const mostMib = ({ diskSize }: UrlSource, times: number): number =>
+  diskSize === undefined ? MAX_MIB : times * Math.ceil(diskSize * 1024) + SLACK_MIB;
+
+function spaceFault(subject: Subject, source: UrlSource, what: string, times: number, code: number): Error | undefined {
+  const { image, from, host } = subject;
+  if (code === FETCH_EXIT.full) return spaceRunsOut(image, from, host.label);
+  if (code !== FETCH_EXIT.tooLarge) return undefined;
+  const limit = mostMib(source, times) / 1024;
+  return fileTooLarge(image, from, host.label, what, limit, source.diskSize !== undefined);
 }
 
 const fault = (what: string, host: Host, said: string): Error =>

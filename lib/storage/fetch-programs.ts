@@ -1,4 +1,5 @@
 import { FINGERPRINT } from './common-program.ts';
+import { DESCRIBE, HAS_SPACE } from './file-programs.ts';
 
 /**
  * The fixed POSIX sh programs that bring an image's files to a worker. They may take long, so they run as scripts: data
@@ -15,18 +16,27 @@ export const FETCH_EXIT = {
   checksum: 44,
   noFile: 45,
   changing: 46,
+  machine: 47,
+  full: 48,
+  tooLarge: 49,
+  noTool: 50,
+  damaged: 51,
 } as const;
 
 /**
- * Downloads URL to DIR/.download, or copies FROM there (URL empty). SHA256: what it must have, or empty. What an earlier
- * try left is gone on with where the server says that it still has the same file (If-Range, RFC 9110 13.1.5).
+ * Downloads URL to DIR/.download, or copies FROM there (URL empty). ALGORITHM and SUM: what it must have, or empty.
+ * MACHINES: what `uname -m` may print for the image to boot here, separated by spaces, or empty. MAX_MIB: the most that
+ * is taken. What an earlier try left is gone on with if the server says that it still has the same file (If-Range,
+ * RFC 9110 13.1.5).
  *
+ *     @machine NAME       as `uname -m` prints it
  *     @at HAVE TOTAL      bytes; TOTAL 0 where unknown
  *     @try N              the try that begins
  *     @code N             the server's last answer
  *     @checking
- *     @sum HEX            the SHA-256 that was found, where it is another
- *     @head HEX           the first 512 bytes
+ *     @sum HEX            the checksum that was found, if it is another
+ *     @intact             the file is known to be complete
+ *     @size …             and more, as DESCRIBE prints it
  */
 export const FETCH = `
 set -u
@@ -34,6 +44,14 @@ umask 022
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 part=$DIR/.download head=$DIR/.headers validator=$DIR/.validator error=$DIR/.error
+pid=$DIR/.curl stopped=$DIR/.stopped
+${HAS_SPACE}${DESCRIBE}
+machine=$(uname -m)
+echo "@machine $machine"
+case " $MACHINES " in
+  '  ' | *" $machine "*) ;;
+  *) exit ${FETCH_EXIT.machine} ;;
+esac
 have() { stat -c %s "$part" 2>/dev/null || echo 0; }
 # Of redirects, the last answer counts.
 header() {
@@ -50,6 +68,17 @@ total() {
   esac
 }
 report() { echo "@at $(have) $(total)"; }
+# Why a download has to end that no limit of curl ends: not every server tells a length.
+check_room() {
+  if [ "$(have)" -gt "$((MAX_MIB * 1048576))" ]; then
+    echo ${FETCH_EXIT.tooLarge} >"$stopped"
+  elif ! has_space 0; then
+    echo ${FETCH_EXIT.full} >"$stopped"
+  else
+    return 0
+  fi
+  kill "$(cat "$pid")" 2>/dev/null
+}
 remember() {
   tag=$(header etag)
   case $tag in '"'*) ;; *) tag=$(header last-modified) ;; esac
@@ -58,6 +87,7 @@ remember() {
 fetch() {
   command -v curl >/dev/null || exit ${FETCH_EXIT.noCurl}
   try=0
+  rm -f "$stopped"
   while :; do
     try=$((try + 1))
     echo "@try $try"
@@ -71,14 +101,21 @@ fetch() {
     : >"$head"
     (
       exec 3>&1 >/dev/null
-      while sleep 0.5; do report >&3; done
+      while sleep 0.5; do
+        report >&3
+        check_room
+      done
     ) &
     reporter=$!
     code=$(curl --silent --show-error --fail --location --globoff --proto '=http,https' --connect-timeout 20 \\
-      --speed-limit 1024 --speed-time 60 --continue-at - --dump-header "$head" --output "$part" \\
-      --write-out '%{http_code}' "$@" --url "$URL" 2>"$error")
+      --speed-limit 1024 --speed-time 60 --continue-at - --max-filesize "$((MAX_MIB * 1048576))" \\
+      --dump-header "$head" --output "$part" --write-out '%{http_code}' "$@" --url "$URL" 2>"$error" &
+      echo $! >"$pid"
+      wait $!)
     result=$?
     kill "$reporter" 2>/dev/null
+    [ ! -s "$stopped" ] || exit "$(cat "$stopped")"
+    [ "$result" != 63 ] || exit ${FETCH_EXIT.tooLarge}
     case $code in 200 | 206) remember ;; esac
     [ "$result" = 0 ] && break
     if [ "$code" = 416 ] && [ "$(have)" -gt 0 ] && [ "$(have)" = "$(total)" ]; then break; fi
@@ -100,6 +137,7 @@ fetch() {
     sleep "$try"
   done
   report
+  [ "$(total)" = 0 ] || [ "$(total)" != "$(have)" ] || echo @intact
 }
 if [ -n "$URL" ]; then
   fetch
@@ -107,17 +145,18 @@ else
   [ -f "$FROM" ] || exit ${FETCH_EXIT.noFile}
   cp --reflink=auto --sparse=auto -- "$FROM" "$part" || exit ${FETCH_EXIT.write}
 fi
-if [ -n "$SHA256" ]; then
+if [ -n "$SUM" ]; then
   echo @checking
-  sum=$(sha256sum <"$part")
+  sum=$("$ALGORITHM"sum <"$part")
   sum=\${sum%% *}
-  if [ "$sum" != "$SHA256" ]; then
+  if [ "$sum" != "$SUM" ]; then
     rm -f "$part" "$validator"
     echo "@sum $sum"
     exit ${FETCH_EXIT.checksum}
   fi
+  echo @intact
 fi
-echo "@head $(head -c 512 "$part" | od -An -v -tx1 | tr -d ' \\n')"
+describe "$part"
 `;
 
 /**
@@ -150,6 +189,7 @@ if [ "$FORMAT" = qcow2 ]; then
   [ -z "$SIZE" ] || qemu-img resize -q -f qcow2 "$part" "$SIZE" || exit 1
   mv -f "$part" "$DIR/vda.qcow2" || exit 1
 else
+  trap 'rm -f "$DIR/.converted"' EXIT
   qemu-img convert -f "$FORMAT" -O qcow2 "$part" "$DIR/.converted" || exit 1
   [ -z "$SIZE" ] || qemu-img resize -q -f qcow2 "$DIR/.converted" "$SIZE" || exit 1
   mv -f "$DIR/.converted" "$DIR/vda.qcow2" || exit 1

@@ -1,4 +1,4 @@
-import { CiError } from '../errors/ci-error.ts';
+import { isResumable } from '../errors/download.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
 import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
@@ -87,8 +87,8 @@ class HostStorage implements Storage {
         try {
           await fetchImage(host, image.name, source, readClone(id, stdout).path, { signal, onProgress });
         } catch (error) {
-          // What would be gone on with later must not keep the disk full.
-          if (error instanceof CiError && error.result === 'DISK_FULL') await this.#drop(id).catch(() => undefined);
+          // A refused file must not take space, and what is resumed later must not keep the disk full.
+          if (!isResumable(error)) await this.#drop(id).catch(() => undefined);
           throw error;
         }
         await this.#keep(image, id);

@@ -53,7 +53,8 @@ function ingredients(image: Omit<ImageSpec, 'key'>, now: number): unknown {
       return [
         source.kind,
         url.trim(),
-        sha256.trim().toLowerCase(),
+        // Digits mean the same in either case, an address may not.
+        sha256.includes('/') ? sha256.trim() : sha256.trim().toLowerCase(),
         diskSize,
         renew > 0 ? Math.floor(now / (renew * DAY)) : 0,
       ];

@@ -17,11 +17,17 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   setsid: 'util-linux',
   flock: 'util-linux',
   dhcp_release: 'dnsmasq-utils',
+  xz: 'xz-utils',
+  zstd: 'zstd',
+  bzip2: 'bzip2',
 };
 
 /** Those that guests run without, and what is worse then. */
 export const DISPENSABLE: Readonly<Record<string, string>> = {
   dhcp_release: 'the leases of guests that are gone stay for an hour, and many guests use up a network’s addresses',
+  xz: 'images that are published as .xz cannot be unpacked',
+  zstd: 'images that are published as .zst cannot be unpacked',
+  bzip2: 'images that are published as .bz2 cannot be unpacked',
 };
 
 /**

@@ -56,7 +56,7 @@ export type ImageSource =
   | {
       kind: 'url';
       url: string;
-      /** Hex; what the file as fetched must have. */
+      /** SHA-256 or SHA-512 that the file as published must have, or the URL of a checksum file. */
       sha256?: string;
       /** GiB that the disk is grown to. */
       diskSize?: number;

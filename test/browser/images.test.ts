@@ -169,6 +169,33 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await editor.close('cancel');
   });
 
+  await t.test('a checksum that cannot be one is red, and says what it may be', async () => {
+    await editor.open('image-b');
+    await page.selectOption('#node-config-input-source', 'url');
+    await page.fill('#node-config-input-url', 'https://example.com/a.qcow2');
+    await page.click('summary');
+    const checksum = async (value: string, red: boolean): Promise<void> => {
+      await page.fill('#node-config-input-sha256', value);
+      const said = async () => (await reasons(page)).some((text) => /^Checksum is 64 .* 128 .*SHA256SUMS/.test(text));
+      await until(`"${value}" is ${red ? 'red' : 'taken'}`, async () => (await said()) === red);
+    };
+    for (const bad of [
+      'ab'.repeat(31),
+      `sha512:${'ab'.repeat(32)}`,
+      'md5',
+      'ftp://example.com/SHA256SUMS',
+      'https://',
+    ]) {
+      await checksum(bad, true);
+      await checksum('', false);
+    }
+    await checksum('x', true);
+    await checksum('ab'.repeat(64), false);
+    await checksum('x', true);
+    await checksum('https://example.com/SHA512SUMS', false);
+    await editor.close('cancel');
+  });
+
   await t.test('a domain begins as the shipped one; what cannot work in it is red', async () => {
     await editor.open('boot');
     await page.click('summary');

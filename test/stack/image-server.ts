@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { untilEvent } from '../support/until.ts';
 
@@ -16,6 +16,10 @@ export interface ImageServer {
   status: number | undefined;
   etag: string;
   content: Buffer;
+  /** Tells no length: the end of the connection is the end of the file. */
+  noLength: boolean;
+  /** Other files, by their paths; a function writes its answer itself. */
+  files: Map<string, string | ((response: ServerResponse) => void)>;
   close(): Promise<void>;
 }
 
@@ -28,6 +32,8 @@ export async function openImageServer(content: Buffer): Promise<ImageServer> {
     status: undefined,
     etag: '"1"',
     content,
+    noLength: false,
+    files: new Map(),
     async close() {
       server.closeAllConnections();
       server.close();
@@ -35,6 +41,12 @@ export async function openImageServer(content: Buffer): Promise<ImageServer> {
     },
   };
   const server = createServer((request, response) => {
+    const file = web.files.get(request.url!);
+    if (file !== undefined) {
+      if (typeof file === 'function') file(response);
+      else response.end(file);
+      return;
+    }
     web.ranges.push(request.headers.range);
     if (web.status !== undefined) {
       response.writeHead(web.status).end('no');
@@ -43,6 +55,11 @@ export async function openImageServer(content: Buffer): Promise<ImageServer> {
     const start = startOf(request, web.etag);
     const body = web.content.subarray(start);
     const { length } = web.content;
+    if (web.noLength) {
+      // As HTTP/1.0 has it.
+      response.socket!.end(Buffer.concat([Buffer.from('HTTP/1.0 200 OK\r\n\r\n'), web.content]));
+      return;
+    }
     response.writeHead(start > 0 ? 206 : 200, {
       'content-length': body.length,
       etag: web.etag,

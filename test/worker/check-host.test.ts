@@ -153,6 +153,21 @@ test('without dhcp_release builds run, and leases stay: what mends it is said be
   assert.match(worse, /^- commands: curl .*\n\+ commands: dhcp_release .*dnsmasq-utils$/);
 });
 
+test('a worker that cannot unpack some images is told which, and what to install', async () => {
+  const lines = of(await look(but([], 'missing xz', 'missing zstd', 'missing bzip2')), 'commands').split('\n');
+  assert.match(lines[0]!, /^\+ commands: virsh /);
+  for (const [index, [name, kind, install]] of [
+    ['xz', 'xz', 'xz-utils'],
+    ['zstd', 'zst', 'zstd'],
+    ['bzip2', 'bz2', 'bzip2'],
+  ].entries()) {
+    const says = new RegExp(
+      `^\\+ commands: ${name} is not there: images .*\\.${kind} .* \\| apt-get install ${install}$`,
+    );
+    assert.match(lines[index + 1]!, says);
+  }
+});
+
 test('networks: one that sleeps is woken, none at all is defined, a bridge alone will do', async () => {
   const idle = await look(but(['network'], 'network inactive default'));
   assert.equal(
