@@ -100,6 +100,14 @@ rm -f /var/lib/dhclient/*.lease* /var/db/dhclient.leases* \\
   /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \\
   /var/lib/NetworkManager/seen-bssids /var/lib/connman/*/data
 rm -rf /var/lib/systemd/network/*
+# They are saved when their service stops, which the shutdown would do after this.
+if systemd; then
+  systemctl stop systemd-random-seed.service >/dev/null 2>&1
+else
+  for service in seedrng urandom; do
+    [ ! -x /etc/init.d/$service ] || /etc/init.d/$service stop >/dev/null 2>&1
+  done
+fi
 rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/random-seed /var/lib/random-seed \\
   /boot/loader/random-seed /boot/efi/loader/random-seed /efi/loader/random-seed
 rm -f /var/lib/seedrng/seed.* /etc/udev/rules.d/70-persistent-net.rules

@@ -31,7 +31,7 @@ function seal(t: TestContext, files: Files) {
     mkdirSync(dirname(path), { recursive: true });
     if (text.startsWith('-> ')) symlinkSync(text.slice(3).replace(/^\//, `${root}/`), path);
     else writeFileSync(path, text);
-    if (name.startsWith('bin/')) chmodSync(path, 0o755);
+    if (/^(bin|etc\/init\.d)\//.test(name)) chmodSync(path, 0o755);
   }
   // What this machine has besides must not be found.
   for (const name of ['awk', 'cat', 'grep', 'ls', 'rm', 'sed']) {
@@ -42,7 +42,7 @@ function seal(t: TestContext, files: Files) {
   const text = SEAL.replace(/^PATH=\S+ /m, '').replace(OUTSIDE, `${root}/$1/`);
   assert.doesNotMatch(text.replaceAll(`${root}/`, ''), /(?<![\w.*}])\/(?!dev\/null|[/*]|\^| |d')\w+\//);
   const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', text], {
-    env: { PATH: `${root}/bin` },
+    env: { PATH: `${root}/bin`, ROOT: root },
     encoding: 'utf8',
     timeout: 20_000,
   });
@@ -149,6 +149,20 @@ test('DHCP state of each client goes, and random seeds; what is like it by name 
     assert.deepEqual(gone, goes);
     for (const name of stays) assert.equal(read(name), `${name}\n`);
     assert.equal(said, '');
+  }
+});
+
+test('a random seed that its service saves when it stops is gone, and the service stopped', (t) => {
+  const cases: [string, Files, string][] = [
+    ['var/lib/systemd/random-seed', systemd(), 'bin/systemctl'],
+    ['var/lib/urandom/random-seed', {}, 'etc/init.d/urandom'],
+    ['var/lib/seedrng/seed.credit', {}, 'etc/init.d/seedrng'],
+  ];
+  for (const [seed, system, service] of cases) {
+    const saves = `#!/bin/sh\ncase " $*" in *' stop'*) echo new >"$ROOT/${seed}"; echo yes >"$ROOT/stopped" ;; esac\n`;
+    const { gone, read } = seal(t, { [seed]: 'old', ...system, [service]: saves });
+    assert.deepEqual(gone, [seed]);
+    assert.equal(read('stopped'), 'yes\n');
   }
 });
 
