@@ -212,10 +212,11 @@ export const noExitStatus = (label: string): CiError =>
 export const commandClosed = (label: string): CiError =>
   new CiError({ code: 'ssh/command-closed', message: `${label}: the command was let go of before it ended.` });
 
-export const commandTimeout = (label: string, command: string, milliseconds: number): CiError =>
+/** @param noise what the login shell printed instead of running it; may be empty */
+export const commandTimeout = (label: string, command: string, milliseconds: number, noise = ''): CiError =>
   new CiError({
     code: 'ssh/command-timeout',
-    message: `${label}: "${command}" did not end in ${seconds(milliseconds)} and was given up.`,
+    message: `${label}: "${command}" did not end in ${seconds(milliseconds)} and was given up.${noise === '' ? '' : ` The login shell did not run it, and printed "${quoted(noise, 3)}". Look at its start-up files (${START_FILES}).`}`,
     transient: true,
   });
 

@@ -25,7 +25,9 @@ export async function collect(
   const { promise: given, reject: giveUp } = Promise.withResolvers<never>();
   const onAbort = (): void => giveUp(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
-  const timer = setTimeout(() => giveUp(commandTimeout(label, argv.join(' ').slice(0, 200), timeout)), timeout);
+  const timer = setTimeout(() => {
+    giveUp(commandTimeout(label, argv.join(' ').slice(0, 200), timeout, running.noise));
+  }, timeout);
   if (signal?.aborted) onAbort();
   try {
     const [exit, out, err] = await Promise.race([Promise.all([running.exit, stdout, stderr]), given]);

@@ -244,7 +244,16 @@ export class SshConnection {
       else setImmediate(() => reject(this.gone.aborted ? this.gone.reason : noExitStatus(this.label)));
     });
     const stdin = stdinOf(channel, shell && ((chunk) => shell.input(chunk)));
-    return { stdin, stdout: channel.stdout, stderr: channel.stderr, exit, close };
+    return {
+      stdin,
+      stdout: channel.stdout,
+      stderr: channel.stderr,
+      exit,
+      get noise() {
+        return shell === undefined || shell.begun ? '' : shell.said;
+      },
+      close,
+    };
   }
 
   #onConnection(details: TcpConnectionDetails, accept: () => ClientChannel, reject: () => void): void {

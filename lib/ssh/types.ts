@@ -54,6 +54,8 @@ export interface Running {
   stderr: Readable;
   /** Settles when the command has ended and its output was read; rejects where the connection was lost. */
   exit: Promise<Exit>;
+  /** What a login shell printed in place of running the command; '' once that runs, or if it printed nothing. */
+  readonly noise?: string;
   /** Closes the channel. It does not end processes there: who starts one owns its end. */
   close(): void;
 }
