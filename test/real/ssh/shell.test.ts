@@ -186,6 +186,14 @@ test('a login shell that becomes another, which reads what was meant for the pro
   });
 });
 
+test('a login shell that waits for something is said, with what it printed, when the command’s time is over', async (t) => {
+  const host = await login(t, { files: { '.bashrc': 'echo Which terminal?; sleep 30' } });
+  await assert.rejects(host.run(['echo', 'x'], { timeout: 3_000 }), {
+    code: 'ssh/command-timeout',
+    message: /did not end in 3 s .*did not run it, and printed "Which terminal\?"/,
+  });
+});
+
 test('a login shell that prints for ever is cut off', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'yes' } });
   await assert.rejects(host.run(['echo', 'x'], { timeout: 60_000 }), unfit(/4 MiB .*"y \/ y/));
