@@ -54,6 +54,7 @@ function skipNoise(stream: Readable, mark: string, onTooMuch: () => void, onMark
   stream.push = (chunk: Buffer | null): boolean => {
     if (chunk === null) {
       drop(tail);
+      tail = Buffer.alloc(0);
       Reflect.deleteProperty(stream, 'push');
       const more = stream.push(null);
       // There is nothing to be read, and ssh2 tells of the command's end only once that is known.
@@ -80,7 +81,7 @@ function skipNoise(stream: Readable, mark: string, onTooMuch: () => void, onMark
     get over() {
       return over;
     },
-    text: () => Buffer.concat(kept).toString(),
+    text: () => Buffer.concat([...kept, tail.subarray(0, KEPT_BYTES - keptBytes)]).toString(),
   };
 }
 
