@@ -37,6 +37,8 @@ export interface Guest {
   released?: boolean;
   /** While its connection is made anew: two steps at once make one. */
   reconnecting?: Promise<void>;
+  /** When it was last looked for at its address, by performance.now(). */
+  soughtAt?: number;
   /** Whether it was found to have rebooted, and no step has been told. */
   rebooted?: boolean;
   /** Variable that gets its address. */
