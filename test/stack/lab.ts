@@ -104,8 +104,9 @@ export class Lab {
   async strike(
     lane: LaneSettings,
     { when, blow }: { when: (events: BuildEvent[], console: string) => unknown; blow: () => unknown },
+    changes?: Record<string, object>,
   ): Promise<Outcome> {
-    await this.deploy(lane);
+    await this.deploy(lane, changes);
     const from = this.red.events.length;
     const ending = runBuild(this.red, handMade(), 3 * BOOT);
     const console = () => this.red.runtime().supervisor.active()[0]?.log?.console.tail(5).join('\n') ?? '';

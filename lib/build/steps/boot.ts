@@ -150,8 +150,7 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
       const why = notUpInTime(boot.settings.timeout / 1000, guest.trouble, last, more);
       throw bootFailed(guest.name, guest.worker.label, why, last);
     }
-    const what = gone ? 'it powered off, or somebody destroyed it.' : messageOf(cause);
-    const why = [what, ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
+    const why = [messageOf(cause), ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
     // One that is found dead at its login tells the end of its console itself.
     throw bootFailed(guest.name, guest.worker.label, why, died && !gone ? '' : last);
   }
