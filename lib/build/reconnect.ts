@@ -10,7 +10,7 @@ import type { Services } from './services.ts';
 /** Milliseconds to find out where a guest is now. */
 const LOOK_LIMIT_MS = 10_000;
 /** Milliseconds in which a guest that has another address must answer on the connection to its old one. */
-const ANSWER_LIMIT_MS = 10_000;
+const ANSWER_LIMIT_MS = 5_000;
 /** Milliseconds for which a guest that was looked for is taken to be where it was: several ask before a step. */
 const PLACE_BELIEVED_MS = 1_000;
 

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-xml.ts';
+import { probeKvm } from '../../lib/libvirt/kvm-probe.ts';
+import { Virsh } from '../../lib/libvirt/virsh.ts';
+import { localHost } from '../../lib/ssh/local.ts';
 import { until } from '../support/until.ts';
 import { madeImage, type Outcome, tinyImage } from './flow.ts';
 import { assertEnd, at, Lab, scriptRuns } from './lab.ts';
-import { inSandbox } from './support.ts';
+import { inSandbox, stackFolder } from './support.ts';
 import { tinyFile, tinyVariant } from './tiny-variant.ts';
 
 /** Milliseconds in which a guest that cannot go on ends its build. */
@@ -102,6 +105,41 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
       /Image made: its guest was lost at: waits .*guest recheck-image-\S+ stopped: libvirt says "paused \(user\)"/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
     assertAtOnce(outcome);
+  });
+
+  test('the KVM probe’s guest says its word when it is emulated, and one that hangs is given up in time', async () => {
+    const bin = mkdtempSync(join(stackFolder!, 'bin-'));
+    const put = (name: string, text: string) => writeFileSync(join(bin, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
+    put('virsh', `echo '<path>${bin}/qemu</path>'\n`);
+    const qemu = (more: string) =>
+      put(
+        'qemu',
+        `for word; do
+  shift
+  case $word in pc,accel=kvm) word=pc,accel=tcg ;; host) word=max ;; esac
+  set -- "$@" "$word"
+done
+exec qemu-system-x86_64 "$@" ${more}\n`,
+      );
+    const { PATH } = process.env;
+    process.env['PATH'] = `${bin}:${PATH}`;
+    const virsh = new Virsh('worker host-a', 'qemu:///system', async () => localHost());
+    const probe = () => probeKvm(virsh, AbortSignal.timeout(30_000));
+    try {
+      qemu('');
+      assert.deepEqual(await probe(), { works: true, why: 'a guest under KVM showed life' });
+      // A processor that never starts, one that has no long mode, and less memory than a system needs.
+      for (const more of ['-S', '-cpu qemu32', '-m 4']) {
+        qemu(more);
+        const began = performance.now();
+        const { works, why } = await probe();
+        assert.equal(works, false, more);
+        assert.match(why, /showed no life within 5 s/, more);
+        assert.ok(performance.now() - began < 8_000, more);
+      }
+    } finally {
+      process.env['PATH'] = PATH;
+    }
   });
 
   test('KVM gives up a guest that boots: the worker remembers it, and the build goes on emulated to its vote', async () => {

@@ -1,44 +1,28 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { end } from '../support/child.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
 import { BUILD_TIME, guestLane, madeImage, runBuild, tinyImage, workerHost } from './flow.ts';
 import { inSandbox, inventory, stackFolder } from './support.ts';
-
-const POOL = 'recheckpool';
+import { openPool, type ZfsPool } from './zfs-pool.ts';
 
 inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   let red: TestRed;
-  let daemon: ChildProcess;
-
-  const works = (program: string, ...args: string[]) => spawnSync(program, args).status === 0;
-  const zfs = (...args: string[]): string[] =>
-    execFileSync('zfs', args, { encoding: 'utf8' }).split('\n').filter(Boolean).sort();
+  let pool: ZfsPool;
 
   before(async () => {
-    mkdirSync('/run/zfs', { recursive: true });
-    daemon = spawn('setpriv', ['--pdeathsig', 'KILL', 'zfs-fuse', '-n'], { stdio: 'ignore' });
-    const disk = join(stackFolder!, 'zfs.img');
-    writeFileSync(disk, '');
-    truncateSync(disk, 2 ** 30);
-    await until('zfs-fuse answers', () => works('zpool', 'list'));
-    execFileSync('zpool', ['create', '-m', join(stackFolder!, 'zfs'), POOL, disk], { stdio: 'ignore' });
-    zfs('create', `${POOL}/recheck`);
+    pool = await openPool('zfs', 2 ** 30);
+    pool.zfs('create', `${pool.name}/recheck`);
     red = await startRed();
   });
   after(async () => {
     await red?.close();
-    // FUSE lets go of it a moment after its last user.
-    await until('the pool is gone', () => works('zpool', 'destroy', '-f', POOL));
-    await end(daemon, 'SIGTERM');
+    await pool.close();
   });
 
   test('on ZFS: an image by URL and one made of it, a guest of its clone; nothing but the images is left', async () => {
-    const place = `${POOL}/recheck`;
+    const place = `${pool.name}/recheck`;
     await red.deploy(
       guestLane({
         script: 'cat /root/made; hostname',
@@ -56,7 +40,9 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.match(console, /\| made by a script$/m);
     assert.match(console, /\| vm$/m);
     assert.deepEqual(inventory(), atFirst);
-    const datasets = zfs('list', '-H', '-o', 'name', '-r', place).map((name) => name.replace(/:[0-9a-f]{12}$/, ''));
+    const datasets = pool
+      .zfs('list', '-H', '-o', 'name', '-r', place)
+      .map((name) => name.replace(/:[0-9a-f]{12}$/, ''));
     assert.deepEqual(datasets, [place, `${place}/base`, `${place}/made`]);
     const folders = readdirSync(join(stackFolder!, 'zfs', 'recheck')).filter((name) => !name.startsWith('.'));
     assert.deepEqual(folders.map((name) => name.replace(/@.*/, '')).sort(), ['base', 'made']);

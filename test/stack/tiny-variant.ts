@@ -1,6 +1,6 @@
 /** The tiny guest's disk with files of its own, for a guest that behaves otherwise. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestDisk, stackFolder } from './support.ts';
 
@@ -15,9 +15,10 @@ export const tinyFile = (name: string): string =>
  * Makes the tiny guest's disk with some files replaced or added as programs, or removed.
  *
  * @param files text of each by its path in the guest, without the first slash; null removes it
- * @returns the disk: a raw file
+ * @param size as qemu-img takes it, if the disk is to be larger than its system
+ * @returns the disk: a qcow2 file
  */
-export function tinyVariant(files: Record<string, string | null>): string {
+export function tinyVariant(files: Record<string, string | null>, size?: string): string {
   const folder = mkdtempSync(join(stackFolder!, 'variant-'));
   const disk = join(folder, 'disk');
   execFileSync('qemu-img', ['convert', '-O', 'raw', guestDisk('tiny'), disk]);
@@ -36,5 +37,9 @@ export function tinyVariant(files: Record<string, string | null>): string {
     if (!debugfs(`stat ${path}`).includes(`Size: ${Buffer.byteLength(text)}`))
       throw new Error(`${path} was not written into ${disk}`);
   }
-  return disk;
+  const made = join(folder, 'disk.qcow2');
+  execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', disk, made]);
+  if (size !== undefined) execFileSync('qemu-img', ['resize', '-q', made, size]);
+  rmSync(disk);
+  return made;
 }
