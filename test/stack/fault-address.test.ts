@@ -15,14 +15,17 @@ inSandbox(import.meta.url, { limit: 200_000, disks: ['tiny'] }, () => {
 
   /** A lane whose image is the tiny guest with another program of its boot. */
   const booting = (rc: string): LaneSettings => ({
-    nodes: [...lab.nodes(), tinyImage({ id: 'own', name: 'own', url: `file://${tinyVariant({ 'etc/rc': rc })}` })],
+    nodes: [
+      ...lab.nodes(),
+      tinyImage({ id: 'own-image', name: 'own', url: `file://${tinyVariant({ 'etc/rc': rc })}` }),
+    ],
   });
 
   test('two guests that ask for an address with one client id are told so: NODE_FAILURE, no vote', async () => {
     const lane = booting(tinyFile('rc').replace(ASK, `${ASK} -x 0x3d:00c0ffee`));
     const outcome = await lab.run(
       { ...lane, guests: 'slave master', script: 'sleep 20' },
-      { 'clone-slave': { image: 'own' }, 'clone-master': { image: 'own' } },
+      { 'clone-slave': { image: 'own-image' }, 'clone-master': { image: 'own-image' } },
     );
     const says =
       /guests recheck-\w+-1-(slave|master) and recheck-\w+-1-(slave|master) have the same address, 192\.168\.122\.\d+\. .*is \/etc\/machine-id empty in the image\?/;
@@ -54,7 +57,7 @@ inSandbox(import.meta.url, { limit: 200_000, disks: ['tiny'] }, () => {
         nodes: [...lane.nodes!, pause, next],
         script: `${where('first')}\n(sleep 0.5; ${askAs('00bb')}) </dev/null >/dev/null 2>&1 &`,
       },
-      { 'clone-vm': { image: 'own', addressEnv: 'VM_IP' }, 'ssh-exec1': { wires: [['pause'], []] } },
+      { 'clone-vm': { image: 'own-image', addressEnv: 'VM_IP' }, 'ssh-exec1': { wires: [['pause'], []] } },
     );
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
     const told = [...outcome.console.matchAll(/\| (first|second) at (\S+) is (\S+)$/gm)];
