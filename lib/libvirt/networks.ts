@@ -35,17 +35,19 @@ done
 `;
 
 /**
- * Gives a guest's leases back, which else stand for an hour: many guests would use up a network's addresses. Arguments
- * after libvirt's URI: network, bridge and MAC of each interface. Where dnsmasq-utils is missing, nothing happens.
+ * Gives a guest's leases back, which else stand for an hour: many guests would use up a network's addresses. Without its
+ * client id dnsmasq takes back only one of a MAC's leases (lease_find_by_client in its lease.c). Arguments after libvirt's
+ * URI: network, bridge and MAC of each interface. If dnsmasq-utils is missing, nothing happens.
  */
 const RELEASE = `
 uri=$1
 shift
 command -v dhcp_release >/dev/null || exit 0
 while [ "$#" -ge 3 ]; do
-  virsh -q -c "$uri" net-dhcp-leases --network "$1" --mac "$3" | while read -r _ _ mac _ address _; do
+  virsh -q -c "$uri" net-dhcp-leases --network "$1" --mac "$3" | while read -r _ _ mac _ address _ client _; do
     [ "$mac" = "$3" ] || continue
-    dhcp_release "$2" "\${address%/*}" "$3"
+    case $client in *[!0-9a-fA-F:]*) client= ;; esac
+    dhcp_release "$2" "\${address%/*}" "$3" \${client:+"$client"}
     ip neigh del "\${address%/*}" dev "$2"
   done
   shift 3
