@@ -131,6 +131,7 @@ async function restore(
   services: Pick<Services, 'key'>,
   { signal, limit }: { signal: AbortSignal; limit: number },
 ): Promise<void> {
+  if (guest.fault !== undefined) throw guest.fault;
   await leaveOldAddress(guest, signal);
   if (!guest.host?.gone.aborted) return;
   // Not this step's signal: another branch's may wait for the same connection.

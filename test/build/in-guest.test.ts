@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../lib/build/build.ts';
 import type { Guest } from '../../lib/build/lease.ts';
+import { reconnect } from '../../lib/build/reconnect.ts';
 import { inGuest } from '../../lib/build/steps/in-guest.ts';
 import type { StepOutcome } from '../../lib/build/types.ts';
 import { diskFault, guestHalted, libvirtDown } from '../../lib/errors/libvirt.ts';
@@ -114,4 +115,8 @@ test('a guest that stands still ends the step at once, whatever runs in it, and 
   });
   await assert.rejects(within('the step ends', running, 2_000), { code: 'libvirt/guest-halted' });
   assert.ok(closed);
+  // Nobody tries to reach it again.
+  const key = { privateKey: '', publicKey: '' };
+  const again = reconnect(guest, { key }, { signal: AbortSignal.timeout(5_000), limit: 5_000 });
+  await assert.rejects(within('the answer', again, 2_000), { code: 'libvirt/guest-halted' });
 });

@@ -52,7 +52,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     kind: 'btrfs' | 'directory',
     work: (place: string, file: string) => Promise<void>,
   ): Promise<void> {
-    const place = join(stackFolder!, kind);
+    const place = join(stackFolder!, `disk-${kind}`);
     const file = `${place}.img`;
     mkdirSync(place);
     writeFileSync(file, '');
@@ -172,7 +172,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
         zfs('set', 'quota=none', place);
         await goesOn(up, over.running);
 
-        zfs('create', '-o', `reservation=${bytes('available') - (8 << 20)}`, `${name}/other`);
+        zfs('create', '-o', `reservation=${bytes('available') - (24 << 20)}`, `${name}/other`);
         const full = await told(up, WRITE.replace('100', '150'));
         assertFault(full, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(No space left on device\)/);
         zfs('destroy', `${name}/other`);

@@ -191,7 +191,9 @@ async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
   const signal = AbortSignal.any([boot.signal, watched]);
   const say = (line: string) => build.say(`${guest.name}: ${line}`);
   const end = await settleGuest(guest, services, { signal, say, onTrouble() {} }).catch((error) => {
-    throw watched.aborted ? watched.reason : error;
+    if (!watched.aborted) throw error;
+    guest.fault = watched.reason;
+    throw guest.fault;
   });
   if (end.ran)
     say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);

@@ -48,7 +48,8 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   } catch (error) {
     if (watch.signal.aborted) {
       host.close();
-      throw watch.signal.reason;
+      guest.fault = watch.signal.reason;
+      throw guest.fault;
     }
     if (signal.aborted || !host.gone.aborted) throw error;
   } finally {
