@@ -115,8 +115,9 @@ async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void>
   const likely = found[0]?.host ?? address.host;
   // It may have several: only one that has fallen silent was left.
   if (likely !== address.host) {
-    const answer = host.run(['true'], { signal, timeout: ANSWER_LIMIT_MS });
-    const isSilent = await answer.then(
+    const late = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
+    // A command's own limit counts from its start, which nobody confirms any more.
+    const isSilent = await until(host.run(['true'], { signal: late }), late).then(
       () => false,
       () => true,
     );

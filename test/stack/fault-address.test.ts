@@ -68,5 +68,7 @@ inSandbox(import.meta.url, { limit: 200_000, disks: ['tiny'] }, () => {
     );
     for (const [, , at, is] of told) assert.equal(at, is);
     assert.notEqual(told[0]![2], told[1]![2]);
+    const { duration } = outcome.build.steps.find(({ name }) => name === 'next')!;
+    assert.ok(duration < 20_000, `${duration} ms: its old address is given up before the connection's keep-alive is`);
   });
 });
