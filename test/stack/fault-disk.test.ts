@@ -130,6 +130,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
           closeSync(target);
         };
         spoil('X');
+        // What the worker has read ahead would do.
+        for (const { path } of up.guest.clone.disks) sh('dd', `if=${path}`, 'iflag=nocache', 'count=0', 'status=none');
         const read = await told(up, 'cat /root/marked');
         assertFault(read, 'libvirt/guest-io', 'NODE_FAILURE', /the disk of guest \S+ failed on the worker \(vda: /);
         spoil(MARK[0]!);
@@ -179,7 +181,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
         zfs('create', '-o', `reservation=${bytes('available') - (24 << 20)}`, `${name}/other`);
         const full = await told(up, WRITE.replace('100', '150'));
         assertFault(full, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(No space left on device\)/);
-        zfs('destroy', `${name}/other`);
+        zfs('set', 'reservation=none', `${name}/other`);
         await goesOn(up, full.running);
         await end(up.world, up.guest, up.host);
       });

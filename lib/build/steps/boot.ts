@@ -87,22 +87,14 @@ const isCutOff = ({ worker }: Guest, { networks }: BootSettings): boolean =>
 /** Boots one guest, up to where scripts can run in it. */
 async function bring(boot: Boot): Promise<void> {
   const { build, guest } = boot;
-  const watch = () => watchGuest(guest.worker.hypervisor, guest.domain);
-  let watched = watch();
   try {
-    try {
-      await logIn(boot, watched.signal);
-    } catch (error) {
-      if (boot.signal.aborted || !isKvmFault(error) || boot.late.aborted) throw error;
-      build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
-      watched.stop();
-      await renew(boot);
-      watched = watch();
-      await logIn(boot, watched.signal);
-    }
-    await settle(boot, watched.signal);
-  } finally {
-    watched.stop();
+    await bootOnce(boot);
+  } catch (error) {
+    if (boot.signal.aborted || !isKvmFault(error)) throw error;
+    build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
+    await renew(boot);
+    // What the first try took is not to be missing.
+    await bootOnce({ ...boot, late: AbortSignal.timeout(boot.settings.timeout) });
   }
   if (guest.addressEnv) build.env[guest.addressEnv] = guest.address!.host;
   const { worker } = guest;
@@ -110,9 +102,22 @@ async function bring(boot: Boot): Promise<void> {
   build.say(`${guest.name}: up at ${guest.address!.host}${blind ? ', its SSH host key trusted as shown' : ''}`);
 }
 
+async function bootOnce(boot: Boot): Promise<void> {
+  const watched = watchGuest(boot.guest.worker.hypervisor, boot.guest.domain);
+  try {
+    await logIn(boot, watched.signal);
+    await settle(boot, watched.signal);
+  } finally {
+    watched.stop();
+  }
+}
+
 /** A guest that its hypervisor gave up may have half-written its disk: gives it a fresh one. */
 async function renew({ build, guest, services, signal }: Boot): Promise<void> {
   const { worker, image, domain } = guest;
+  guest.host?.close();
+  for (const known of ['host', 'address', 'bootId', 'fault'] as const) delete guest[known];
+  guest.papers?.renew?.();
   await worker.hypervisor.stop(domain, { signal });
   await worker.storage.remove(domain, { signal });
   const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
