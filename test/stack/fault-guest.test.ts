@@ -40,16 +40,6 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     assert.ok(took < AT_ONCE, `the step ended ${took} ms after its guest`);
   }
 
-  test('a guest is suspended by hand in a step: NODE_FAILURE at once, no vote, with its reason', async () => {
-    const outcome = await lab.strike(
-      { script: 'echo now it runs; sleep 300' },
-      { when: scriptRuns, blow: blow((domain) => virsh('suspend', domain)) },
-    );
-    const says = /guest recheck-\w+-1-vm stopped: libvirt says "paused \(user\)", and Recheck did not ask for that/;
-    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
-    assertAtOnce(outcome);
-  });
-
   test('a guest suspends itself in a step: NODE_FAILURE at once, no vote', async () => {
     const outcome = await lab.strike(
       { script: 'echo now it runs; sleep 1; echo mem >/sys/power/state; sleep 300' },
