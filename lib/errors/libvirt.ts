@@ -91,10 +91,10 @@ export const diskFault = (worker: string, domain: string, why: string): CiError 
     transient: true,
   });
 
-/** @param fault the line of QEMU's log */
-export const kvmFault = (worker: string, domain: string, fault: string): CiError =>
+/** @param fault the line of QEMU's log @param canEmulate whether the worker's next guest is emulated */
+export const kvmFault = (worker: string, domain: string, fault: string, canEmulate = true): CiError =>
   new CiError({
-    code: 'libvirt/guest-kvm',
+    code: canEmulate ? 'libvirt/guest-kvm' : 'libvirt/guest-kvm-set',
     message: `${worker}: KVM gave up guest ${domain} (${fault.slice(0, 200)}). Virtualization works only in part on this machine. Set the worker's domain type to qemu, or fix KVM there; with "auto", its guests are emulated for a day.`,
     transient: true,
   });

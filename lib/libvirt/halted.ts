@@ -33,6 +33,8 @@ export interface Examined {
   /** As `virsh domstate --reason` says it, `shut off` if there is no such domain; empty if it runs. */
   state: string;
   type: DomainType;
+  /** Whether the type was set, and not found out: then the next guest has it, too. */
+  isTypeSet?: boolean;
 }
 
 /** What was found out about a guest. */
@@ -49,21 +51,18 @@ export interface Finding {
  *
  * @throws CiError if the worker cannot be asked
  */
-export async function examine(
-  virsh: Virsh,
-  { domain, folder, state, type }: Examined,
-  signal: AbortSignal,
-): Promise<Finding> {
+export async function examine(virsh: Virsh, guest: Examined, signal: AbortSignal): Promise<Finding> {
+  const { domain, folder } = guest;
   const args = [domain, folder, `${LOG_BYTES}`];
   const said = await virsh.program(EXAMINE, args, { signal, what: `the look at guest ${domain}` });
   const [text = '', disks = '', write = ''] = said.split(CUT);
   const own = ofThisRun(text);
   const log = lastWords(own);
-  return { fault: faultOf({ domain, folder, state, type }, virsh.label, own, { disks, write }), log };
+  return { fault: faultOf(guest, virsh.label, own, { disks, write }), log };
 }
 
 function faultOf(
-  { domain, state, type }: Examined,
+  { domain, state, type, isTypeSet = false }: Examined,
   worker: string,
   log: string,
   storage: { disks: string; write: string },
@@ -74,7 +73,7 @@ function faultOf(
     return error.isFull ? diskFull(worker, domain, error.why) : diskFault(worker, domain, error.why);
   if (state === '') return undefined;
   const kvm = type === 'kvm' ? kvmFaultIn(log) : undefined;
-  if (kvm !== undefined) return kvmFault(worker, domain, kvm);
+  if (kvm !== undefined) return kvmFault(worker, domain, kvm, !isTypeSet);
   const words = lastWords(log);
   return conditionOf(state) === 'gone'
     ? guestVanished(worker, domain, words)

@@ -1,5 +1,5 @@
 import { CiError } from '../errors/ci-error.ts';
-import { guestHalted, guestVanished } from '../errors/libvirt.ts';
+import { guestHalted, guestVanished, isKvmFault } from '../errors/libvirt.ts';
 import { guestDied } from '../errors/worker.ts';
 import { conditionOf, type DomainCondition, parseDomainList } from './domain-state.ts';
 import { examine, type Finding } from './halted.ts';
@@ -23,6 +23,8 @@ const GONE = 'shut off';
 export interface KnownGuest {
   folder: string;
   type: DomainType;
+  /** Whether the type was set, and not found out. */
+  isTypeSet?: boolean;
 }
 
 export interface HealthOptions {
@@ -185,7 +187,7 @@ export class Health {
     if (!guest) return undefined;
     const finding = await examine(this.#options.virsh, { domain, state, ...guest }, signal);
     const { fault } = finding;
-    if (fault?.code === 'libvirt/guest-kvm') this.#options.onKvmFault(fault.message);
+    if (isKvmFault(fault)) this.#options.onKvmFault(fault!.message);
     return finding;
   }
 }
