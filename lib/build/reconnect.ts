@@ -43,7 +43,7 @@ export async function enterGuest(
     host.close();
     throw guestLost(guest.name, 'its build ended');
   }
-  Object.assign(guest, { host, address, bootId });
+  Object.assign(guest, { host, address, bootId, soughtAt: performance.now() });
 }
 
 /** Waits until cloud-init has finished in a guest that was logged in to. @throws CiError as `whenReady` does */
