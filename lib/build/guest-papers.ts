@@ -10,6 +10,8 @@ export interface GuestPapers {
   readonly hostKey: string | undefined;
   /** To be called after the first login: whatever runs in the guest from then on cannot read its private key here. */
   loggedIn(): void;
+  /** To be called before a guest in which nothing of the patch has run is made anew: it needs its private key again. */
+  renew?(): void;
   /** Takes the metadata back. */
   drop(): void;
 }
@@ -28,12 +30,16 @@ export function issuePapers(
     return { hostKey: undefined, loggedIn() {}, drop };
   }
   const pair = generateKeyPair(domain);
-  metadata.put(worker.id, domain, withHostKey(document, pair));
+  const withKey = withHostKey(document, pair);
+  metadata.put(worker.id, domain, withKey);
   let served = true;
   return {
     hostKey: pair.publicKey,
     loggedIn() {
       if (served) metadata.put(worker.id, domain, document);
+    },
+    renew() {
+      if (served) metadata.put(worker.id, domain, withKey);
     },
     drop() {
       served = false;

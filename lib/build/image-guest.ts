@@ -84,6 +84,7 @@ export async function makeInGuest(
     making.console.line(`=== ${text}`);
     making.onProgress(text);
   };
+  const onOutput = (chunk: Buffer) => making.console.write(chunk);
   /** Undone in the reverse order. */
   const undo: Undo[] = [];
   /** Whether a draft was begun: it may be there even where the answer was not waited for. */
@@ -232,11 +233,11 @@ export async function makeInGuest(
 
   async function run(host: Host, { name, user, interpreter, text }: ImageScript, stopped: AbortSignal): Promise<void> {
     const from = making.console.lines;
-    const result = await runScript(
-      host,
-      { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...(user === '' ? {} : { user }) },
-      { signal: AbortSignal.any([signal, stopped]), onOutput: (chunk) => making.console.write(chunk) },
-    ).catch((error) => {
+    const login = user === '' ? {} : { user };
+    const script = { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...login };
+    const running = runScript(host, script, { signal: AbortSignal.any([signal, stopped]), onOutput });
+    // A guest that stands still does not end its script, which would be waited for.
+    const result = await until(running, stopped).catch((error) => {
       throw isCut(error) ? imageLost(image.name, at, error, false) : error;
     });
     if (result.code === 0) return;
@@ -249,12 +250,10 @@ export async function makeInGuest(
     const within = AbortSignal.any([signal, stopped]);
     const script = { text: SEAL, interpreter: '/bin/sh', user: 'root', env: {}, timeout: END_LIMIT };
     // A login that cannot become root makes an image all the same: it is as its scripts left it.
-    await runScript(host, script, { signal: within, onOutput: (chunk) => making.console.write(chunk) }).catch(
-      (error) => {
-        within.throwIfAborted();
-        making.console.line(`The image keeps its machine-id and its SSH host keys: ${messageOf(error)}`);
-      },
-    );
+    await until(runScript(host, script, { signal: within, onOutput }), stopped).catch((error) => {
+      within.throwIfAborted();
+      making.console.line(`The image keeps its machine-id and its SSH host keys: ${messageOf(error)}`);
+    });
   }
 
   /** @param left whether something could not be removed: then the worker is out of reach */

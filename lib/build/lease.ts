@@ -31,12 +31,16 @@ export interface Guest {
   host?: Host;
   /** Which boot of it that connection was made in, as its kernel says; empty if it cannot tell. */
   bootId?: string;
+  /** Why it cannot go on, once its worker has told that. */
+  fault?: unknown;
   /** Whether a script was allowed to reboot it. */
   mayReboot?: boolean;
   /** Whether it was given back: who still logs in to it lets go at once. */
   released?: boolean;
   /** While its connection is made anew: two steps at once make one. */
   reconnecting?: Promise<void>;
+  /** When it was last looked for at its address, by performance.now(). */
+  soughtAt?: number;
   /** Whether it was found to have rebooted, and no step has been told. */
   rebooted?: boolean;
   /** Variable that gets its address. */

@@ -7,6 +7,13 @@ import { type CloudInitEnd, whenReady } from './guest-ready.ts';
 import type { Guest } from './lease.ts';
 import type { Services } from './services.ts';
 
+/** Milliseconds to find out where a guest is now. */
+const LOOK_LIMIT_MS = 10_000;
+/** Milliseconds in which a guest that has another address must answer on the connection to its old one. */
+const ANSWER_LIMIT_MS = 5_000;
+/** Milliseconds for which a guest that was looked for is taken to be where it was: several ask before a step. */
+const PLACE_BELIEVED_MS = 1_000;
+
 export interface EnterOptions {
   signal: AbortSignal;
   /** Told each address that is tried. */
@@ -36,7 +43,7 @@ export async function enterGuest(
     host.close();
     throw guestLost(guest.name, 'its build ended');
   }
-  Object.assign(guest, { host, address, bootId });
+  Object.assign(guest, { host, address, bootId, soughtAt: performance.now() });
 }
 
 /** Waits until cloud-init has finished in a guest that was logged in to. @throws CiError as `whenReady` does */
@@ -94,11 +101,39 @@ export async function refreshGuests(
   );
 }
 
+/**
+ * Closes the connection to an address that a guest no longer has: nothing would be answered there, and nothing says so
+ * before the connection's keep-alive gives up, when a script may have begun.
+ */
+async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void> {
+  const { host, address, worker, domain, soughtAt = Number.NEGATIVE_INFINITY } = guest;
+  if (!host || !address || host.gone.aborted || performance.now() - soughtAt < PLACE_BELIEVED_MS) return;
+  const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_LIMIT_MS)]);
+  // A worker that cannot tell says nothing of the connection.
+  const found = await worker.hypervisor.addresses(domain, { signal: look }).catch(() => []);
+  signal.throwIfAborted();
+  const likely = found[0]?.host ?? address.host;
+  // It may have several: only one that has fallen silent was left.
+  if (likely !== address.host) {
+    const late = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
+    // A command's own limit counts from its start, which nobody confirms any more.
+    const isSilent = await until(host.run(['true'], { signal: late }), late).then(
+      () => false,
+      () => true,
+    );
+    signal.throwIfAborted();
+    if (isSilent) host.close();
+  }
+  guest.soughtAt = performance.now();
+}
+
 async function restore(
   guest: Guest,
   services: Pick<Services, 'key'>,
   { signal, limit }: { signal: AbortSignal; limit: number },
 ): Promise<void> {
+  if (guest.fault !== undefined) throw guest.fault;
+  await leaveOldAddress(guest, signal);
   if (!guest.host?.gone.aborted) return;
   // Not this step's signal: another branch's may wait for the same connection.
   guest.reconnecting ??= logInAgain(guest, services, limit).finally(() => {

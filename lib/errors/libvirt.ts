@@ -64,10 +64,14 @@ export const domainRefused = (worker: string, domain: string, said: string): CiE
   });
 };
 
-export const guestVanished = (worker: string, domain: string): CiError =>
+/** @param log QEMU's last words; may be empty */
+const logEnd = (log: string): string => (log === '' ? '' : ` QEMU's log ends with: "${log}".`);
+
+/** @param log QEMU's last words; may be empty */
+export const guestVanished = (worker: string, domain: string, log = ''): CiError =>
   new CiError({
     code: 'libvirt/guest-gone',
-    message: `${worker}: guest ${domain} was up and is gone: it powered off, or somebody destroyed it. Its console in the logs may tell.`,
+    message: `${worker}: guest ${domain} was running and is gone: it powered off, or somebody destroyed it.${logEnd(log)} Its console in the logs may tell.`,
   });
 
 /** @param why in the words of the system: "No space left on device" */
@@ -87,10 +91,10 @@ export const diskFault = (worker: string, domain: string, why: string): CiError 
     transient: true,
   });
 
-/** @param fault the line of QEMU's log */
-export const kvmFault = (worker: string, domain: string, fault: string): CiError =>
+/** @param fault the line of QEMU's log @param canEmulate whether the worker's next guest is emulated */
+export const kvmFault = (worker: string, domain: string, fault: string, canEmulate = true): CiError =>
   new CiError({
-    code: 'libvirt/guest-kvm',
+    code: canEmulate ? 'libvirt/guest-kvm' : 'libvirt/guest-kvm-set',
     message: `${worker}: KVM gave up guest ${domain} (${fault.slice(0, 200)}). Virtualization works only in part on this machine. Set the worker's domain type to qemu, or fix KVM there; with "auto", its guests are emulated for a day.`,
     transient: true,
   });
@@ -102,7 +106,7 @@ export const isKvmFault = (error: unknown): boolean => error instanceof CiError 
 export const guestHalted = (worker: string, domain: string, state: string, log: string): CiError =>
   new CiError({
     code: 'libvirt/guest-halted',
-    message: `${worker}: guest ${domain} stopped: libvirt says "${state}", and Recheck did not ask for that.${log === '' ? '' : ` QEMU's log ends with: "${log}".`} This is not the patch's fault.`,
+    message: `${worker}: guest ${domain} stopped: libvirt says "${state}", and Recheck did not ask for that.${logEnd(log)} This is not the patch's fault.`,
   });
 
 export const addressShared = (worker: string, domain: string, other: string, address: string): CiError =>

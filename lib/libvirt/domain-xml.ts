@@ -21,7 +21,8 @@ import type { DomainType } from './types.ts';
  * - `console` (file of the serial console), `namespace`, `controller`, `build`, `attempt` (whose it is)
  *
  * DMI says OpenStack, so that stock cloud images look for a metadata server; images set to EC2 read the same one. What a
- * guest writes need not outlive the worker, so its disks' flushes are not waited for. No PXE (a second of each boot).
+ * guest writes need not outlive the worker, so its disks' flushes are not waited for. No PXE (a second of each boot). An
+ * error of the worker's storage stops the guest: one that was told of it would fail for no fault of the patch.
  * libvirt 8.0 reads `<nvram>` only beside a `<loader>`, and 9.0 allows the latter no attributes if it chooses the firmware.
  */
 export const DOMAIN_TEMPLATE = `<domain type='{{type}}'>
@@ -83,7 +84,7 @@ export const DOMAIN_TEMPLATE = `<domain type='{{type}}'>
     <controller type='usb' model='none'/>
     {{#disks}}
     <disk type='file' device='disk'>
-      <driver name='qemu' type='{{format}}' cache='unsafe'/>
+      <driver name='qemu' type='{{format}}' cache='unsafe' error_policy='stop' rerror_policy='stop'/>
       <source file='{{path}}'/>
       <target dev='{{name}}' bus='virtio'/>
     </disk>

@@ -1,11 +1,11 @@
 import type { CiError } from '../errors/ci-error.ts';
-import { diskFault, diskFull, guestHalted, kvmFault } from '../errors/libvirt.ts';
-import { kvmFaultIn } from './domain-state.ts';
+import { diskFault, diskFull, guestHalted, guestVanished, kvmFault } from '../errors/libvirt.ts';
+import { conditionOf, kvmFaultIn } from './domain-state.ts';
 import type { DomainType } from './types.ts';
 import type { Virsh } from './virsh.ts';
 
-/** Bytes of QEMU's log that are read: its last words. */
-const LOG_BYTES = 4096;
+/** Bytes of QEMU's log that are read: its last words, below a dump of the processor's registers. */
+const LOG_BYTES = 16_384;
 
 /** Characters that separate the parts of the program's answer. */
 const CUT = '\n--\n';
@@ -30,36 +30,58 @@ export interface Examined {
   domain: string;
   /** Folder of its clone on the worker. */
   folder: string;
-  /** As `virsh domstate --reason` says it; empty if it runs. */
+  /** As `virsh domstate --reason` says it, `shut off` if there is no such domain; empty if it runs. */
   state: string;
   type: DomainType;
+  /** Whether the type was set, and not found out: then the next guest has it, too. */
+  isTypeSet?: boolean;
+}
+
+/** What was found out about a guest. */
+export interface Finding {
+  /** Why it cannot go on; undefined if it runs and its clone can be written to. */
+  fault: CiError | undefined;
+  /** The end of QEMU's log. */
+  log: string;
 }
 
 /**
  * Finds out why a guest cannot go on, or whether what it met was its worker's fault: QEMU stops a guest on an error of
  * its disk (error_policy in the domain's XML), and KVM may give it up.
  *
- * @returns the fault; undefined if the guest runs and its clone can be written to
  * @throws CiError if the worker cannot be asked
  */
-export async function examine(
-  virsh: Virsh,
-  { domain, folder, state, type }: Examined,
-  signal: AbortSignal,
-): Promise<CiError | undefined> {
+export async function examine(virsh: Virsh, guest: Examined, signal: AbortSignal): Promise<Finding> {
+  const { domain, folder } = guest;
   const args = [domain, folder, `${LOG_BYTES}`];
   const said = await virsh.program(EXAMINE, args, { signal, what: `the look at guest ${domain}` });
-  const [log = '', disks = '', write = ''] = said.split(CUT);
-  const fault = writeFault(disks, write);
+  const [text = '', disks = '', write = ''] = said.split(CUT);
+  const own = ofThisRun(text);
+  const log = lastWords(own);
+  return { fault: faultOf(guest, virsh.label, own, { disks, write }), log };
+}
+
+function faultOf(
+  { domain, state, type, isTypeSet = false }: Examined,
+  worker: string,
+  log: string,
+  storage: { disks: string; write: string },
+): CiError | undefined {
+  const error = writeFault(storage.disks, storage.write);
   const isDisk = /^paused \(I\/O error\)/.test(state);
-  if (fault !== undefined && (isDisk || state === '')) {
-    return fault.isFull ? diskFull(virsh.label, domain, fault.why) : diskFault(virsh.label, domain, fault.why);
-  }
+  if (error !== undefined && (isDisk || state === ''))
+    return error.isFull ? diskFull(worker, domain, error.why) : diskFault(worker, domain, error.why);
   if (state === '') return undefined;
   const kvm = type === 'kvm' ? kvmFaultIn(log) : undefined;
-  if (kvm !== undefined) return kvmFault(virsh.label, domain, kvm);
-  return guestHalted(virsh.label, domain, state, lastWords(log));
+  if (kvm !== undefined) return kvmFault(worker, domain, kvm, !isTypeSet);
+  const words = lastWords(log);
+  return conditionOf(state) === 'gone'
+    ? guestVanished(worker, domain, words)
+    : guestHalted(worker, domain, state, words);
 }
+
+/** A guest of the same name may have run before, as those do that images are made in: libvirt begins each run with a line. */
+const ofThisRun = (log: string): string => log.slice(Math.max(0, log.lastIndexOf(': starting up libvirt version')));
 
 /** @param disks `vda: no space`, one per line @param write what `dd` said, empty if it could write */
 function writeFault(disks: string, write: string): { isFull: boolean; why: string } | undefined {

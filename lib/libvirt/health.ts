@@ -1,8 +1,8 @@
 import { CiError } from '../errors/ci-error.ts';
-import { guestHalted, guestVanished } from '../errors/libvirt.ts';
+import { guestHalted, guestVanished, isKvmFault } from '../errors/libvirt.ts';
 import { guestDied } from '../errors/worker.ts';
 import { conditionOf, type DomainCondition, parseDomainList } from './domain-state.ts';
-import { examine } from './halted.ts';
+import { examine, type Finding } from './halted.ts';
 import type { DomainType } from './types.ts';
 import { Virsh } from './virsh.ts';
 
@@ -16,10 +16,15 @@ const BELIEVED_MS = 2_000;
 /** Milliseconds after which a pause that should pass counts as one that does not. */
 const PASSING_LIMIT_MS = 60_000;
 
+/** The state of a domain that is not there, as virsh says it of one that is defined. */
+const GONE = 'shut off';
+
 /** What is known of a guest on this worker. */
 export interface KnownGuest {
   folder: string;
   type: DomainType;
+  /** Whether the type was set, and not found out. */
+  isTypeSet?: boolean;
 }
 
 export interface HealthOptions {
@@ -73,7 +78,7 @@ export class Health {
   /** Whether a domain is there. @throws CiError if it is, and cannot go on */
   async isThere(domain: string, signal: AbortSignal): Promise<boolean> {
     const { is, state } = await this.condition(domain, signal);
-    if (is === 'halted') throw await this.#why(domain, state, signal);
+    if (is === 'halted') throw (await this.#why(domain, state, signal)).fault;
     return is !== 'gone';
   }
 
@@ -84,8 +89,12 @@ export class Health {
    */
   async mustBoot(domain: string, signal: AbortSignal): Promise<void> {
     if (performance.now() - (this.#seen.get(domain) ?? Number.NEGATIVE_INFINITY) < BELIEVED_MS) return;
-    if (!(await this.isThere(domain, signal)))
-      throw guestDied(domain, 'powered off or was destroyed', (await this.#options.console(domain, signal)) ?? '');
+    if (!(await this.isThere(domain, signal))) {
+      const { fault, log } = await this.#why(domain, GONE, signal);
+      if (fault.code !== 'libvirt/guest-gone') throw fault;
+      const how = `powered off or was destroyed${log === '' ? '' : ` (QEMU's log ends with: "${log}")`}`;
+      throw guestDied(domain, how, (await this.#options.console(domain, signal)) ?? '');
+    }
     this.noteRunning(domain);
   }
 
@@ -96,9 +105,9 @@ export class Health {
    * @throws CiError that says why it cannot
    */
   async mustBeSound(domain: string, signal: AbortSignal): Promise<void> {
-    if (!(await this.isThere(domain, signal))) throw guestVanished(this.#options.virsh.label, domain);
-    const fault = await this.#examine(domain, '', signal);
-    if (fault) throw fault;
+    if (!(await this.isThere(domain, signal))) throw (await this.#why(domain, GONE, signal)).fault;
+    const finding = await this.#examine(domain, '', signal);
+    if (finding?.fault) throw finding.fault;
   }
 
   /**
@@ -152,28 +161,33 @@ export class Health {
   async #faultOf(domain: string, watched: Watched, signal: AbortSignal): Promise<CiError | undefined> {
     const { is, state } = await this.condition(domain, signal);
     if (is === 'running') return undefined;
-    if (is === 'gone') return guestVanished(this.#options.virsh.label, domain);
-    if (is === 'halted') return this.#why(domain, state, signal);
+    if (is !== 'passing') return (await this.#why(domain, is === 'gone' ? GONE : state, signal)).fault;
     watched.passingSince ??= Date.now();
     if (Date.now() - watched.passingSince < PASSING_LIMIT_MS) return undefined;
     return guestHalted(this.#options.virsh.label, domain, state, '');
   }
 
-  async #why(domain: string, state: string, signal: AbortSignal): Promise<CiError> {
+  /** Why a guest that was found gone, or to stand still, does not go on. */
+  async #why(domain: string, state: string, signal: AbortSignal): Promise<Finding & { fault: CiError }> {
+    let finding: Finding | undefined;
     try {
-      return (await this.#examine(domain, state, signal)) ?? guestHalted(this.#options.virsh.label, domain, state, '');
+      finding = await this.#examine(domain, state, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof CiError)) throw error;
-      return guestHalted(this.#options.virsh.label, domain, state, '');
     }
+    const { label } = this.#options.virsh;
+    const { fault = state === GONE ? guestVanished(label, domain) : guestHalted(label, domain, state, ''), log = '' } =
+      finding ?? {};
+    return { fault, log };
   }
 
-  async #examine(domain: string, state: string, signal: AbortSignal): Promise<CiError | undefined> {
+  async #examine(domain: string, state: string, signal: AbortSignal): Promise<Finding | undefined> {
     const guest = this.#options.guest(domain);
     if (!guest) return undefined;
-    const fault = await examine(this.#options.virsh, { domain, state, ...guest }, signal);
-    if (fault?.code === 'libvirt/guest-kvm') this.#options.onKvmFault(fault.message);
-    return fault;
+    const finding = await examine(this.#options.virsh, { domain, state, ...guest }, signal);
+    const { fault } = finding;
+    if (isKvmFault(fault)) this.#options.onKvmFault(fault!.message);
+    return finding;
   }
 }

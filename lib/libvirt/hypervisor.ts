@@ -57,6 +57,7 @@ interface Guest {
   owner: Owner;
   folder: string;
   type: DomainType;
+  isTypeSet: boolean;
   interfaces: GuestInterface[];
   /** Whether it is, or was to be, attached to a private bridge too. */
   bridged: boolean;
@@ -230,7 +231,8 @@ export class LibvirtHypervisor implements Hypervisor {
     const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
     const { type } = await this.type({ signal });
     this.#addresses.note(domain, macs);
-    const guest: Guest = { owner, folder: clone.path, type, interfaces: [], bridged: false };
+    const isTypeSet = this.#options.type !== 'auto';
+    const guest: Guest = { owner, folder: clone.path, type, isTypeSet, interfaces: [], bridged: false };
     // Held from here on: the bridges that are made for it are removed when it is stopped.
     this.#guests.set(domain, guest);
     const bridges = new Set<string>();

@@ -44,9 +44,9 @@ uri=$1
 shift
 command -v dhcp_release >/dev/null || exit 0
 while [ "$#" -ge 3 ]; do
-  virsh -q -c "$uri" net-dhcp-leases --network "$1" --mac "$3" | while read -r _ _ mac _ address _ client; do
+  virsh -q -c "$uri" net-dhcp-leases --network "$1" --mac "$3" | while read -r _ _ mac _ address _ client _; do
     [ "$mac" = "$3" ] || continue
-    case $client in *:*) ;; *) client= ;; esac
+    case $client in *[!0-9a-fA-F:]*) client= ;; esac
     dhcp_release "$2" "\${address%/*}" "$3" \${client:+"$client"}
     ip neigh del "\${address%/*}" dev "$2"
   done

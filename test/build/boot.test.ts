@@ -169,6 +169,14 @@ test('a guest that KVM gives up is booted once more, emulated, on a fresh clone'
   await ending;
   assert.deepEqual(did, ['boot', 'stop', 'remove', 'clone', 'boot', 'cloud-init', 'note']);
   assert.match(said[0]!, /^vm: worker a: KVM gave up guest d .*It is booted again, emulated\.$/);
+  // A system goes on booting after its first login.
+  let boots = 0;
+  const later = boot({ cloudInit: () => (boots++ === 0 ? new Promise(() => {}) : Promise.resolve({ code: 0 })) });
+  await sleep(20);
+  later.tell(kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1'));
+  await later.ending;
+  assert.deepEqual(later.did.slice(0, 5), ['boot', 'cloud-init', 'stop', 'remove', 'clone']);
+  assert.deepEqual(later.did.slice(5), ['boot', 'cloud-init', 'note']);
   const twice = boot({ addresses: failing(kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1')) });
   await assert.rejects(twice.ending, { code: 'libvirt/guest-kvm', result: 'NODE_FAILURE' });
   assert.deepEqual(twice.did, ['boot', 'stop', 'remove', 'clone', 'boot']);

@@ -142,7 +142,10 @@ test('a guest that powers off, or stands still, while a script runs is told as l
     did = [];
     const { made, tell } = await begin();
     tell(fault);
-    assert.match(String(await made), /Image child: its guest was lost at: first .*(was up and is gone|libvirt says)/);
+    assert.match(
+      String(await made),
+      /Image child: its guest was lost at: first .*(was running and is gone|libvirt says)/,
+    );
   }
 });
 

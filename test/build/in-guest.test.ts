@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../lib/build/build.ts';
 import type { Guest } from '../../lib/build/lease.ts';
+import { reconnect } from '../../lib/build/reconnect.ts';
 import { inGuest } from '../../lib/build/steps/in-guest.ts';
 import type { StepOutcome } from '../../lib/build/types.ts';
-import { diskFault, libvirtDown } from '../../lib/errors/libvirt.ts';
+import { diskFault, guestHalted, libvirtDown } from '../../lib/errors/libvirt.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting } from '../support/greeting.ts';
+import { within } from '../support/until.ts';
 
 interface Settings {
   /** What the worker says of the guest when a script has failed. */
@@ -79,4 +81,42 @@ test('a worker that cannot be asked says nothing of what failed', async () => {
     throw libvirtDown('worker a', 'qemu:///system', 'no');
   };
   assert.equal((await ended({ result: 'FAILURE', exitCode: 1 }, { check, reboots: false })).result, 'FAILURE');
+});
+
+test('a guest that stands still ends the step at once, whatever runs in it, and its connection is closed', async () => {
+  const fault = guestHalted('worker a', 'd', 'paused (user)', '');
+  let closed = false;
+  const guest = {
+    name: 'vm',
+    domain: 'd',
+    worker: {
+      hypervisor: {
+        watch(_domain: string, tell: (fault: Error) => void) {
+          setImmediate(() => tell(fault));
+          return () => {};
+        },
+      },
+    },
+    host: {
+      gone: new AbortController().signal,
+      close() {
+        closed = true;
+      },
+    },
+  } as unknown as Guest;
+  const running = inGuest({
+    build: { clock: { pause() {}, resume() {} } } as unknown as Build,
+    guest,
+    services: { key: { privateKey: '', publicKey: '' } },
+    signal: AbortSignal.timeout(5_000),
+    mayReboot: false,
+    // A script whose end is waited for.
+    work: () => new Promise(() => {}),
+  });
+  await assert.rejects(within('the step ends', running, 2_000), { code: 'libvirt/guest-halted' });
+  assert.ok(closed);
+  // Nobody tries to reach it again.
+  const key = { privateKey: '', publicKey: '' };
+  const again = reconnect(guest, { key }, { signal: AbortSignal.timeout(5_000), limit: 5_000 });
+  await assert.rejects(within('the answer', again, 2_000), { code: 'libvirt/guest-halted' });
 });

@@ -37,7 +37,7 @@ test('a domain has what cloud images and quick boots need, and its owner can be 
     '<vcpu>2</vcpu>',
     "<entry name='product'>OpenStack Nova</entry>",
     "<smbios mode='sysinfo'/>",
-    "<driver name='qemu' type='qcow2' cache='unsafe'/>",
+    "<driver name='qemu' type='qcow2' cache='unsafe' ",
     "<source file='/ci/&lt;it&apos;s&gt;&amp;/vdb'/>",
     "<target dev='vdb' bus='virtio'/>",
     "<interface type='network'>",
@@ -51,6 +51,10 @@ test('a domain has what cloud images and quick boots need, and its owner can be 
     '<on_poweroff>destroy</on_poweroff>',
   ]) {
     assert.ok(xml.includes(part), `${part}\n${xml}`);
+  }
+  for (const { name } of spec.clone.disks) {
+    const [driver] = new RegExp(`<driver [^>]*>\\s*<source [^>]*>\\s*<target dev='${name}'`).exec(xml) ?? [''];
+    assert.match(driver, / error_policy='stop' rerror_policy='stop'/, `${name}: the guest stops on errors of its disk`);
   }
   assert.deepEqual(parseOwner(xml), spec.owner);
   assert.match(domainXml(DOMAIN_TEMPLATE, spec, { ...facts, type: 'kvm' }), /<cpu mode='host-passthrough'\/>/);

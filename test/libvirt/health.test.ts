@@ -9,7 +9,7 @@ import { scriptedHost } from './scripted-host.ts';
 const within = () => AbortSignal.timeout(20_000);
 
 /** A worker with one guest, `d`, as a test sets it; `asked` has what virsh was asked. */
-function worker(type: DomainType = 'qemu') {
+function worker(type: DomainType = 'qemu', isTypeSet = false) {
   const state = { is: 'running (booted)', log: '', disks: '', write: '', asked: [] as string[], kvm: [] as string[] };
   const source = async () =>
     scriptedHost((argv) => {
@@ -29,7 +29,7 @@ function worker(type: DomainType = 'qemu') {
     });
   const health = new Health({
     virsh: new Virsh('worker host-a', 'qemu:///system', source),
-    guest: () => ({ folder: '/ci/d', type }),
+    guest: () => ({ folder: '/ci/d', type, isTypeSet }),
     console: async () => 'its last words\n',
     onKvmFault: (why) => state.kvm.push(why),
   });
@@ -70,8 +70,11 @@ test('one that runs, powers off, or is held for a moment is none; one that is go
   }
   const { state, health } = worker();
   state.is = '';
-  await assert.rejects(health.mustBoot('d', within()), { code: 'worker/guest-died', message: /its last words/ });
-  await assert.rejects(health.mustBeSound('d', within()), { code: 'libvirt/guest-gone' });
+  state.log = '2026-01-01 10:00:00.000+0000: shutting down, reason=crashed\n';
+  const died = /^Guest d powered off or was destroyed \(QEMU's log ends with: ".*reason=crashed"\).*its last words/;
+  await assert.rejects(health.mustBoot('d', within()), { code: 'worker/guest-died', message: died });
+  const gone = /d was running and is gone: .*QEMU's log ends with: ".*reason=crashed"\. Its console/;
+  await assert.rejects(health.mustBeSound('d', within()), { code: 'libvirt/guest-gone', message: gone });
   assert.equal(await health.isThere('d', within()), false);
 });
 
@@ -111,6 +114,20 @@ test('a guest that KVM gave up says so, and its worker is told; an emulated one 
     message,
   });
   assert.equal(kvm.state.kvm.length, 1);
+  // QEMU may have ended of it.
+  kvm.state.is = '';
+  for (const asked of [kvm.health.mustBoot('d', within()), kvm.health.mustBeSound('d', within())])
+    await assert.rejects(asked, { code: 'libvirt/guest-kvm', message });
+  assert.equal(kvm.state.kvm.length, 3);
+  // An earlier guest of its name, as all have that one image is made in.
+  const next = '2026-01-01 10:00:00.000+0000: starting up libvirt version: 9.0.0\nqemu: something else\n';
+  Object.assign(kvm.state, { is: 'paused (unknown)', log: `${kvm.state.log}${next}` });
+  await assert.rejects(kvm.health.mustBoot('d', within()), { code: 'libvirt/guest-halted', message: /something else/ });
+  // Its next guest would be no other.
+  const set = worker('kvm', true);
+  Object.assign(set.state, { is: 'paused (unknown)', log: 'KVM internal error. Suberror: 1\n' });
+  await assert.rejects(set.health.mustBoot('d', within()), { code: 'libvirt/guest-kvm-set', message });
+  assert.deepEqual(set.state.kvm, []);
   const emulated = worker('qemu');
   Object.assign(emulated.state, { is: 'paused (unknown)', log: 'KVM internal error. Suberror: 1\n' });
   await assert.rejects(emulated.health.mustBoot('d', within()), { code: 'libvirt/guest-halted' });

@@ -1,33 +1,40 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Networks } from '../../lib/libvirt/networks.ts';
-import { withVirsh } from './fake-virsh.ts';
+import { Virsh } from '../../lib/libvirt/virsh.ts';
+import { localHost } from '../../lib/ssh/local.ts';
+import type { Host } from '../../lib/ssh/types.ts';
 
-const MAC = '52:54:00:00:00:01';
-const CLIENT = 'ff:56:50:4d:98:00:02:00:00:ab:11:9f:c8:3a:e5:1c:09:24:d7';
-
-/** As `virsh -q net-dhcp-leases` prints them. */
-const LEASES = `
- 2026-11-25 14:00:00   ${MAC}   ipv4   192.168.122.43/24   vm       ${CLIENT}
- 2026-11-25 14:00:00   ${MAC}   ipv4   192.168.122.42/24   -        -
- 2026-11-25 14:00:00   52:54:00:00:00:02   ipv4   192.168.122.44/24   other    -`;
-
-test('each lease of a guest is given back, by the client id that it was given to', async (t) => {
-  const { virsh, at } = withVirsh(
-    t,
-    `case $1 in
-  net-list) echo default ;;
-  net-info) printf 'Name: default\\nActive: yes\\nBridge: virbr0\\n' ;;
-  net-dhcp-leases) cat <<'END'${LEASES}
-END
-  ;;
+test('all leases of a guest are given back: one that was asked for with a client id takes that id', async (t) => {
+  const bin = mkdtempSync(join(tmpdir(), 'recheck-networks-'));
+  t.after(() => rmSync(bin, { recursive: true }));
+  const put = (name: string, text: string) => writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  put(
+    'virsh',
+    `case $* in
+  *net-list*) echo default ;;
+  *net-info*) printf 'Active: yes\\nBridge: virbr0\\n' ;;
+  *) cat <<'ROWS'
+ 2026-11-25 14:26:00   52:54:00:aa:00:07   ipv4   192.168.122.113/24   -    -
+ 2026-11-25 14:26:01   52:54:00:aa:00:07   ipv4   192.168.122.114/24   vm   ff:00:aa
+ 2026-11-25 14:26:02   52:54:00:aa:00:07   ipv4   192.168.122.115/24   vm   01;id
+ 2026-11-25 14:26:03   52:54:00:aa:00:08   ipv4   192.168.122.116/24   vm   ff:00:bb
+ROWS
 esac`,
-    { dhcp_release: 'echo "$@" >>$S/released', ip: '' },
   );
-  await new Networks(virsh).release([{ network: 'default', mac: MAC }], AbortSignal.timeout(20_000));
-  assert.deepEqual(readFileSync(at('released'), 'utf8').trim().split('\n'), [
-    `virbr0 192.168.122.43 ${MAC} ${CLIENT}`,
-    `virbr0 192.168.122.42 ${MAC}`,
+  put('dhcp_release', `echo "$# $*" >>'${bin}/released'`);
+  put('ip', ':');
+  const local = localHost();
+  const path = `PATH=${bin}:${process.env['PATH']}`;
+  const host: Host = { ...local, run: (argv, options) => local.run(['env', path, ...argv], options) };
+  const networks = new Networks(new Virsh('worker host-a', 'qemu:///system', async () => host));
+  await networks.release([{ network: 'default', mac: '52:54:00:aa:00:07' }], AbortSignal.timeout(10_000));
+  assert.deepEqual(readFileSync(join(bin, 'released'), 'utf8').trim().split('\n'), [
+    '3 virbr0 192.168.122.113 52:54:00:aa:00:07',
+    '4 virbr0 192.168.122.114 52:54:00:aa:00:07 ff:00:aa',
+    '3 virbr0 192.168.122.115 52:54:00:aa:00:07',
   ]);
 });

@@ -107,7 +107,8 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
   });
   /** What a guest does to write more than the small disk has. */
   const WRITE = 'dd if=/dev/urandom of=/dev/vda bs=1M seek=100 count=300 oflag=direct';
-  const STOPPED = /was stopped, because its disk could not be written: the worker's disk is full\. Free some space/;
+  const STOPPED =
+    /the disk of guest recheck-\S+ cannot be written: the worker's disk is full \(No space left on device\)\. Free/;
 
   test('the worker’s disk is full while a guest writes: DISK_FULL, no vote', async () => {
     const outcome = await lab.strike(

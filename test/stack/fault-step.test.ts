@@ -114,7 +114,7 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
       { script: WAITS },
       { when: scriptRuns, blow: () => execFileSync('virsh', ['-q', 'destroy', wholeDomain()]) },
     );
-    const says = /guest recheck-\w+-1-vm was up and is gone: it powered off, or somebody destroyed it/;
+    const says = /guest recheck-\w+-1-vm was running and is gone: it powered off, or somebody destroyed it/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
   });
 

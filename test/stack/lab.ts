@@ -104,14 +104,21 @@ export class Lab {
   async strike(
     lane: LaneSettings,
     { when, blow }: { when: (events: BuildEvent[], console: string) => unknown; blow: () => unknown },
+    changes?: Record<string, object>,
   ): Promise<Outcome> {
-    await this.deploy(lane);
+    await this.deploy(lane, changes);
     const from = this.red.events.length;
     const ending = runBuild(this.red, handMade(), 3 * BOOT);
     const console = () => this.red.runtime().supervisor.active()[0]?.log?.console.tail(5).join('\n') ?? '';
+    let isOver = false;
+    const note = () => {
+      isOver = true;
+    };
+    ending.then(note, note);
     const struck = (async () => {
-      await until('the moment to strike', () => when(this.red.events.slice(from), console()), 2 * BOOT);
-      await blow();
+      await until('the moment to strike', () => isOver || when(this.red.events.slice(from), console()), 2 * BOOT);
+      // The next test's build is not to be struck.
+      if (!isOver) await blow();
     })();
     const [outcome] = await Promise.race([Promise.all([ending, struck]), ending.then(() => [])]);
     return outcome ?? assert.fail(`the build ended before: ${JSON.stringify((await ending).build)}`);

@@ -10,7 +10,7 @@ import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { runScript } from '../../lib/ssh/script.ts';
 import type { Host, HostSource } from '../../lib/ssh/types.ts';
-import { hostStorage } from '../../lib/storage/host-storage.ts';
+import { type HostStorageOptions, hostStorage } from '../../lib/storage/host-storage.ts';
 import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/worker/libvirt.ts';
 import type { Clone, GuestSpec, ImageSpec, ListenAt, MetadataLink, Network, Owner } from '../../lib/worker/types.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
@@ -41,21 +41,25 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(options: Partial<LibvirtWorkerOptions> = {}): Promise<World> {
+/** @param at where its images and clones are, and the image's disk, if they are not the usual ones */
+export async function openWorld(
+  options: Partial<LibvirtWorkerOptions> = {},
+  at: { kind?: HostStorageOptions['kind']; place?: string; disk?: string } = {},
+): Promise<World> {
   const sshd = await startOpenSsh();
   const pool = new LinkPool({ knownHosts: new KnownHosts(join(sshd.dir, 'workers.json')) });
   const link = pool.acquire({ ...sshd.target, label: 'worker host-a' });
   const source = (signal: AbortSignal): Promise<Host> => link.host(signal);
-  const place = mkdtempSync(join(stackFolder!, 'ci', 'store-'));
+  const { kind = 'btrfs', place = mkdtempSync(join(stackFolder!, 'ci', 'store-')), disk = guestDisk('tiny') } = at;
   const files = mkdtempSync(join(stackFolder!, 'image-'));
-  copyFileSync(guestDisk('tiny'), join(files, 'vda.qcow2'));
+  copyFileSync(disk, join(files, 'vda.qcow2'));
   const image: ImageSpec = {
     name: 'tiny',
     key: 'k1',
     source: { kind: 'directory', path: files },
     loginUser: 'root',
   };
-  const storage = hostStorage({ kind: 'btrfs', place, host: source });
+  const storage = hostStorage({ kind, place, host: source });
   const metadata = new MetadataService();
   const again = (more: Partial<LibvirtWorkerOptions> = {}): LibvirtWorker => {
     mkdirSync(join(sshd.dir, 'guests'), { recursive: true });

@@ -11,6 +11,8 @@ const works = (program: string, ...args: string[]): boolean => spawnSync(program
 
 /** A ZFS pool of the machine room, by zfs-fuse. */
 export interface ZfsPool {
+  /** Its name. */
+  pool: string;
   /** A data set for a worker's images and clones, and where it is mounted. */
   place: string;
   root: string;
@@ -33,6 +35,7 @@ export async function openPool(size: number): Promise<ZfsPool> {
     execFileSync('zfs', args, { encoding: 'utf8' }).split('\n').filter(Boolean).sort();
   zfs('create', `${POOL}/recheck`);
   return {
+    pool: POOL,
     place: `${POOL}/recheck`,
     root: join(mount, 'recheck'),
     zfs,

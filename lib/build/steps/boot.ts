@@ -87,22 +87,14 @@ const isCutOff = ({ worker }: Guest, { networks }: BootSettings): boolean =>
 /** Boots one guest, up to where scripts can run in it. */
 async function bring(boot: Boot): Promise<void> {
   const { build, guest } = boot;
-  const watch = () => watchGuest(guest.worker.hypervisor, guest.domain);
-  let watched = watch();
   try {
-    try {
-      await logIn(boot, watched.signal);
-    } catch (error) {
-      if (boot.signal.aborted || !isKvmFault(error) || boot.late.aborted) throw error;
-      build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
-      watched.stop();
-      await renew(boot);
-      watched = watch();
-      await logIn(boot, watched.signal);
-    }
-    await settle(boot, watched.signal);
-  } finally {
-    watched.stop();
+    await bootOnce(boot);
+  } catch (error) {
+    if (boot.signal.aborted || !isKvmFault(error)) throw error;
+    build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
+    await renew(boot);
+    // What the first try took is not to be missing.
+    await bootOnce({ ...boot, late: AbortSignal.timeout(boot.settings.timeout) });
   }
   if (guest.addressEnv) build.env[guest.addressEnv] = guest.address!.host;
   const { worker } = guest;
@@ -110,9 +102,22 @@ async function bring(boot: Boot): Promise<void> {
   build.say(`${guest.name}: up at ${guest.address!.host}${blind ? ', its SSH host key trusted as shown' : ''}`);
 }
 
+async function bootOnce(boot: Boot): Promise<void> {
+  const watched = watchGuest(boot.guest.worker.hypervisor, boot.guest.domain);
+  try {
+    await logIn(boot, watched.signal);
+    await settle(boot, watched.signal);
+  } finally {
+    watched.stop();
+  }
+}
+
 /** A guest that its hypervisor gave up may have half-written its disk: gives it a fresh one. */
 async function renew({ build, guest, services, signal }: Boot): Promise<void> {
   const { worker, image, domain } = guest;
+  guest.host?.close();
+  for (const known of ['host', 'address', 'bootId', 'fault'] as const) delete guest[known];
+  guest.papers?.renew?.();
   await worker.hypervisor.stop(domain, { signal });
   await worker.storage.remove(domain, { signal });
   const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
@@ -150,8 +155,7 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
       const why = notUpInTime(boot.settings.timeout / 1000, guest.trouble, last, more);
       throw bootFailed(guest.name, guest.worker.label, why, last);
     }
-    const what = gone ? 'it powered off, or somebody destroyed it.' : messageOf(cause);
-    const why = [what, ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
+    const why = [messageOf(cause), ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
     // One that is found dead at its login tells the end of its console itself.
     throw bootFailed(guest.name, guest.worker.label, why, died && !gone ? '' : last);
   }
@@ -192,7 +196,9 @@ async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
   const signal = AbortSignal.any([boot.signal, watched]);
   const say = (line: string) => build.say(`${guest.name}: ${line}`);
   const end = await settleGuest(guest, services, { signal, say, onTrouble() {} }).catch((error) => {
-    throw watched.aborted ? watched.reason : error;
+    if (!watched.aborted) throw error;
+    guest.fault = watched.reason;
+    throw guest.fault;
   });
   if (end.ran)
     say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);

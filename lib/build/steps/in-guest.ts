@@ -2,6 +2,7 @@ import { guestLost, guestRebooted } from '../../errors/build.ts';
 import { CiError } from '../../errors/ci-error.ts';
 import { isLostSoon } from '../../ssh/gone.ts';
 import type { Host } from '../../ssh/types.ts';
+import { until } from '../../storage/until.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
 import { reconnect } from '../reconnect.ts';
@@ -40,11 +41,16 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   const watch = watchGuest(guest.worker.hypervisor, guest.domain);
   let outcome: StepOutcome | undefined;
   try {
-    outcome = await run.work(host, AbortSignal.any([signal, watch.signal]));
+    // A guest that stands still does not end what runs in it, which would be waited for.
+    outcome = await until(run.work(host, AbortSignal.any([signal, watch.signal])), watch.signal);
     if (outcome.result === 'FAILURE' || outcome.result === 'TIMED_OUT') await mustBeSound(run);
     if (!mayReboot || isOwnFailure(outcome) || !(await isLostSoon(host, signal))) return outcome;
   } catch (error) {
-    if (watch.signal.aborted) throw watch.signal.reason;
+    if (watch.signal.aborted) {
+      host.close();
+      guest.fault = watch.signal.reason;
+      throw guest.fault;
+    }
     if (signal.aborted || !host.gone.aborted) throw error;
   } finally {
     watch.stop();
