@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ImageMaker, type ProvideOptions } from '../../lib/build/image.ts';
 import { Leftovers } from '../../lib/build/leftovers.ts';
@@ -11,11 +11,9 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { READY } from '../../lib/ssh/script-programs.ts';
-import type { Host } from '../../lib/ssh/types.ts';
 import { imageFolder } from '../../lib/storage/directory.ts';
 import type { GuestSpec, ImageSpec, Worker } from '../../lib/worker/types.ts';
-import { greeting, isGreeting } from '../support/greeting.ts';
+import { sayingGuest } from './saying-guest.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(10_000) });
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
@@ -41,33 +39,6 @@ let download: Promise<void>;
 let exitCode: number;
 /** The guest that was booted last. */
 let booted: GuestSpec;
-
-/** A guest that runs nothing: a script says its own text. */
-function guestHost(): Host {
-  return {
-    label: 'guest',
-    gone: new AbortController().signal,
-    close: () => did.push('logout'),
-    async run(argv: readonly string[]) {
-      if (isGreeting(argv)) return greeting('boot-1');
-      did.push('cloud-init');
-      return { code: 0, stdout: '', stderr: '' };
-    },
-    async start(): ReturnType<Host['start']> {
-      const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-      const { promise: exit, resolve } = Promise.withResolvers<{ code: number }>();
-      stdin.once('data', (chunk: Buffer) => {
-        const text = chunk.toString().trim();
-        const seal = text.includes('/etc/machine-id');
-        did.push(seal ? 'seal' : text);
-        stderr.end(`${READY}\n`);
-        stdout.end(seal ? '' : `${text}\nthe end of ${text}\n`);
-        resolve({ code: seal ? 0 : exitCode });
-      });
-      return { stdin, stdout, stderr, exit, close: () => {} };
-    },
-  } as Partial<Host> as Host;
-}
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'recheck-image-'));
@@ -117,7 +88,7 @@ beforeEach(async () => {
       stop: note('stop', undefined),
     },
     linkMetadata: async () => ({ close: note('unlink', undefined) }),
-    login: async () => guestHost(),
+    login: async () => sayingGuest(did, exitCode),
   } as unknown as Worker;
   metadata = new MetadataService();
   const links = new MetadataLinks(metadata);

@@ -1,69 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channelRefused, commandNotBegun, keyRefused, nameNotFound } from '../../lib/errors/ssh.ts';
-import { OWNER_NAMESPACE } from '../../lib/libvirt/owner.ts';
 import type { TypeAnswer } from '../../lib/libvirt/types.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { type CheckSettings, checkHost, unreachableCheck } from '../../lib/worker/check-host.ts';
 import { scriptedHost } from '../libvirt/scripted-host.ts';
-
-const signal = AbortSignal.timeout(20_000);
-
-/** A Debian worker with all that it takes. */
-const GOOD = `user root
-system Debian GNU/Linux 12 (bookworm)
-command virsh 9.0.0
-command qemu-img qemu-img version 7.2.22 (Debian 1:7.2+dfsg-7)
-command curl curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0.19
-command iptables iptables v1.8.9 (nf_tables)
-command ip ip utility, iproute2-6.1.0, libbpf 1.1.2
-command awk 
-command btrfs btrfs-progs v6.2
-libvirt Compiled against library: libvirt 9.0.0 Using library: libvirt 9.0.0 Using API: QEMU 9.0.0 Running hypervisor: QEMU 7.2.22
-network active default
-emulator /usr/bin/qemu-system-x86_64
-qemu-user 
-bridge virbr0
-place root /ci/recheck
-place kind btrfs
-place free 262144 2621440 4096
-place reflink yes
-room MemAvailable:   8388608 kB
-room 0.52 1.00 0.50 1/200 4242
-`;
-const SETTINGS: CheckSettings = {
-  controller: 'c1c1c1c1c1c1',
-  uri: 'qemu:///system',
-  type: 'qemu',
-  storage: { kind: 'btrfs', place: '/ci/recheck' },
-  limits: { memory: 1024, load: 4 },
-  remote: false,
-};
-
-/** What a look finds, line by line: `mark subject: detail | mend`. */
-async function look(
-  facts: string,
-  settings: Partial<CheckSettings> = {},
-  kvm = 'recheck: alive',
-  guests = '',
-): Promise<string[]> {
-  const host = scriptedHost((argv) => {
-    const text = argv.join(' ');
-    if (text.includes('domcapabilities --virttype kvm')) return { stdout: '<path>/usr/bin/qemu-system-x86_64</path>' };
-    if (text.includes(OWNER_NAMESPACE)) return { stdout: guests };
-    return { stdout: text.includes('accel=kvm') ? kvm : facts };
-  });
-  const checks = await checkHost(host, { ...SETTINGS, ...settings }, signal);
-  return checks.map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
-}
-
-/** The same worker with lines taken away (by their beginning) or put to. */
-const but = (without: string[], ...more: string[]): string =>
-  [...GOOD.split('\n').filter((line) => !without.some((start) => line.startsWith(start))), ...more, ''].join('\n');
-
-/** The one line about a subject; all of them where there are several. */
-const of = (lines: string[], what: string): string =>
-  lines.filter((line) => line.slice(2).startsWith(`${what}:`)).join('\n');
+import { but, GOOD, look, of, SETTINGS, signal } from './looked-at.ts';
 
 test('a worker that has all says what it has', async () => {
   assert.deepEqual(await look(GOOD), [
@@ -280,50 +222,4 @@ test('guests of another Recheck are told of, its own and strangers’ are not', 
     of(await look(GOOD, {}, '', mine + guest('c2c2c2c2c2c2')), 'guests'),
     `${said}\n+ guests: 1 of another Recheck: each takes a storage path and a libvirt network of its own here.`,
   );
-});
-
-const V2 = 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3';
-const V3 = `${V2} abm avx avx2 bmi1 bmi2 f16c fma movbe xsave`;
-
-test('the processor that guests get: emulated, or the machine’s own', async () => {
-  const processor = async (settings: Partial<CheckSettings>, ...more: string[]) =>
-    of(await look(but([], 'arch x86_64', ...more), settings), 'processor');
-  assert.equal(
-    await processor({}, 'emulates x86-64-v2'),
-    '+ processor: x86-64-v2, emulated; an image that needs x86-64-v3 can ask for it',
-  );
-  assert.match(
-    await processor({}),
-    /^\+ processor: QEMU cannot emulate x86-64-v2 .* \| apt-get install --only-upgrade/,
-  );
-  const old = but(['libvirt'], 'libvirt Running hypervisor: QEMU 6.2.0', 'arch x86_64', 'emulates x86-64-v2');
-  assert.match(of(await look(old), 'processor'), /x86-64-v3 \(RHEL 10\) takes QEMU 7\.2/);
-  for (const [flags, level] of [
-    ['fpu sse2', 1],
-    [V2, 2],
-    [V3, 3],
-    [`${V3} avx512f avx512bw avx512cd avx512dq avx512vl`, 4],
-  ] as const)
-    assert.equal(
-      await processor({ type: 'auto' }, `cpu ${flags}`),
-      `+ processor: x86-64-v${level}, this machine's own`,
-    );
-  const arm = of(await look(but(['arch'], 'arch aarch64'), { type: 'auto' }, ''), 'guests');
-  assert.doesNotMatch(arm, /modprobe/);
-  assert.equal(of(await look(but([], 'arch aarch64')), 'processor'), '+ processor: aarch64, emulated');
-  assert.match(of(await look(but(['emulator'], 'arch aarch64', 'emulator ')), 'guests'), /aarch64.*qemu-system-arm$/);
-});
-
-test('UEFI that is missing is a hint, unless an image that is used here needs it', async () => {
-  const firmware = async (facts: string[], uefiImages?: string[]) =>
-    of(await look(but([], ...facts), uefiImages ? { uefiImages } : {}), 'firmware');
-  assert.equal(await firmware(['uefi chosen']), '+ firmware: BIOS, UEFI');
-  assert.equal(await firmware(['uefi /fw/CODE.fd'], ['alma']), '+ firmware: BIOS, UEFI by /fw/CODE.fd');
-  assert.match(await firmware(['uefi none']), /^\+ firmware: BIOS only\. .* \| apt-get install ovmf$/);
-  assert.match(
-    await firmware(['uefi none'], ['alma', 'rocky']),
-    /^- firmware: .*: alma, rocky\. \| apt-get install ovmf$/,
-  );
-  assert.equal(await firmware(['arch aarch64', 'uefi chosen']), '+ firmware: UEFI');
-  assert.match(await firmware(['arch aarch64', 'uefi none']), /^- firmware: .* \| apt-get install qemu-efi-aarch64$/);
 });
