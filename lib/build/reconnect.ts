@@ -1,6 +1,6 @@
 import { guestLost } from '../errors/build.ts';
 import { CiError } from '../errors/ci-error.ts';
-import { limited, until } from '../storage/until.ts';
+import { limited, pause, until } from '../storage/until.ts';
 import type { Build } from './build.ts';
 import { connectGuest } from './connect-guest.ts';
 import { type CloudInitEnd, whenReady } from './guest-ready.ts';
@@ -11,6 +11,8 @@ import type { Services } from './services.ts';
 const LOOK_LIMIT_MS = 10_000;
 /** Milliseconds in which a guest that has another address must answer on the connection to its old one. */
 const ANSWER_LIMIT_MS = 5_000;
+/** Milliseconds between two tries to reach a guest whose worker cannot be reached. */
+const WORKER_RETRY_MS = 500;
 /** Milliseconds for which a guest that was looked for is taken to be where it was: several ask before a step. */
 const PLACE_BELIEVED_MS = 1_000;
 
@@ -152,7 +154,18 @@ async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: 
   const late = () => guestLost(guest.name, trouble);
   try {
     await limited(new AbortController().signal, limit, late, async (signal) => {
-      await enterGuest(guest, services, { signal, onTrouble });
+      for (;;) {
+        try {
+          await enterGuest(guest, services, { signal, onTrouble });
+          break;
+        } catch (error) {
+          signal.throwIfAborted();
+          // The way to the guest leads through its worker's connection, which may be lost with the guest's.
+          if (!(error instanceof CiError) || error.code !== 'ssh/connection-lost') throw error;
+          onTrouble(error.message);
+          await pause(WORKER_RETRY_MS, signal);
+        }
+      }
       const { bootId = '' } = guest;
       if (before === '' || bootId === '' || bootId === before) return;
       guest.rebooted = true;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Build } from '../../lib/build/build.ts';
 import type { Guest } from '../../lib/build/lease.ts';
 import { refreshGuests } from '../../lib/build/reconnect.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
 import { commandTimeout } from '../../lib/errors/ssh.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting } from '../support/greeting.ts';
@@ -84,4 +85,19 @@ test('guests are looked for once, however many ask before a step', async () => {
   await refresh();
   await refresh();
   assert.equal(looks, 1);
+});
+
+test('a guest is reached again through a worker whose own connection was lost, too', async () => {
+  const lost = new CiError({ code: 'ssh/connection-lost', message: 'worker a: the connection was lost' });
+  let asked = 0;
+  const addresses = async () => {
+    asked += 1;
+    if (asked === 1) throw lost;
+    return [OLD];
+  };
+  const { guest, logins, first, refresh } = moved({ addresses, answers: true });
+  first.close();
+  await refresh();
+  assert.deepEqual(logins, [OLD]);
+  assert.ok(!guest.host!.gone.aborted);
 });
