@@ -103,6 +103,8 @@ export async function startOpenSsh(settings: string[] = [], account: OpenSshAcco
         'MaxStartups 50:30:100',
         'MaxSessions 50',
         'Subsystem sftp internal-sftp',
+        // What the shell of this machine's own account does when it starts is not what is tested.
+        ...(account.home === undefined ? [`SetEnv HOME=${dir}`] : []),
       ].filter(isUsual),
       '',
     ].join('\n'),
