@@ -8,10 +8,10 @@ export const NO_CLOUD_INIT = 40;
 
 /**
  * Waits until cloud-init has finished, if it is installed and runs at this boot. Ends as \`cloud-init status --wait\` does:
- * 0 done, 2 done with errors that it got over (23.4 and newer), 1 failed; then prints what it says of its errors, and of a failure the end of its output.
+ * 0 done, 2 done with warnings (23.4 and newer), 1 failed; then prints what it says of its errors, and of a failure the end of its output.
  *
  * Its generator (systemd) or init script (OpenRC) notes in /run/cloud-init before any login whether it runs. One whose
- * last stage was disabled would be waited for in vain. Versions before 17.2 have no \`status\`: their last stage writes a
+ * last stage was disabled would never finish. Versions before 17.2 have no \`status\`: their last stage writes a
  * file.
  */
 export const AWAIT_CLOUD_INIT = `

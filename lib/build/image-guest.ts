@@ -153,6 +153,7 @@ export async function makeInGuest(
     const privateFirst = isFirstPrivate(settings.networks);
     if (privateFirst) making.console.line(PRIVATE_FIRST);
     let trouble: string | undefined;
+    let isIn = false;
     const watch = watchGuest(hypervisor, domain);
     const within = AbortSignal.any([signal, watch.signal]);
     const logIn = async (signal_: AbortSignal): Promise<Host> => {
@@ -187,10 +188,11 @@ export async function makeInGuest(
         { signal: within },
       );
       const host = await logIn(within);
+      isIn = true;
       return await settle(host, within, logIn);
     } catch (error) {
       const cause = watch.signal.aborted ? watch.signal.reason : error;
-      if (making.signal.aborted || isWorkerFull(cause)) throw cause;
+      if (isIn || making.signal.aborted || isWorkerFull(cause)) throw cause;
       const died = cause instanceof CiError && cause.code === 'worker/guest-died';
       if (cause instanceof CiError && !died && !late.aborted) throw cause;
       const lines = await consoleEnd(CONSOLE_LINES);
@@ -247,12 +249,11 @@ export async function makeInGuest(
   }
 
   async function seal(host: Host, stopped: AbortSignal): Promise<void> {
-    const within = AbortSignal.any([signal, stopped]);
-    const script = { text: SEAL, interpreter: '/bin/sh', user: 'root', env: {}, timeout: END_LIMIT };
-    // A login that cannot become root makes an image all the same: it is as its scripts left it.
-    await until(runScript(host, script, { signal: within, onOutput }), stopped).catch((error) => {
-      within.throwIfAborted();
-      making.console.line(`The image keeps its machine-id and its SSH host keys: ${messageOf(error)}`);
+    const script = { name: 'that seals it', user: 'root', interpreter: '/bin/sh', text: SEAL };
+    await run(host, script, stopped).catch((error) => {
+      // A login that cannot become root makes an image all the same: it is as its scripts left it.
+      if (!(error instanceof CiError && error.code === 'ssh/script-not-started')) throw error;
+      making.console.line(`The image keeps its machine-id and its SSH host keys: ${error.message}`);
     });
   }
 

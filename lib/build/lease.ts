@@ -41,8 +41,8 @@ export interface Guest {
   reconnecting?: Promise<void>;
   /** When it was last looked for at its address, by performance.now(). */
   soughtAt?: number;
-  /** Whether it was found to have rebooted, and no step has been told. */
-  rebooted?: boolean;
+  /** The boot of it that its steps know of: of another one they are told once. */
+  knownBoot?: string;
   /** Variable that gets its address. */
   addressEnv?: string;
 }

@@ -66,23 +66,15 @@ export function settleGuest(
   });
 }
 
-/**
- * Makes a guest's connection anew if it was lost: the guest rebooted, got another address, or something on the way was cut
- * for a while. A guest that rebooted is waited for until its cloud-init has finished again.
- *
- * @param limit milliseconds
- * @returns whether the guest has rebooted since this was asked last
- * @throws CiError if it cannot be reached within the limit, or is gone; the signal's reason if it aborts
- */
-export async function reconnect(
-  guest: Guest,
-  services: Pick<Services, 'key'>,
-  options: { signal: AbortSignal; limit: number },
-): Promise<boolean> {
-  await restore(guest, services, options);
-  const { rebooted = false } = guest;
-  guest.rebooted = false;
-  return rebooted;
+/** Whether two boot ids are of two boots; of one that is not known nothing is said. */
+export const isOtherBoot = (before: string | undefined, now: string | undefined): boolean =>
+  Boolean(before) && Boolean(now) && before !== now;
+
+/** Whether a guest has rebooted since a step was last told so, or began to run in it. To be asked once. */
+export function hasRebooted(guest: Guest): boolean {
+  const { knownBoot, bootId } = guest;
+  if (bootId) guest.knownBoot = bootId;
+  return isOtherBoot(knownBoot, bootId);
 }
 
 /**
@@ -97,7 +89,7 @@ export async function refreshGuests(
   await Promise.all(
     [...lease.guests.values()].map(async (guest) => {
       if (!guest.host) return;
-      await restore(guest, services, options).catch(() => options.signal.throwIfAborted());
+      await reconnect(guest, services, options).catch(() => options.signal.throwIfAborted());
       if (guest.addressEnv && guest.address) env[guest.addressEnv] = guest.address.host;
     }),
   );
@@ -129,7 +121,14 @@ async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void>
   guest.soughtAt = performance.now();
 }
 
-async function restore(
+/**
+ * Makes a guest's connection anew if it was lost: the guest rebooted, got another address, or something on the way was cut
+ * for a while.
+ *
+ * @param limit milliseconds
+ * @throws CiError if it cannot be reached within the limit, or is gone; the signal's reason if it aborts
+ */
+export async function reconnect(
   guest: Guest,
   services: Pick<Services, 'key'>,
   { signal, limit }: { signal: AbortSignal; limit: number },
@@ -146,7 +145,6 @@ async function restore(
 }
 
 async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<void> {
-  const before = guest.bootId ?? '';
   let trouble = 'it does not answer';
   const onTrouble = (why: string) => {
     trouble = why;
@@ -156,8 +154,7 @@ async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: 
     await limited(new AbortController().signal, limit, late, async (signal) => {
       for (;;) {
         try {
-          await enterGuest(guest, services, { signal, onTrouble });
-          break;
+          return await enterGuest(guest, services, { signal, onTrouble });
         } catch (error) {
           signal.throwIfAborted();
           // The way to the guest leads through its worker's connection, which may be lost with the guest's.
@@ -166,10 +163,6 @@ async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: 
           await pause(WORKER_RETRY_MS, signal);
         }
       }
-      const { bootId = '' } = guest;
-      if (before === '' || bootId === '' || bootId === before) return;
-      guest.rebooted = true;
-      if (guest.cloudInitLimit) await settleGuest(guest, services, { signal, onTrouble, say() {} });
     });
   } catch (error) {
     const died = error instanceof CiError && error.code === 'worker/guest-died';

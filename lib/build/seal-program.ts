@@ -1,7 +1,7 @@
 /**
  * Prepares a guest's disk to be the image of many: what must differ between its clones goes, if something will make it
  * anew at their first boot, and whatever ties it to this one guest. A POSIX sh program, run as root; no data stands in
- * it. Prints what an operator should know, a line each.
+ * it. Prints one line for each thing that an operator should know.
  *
  * - **machine-id** (machine-id(5)): two systems with one get one address of some DHCP servers. systemd makes a new one if
  *   the file is there and empty; under another init system D-Bus, or a service of its own, if it is not there.
@@ -48,7 +48,10 @@ cloud_init_makes_keys() {
 # Debian's sshd-keygen.service does so at a first boot only, which an empty machine-id is not.
 system_makes_keys() {
   if systemd; then
-    systemctl cat ssh.service sshd.service ssh.socket sshd.socket 2>/dev/null |
+    for unit in ssh.service sshd.service ssh.socket sshd.socket; do
+      # One at a time: some versions stop at the first that is not there.
+      systemctl cat "$unit" 2>/dev/null
+    done |
       grep -Eq '^(Wants|Requires|ExecStartPre)=.*(keygen|gen-keys|genkeys)' || return 1
     ! systemctl cat sshd-keygen.service 2>/dev/null | grep -q '^ConditionFirstBoot=yes'
   else

@@ -3,6 +3,7 @@ import { toCiError } from '../errors/ci-error.ts';
 import type { StepRecord } from '../model/build.ts';
 import type { Build, RunningStep } from './build.ts';
 import type { Outlet, StepOutcome } from './types.ts';
+import { workerFault } from './worker-faults.ts';
 
 /** Which builds a step is for. */
 export type When = 'passing' | 'always' | 'failure';
@@ -29,6 +30,9 @@ export interface StepContext {
   /** Says in the build's console, on the node and in Node-RED's log what a person should know, though the step goes on. */
   warn?(message: string): void;
 }
+
+/** Milliseconds to find out whether a script that was over its time was held up by its worker. */
+const CHECK_LIMIT_MS = 30_000;
 
 /** Lines of a failed step that its record keeps. */
 const TAIL = 20;
@@ -79,8 +83,12 @@ export async function runStep(
   } catch (error) {
     // An aborted wait may surface as any error: the reason is what counts.
     const cause = signal.aborted ? signal.reason : error;
-    const known = toCiError(cause, spec.name);
+    let known = toCiError(cause, spec.name);
     if (!signal.aborted) fault = known;
+    else if (known.result === 'TIMED_OUT') {
+      fault = await workerFault(build, AbortSignal.timeout(CHECK_LIMIT_MS)).catch(() => undefined);
+      known = fault ?? known;
+    }
     outcome = { result: known.result, message: known.message };
     build.say(known.message);
   } finally {

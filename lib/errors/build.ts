@@ -126,8 +126,8 @@ export const notUpInTime = (
     const advice = silent
       ? ' Does its image start an SSH server, and does its firewall let port 22 in? A cloud-init that is too old for an ed25519 host key leaves it none: choose in the vm-image that its guests keep their own.'
       : '';
-    if (hardware && console !== '') return `it let nobody in within ${seconds} s. ${hardware}`;
-    return `it let nobody in within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
+    if (hardware && console !== '') return `SSH login did not succeed within ${seconds} s. ${hardware}`;
+    return `SSH login did not succeed within ${seconds} s (${trouble.replace(/\.$/, '')}).${advice}`;
   }
   if (privateFirst && (!hardware || console === '')) return `it has no address after ${seconds} s. ${PRIVATE_FIRST}`;
   const advice = hardware || 'Does its network give addresses (DHCP), and does its image ask for one?';

@@ -18,6 +18,14 @@ export const downloadRefused = (image: string, from: string, why: string): CiErr
     message: `Image ${image}: ${from} cannot be downloaded: ${why}. Check the address in the image's settings.`,
   });
 
+/** It was written to while it was copied. */
+export const sourceChanging = (image: string, from: string, worker: string): CiError =>
+  new CiError({
+    code: 'image/source-changing',
+    message: `Image ${image}: ${from} on ${worker} changed while it was copied. Put a finished file in its place (write it beside, then rename it); the next build copies it again.`,
+    transient: true,
+  });
+
 /** @param total 0 where the server did not say */
 export const downloadEnded = (image: string, from: string, have: number, total: number, why: string): CiError =>
   new CiError({

@@ -1,13 +1,10 @@
-import { clip, plainLines } from '../util/plain-text.ts';
+import { quoted } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
 import { CPU_ADVICE, isWithoutCpu, isWithoutUefi, UEFI_ADVICE } from './hardware.ts';
 
-/** The first lines of what a command said, as part of a sentence. */
-const quoted = (said: string): string => {
-  const lines = plainLines(said.slice(0, 4_000)).map((line) => line.replace(/^error: /, '').trim());
-  const text = clip(lines.filter(Boolean).join(' '), 400);
-  return text === '' ? 'it said nothing about why' : text.replace(/[.]$/, '');
-};
+/** What virsh said, as part of a sentence: its first lines. */
+const words = (said: string): string =>
+  quoted(said.replace(/^error: /gm, ''), 5).replace(/[.]$/, '') || 'it gave no reason';
 
 export const virshMissing = (worker: string): CiError =>
   new CiError({
@@ -18,7 +15,7 @@ export const virshMissing = (worker: string): CiError =>
 export const libvirtDown = (worker: string, uri: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/down',
-    message: `${worker}: libvirt at ${uri} does not answer (${quoted(said)}). Start it there: systemctl start libvirtd.`,
+    message: `${worker}: libvirt at ${uri} does not answer (${words(said)}). Start it there: systemctl start libvirtd.`,
     transient: true,
   });
 
@@ -26,7 +23,7 @@ export const libvirtDown = (worker: string, uri: string, said: string): CiError 
 export const virshFailed = (worker: string, what: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/failed',
-    message: `${worker}: ${what} failed: ${quoted(said)}.`,
+    message: `${worker}: ${what} failed: ${words(said)}.`,
   });
 
 /** How QEMU and libvirt say that they cannot run a guest under KVM. */
@@ -58,7 +55,7 @@ export const domainRefused = (worker: string, domain: string, said: string): CiE
   else if (withoutUefi) code = 'libvirt/no-uefi';
   return new CiError({
     code,
-    message: `${worker}: guest ${domain} could not be started: ${quoted(said)}.${advice}`,
+    message: `${worker}: guest ${domain} could not be started: ${words(said)}.${advice}`,
     result: full ? 'DISK_FULL' : 'NODE_FAILURE',
     transient: full,
   });
@@ -95,7 +92,7 @@ export const diskFault = (worker: string, domain: string, why: string): CiError 
 export const kvmFault = (worker: string, domain: string, fault: string, canEmulate = true): CiError =>
   new CiError({
     code: canEmulate ? 'libvirt/guest-kvm' : 'libvirt/guest-kvm-set',
-    message: `${worker}: KVM gave up guest ${domain} (${fault.slice(0, 200)}). Virtualization works only in part on this machine. Set the worker's domain type to qemu, or fix KVM there; with "auto", its guests are emulated for a day.`,
+    message: `${worker}: KVM failed while it ran guest ${domain} (${fault.slice(0, 200)}). Virtualization works only in part on this machine. Set the worker's domain type to qemu, or fix KVM there; with "auto", its guests are emulated for a day.`,
     transient: true,
   });
 
@@ -159,7 +156,7 @@ export const badBridgeName = (name: string): CiError =>
 export const bridgeFailed = (worker: string, bridge: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/bridge',
-    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${quoted(said)}. It takes root, ip (iproute2) and iptables there.`,
+    message: `${worker}: the private bridge ${bridge} could not be made or removed: ${words(said)}. It takes root, ip (iproute2) and iptables there.`,
   });
 
 /** @param lacks what the XML does not hold: "the domain's name" */
@@ -179,7 +176,7 @@ export const noDisk = (domain: string): CiError =>
 export const stillThere = (worker: string, domain: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/still-there',
-    message: `${worker}: guest ${domain} could not be ended: ${quoted(said)}. Look at it with "virsh domstate ${domain}"; a hanging disk keeps a process alive.`,
+    message: `${worker}: guest ${domain} could not be ended: ${words(said)}. Look at it with "virsh domstate ${domain}"; a hanging disk keeps a process alive.`,
     result: 'ERROR',
     transient: true,
   });
@@ -188,7 +185,7 @@ export const stillThere = (worker: string, domain: string, said: string): CiErro
 export const nvramLeft = (worker: string, domain: string, files: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/nvram-left',
-    message: `${worker}: guest ${domain} has ended, and the file of its UEFI variables cannot be removed: ${quoted(said)}. Remove it there: rm ${files}`,
+    message: `${worker}: guest ${domain} has ended, and the file of its UEFI variables cannot be removed: ${words(said)}. Remove it there: rm ${files}`,
     result: 'ERROR',
     transient: true,
   });
@@ -196,7 +193,7 @@ export const nvramLeft = (worker: string, domain: string, files: string, said: s
 export const kvmUnknown = (worker: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/kvm-probe',
-    message: `${worker}: whether KVM works there could not be found out: ${quoted(said)}. Set the worker's domain type to kvm or qemu.`,
+    message: `${worker}: whether KVM works there could not be found out: ${words(said)}. Set the worker's domain type to kvm or qemu.`,
   });
 
 export const notShutDown = (worker: string, domain: string, seconds: number): CiError =>

@@ -64,9 +64,13 @@ export class Addresses {
    */
   sharer(domain: string): { other: string; address: string } | undefined {
     const own = this.#had.get(domain);
-    const address = own && lastOf(own);
-    if (address === undefined) return undefined;
-    for (const [other, had] of this.#had) if (other !== domain && lastOf(had) === address) return { other, address };
+    const last = own && lastOf(own);
+    if (last === undefined) return undefined;
+    for (const [other, had] of this.#had) {
+      if (other === domain) continue;
+      const its = lastOf(had);
+      if (its?.address === last.address && its.isLeased === last.isLeased) return { other, address: last.address };
+    }
     return undefined;
   }
 
@@ -128,12 +132,17 @@ export class Addresses {
   }
 }
 
-/** The address that was got last: by the ends of the leases, if both have one, else as they were first seen. */
-function lastOf(had: ReadonlyMap<string, string | undefined>): string | undefined {
-  let last: [address: string, expiry: string | undefined] | undefined;
-  for (const [address, expiry] of had) {
-    const isOlder = last?.[1] !== undefined && expiry !== undefined && expiry < last[1];
-    if (!isOlder) last = [address, expiry];
-  }
-  return last?.[0];
+/**
+ * The address that was got last: by the ends of the leases. What a guest itself answers for, which may be another's,
+ * counts only if it was given no lease: as it was first seen.
+ */
+function lastOf(had: ReadonlyMap<string, string | undefined>): { address: string; isLeased: boolean } | undefined {
+  const leases = [...had].filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const latest = leases.reduce<[string, string] | undefined>(
+    (last, lease) => (last === undefined || lease[1] >= last[1] ? lease : last),
+    undefined,
+  );
+  if (latest !== undefined) return { address: latest[0], isLeased: true };
+  const shown = [...had.keys()].at(-1);
+  return shown === undefined ? undefined : { address: shown, isLeased: false };
 }

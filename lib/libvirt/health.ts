@@ -160,7 +160,8 @@ export class Health {
   /** Looks closer at a guest that does not run as the list has it. */
   async #faultOf(domain: string, watched: Watched, signal: AbortSignal): Promise<CiError | undefined> {
     const { is, state } = await this.condition(domain, signal);
-    if (is === 'running') return undefined;
+    // Not there yet: it is watched from before its start.
+    if (is === 'running' || (is === 'gone' && !this.#seen.has(domain))) return undefined;
     if (is !== 'passing') return (await this.#why(domain, is === 'gone' ? GONE : state, signal)).fault;
     watched.passingSince ??= Date.now();
     if (Date.now() - watched.passingSince < PASSING_LIMIT_MS) return undefined;

@@ -96,7 +96,7 @@ export class LibvirtHypervisor implements Hypervisor {
       guest: (domain) => this.#guests.get(domain),
       console: (domain, signal) => this.#console(domain, signal),
       // Its probe may say again that KVM works, as it did before.
-      onKvmFault: (why) => this.#answers.set({ type: 'qemu', why }),
+      onKvmFault: (why) => this.#answers.set({ type: 'qemu', why, isProved: true }),
     });
     this.#guestAddresses = new GuestAddresses({
       label: options.label,
@@ -123,6 +123,8 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#type ??= this.inspector
       .kvm(AbortSignal.timeout(PROBE_TIME))
       .then(({ works, why }) => {
+        const proved = this.#answers.get();
+        if (proved?.isProved) return proved;
         const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
         this.#answers.set(answer);
         return answer;
@@ -140,7 +142,10 @@ export class LibvirtHypervisor implements Hypervisor {
       if (known && !sameOwner(known.owner, spec.owner)) {
         throw foreignGuest(domain, known.owner.build, known.owner.attempt);
       }
-      if (known && (await this.#health.condition(domain, signal)).is !== 'gone') return { domain };
+      if (known && (await this.#health.condition(domain, signal)).is !== 'gone') {
+        this.#health.noteRunning(domain);
+        return { domain };
+      }
       await this.#start(spec, signal);
       return { domain };
     });

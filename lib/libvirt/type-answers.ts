@@ -22,10 +22,10 @@ interface DatedAnswer extends TypeAnswer {
 
 const ifGood = (answer: DatedAnswer | undefined): TypeAnswer | undefined => {
   if (answer === undefined) return undefined;
-  const { type, why, at } = answer;
+  const { at, ...known } = answer;
   // A clock that was put back makes no answer last.
   const isFresh = at !== undefined && Math.abs(Date.now() - at) < ANSWER_TTL_MS;
-  return isFresh ? { type, why } : undefined;
+  return isFresh ? known : undefined;
 };
 
 /** Keeps an answer as long as the process runs. */

@@ -5,6 +5,8 @@ export type DomainType = 'kvm' | 'qemu';
 export interface TypeAnswer {
   type: DomainType;
   why: string;
+  /** Whether KVM has given up a guest: that tells more than the probe, which asks little of it. */
+  isProved?: true;
 }
 
 /** Called with a bridge of the worker before a guest that hangs on it starts. */

@@ -1,3 +1,5 @@
+import { quoted } from '../util/plain-text.ts';
+
 /** Formats of a disk image that are taken: whatever their content says, none reads another file of its machine. */
 const TAKEN = ['qcow2', 'vdi', 'vhdx', 'vpc', 'raw'] as const;
 
@@ -95,15 +97,7 @@ function textNature(bytes: Buffer): string | undefined {
     return 'it is a Git LFS pointer, which only names the image: give the URL that the image itself is downloaded from';
   }
   const kind = /^<[?!a-z]/i.test(text) ? 'an XML document' : /^[[{]/.test(text) ? 'a JSON document' : 'a text';
-  return `it is ${kind}, such as an error of the server: "${quoted(text)}"`;
-}
-
-function quoted(text: string): string {
-  const line = text
-    .replace(/\s+/g, ' ')
-    .replace(/[^\x20-\x7e]/g, '?')
-    .trim();
-  return line.length > MAX_QUOTE_CHARS ? `${line.slice(0, MAX_QUOTE_CHARS)}…` : line;
+  return `it is ${kind}, such as an error of the server: "${quoted(text, 3, MAX_QUOTE_CHARS)}"`;
 }
 
 /**

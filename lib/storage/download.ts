@@ -7,6 +7,7 @@ import {
   fileTooLarge,
   notAnImage,
   otherMachine,
+  sourceChanging,
   spaceRunsOut,
 } from '../errors/download.ts';
 import { commandMissing, isFull, storageFull, workFailed } from '../errors/image.ts';
@@ -55,6 +56,7 @@ export async function fetchImage(
     options.onProgress?.('copying');
     const { code, course } = await runFetch(host, COPY, { FROM: source.path, DIR: dir }, options);
     if (code === FETCH_EXIT.noFile) throw downloadRefused(image, source.path, `it is no folder on ${host.label}`);
+    if (code === FETCH_EXIT.changing) throw sourceChanging(image, source.path, host.label);
     if (code !== 0) throw fault(`Image ${image}`, host, course.said);
     return;
   }
@@ -122,6 +124,8 @@ async function download(subject: Subject, place: Place, source: UrlSource, optio
       throw commandMissing(host.label, 'curl', 'curl');
     case FETCH_EXIT.noFile:
       throw downloadRefused(image, from, `there is no such file on ${host.label}`);
+    case FETCH_EXIT.changing:
+      throw sourceChanging(image, from, host.label);
     case FETCH_EXIT.refused:
       throw downloadRefused(image, from, `the server answered ${course.code}`);
     case FETCH_EXIT.gaveUp:

@@ -26,7 +26,7 @@ export const FETCH_EXIT = {
 /**
  * Downloads URL to DIR/.download, or copies FROM there (URL empty). ALGORITHM and SUM: what it must have, or empty.
  * MACHINES: what `uname -m` may print for the image to boot here, separated by spaces, or empty. MAX_MIB: the most that
- * is taken. What an earlier try left is gone on with if the server says that it still has the same file (If-Range,
+ * is taken. A download that broke off is resumed if the server says that it still has the same file (If-Range,
  * RFC 9110 13.1.5).
  *
  *     @machine NAME       as `uname -m` prints it
@@ -41,11 +41,11 @@ export const FETCH_EXIT = {
 export const FETCH = `
 set -u
 umask 022
-LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
-export LC_ALL PATH
+LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL TZ PATH
 part=$DIR/.download head=$DIR/.headers validator=$DIR/.validator error=$DIR/.error
 pid=$DIR/.curl stopped=$DIR/.stopped
-${HAS_SPACE}${DESCRIBE}
+${HAS_SPACE}${DESCRIBE}${FINGERPRINT}
 machine=$(uname -m)
 echo "@machine $machine"
 case " $MACHINES " in
@@ -143,7 +143,10 @@ if [ -n "$URL" ]; then
   fetch
 else
   [ -f "$FROM" ] || exit ${FETCH_EXIT.noFile}
+  was=$(fingerprint "$FROM")
   cp --reflink=auto --sparse=auto -- "$FROM" "$part" || exit ${FETCH_EXIT.write}
+  [ "$(fingerprint "$FROM")" = "$was" ] || exit ${FETCH_EXIT.changing}
+  printf 'source %s\\nfrom %s\\n' "$was" "$FROM" >"$DIR/.source" || exit ${FETCH_EXIT.write}
 fi
 if [ -n "$SUM" ]; then
   echo @checking

@@ -8,8 +8,8 @@ const MAX_FAILED_RENEWALS = 8;
 
 /**
  * The image with the key of what it is made of, and its parents with theirs: whatever changes what is on the disk makes
- * another image, names and the memory of the guest that it is made in do not. One that is renewed every few days gets
- * another key at the turn of each such spell, counted from 1970, so that all workers agree; `former` lists it as it was
+ * another image, names and the memory of the guest that it is made in do not. One that is renewed every N
+ * days gets another key every N days since 1970, so that all workers agree; `former` lists it as it was
  * before each of the latest turns.
  *
  * @param now milliseconds since the epoch

@@ -168,7 +168,7 @@ test('a guest that KVM gives up is booted once more, emulated, on a fresh clone'
   const { ending, did, said } = boot({ addresses });
   await ending;
   assert.deepEqual(did, ['boot', 'stop', 'remove', 'clone', 'boot', 'cloud-init', 'note']);
-  assert.match(said[0]!, /^vm: worker a: KVM gave up guest d .*It is booted again, emulated\.$/);
+  assert.match(said[0]!, /^vm: worker a: KVM failed while it ran guest d .*It is booted again, emulated\.$/);
   // A system goes on booting after its first login.
   let boots = 0;
   const later = boot({ cloudInit: () => (boots++ === 0 ? new Promise(() => {}) : Promise.resolve({ code: 0 })) });

@@ -5,7 +5,8 @@ import type { Guest } from '../../lib/build/lease.ts';
 import { reconnect } from '../../lib/build/reconnect.ts';
 import { inGuest } from '../../lib/build/steps/in-guest.ts';
 import type { StepOutcome } from '../../lib/build/types.ts';
-import { diskFault, guestHalted, libvirtDown } from '../../lib/errors/libvirt.ts';
+import { diskFault, diskFull, guestHalted, guestVanished, libvirtDown } from '../../lib/errors/libvirt.ts';
+import { connectionLost } from '../../lib/errors/ssh.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting } from '../support/greeting.ts';
 import { within } from '../support/until.ts';
@@ -15,10 +16,19 @@ interface Settings {
   check?: () => Promise<void>;
   /** Whether the guest reboots as soon as the script has ended, which it may. */
   reboots?: boolean;
+  /** Another guest of the build. */
+  peer?: Guest;
 }
 
+const buildOf = (...guests: Guest[]): Build =>
+  ({
+    clock: { pause() {}, resume() {} },
+    say() {},
+    lease: { guests: new Map(guests.map((guest) => [guest.name, guest])) },
+  }) as unknown as Build;
+
 /** Runs a script in a guest. */
-async function ended(outcome: StepOutcome, { check, reboots = true }: Settings = {}): Promise<StepOutcome> {
+async function ended(outcome: StepOutcome, { check, reboots = true, peer }: Settings = {}): Promise<StepOutcome> {
   const connection = (boot: string, gone: AbortSignal): Host =>
     ({
       gone,
@@ -37,8 +47,9 @@ async function ended(outcome: StepOutcome, { check, reboots = true }: Settings =
     },
     host: connection('before', lost.signal),
     bootId: 'before',
+    booted: true,
   } as unknown as Guest;
-  const build = { clock: { pause() {}, resume() {} }, say() {} } as unknown as Build;
+  const build = buildOf(guest, ...(peer ? [peer] : []));
   return inGuest({
     build,
     guest,
@@ -83,12 +94,65 @@ test('a worker that cannot be asked says nothing of what failed', async () => {
   assert.equal((await ended({ result: 'FAILURE', exitCode: 1 }, { check, reboots: false })).result, 'FAILURE');
 });
 
+/** Another guest of the build, about which its worker says something. */
+const peerWith = (hypervisor: object): Guest =>
+  ({ name: 'peer', domain: 'p', booted: true, worker: { hypervisor } }) as unknown as Guest;
+
+test('the same of what failed because another guest of the build was stopped; one that powered off is its test’s doing', async () => {
+  const failure: StepOutcome = { result: 'FAILURE', exitCode: 1 };
+  const checks = (fault: Error) => ({
+    async check() {
+      throw fault;
+    },
+  });
+  const full = peerWith(checks(diskFull('worker a', 'p', 'No space left on device')));
+  await assert.rejects(ended(failure, { peer: full, reboots: false }), { result: 'DISK_FULL' });
+  const off = peerWith(checks(guestVanished('worker a', 'p')));
+  assert.equal((await ended(failure, { peer: off, reboots: false })).result, 'FAILURE');
+});
+
+test('two steps that run in a guest when it reboots are both told', async () => {
+  const connection = (boot: string, gone: AbortSignal): Host =>
+    ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
+  const lost = new AbortController();
+  const guest = {
+    name: 'vm',
+    domain: 'd',
+    booted: true,
+    address: { host: '10.0.0.5', port: 22 },
+    image: { loginUser: 'ci' },
+    worker: {
+      hypervisor: { addresses: async () => [{ host: '10.0.0.5', port: 22 }] },
+      login: async () => connection('after', new AbortController().signal),
+    },
+    host: connection('before', lost.signal),
+    bootId: 'before',
+  } as unknown as Guest;
+  const build = buildOf(guest);
+  const services = { key: { privateKey: '', publicKey: '' } };
+  const step = (wait: number) =>
+    inGuest({
+      ...{ build, guest, services, signal: new AbortController().signal, mayReboot: false },
+      async work() {
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        lost.abort();
+        throw connectionLost({ label: 'guest', user: 'ci', host: '10.0.0.5', port: 22 });
+      },
+    });
+  const results = await Promise.all([step(1), step(60)]);
+  assert.deepEqual(
+    results.map(({ result }) => result),
+    ['FAILURE', 'FAILURE'],
+  );
+});
+
 test('a guest that stands still ends the step at once, whatever runs in it, and its connection is closed', async () => {
   const fault = guestHalted('worker a', 'd', 'paused (user)', '');
   let closed = false;
   const guest = {
     name: 'vm',
     domain: 'd',
+    booted: true,
     worker: {
       hypervisor: {
         watch(_domain: string, tell: (fault: Error) => void) {
@@ -105,7 +169,7 @@ test('a guest that stands still ends the step at once, whatever runs in it, and 
     },
   } as unknown as Guest;
   const running = inGuest({
-    build: { clock: { pause() {}, resume() {} } } as unknown as Build,
+    build: buildOf(guest),
     guest,
     services: { key: { privateKey: '', publicKey: '' } },
     signal: AbortSignal.timeout(5_000),

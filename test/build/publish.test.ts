@@ -30,6 +30,9 @@ function setUp(nextBoot: string) {
     },
     host: connection('first', cut.signal),
     bootId: 'first',
+    // Of the scripts that ran in it.
+    knownBoot: 'first',
+    booted: true,
   } as unknown as Guest;
   const log = {
     url: 'http://logs/1',
@@ -67,6 +70,13 @@ test('the same where it goes down while its logs are fetched, and where none are
   none.state.cut();
   assert.equal((await none.publish({ files: [] })).result, 'FAILURE');
   assert.deepEqual(none.state.fetched, []);
+});
+
+test('a guest that rebooted before any script ran in it is no fault of the patch', async () => {
+  const { state, guest, publish } = setUp('second');
+  delete guest.knownBoot;
+  state.cut();
+  assert.equal((await publish()).result, 'SUCCESS');
 });
 
 test('a guest whose connection alone was cut, or that a script was allowed to reboot, is fine', async () => {

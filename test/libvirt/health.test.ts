@@ -107,7 +107,7 @@ test('what the worker does to a guest’s disk: full or over its quota is DISK_F
 test('a guest that KVM gave up says so, and its worker is told; an emulated one has no such fault', async () => {
   const kvm = worker('kvm');
   Object.assign(kvm.state, { is: 'paused (unknown)', log: 'KVM internal error. Suberror: 1\n' });
-  const message = /KVM gave up guest d \(KVM internal error\. Suberror: 1\)/;
+  const message = /KVM failed while it ran guest d \(KVM internal error\. Suberror: 1\)/;
   await assert.rejects(kvm.health.mustBoot('d', within()), {
     code: 'libvirt/guest-kvm',
     result: 'NODE_FAILURE',

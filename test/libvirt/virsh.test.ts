@@ -20,7 +20,7 @@ test('a command gives its output; one that fails says what failed, where and why
   const bad = virshOf(() => ({ code: 1, stderr: 'error: failed to do it\nerror: no right\n' }));
   await assert.rejects(bad.run(['list'], { signal, what }), {
     code: 'libvirt/failed',
-    message: 'worker host-a: the list of guests failed: failed to do it no right.',
+    message: 'worker host-a: the list of guests failed: failed to do it / no right.',
   });
   const none = virshOf(() => ({ code: 127, stderr: "env: 'virsh': No such file or directory\n" }));
   await assert.rejects(none.run(['list'], { signal, what }), { code: 'libvirt/no-virsh' });

@@ -66,7 +66,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     {
       title: 'a guest without an SSH server',
       disk: 'no-sshd',
-      says: /guest vm did not come up: it let nobody in within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
+      says: /guest vm did not come up: SSH login did not succeed within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
     },
     {
       title: 'a guest that shows another host key than the one made for it',

@@ -151,7 +151,7 @@ exec qemu-system-x86_64 "$@" ${more}`,
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
     const [{ type, why } = { type: '', why: '' }] = Object.values(answers());
     assert.deepEqual([...types, type], ['kvm', 'qemu']);
-    assert.match(why, /KVM gave up guest recheck-\w+-1-vm \(KVM internal error\. Suberror: 1\)/);
-    assert.match(outcome.console, /KVM gave up guest .* It is booted again, emulated\.[\s\S]*vm: up at/);
+    assert.match(why, /KVM failed while it ran guest recheck-\w+-1-vm \(KVM internal error\. Suberror: 1\)/);
+    assert.match(outcome.console, /KVM failed while it ran guest .* It is booted again, emulated\.[\s\S]*vm: up at/);
   });
 });

@@ -3,7 +3,7 @@ import { messageOf, toCiError } from '../../errors/ci-error.ts';
 import type { Fetched, FetchRow } from '../../logs/types.ts';
 import { limited } from '../../storage/until.ts';
 import type { Guest } from '../lease.ts';
-import { reconnect } from '../reconnect.ts';
+import { hasRebooted, reconnect } from '../reconnect.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
@@ -78,8 +78,8 @@ export async function publishStep(
   async function fetchFrom(guest: Guest, rows: FetchRow[]): Promise<Pick<Fetched, 'files' | 'missing'>> {
     const limit = build.result === undefined ? (services.patience ?? DECIDE) : REACH;
     for (let tries = 1; ; tries += 1) {
-      if ((await reconnect(guest, services, { signal, limit })) && !guest.mayReboot)
-        rebooted.push(guestRebooted(guest.name).message);
+      await reconnect(guest, services, { signal, limit });
+      if (hasRebooted(guest) && !guest.mayReboot) rebooted.push(guestRebooted(guest.name).message);
       if (!log || rows.length === 0) return { files: 0, missing: [] };
       const host = guest.host!;
       const late = () => fetchTooLong(guest.name, FETCH / 60_000);
