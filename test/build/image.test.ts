@@ -186,6 +186,19 @@ test('a script that fails is named, nothing is kept, and the console has it all'
   assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first[\s\S]*kernel: hello/);
 });
 
+test('an image that could not be sealed is not kept', async () => {
+  for (const sealing of [1, null]) {
+    worker.login = async () => sayingGuest(did, 0, sealing);
+    await assert.rejects(maker.provide(worker, child, within()), (error) => {
+      assert(error instanceof CiError);
+      assert.match(error.message, sealing === 1 ? /its script that seals it ended with exit code 1/ : /connection/);
+      return true;
+    });
+    assert.ok(!did.includes('adopt') && !images.has('child@k2'), did.join());
+    maker.forget(worker, child);
+  }
+});
+
 test('one that failed is not tried again for half an hour, unless it is asked for', async () => {
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   exitCode = 3;

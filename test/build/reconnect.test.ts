@@ -42,19 +42,31 @@ function moved(settings: { addresses: () => Promise<string[]>; answers: boolean 
     host: first,
     bootId: 'one',
   } as unknown as Guest;
-  const build = { lease: { guests: new Map([['vm', guest]]) }, env: { VM_IP: OLD } } as unknown as Build;
+  const clock: string[] = [];
+  const build = {
+    lease: { guests: new Map([['vm', guest]]) },
+    env: { VM_IP: OLD },
+    clock: { pause: () => clock.push('pause'), resume: () => clock.push('resume') },
+  } as unknown as Build;
   const refresh = () =>
     refreshGuests(
       build,
       { key: { privateKey: '', publicKey: '' } },
       { signal: AbortSignal.timeout(10_000), limit: 5_000 },
     );
-  return { guest, build, logins, first, refresh };
+  return { guest, build, logins, first, refresh, clock };
 }
 
 test('a guest that left its address between two scripts is logged in to at its new one, which its scripts are told', async () => {
-  const { guest, build, logins, first, refresh } = moved({ addresses: async () => [NEW, OLD], answers: false });
+  const { guest, build, logins, first, refresh, clock } = moved({
+    async addresses() {
+      assert.deepEqual(clock, ['pause'], 'the patch pays for none of it');
+      return [NEW, OLD];
+    },
+    answers: false,
+  });
   await refresh();
+  assert.deepEqual(clock, ['pause', 'resume']);
   assert.deepEqual(logins, [NEW]);
   assert.deepEqual(build.env, { VM_IP: NEW });
   assert.ok(first.gone.aborted, 'the connection to its old address is closed');

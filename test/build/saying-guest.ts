@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { connectionLost } from '../../lib/errors/ssh.ts';
 import { READY } from '../../lib/ssh/script-programs.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting, isGreeting } from '../support/greeting.ts';
@@ -8,8 +9,9 @@ import { greeting, isGreeting } from '../support/greeting.ts';
  *
  * @param did what is noted of it
  * @param exitCode of each script
+ * @param sealing exit code of the script that seals the image; null if its connection is lost meanwhile
  */
-export function sayingGuest(did: string[], exitCode: number): Host {
+export function sayingGuest(did: string[], exitCode: number, sealing: number | null = 0): Host {
   return {
     label: 'guest',
     gone: new AbortController().signal,
@@ -21,14 +23,16 @@ export function sayingGuest(did: string[], exitCode: number): Host {
     },
     async start(): ReturnType<Host['start']> {
       const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-      const { promise: exit, resolve } = Promise.withResolvers<{ code: number }>();
+      const { promise: exit, resolve, reject } = Promise.withResolvers<{ code: number }>();
       stdin.once('data', (chunk: Buffer) => {
         const text = chunk.toString().trim();
         const seal = text.includes('/etc/machine-id');
         did.push(seal ? 'seal' : text);
         stderr.end(`${READY}\n`);
         stdout.end(seal ? '' : `${text}\nthe end of ${text}\n`);
-        resolve({ code: seal ? 0 : exitCode });
+        if (!seal) resolve({ code: exitCode });
+        else if (sealing !== null) resolve({ code: sealing });
+        else reject(connectionLost({ label: 'guest', user: 'root', host: '192.0.2.1', port: 22 }));
       });
       return { stdin, stdout, stderr, exit, close: () => {} };
     },

@@ -123,3 +123,23 @@ test('a guest that moves on to another address shares the first with nobody', as
   state.leases.push(['b', '192.168.122.98', '10:59:00']);
   await wait('b');
 });
+
+test('a guest that answers for another’s address does not pass for one that has it', async (t) => {
+  const { state, wait } = worker();
+  let clock = 1_000;
+  t.mock.method(performance, 'now', () => clock);
+  state.leases = [
+    ['a', '192.168.122.98', '10:58:00'],
+    ['b', '192.168.122.99', '10:58:10'],
+  ];
+  state.arp = [
+    ['b', '192.168.122.99'],
+    ['a', '192.168.122.98'],
+    ['a', '192.168.122.99'],
+  ];
+  await wait('a');
+  for (let look = 0; look < 3; look++) {
+    assert.deepEqual(await wait('b'), ['192.168.122.99']);
+    clock += 10_000;
+  }
+});

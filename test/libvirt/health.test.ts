@@ -155,6 +155,16 @@ test('watched guests share one list; a fault is told once it is certain, and not
         for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
       }
     };
+    // Before its domain is there.
+    state.is = '';
+    const early = health.watch('d', ({ code }) => told.push(code));
+    await pass(10_000);
+    assert.equal(told.length, 0, 'what was not started is not gone');
+    state.is = 'running (booted)';
+    health.noteRunning('d');
+    await pass(4_000);
+    early();
+    state.asked.length = 0;
     const watchTwice = () => [1, 2].map(() => health.watch('d', ({ code }) => told.push(code)));
     watchTwice();
     await pass(9_000);

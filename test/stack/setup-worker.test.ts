@@ -179,7 +179,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
         assert.ok(!existsSync('/mnt/disk'));
       };
       refuse(`mkfs.ext4 -q ${disk}`, /is not empty \(ext4\)/);
-      refuse(`mkdir /mnt/other && mount ${disk} /mnt/other`, /is in use at \/mnt\/other/);
+      refuse(`mkdir /mnt/other && mount -o ro ${disk} /mnt/other`, /is in use at \/mnt\/other/);
       refuse(
         `umount /mnt/other && wipefs -qa ${disk} && echo ',,L' | sfdisk -q ${disk}`,
         /partitions|not empty \(dos\)/,

@@ -202,6 +202,11 @@ test('KVM is proved, and what was found out is kept where it was to be found out
     /^- guests: KVM does not work, and is set/,
   );
   assert.equal(kept.length, 2);
+  // The probe asks less of KVM than the guest that it failed.
+  const proved = { type: 'qemu', why: 'KVM failed while it ran guest d.', isProved: true } as const;
+  const failed = await look(GOOD, { type: 'auto', answers: { ...answers, get: () => proved } });
+  assert.equal(of(failed, 'guests'), '+ guests: emulated by QEMU for a day: KVM failed while it ran guest d.');
+  assert.equal(kept.length, 2, 'what a guest proved stays');
 });
 
 test('a login that was refused hints at PermitRootLogin; another fault says itself', () => {

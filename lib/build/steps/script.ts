@@ -52,12 +52,7 @@ export async function scriptStep(
   services: Pick<Services, 'key' | 'patience'>,
 ): Promise<StepOutcome> {
   const { build, signal } = context;
-  build.clock.pause();
-  try {
-    await refreshGuests(build, services, { signal, limit: REFRESH_LIMIT_MS });
-  } finally {
-    build.clock.resume();
-  }
+  await refreshGuests(build, services, { signal, limit: REFRESH_LIMIT_MS });
   const targets = await findTargets(context, settings);
   build.log?.console.mask(Object.values(settings.secrets));
   const env = { ...build.env, ...settings.env, ...settings.secrets };
