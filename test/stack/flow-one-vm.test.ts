@@ -17,7 +17,7 @@ import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Milliseconds from a push to its review: a trixie guest boots in some 70 s if nobody else wants the processors. */
-const REVIEW_TIME = 500_000;
+const REVIEW_TIME = 1_500_000;
 
 /** Where the README has them, and where they are here. */
 const PLACES: [string, string][] = [
@@ -128,7 +128,7 @@ inSandbox(import.meta.url, { limit: 900_000, disks: ['trixie'], gerrit: true }, 
     const [job] = flow.node('ci-jobs')['jobs'] as { env: object[] }[];
     job!.env = [{ name: 'GIT_URL', value: `http://${ROOM}:${door.port}/${gerrit.project}` }];
     // Emulated, and not alone.
-    flow.set('virsh-boot', { timeout: '480' });
+    flow.set('virsh-boot', { timeout: '1200' });
     await red.deploy(flow.nodes);
     await connected(red, flow);
     const before_ = inventory();
