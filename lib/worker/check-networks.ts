@@ -50,7 +50,7 @@ function checkClientIds(facts: Facts): Check[] {
   return facts('clid').map((line): Check => {
     const [how = '', ...rest] = line.split(' ');
     const name = rest.join(' ');
-    const why = `Network ${name} goes by DHCP client ids, so the address of a cloud image's guest may change while it boots. Builds follow it, but what connects to that guest is cut`;
+    const why = `Network ${name} tells guests apart by their DHCP client ids, so the address of a cloud image's guest may change while it boots. Builds follow it; other connections to that guest break`;
     if (isOld) {
       return {
         what: 'networks',

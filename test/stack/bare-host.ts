@@ -17,31 +17,30 @@ export interface BareHost {
  * Makes of the machine room a host that nobody has prepared: no libvirt network, an empty home of root, an sshd on port
  * 22, an empty /mnt. The machine's own files stay as they are.
  *
- * @param sshdSettings lines that come first in sshd_config
+ * @param settings lines that come first in sshd_config; whether what the tests cache below their home is to be there
  */
-export async function bareHost(sshdSettings = ''): Promise<BareHost> {
+export async function bareHost({ sshd: lines = '', hasCache = false } = {}): Promise<BareHost> {
   mkdirSync(join(stackFolder!, 'mnt'));
   sh(`
     cp -a /etc/ssh "$STACK/ssh" && mount --bind "$STACK/ssh" /etc/ssh
     printf '/dev/sda1 / ext4 defaults 0 1' >"$STACK/fstab" && mount --bind "$STACK/fstab" /etc/fstab
-    # What the tests need is cached below their own home.
     mkdir -p "$STACK/cache" ~/.cache && mount --bind ~/.cache "$STACK/cache"
     mount -t tmpfs -o mode=770 tmpfs /root
-    mkdir /root/.cache && mount --bind "$STACK/cache" /root/.cache
+    ${hasCache ? 'mkdir /root/.cache && mount --bind "$STACK/cache" /root/.cache' : ''}
     mount --bind "$STACK/mnt" /mnt
     ssh-keygen -q -A
     virsh -q net-destroy default && virsh -q net-undefine default
   `);
   const config = sh('cat /etc/ssh/sshd_config');
-  writeFileSync('/etc/ssh/sshd_config', `${sshdSettings}\n${config}\n`);
-  const sshd = spawn('/usr/sbin/sshd', ['-D', '-E', join(stackFolder!, 'sshd.log')], { stdio: 'ignore' });
+  writeFileSync('/etc/ssh/sshd_config', `${lines}\n${config}\n`);
+  const daemon = spawn('/usr/sbin/sshd', ['-D', '-E', join(stackFolder!, 'sshd.log')], { stdio: 'ignore' });
   await until('sshd listens on port 22', () => sh("ss -Hltn 'sport = 22'") !== '');
   return {
     async close() {
       // setup-worker may have had sshd start itself again: that is another process.
       sh('kill "$(cat /run/sshd.pid)"');
-      await endOf(sshd);
-      sh('umount /root/.cache "$STACK/cache" /mnt || :');
+      await endOf(daemon);
+      sh('umount -q /root/.cache "$STACK/cache" /mnt || :');
     },
   };
 }

@@ -47,7 +47,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
   const connect = (to: OpenSsh): Promise<Host> =>
     connectHost({ ...to.target, label: 'worker host-a' }, { knownHosts: new KnownHosts(join(to.dir, 'hosts.json')) });
   const check = (more: Partial<CheckSettings> = {}, at = host): Promise<Check[]> =>
-    checkHost(at, { ...settings, ...more }, AbortSignal.timeout(60_000));
+    checkHost(at, { ...settings, ...more }, AbortSignal.timeout(180_000));
   const wrong = (checks: Check[]): string[] => checks.filter(({ ok }) => !ok).map(({ what }) => what);
   const of = (checks: Check[], what: string): Check => checks.find((one) => one.what === what)!;
   /** Runs the advice as its reader would. */
@@ -198,7 +198,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
         (await check()).map(({ detail }) => detail.replace(/\d+/g, '')),
         'all else is found as on a quiet one',
       );
-      const signal = AbortSignal.timeout(30_000);
+      const signal = AbortSignal.timeout(180_000);
       const bridges = new PrivateBridges(new Virsh('worker host-a', settings.uri, async () => there));
       const owner = { controller: 'c1c1c1c1c1c1', build: 'noisy', attempt: 1 };
       assert.match(await bridges.ensure(owner, 'quiet%', signal), /^quiet\d+$/);

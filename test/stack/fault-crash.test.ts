@@ -77,7 +77,7 @@ inSandbox(import.meta.url, { limit: 420_000, disks: ['tiny'] }, () => {
     const other = await startController(t, lane(sshd, newPlace(), 'staging'));
     // And what it should not have there: a clone in our path.
     const storage = hostStorage({ kind: 'btrfs', place, host: async () => localHost('worker host-a') });
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(180_000);
     const image: ImageSpec = {
       name: 'tiny',
       key: 'k1',

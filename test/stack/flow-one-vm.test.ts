@@ -49,7 +49,7 @@ inSandbox(import.meta.url, { limit: 900_000, disks: ['trixie'], gerrit: true }, 
   let here: string;
 
   before(async () => {
-    host = await bareHost();
+    host = await bareHost({ hasCache: true });
     // An operator who gets into the host, as somebody whom sudo lets become root.
     sh(
       "ssh-keygen -q -N '' -t ed25519 -f /root/.ssh/id_ed25519 && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys",

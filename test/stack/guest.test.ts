@@ -41,13 +41,13 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     at('metadata link open');
     const guest = await prepare(world, { build: 'b1', userData: '#!/bin/sh\necho "$(hostname)" > /root/told\n' });
     at('cloned');
-    await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+    await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     at('booted');
     // Repeating it changes nothing.
-    await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+    await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     const host = await logIn(world, guest);
     at('logged in');
-    assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(5_000) }), [
+    assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), [
       { domain: guest.domain, owner: guest.owner },
     ]);
     const said = await script(host, 'echo "on $(hostname)"; echo oops >&2; cat /root/told; exit 3');
@@ -57,9 +57,9 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     const xml = execFileSync('virsh', ['-q', 'dumpxml', guest.domain], { encoding: 'utf8' });
     assert.match(xml, /cache='unsafe'/);
     assert.match(xml, /OpenStack Nova/);
-    await worker.hypervisor.shutdown(guest.domain, { signal: AbortSignal.timeout(30_000) });
+    await worker.hypervisor.shutdown(guest.domain, { signal: AbortSignal.timeout(180_000) });
     at('shut down');
-    assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(5_000) }), []);
+    assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), []);
     // Its console can still be saved.
     assert.match(await consoleOf(worker, guest), /tiny: metadata at/);
     await end(world, guest, host);
@@ -109,7 +109,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     const { worker } = world;
     const link = await world.openLink();
     const guest = await prepare(world, { build: 'b3' });
-    await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+    await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     execFileSync('virsh', ['-q', 'destroy', guest.domain]);
     await assert.rejects(logIn(world, guest, 20_000), (error: CiError) => {
       assert.equal(error.code, 'worker/guest-died', error.stack);
@@ -125,7 +125,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await assert.rejects(
       worker.login(
         { host: address, port: 22, user: 'root', privateKey: world.key.privateKey },
-        { signal: AbortSignal.timeout(20_000) },
+        { signal: AbortSignal.timeout(180_000) },
       ),
       { code: 'worker/guest-died' },
     );
@@ -147,7 +147,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
 
   test('what another controller left is listed with its owner, bridges without a guest too, and can be ended', async () => {
     const { worker } = world;
-    const options = { signal: AbortSignal.timeout(30_000) };
+    const options = { signal: AbortSignal.timeout(180_000) };
     const guest = await prepare(world, { build: 'crashed', networks: [NETWORK, { source: 'brl%' }] });
     await worker.hypervisor.boot(guest.spec, options);
     const later = world.again();
@@ -165,7 +165,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
   });
 
   test('what cannot be booted says why: no such network, only private bridges, a template without the owner, no memory', async () => {
-    const options = { signal: AbortSignal.timeout(30_000) };
+    const options = { signal: AbortSignal.timeout(180_000) };
     const tries: [Partial<Parameters<typeof prepare>[1]>, { code: string; message?: RegExp }, object?][] = [
       [
         { networks: [{ source: 'virbr9' }] },
@@ -204,7 +204,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     const files = mkdtempSync(join(stackFolder!, 'uefi-'));
     copyFileSync(guestDisk('tiny-uefi'), join(files, 'vda.qcow2'));
     const image = { ...world.image, name: 'uefi', source: { kind: 'directory', path: files } } as const;
-    await storage.make(image, { signal: AbortSignal.timeout(30_000) });
+    await storage.make(image, { signal: AbortSignal.timeout(180_000) });
     const guest = await prepare({ ...world, image }, { build: 'uefi' });
     guest.spec.firmware = 'uefi';
     const host = await boot(world, guest);
@@ -212,15 +212,15 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     assert.equal(said.output, '/sys/firmware/efi\n');
     assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
     assert.ok(existsSync(`${guest.clone.path}/${guest.domain}_VARS.fd`));
-    await hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(30_000) });
+    await hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(180_000) });
     assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'no image is made with them');
     await end(world, guest, host);
-    assert.deepEqual(await storage.collect([world.image], { signal: AbortSignal.timeout(30_000) }), ['uefi@k1']);
+    assert.deepEqual(await storage.collect([world.image], { signal: AbortSignal.timeout(180_000) }), ['uefi@k1']);
     await link.close();
   });
 
   test('no file of UEFI variables is left, wherever a template has them, and whoever ends the guest', async () => {
-    const options = { signal: AbortSignal.timeout(60_000) };
+    const options = { signal: AbortSignal.timeout(180_000) };
     const elsewhere = mkdtempSync(join(stackFolder!, 'variables-'));
     const withOs = (os: string): string => DOMAIN_TEMPLATE.replace(/<os[\s\S]*<\/os>/, os);
     const type = "<type arch='x86_64' machine='q35'>hvm</type>";
@@ -285,7 +285,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     };
     const { hypervisor } = world.again({ type: 'auto', answers });
     const began = performance.now();
-    const answer = await hypervisor.type({ signal: AbortSignal.timeout(20_000) });
+    const answer = await hypervisor.type({ signal: AbortSignal.timeout(180_000) });
     assert.deepEqual(known, answer);
     assert.ok(performance.now() - began < 15_000);
     assert.ok(answer.type === 'kvm' ? /showed life/.test(answer.why) : answer.why !== '');

@@ -20,7 +20,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     const { hypervisor } = world.worker;
     const link = await world.openLink();
     const guest = await prepare(world, { build: 'r1' });
-    await hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+    await hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     libvirtd('stop');
     const loggingIn = logIn(world, guest);
     await sleep(1_500);
@@ -39,7 +39,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
 
   test('a libvirtd that stays away is said, with what to do', async () => {
     libvirtd('stop');
-    await assert.rejects(world.worker.hypervisor.list({ signal: AbortSignal.timeout(60_000) }), {
+    await assert.rejects(world.worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), {
       code: 'libvirt/down',
       message: /worker host-a: libvirt at qemu:\/\/\/system does not answer .* systemctl start libvirtd/,
     });

@@ -161,7 +161,7 @@ inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookwo
         assert.ok(output.endsWith(`told ${guest.domain}\n`), output);
         await end(here, guest, host);
         await link.close();
-        await storage.collect([], { signal: AbortSignal.timeout(60_000) });
+        await storage.collect([], { signal: AbortSignal.timeout(180_000) });
       });
     }
   });

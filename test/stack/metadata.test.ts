@@ -125,9 +125,9 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
     sh('echo 0 > /proc/sys/net/ipv4/conf/virbr0/route_localnet');
     const before = inventory();
     const dead = world.again();
-    const lost = await dead.linkMetadata(() => {}, { signal: AbortSignal.timeout(10_000) });
+    const lost = await dead.linkMetadata(() => {}, { signal: AbortSignal.timeout(180_000) });
     const guest = await prepare(world, { build: 'm2' });
-    await dead.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+    await dead.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     const rules = sh('iptables -w -t nat -S | grep recheck; iptables -w -t raw -S | grep recheck').trim().split('\n');
     sh('cp /run/recheck-localnet-virbr0 /run/kept');
     await lost.close();
@@ -156,7 +156,7 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
     const before = inventory();
     const link = await world.openLink();
     const guests = [await prepare(world, { build: 'm7' }), await prepare(world, { build: 'm8' })];
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(180_000);
     await world.worker.hypervisor.boot(guests[0]!.spec, { signal });
     const made = ours();
     flush();
@@ -178,7 +178,7 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
     const host = await boot(world, guest);
     await first.close();
     // Asked by the second worker object's way, which did not boot this guest.
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(180_000);
     assert.equal(await next.hypervisor.domainAt(await addressOf(world, guest), { signal }), guest.domain);
     await end(world, guest, host);
     await second.close();
@@ -206,7 +206,7 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
       await prepare(world, { build: 'm7', name: 'one' }),
       await prepare(world, { build: 'm7', name: 'two', networks: [{ source: 'br1' }] }),
     ];
-    for (const { spec } of guests) await world.worker.hypervisor.boot(spec, { signal: AbortSignal.timeout(20_000) });
+    for (const { spec } of guests) await world.worker.hypervisor.boot(spec, { signal: AbortSignal.timeout(180_000) });
     for (const bridge of ['virbr0', 'br1']) {
       assert.match(sh('iptables -w -t nat -S PREROUTING'), new RegExp(`-i ${bridge} .*--comment recheck-`));
     }
@@ -220,7 +220,7 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
     sh(`iptables -w -t nat -A ${rule}`);
     const link = await world.openLink();
     const guest = await prepare(world, { build: 'm6' });
-    await assert.rejects(world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) }), {
+    await assert.rejects(world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) }), {
       code: 'worker/metadata-taken',
       message: /192\.0\.2\.1:80/,
     });
@@ -237,8 +237,8 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
       const guest = await prepare(here, { build: `way${address.replaceAll('.', '')}` });
       if (address === '127.0.0.1') {
         // A web server of the operator stands before it, and tells who asks. Guests reach it by means of its own.
-        await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
-        const signal = AbortSignal.timeout(60_000);
+        await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
+        const signal = AbortSignal.timeout(180_000);
         const [found] = await worker.hypervisor.addresses(guest.domain, { signal });
         const from = found!.host;
         const url = `http://127.0.0.1:${PORT}/latest/meta-data/local-hostname`;

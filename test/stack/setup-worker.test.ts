@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -8,6 +8,7 @@ import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { libvirtWorker } from '../../lib/worker/libvirt.ts';
+import { type BareHost, bareHost, sh } from './bare-host.ts';
 import { guestDisk, inSandbox, stackFolder } from './support.ts';
 import { BOOT_TIME, NETWORK } from './world.ts';
 
@@ -17,7 +18,6 @@ const SPARSE = ['--btrfs', PLACE, '--sparse', '/mnt/store/recheck.btrfs', '--siz
 
 inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   const key = generateKeyPair('controller');
-  const sh = (line: string): string => execFileSync('bash', ['-euc', line], { encoding: 'utf8' }).trim();
   const setUp = (...args: string[]): { code: number | null; said: string } => {
     const { status, stdout, stderr } = spawnSync('bash', ['-s', '--', ...args], {
       input: readFileSync(SCRIPT),
@@ -35,27 +35,18 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     user: 'root',
     privateKey: key.privateKey,
   });
-  const options = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(30_000) });
+  const options = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(180_000) });
 
-  before(() => {
-    // The machine's own files stay as they are: this is seen in the sandbox only.
-    sh(`
-      cp -a /etc/ssh "$STACK/ssh" && mount --bind "$STACK/ssh" /etc/ssh
-      printf '/dev/sda1 / ext4 defaults 0 1' >"$STACK/fstab" && mount --bind "$STACK/fstab" /etc/fstab
-      mount -t tmpfs -o mode=770 tmpfs /root
-      mount -t tmpfs tmpfs /mnt
-      ssh-keygen -q -A
-      virsh -q net-destroy default && virsh -q net-undefine default
-    `);
+  let bare: BareHost;
+  before(async () => {
     // As strict as a host may be.
-    const config = readFileSync('/etc/ssh/sshd_config', 'utf8');
-    writeFileSync('/etc/ssh/sshd_config', `PermitRootLogin no\nAllowTcpForwarding no\nMaxSessions 2\n${config}`);
-    spawn('/usr/sbin/sshd', ['-D', '-E', join(stackFolder!, 'sshd.log')], { stdio: 'ignore' });
+    bare = await bareHost({ sshd: 'PermitRootLogin no\nAllowTcpForwarding no\nMaxSessions 2' });
   });
-  after(() => {
+  after(async () => {
     link.release();
     pool.close();
-    sh(`umount ${PLACE}; kill "$(cat /run/sshd.pid)"`);
+    sh(`umount ${PLACE}`);
+    await bare.close();
   });
 
   test('a dry run changes nothing', () => {

@@ -9,7 +9,7 @@ import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec, Storage } from '../../lib/worker/types.ts';
 import { openPlace, type Place } from './storage-place.ts';
 
-const within = () => ({ signal: AbortSignal.timeout(60_000) });
+const within = () => ({ signal: AbortSignal.timeout(180_000) });
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 const making = { memory: 256, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 60_000 };
 

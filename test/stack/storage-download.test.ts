@@ -7,7 +7,7 @@ import type { ImageSource, ImageSpec, Storage } from '../../lib/worker/types.ts'
 import { type ImageServer, openImageServer } from './image-server.ts';
 import { openPlace, type Place } from './storage-place.ts';
 
-const within = () => ({ signal: AbortSignal.timeout(60_000) });
+const within = () => ({ signal: AbortSignal.timeout(180_000) });
 const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 
 let place: Place;

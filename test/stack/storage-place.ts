@@ -21,7 +21,7 @@ export interface Place {
 }
 
 /** Milliseconds for one call. */
-export const within = () => ({ signal: AbortSignal.timeout(60_000) });
+export const within = () => ({ signal: AbortSignal.timeout(180_000) });
 
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 

@@ -77,7 +77,7 @@ export async function openWorld(
     });
   };
   const worker = again();
-  await storage.make(image, { signal: AbortSignal.timeout(30_000) });
+  await storage.make(image, { signal: AbortSignal.timeout(180_000) });
   return {
     worker,
     source,
@@ -88,7 +88,7 @@ export async function openWorld(
     again,
     openLink: (of = worker, listenAt) =>
       of.linkMetadata(metadata.serverFor(of), {
-        signal: AbortSignal.timeout(10_000),
+        signal: AbortSignal.timeout(180_000),
         ...(listenAt ? { listenAt } : {}),
       }),
     async close() {
@@ -116,7 +116,7 @@ export async function prepare(
   const { build, name = 'vm', networks = [NETWORK], userData = '', authorizedKeys = '' } = settings;
   const owner = { controller: CONTROLLER, build, attempt: 1 };
   const domain = `recheck-${build}-1-${name}`;
-  const clone = await worker.storage.clone(image, domain, owner, { signal: AbortSignal.timeout(20_000) });
+  const clone = await worker.storage.clone(image, domain, owner, { signal: AbortSignal.timeout(180_000) });
   const hostKey = generateKeyPair(domain);
   const document = buildDocument(
     { hostname: name, userData, authorizedKeys, controllerKey: key.publicKey },
@@ -150,18 +150,18 @@ export async function logIn({ worker, image, key }: World, guest: TestGuest, lim
 
 /** The address of a guest that is up. */
 export async function addressOf({ worker }: World, { domain }: TestGuest): Promise<string> {
-  return (await worker.hypervisor.addresses(domain, { signal: AbortSignal.timeout(10_000) }))[0]!.host;
+  return (await worker.hypervisor.addresses(domain, { signal: AbortSignal.timeout(180_000) }))[0]!.host;
 }
 
 /** Boots a guest and logs in to it. */
 export async function boot(world: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
-  await world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(20_000) });
+  await world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
   return logIn(world, guest, limit);
 }
 
 /** Ends a guest in the order in which nothing is left. */
 export async function end(world: World, guest: TestGuest, host?: Host): Promise<void> {
-  const options = { signal: AbortSignal.timeout(30_000) };
+  const options = { signal: AbortSignal.timeout(180_000) };
   host?.close();
   await world.worker.hypervisor.stop(guest.domain, options);
   await world.worker.storage.remove(guest.domain, options);
@@ -169,13 +169,13 @@ export async function end(world: World, guest: TestGuest, host?: Host): Promise<
 }
 
 /** Runs a script in a guest and gives its exit code and what it wrote. */
-export async function script(host: Host, text: string, limit = 30_000): Promise<{ code?: number; output: string }> {
+export async function script(host: Host, text: string, limit = 120_000): Promise<{ code?: number; output: string }> {
   let output = '';
   const result = await runScript(
     host,
     { text, interpreter: '/bin/bash', env: {}, timeout: limit },
     {
-      signal: AbortSignal.timeout(limit + 20_000),
+      signal: AbortSignal.timeout(limit + 60_000),
       onOutput: (chunk) => {
         output += chunk;
       },
@@ -191,7 +191,7 @@ export async function processorLevels(host: Host): Promise<string[]> {
 }
 
 export async function consoleOf(worker: LibvirtWorker, { domain }: TestGuest): Promise<string> {
-  const stream = await worker.hypervisor.console(domain, { signal: AbortSignal.timeout(5_000) });
+  const stream = await worker.hypervisor.console(domain, { signal: AbortSignal.timeout(180_000) });
   return stream ? textOf(stream) : '';
 }
 
