@@ -147,7 +147,7 @@ export async function benchGuests(settings: Settings): Promise<Row[]> {
 
 /** Builds in guests of Debian 13 as it is published, whose cloud-init is waited for, against the same by a shell script. */
 export async function benchTrixie(settings: Settings): Promise<Row[]> {
-  const took = await measure(TRIXIE, ['one', 'peer'], settings.quick ? 1 : 3, settings);
+  const took = await measure(TRIXIE, ['one', 'peer'], settings.quick ? 1 : 2, settings);
   const what =
     'event → first line of the script in a new guest of Debian 13, its cloud-init done / the same by a shell script';
   return [againstPeer(what, took)];

@@ -17,7 +17,8 @@ ssh -F "$config" worker "cat >$clone/domain.xml; : >$clone/console.log; virsh -q
 address() { w "virsh -q net-dhcp-leases default --mac $mac" | sort -r | awk '{ print $5; exit }' | cut -d/ -f1; }
 ip=
 until ip=$(address) && [ -n "$ip" ] && ssh -n -F "$config" -o ConnectTimeout=5 "$ip" true 2>/dev/null; do sleep 0.2; done
-ssh -n -F "$config" "$ip" 'command -v cloud-init >/dev/null || exit 0; cloud-init status --wait >/dev/null'
+# 2: it has finished with warnings.
+ssh -n -F "$config" "$ip" 'command -v cloud-init >/dev/null || exit 0; cloud-init status --wait >/dev/null || [ $? = 2 ]'
 scp -q -F "$config" "$script" "$ip:/tmp/job.sh" </dev/null
 ssh -n -F "$config" "$ip" 'bash /tmp/job.sh'
 
