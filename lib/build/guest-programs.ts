@@ -7,12 +7,12 @@ export const GREET = 'cat /proc/sys/kernel/random/boot_id 2>/dev/null; exit 0';
 export const NO_CLOUD_INIT = 40;
 
 /**
- * Waits until cloud-init has finished, if it is installed and runs at this boot. Ends as \`cloud-init status --wait\` does:
- * 0 done, 2 done with warnings (23.4 and newer), 1 failed; then prints what it says of its errors, and of a failure the end of its output.
+ * Waits until cloud-init has finished, if it is installed and runs at this boot. Ends as `cloud-init status --wait` does:
+ * 0 done, 2 done with warnings (23.4 and newer), 1 failed; then prints what it says of its errors, and of a failure the
+ * end of its output.
  *
  * Its generator (systemd) or init script (OpenRC) notes in /run/cloud-init before any login whether it runs. One whose
- * last stage was disabled would never finish. Versions before 17.2 have no \`status\`: their last stage writes a
- * file.
+ * last stage was disabled would never finish. Versions before 17.2 have no `status`: their last stage writes a file.
  */
 export const AWAIT_CLOUD_INIT = `
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C

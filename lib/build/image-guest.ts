@@ -1,6 +1,5 @@
-import { notUpInTime, PRIVATE_FIRST } from '../errors/build.ts';
+import { PRIVATE_FIRST } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
-import { hardwareAdvice } from '../errors/hardware.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
@@ -16,16 +15,13 @@ import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '
 import { connectGuest } from './connect-guest.ts';
 import { type GuestPapers, issuePapers } from './guest-papers.ts';
 import { CLOUD_INIT_MINUTES, whenReady } from './guest-ready.ts';
+import { consoleEnd, whyNotUp } from './not-up.ts';
 import { SEAL } from './seal-program.ts';
 import type { Services } from './services.ts';
-import { lastLines } from './steps/last-lines.ts';
 import { watchGuest } from './watch-guest.ts';
 
 /** Milliseconds that ending one thing may take. */
 const END_LIMIT = 60_000;
-
-/** Lines of the guest's serial console that are kept where the making failed. */
-const CONSOLE_LINES = 100;
 
 /** Owner of the guest that an image is built in. */
 export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
@@ -156,9 +152,9 @@ export async function makeInGuest(
     let isIn = false;
     const watch = watchGuest(hypervisor, domain);
     const within = AbortSignal.any([signal, watch.signal]);
-    const logIn = async (signal_: AbortSignal): Promise<Host> => {
+    const logIn = async (during: AbortSignal): Promise<Host> => {
       const { host } = await connectGuest(worker, domain, {
-        signal: signal_,
+        signal: during,
         papers,
         user: image.loginUser,
         privateKey: services.key.privateKey,
@@ -192,19 +188,16 @@ export async function makeInGuest(
       return await settle(host, within, logIn);
     } catch (error) {
       const cause = watch.signal.aborted ? watch.signal.reason : error;
-      if (isIn || making.signal.aborted || isWorkerFull(cause)) throw cause;
-      const died = cause instanceof CiError && cause.code === 'worker/guest-died';
-      if (cause instanceof CiError && !died && !late.aborted) throw cause;
-      const lines = await consoleEnd(CONSOLE_LINES);
-      const hardware = hardwareAdvice(lines, image.firmware);
-      const last = lines.at(-1) ?? '';
-      if (late.aborted) {
-        const why = notUpInTime(Math.round(settings.timeout / 1000), trouble, last, { hardware, privateFirst });
-        throw imageNotBooted(image.name, worker.label, why, last);
-      }
-      // If it died, its console is part of the fault.
-      const why = [messageOf(cause), ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
-      throw imageNotBooted(image.name, worker.label, why, died ? '' : last);
+      if (isIn || making.signal.aborted) throw cause;
+      const { why, last } = await whyNotUp(cause, {
+        hypervisor,
+        domain,
+        timeUp: late.aborted ? settings.timeout : undefined,
+        trouble,
+        firmware: image.firmware,
+        privateFirst,
+      });
+      throw imageNotBooted(image.name, worker.label, why, last);
     } finally {
       watch.stop();
     }
@@ -267,17 +260,8 @@ export async function makeInGuest(
     return error;
   }
 
-  async function consoleEnd(count: number): Promise<string[]> {
-    try {
-      const stream = await hypervisor.console(domain, { signal: AbortSignal.timeout(5_000) });
-      return stream ? await lastLines(stream, count) : [];
-    } catch {
-      return [];
-    }
-  }
-
   async function keepConsole(): Promise<void> {
-    const lines = await consoleEnd(CONSOLE_LINES);
+    const lines = await consoleEnd(hypervisor, domain);
     if (lines.length === 0) return;
     making.console.line('=== the end of the serial console');
     for (const line of lines) making.console.line(line);

@@ -32,7 +32,7 @@ export interface Guest {
   /** Which boot of it that connection was made in, as its kernel says; empty if it cannot tell. */
   bootId?: string;
   /** Why it cannot go on, once its worker has told that. */
-  fault?: unknown;
+  fault?: CiError;
   /** Whether a script was allowed to reboot it. */
   mayReboot?: boolean;
   /** Whether it was given back: who still logs in to it lets go at once. */

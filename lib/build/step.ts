@@ -31,9 +31,6 @@ export interface StepContext {
   warn?(message: string): void;
 }
 
-/** Milliseconds to find out whether a script that was over its time was held up by its worker. */
-const CHECK_LIMIT_MS = 30_000;
-
 /** Lines of a failed step that its record keeps. */
 const TAIL = 20;
 
@@ -86,7 +83,7 @@ export async function runStep(
     let known = toCiError(cause, spec.name);
     if (!signal.aborted) fault = known;
     else if (known.result === 'TIMED_OUT') {
-      fault = await workerFault(build, AbortSignal.timeout(CHECK_LIMIT_MS)).catch(() => undefined);
+      fault = await workerFault(build);
       known = fault ?? known;
     }
     outcome = { result: known.result, message: known.message };

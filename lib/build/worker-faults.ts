@@ -40,20 +40,18 @@ export function watchGuests(build: Build, own: Guest): { signal: AbortSignal; st
  * asked says nothing.
  *
  * @param own the guest in which it failed, if it was one
- * @throws the signal's reason
  */
-export async function workerFault(build: Build, signal: AbortSignal, own?: Guest): Promise<CiError | undefined> {
-  const within = AbortSignal.any([signal, AbortSignal.timeout(CHECK_LIMIT_MS)]);
+export async function workerFault(build: Build, own?: Guest): Promise<CiError | undefined> {
+  const signal = AbortSignal.timeout(CHECK_LIMIT_MS);
   const faults = await Promise.all(
     bootedGuests(build).map(async (guest) => {
       try {
-        await guest.worker.hypervisor.check?.(guest.domain, { signal: within });
+        await guest.worker.hypervisor.check?.(guest.domain, { signal });
         return undefined;
       } catch (error) {
         return isOfWorker(error, guest === own) ? error : undefined;
       }
     }),
   );
-  signal.throwIfAborted();
   return faults.find((fault) => fault !== undefined);
 }

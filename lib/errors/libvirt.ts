@@ -40,7 +40,7 @@ export const domainRefused = (worker: string, domain: string, said: string): CiE
   const withoutUefi = isWithoutUefi(said);
   let advice = ' Its log there says more: /var/log/libvirt/qemu/.';
   if (full) advice = ' Free some space on the worker, or take fewer builds at once.';
-  else if (withoutKvm) advice = ' Set the worker’s domain type to qemu, or mend KVM there.';
+  else if (withoutKvm) advice = ' Set the worker’s domain type to qemu, or fix KVM there.';
   else if (withoutUefi) advice = UEFI_ADVICE;
   else if (isWithoutCpu(said)) advice = CPU_ADVICE;
   else if (/cannot allocate memory|cannot set up guest memory/i.test(said))
@@ -88,7 +88,10 @@ export const diskFault = (worker: string, domain: string, why: string): CiError 
     transient: true,
   });
 
-/** @param fault the line of QEMU's log @param canEmulate whether the worker's next guest is emulated */
+/**
+ * @param fault the line of QEMU's log
+ * @param canEmulate whether the worker's next guest is emulated
+ */
 export const kvmFault = (worker: string, domain: string, fault: string, canEmulate = true): CiError =>
   new CiError({
     code: canEmulate ? 'libvirt/guest-kvm' : 'libvirt/guest-kvm-set',

@@ -130,7 +130,7 @@ export const hostKeySetting = (place: SshPlace): CiError =>
 export const knownHostsBroken = (file: string, cause: unknown): CiError =>
   new CiError({
     code: 'ssh/known-hosts',
-    message: `The file of known host keys ${file} cannot be read or written (${messageOf(cause)}). Mend its rights or its JSON; deleting it forgets every pinned key.`,
+    message: `The file of known host keys ${file} cannot be read or written (${messageOf(cause)}). Fix its rights or its JSON; deleting it forgets every pinned key.`,
     cause,
   });
 

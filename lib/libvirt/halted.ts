@@ -1,5 +1,6 @@
 import type { CiError } from '../errors/ci-error.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, kvmFault } from '../errors/libvirt.ts';
+import { quoted } from '../util/plain-text.ts';
 import { conditionOf, kvmFaultIn } from './domain-state.ts';
 import type { DomainType } from './types.ts';
 import type { Virsh } from './virsh.ts';
@@ -58,26 +59,21 @@ export async function examine(virsh: Virsh, guest: Examined, signal: AbortSignal
   const [text = '', disks = '', write = ''] = said.split(CUT);
   const own = ofThisRun(text);
   const log = lastWords(own);
-  return { fault: faultOf(guest, virsh.label, own, { disks, write }), log };
+  return { fault: faultOf(guest, virsh.label, { disks, write, kvm: kvmFaultIn(own), log }), log };
 }
 
 function faultOf(
   { domain, state, type, isTypeSet = false }: Examined,
   worker: string,
-  log: string,
-  storage: { disks: string; write: string },
+  { disks, write, kvm, log }: { disks: string; write: string; kvm: string | undefined; log: string },
 ): CiError | undefined {
-  const error = writeFault(storage.disks, storage.write);
+  const error = writeFault(disks, write);
   const isDisk = /^paused \(I\/O error\)/.test(state);
   if (error !== undefined && (isDisk || state === ''))
     return error.isFull ? diskFull(worker, domain, error.why) : diskFault(worker, domain, error.why);
   if (state === '') return undefined;
-  const kvm = type === 'kvm' ? kvmFaultIn(log) : undefined;
-  if (kvm !== undefined) return kvmFault(worker, domain, kvm, !isTypeSet);
-  const words = lastWords(log);
-  return conditionOf(state) === 'gone'
-    ? guestVanished(worker, domain, words)
-    : guestHalted(worker, domain, state, words);
+  if (type === 'kvm' && kvm !== undefined) return kvmFault(worker, domain, kvm, !isTypeSet);
+  return conditionOf(state) === 'gone' ? guestVanished(worker, domain, log) : guestHalted(worker, domain, state, log);
 }
 
 /** A guest of the same name may have run before, as those do that images are made in: libvirt begins each run with a line. */
@@ -97,10 +93,11 @@ function writeFault(disks: string, write: string): { isFull: boolean; why: strin
 
 /** QEMU's last lines, without the long command line that the log begins with. */
 const lastWords = (log: string): string =>
-  log
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(LC_ALL|PATH|HOME|XDG|QEMU_AUDIO|USER|\/usr\/|-)/.test(line))
-    .slice(-3)
-    .join(' / ')
-    .slice(-500);
+  quoted(
+    log
+      .split('\n')
+      .filter((line) => !/^\s*(LC_ALL|PATH|HOME|XDG|QEMU_AUDIO|USER|\/usr\/|-)/.test(line))
+      .join('\n'),
+    -3,
+    500,
+  );

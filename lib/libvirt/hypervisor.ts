@@ -70,6 +70,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtOptions;
   readonly #virsh: Virsh;
   readonly #networks: Networks;
+  /** What the worker's hardware can give guests. */
   readonly inspector: HostInspector;
   readonly #bridges: PrivateBridges;
   readonly #lookout: Lookout;

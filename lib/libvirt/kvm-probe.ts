@@ -9,8 +9,8 @@ const LIFE = 5;
 
 /**
  * Boots the guest on stdin (base64: a disk, or on aarch64 a kernel) under KVM by QEMU itself and prints its serial port.
- * $1: libvirt's URI (not used), $2: QEMU's program, $3: seconds, $4: architecture. With no shutdown of its own the guest is killed when its time is over; its files go
- * with it, whatever happens to this program.
+ * $1: libvirt's URI (not used), $2: QEMU's program, $3: seconds, $4: architecture. A guest that does not power off is
+ * killed when its time is over. Its files go with it, whatever happens to this program.
  */
 const START = `
 dir=$(mktemp -d "\${TMPDIR:-/tmp}/recheck-kvm.XXXXXX") || exit 125

@@ -12,7 +12,7 @@ export interface MarkedCommand {
 }
 
 /** Adds the usual folders to a PATH without /usr/bin, which a start-up file of the shell has broken. */
-const MEND_PATH =
+const COMPLETE_PATH =
   'case ":$PATH:" in *:/usr/bin:*) ;; *) PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH ;; esac';
 
 /**
@@ -29,7 +29,7 @@ export function markedCommand(argv: readonly string[], isOurs: boolean): MarkedC
   const id = randomBytes(8).toString('hex');
   const print = (name: string): string => `printf '%s%s\\n' ${name}: ${id}`;
   const program = [
-    ...(isOurs ? [MEND_PATH] : []),
+    ...(isOurs ? [COMPLETE_PATH] : []),
     `${print('recheck-err')} >&2`,
     print('recheck-out'),
     `exec ${quote(argv)}`,

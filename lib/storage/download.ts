@@ -89,7 +89,7 @@ export function placeOf(image: string, text: string): Place {
     throw badImageUrl(image, text);
   }
   if (url.protocol === 'file:') {
-    if ((url.host !== '' && url.host !== 'localhost') || path.includes('\0')) throw badImageUrl(image, text);
+    if ((url.host !== '' && url.host !== 'localhost') || /[\0\r\n]/.test(path)) throw badImageUrl(image, text);
     return { env: { URL: '', FROM: path }, shown: path };
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badImageUrl(image, text);

@@ -24,7 +24,7 @@ export const FETCH_EXIT = {
 } as const;
 
 /**
- * Downloads URL to DIR/.download, or copies FROM there (URL empty). ALGORITHM and SUM: what it must have, or empty.
+ * Downloads URL to DIR/.download, or copies FROM there (URL empty), with what it was like in DIR/.source (see COPY). ALGORITHM and SUM: what it must have, or empty.
  * MACHINES: what `uname -m` may print for the image to boot here, separated by spaces, or empty. MAX_MIB: the most that
  * is taken. A download that broke off is resumed if the server says that it still has the same file (If-Range,
  * RFC 9110 13.1.5).

@@ -137,9 +137,10 @@ look_at_place() {
     above=\${above%/*}
   done
   probe=$(mktemp -d "$root/.recheck-check.XXXXXX" 2>&1) || { echo "place refused $(printf %s "$probe" | line)"; return; }
+  trap 'rm -rf "$probe"' EXIT
+  trap 'exit 125' HUP INT TERM PIPE
   echo probe >"$probe/a"
   if cp --reflink=always "$probe/a" "$probe/b" 2>/dev/null; then echo "place reflink yes"; else echo "place reflink no"; fi
-  rm -rf "$probe"
 }
 look_at_place
 if has iptables; then

@@ -4,25 +4,10 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { markedCommand } from '../../lib/ssh/command-line.ts';
 import { ShellNoise } from '../../lib/ssh/shell-noise.ts';
-
-const WORDS = [
-  "it's",
-  '',
-  '$HOME `id` $(id)',
-  'a\nb\n',
-  '*',
-  'a!b',
-  '!!',
-  '\\',
-  "\\'",
-  '\\\\',
-  'ümläut ☃',
-  '%s %d',
-  '\x01\x7f',
-];
+import { HARD_WORDS } from '../support/hard-words.ts';
 
 test('the line is the same to every shell: nothing in it that csh or fish reads in another way than sh', () => {
-  const { line, stdoutMark, stderrMark } = markedCommand(['printf', '%s|', ...WORDS], true);
+  const { line, stdoutMark, stderrMark } = markedCommand(['printf', '%s|', ...HARD_WORDS], true);
   // csh: no newline in quotes, and no "!"; fish: no backslash before a backslash or a quote.
   assert.doesNotMatch(line, /[\n!]|\\[\\']/);
   assert.match(line, /^[\x20-\x7e]+$/);
@@ -30,7 +15,7 @@ test('the line is the same to every shell: nothing in it that csh or fish reads 
   assert.ok(!line.includes(stdoutMark.trim()) && !line.includes(stderrMark.trim()));
   for (const shell of ['/bin/sh', '/bin/bash']) {
     const { stdout, stderr, status } = spawnSync(shell, ['-c', line], { encoding: 'utf8' });
-    assert.equal(stdout, stdoutMark + WORDS.map((word) => `${word}|`).join(''));
+    assert.equal(stdout, stdoutMark + HARD_WORDS.map((word) => `${word}|`).join(''));
     assert.equal(stderr, stderrMark);
     assert.equal(status, 0);
   }

@@ -1,26 +1,18 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import type { ImageSource, ImageSpec, Storage } from '../../lib/worker/types.ts';
-import { type ImageServer, openImageServer } from './image-server.ts';
-import { openPlace, type Place, within } from './storage-place.ts';
+import type { ImageSpec } from '../../lib/worker/types.ts';
+import { openPlace, within } from './storage-place.ts';
+import { UrlImages } from './url-images.ts';
 
 const hash = (algorithm: string, content: Buffer) => createHash(algorithm).update(content).digest('hex');
 
-let place: Place;
-let storage: Storage;
 let made: string;
-let content: Buffer;
-let web: ImageServer;
-let count = 0;
-
-before(async () => {
-  place = await openPlace('btrfs');
-  storage = hostStorage({ kind: 'btrfs', place: place.place, host: async () => place.host });
+const on = UrlImages.forFile(async (place) => {
   // Beside the mount: it can be read from here, too.
   made = `${place.root}-made`;
   await place.sh(`mkdir '${made}'; cd '${made}'
@@ -29,73 +21,67 @@ before(async () => {
     qemu-io -f qcow2 -c 'write -q -s data 1M 3M' disk.qcow2
     qemu-img convert -c -f qcow2 -O qcow2 disk.qcow2 small.qcow2
     for tool in xz gzip zstd bzip2; do "$tool" -q -c disk.qcow2 >"disk.$tool"; done`);
-  content = await readFile(`${made}/disk.qcow2`);
+  return await readFile(`${made}/disk.qcow2`);
 });
-after(() => place.close());
-beforeEach(async () => {
-  web = await openImageServer(content);
-});
-afterEach(() => web.close());
-
-const image = (source: Partial<Extract<ImageSource, { kind: 'url' }>> = {}): ImageSpec => {
-  count += 1;
-  return { name: 'base', key: `k${count}`, source: { kind: 'url', url: web.url, ...source }, loginUser: 'root' };
-};
 const file = (name: string) => `file://${made}/${name}`;
-const url = (path: string) => new URL(path, web.url).href;
+const url = (path: string) => new URL(path, on.web.url).href;
 
 /** Makes the image and compares its data. */
 async function makes(of: ImageSpec): Promise<void> {
-  await storage.make(of, within());
-  await place.sh(`cd '${place.root}/base@${of.key}'; qemu-img convert -f qcow2 -O raw vda.qcow2 '${made}/raw'
+  await on.storage.make(of, within());
+  await on.place.sh(`cd '${on.place.root}/base@${of.key}'; qemu-img convert -f qcow2 -O raw vda.qcow2 '${made}/raw'
     dd if='${made}/raw' bs=1M skip=1 count=3 2>/dev/null | cmp - '${made}/data'; rm '${made}/raw'`);
 }
 
 /** Expects a refusal that names the image and the worker, and that nothing is left. */
 async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
-  await assert.rejects(storage.make(of, within()), (error) => {
+  await assert.rejects(on.storage.make(of, within()), (error) => {
     assert(error instanceof CiError, String(error));
     assert.equal(error.code, code, error.message);
     assert.match(error.message, words);
     assert.match(error.message, /^Image base: .*worker test/);
     return true;
   });
-  assert.equal(await place.sh(`ls -A '${place.root}' | grep '@${of.key}$' || :`), '');
+  assert.equal(await on.place.sh(`ls -A '${on.place.root}' | grep '@${of.key}$' || :`), '');
 }
 
 test('a compressed image is unpacked, whatever its name, and its checksum is that of the published file', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
-    web.content = packed;
-    await makes(image({ sha256: `sha512:${hash('sha512', packed)}` }));
-    await makes(image({ url: file(`disk.${tool}`), sha256: hash('sha256', packed) }));
+    on.web.content = packed;
+    await makes(on.image({ sha256: `sha512:${hash('sha512', packed)}` }));
+    await makes(on.image({ url: file(`disk.${tool}`), sha256: hash('sha256', packed) }));
   }
-  await place.sh(`cp '${made}/disk.qcow2' '${made}/plain.qcow2.xz'`);
-  await makes(image({ url: file('plain.qcow2.xz') }));
+  await on.place.sh(`cp '${made}/disk.qcow2' '${made}/plain.qcow2.xz'`);
+  await makes(on.image({ url: file('plain.qcow2.xz') }));
 });
 
 test('a compressed file that is cut off, damaged, packed twice or no disk inside is refused', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
-    web.noLength = true;
-    web.content = packed.subarray(0, packed.length - 100);
-    await refuses(image(), 'image/no-image', new RegExp(`${tool}.*damaged or cut off: \\S`));
+    on.web.noLength = true;
+    on.web.content = packed.subarray(0, packed.length - 100);
+    await refuses(on.image(), 'image/no-image', new RegExp(`${tool}.*damaged or cut off: \\S`));
   }
-  await place.sh(`cd '${made}'; gzip -c disk.xz >twice.gz; tar -czf disk.tar.gz disk.qcow2
+  await on.place.sh(`cd '${made}'; gzip -c disk.xz >twice.gz; tar -czf disk.tar.gz disk.qcow2
     qemu-img create -q -f qcow2 -F raw -b /etc/hostname backed.qcow2 1M; xz -f backed.qcow2; echo hello | gzip >text.gz`);
-  await refuses(image({ url: file('twice.gz') }), 'image/no-image', /compressed twice \(xz in gzip\)/);
-  await refuses(image({ url: file('disk.tar.gz') }), 'image/no-image', /tar archive/);
-  await refuses(image({ url: file('backed.qcow2.xz') }), 'image/no-image', /its backing file/);
-  await refuses(image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
+  await refuses(on.image({ url: file('twice.gz') }), 'image/no-image', /compressed twice \(xz in gzip\)/);
+  await refuses(on.image({ url: file('disk.tar.gz') }), 'image/no-image', /tar archive/);
+  await refuses(on.image({ url: file('backed.qcow2.xz') }), 'image/no-image', /its backing file/);
+  await refuses(on.image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
 });
 
 test('a file that unpacks to more than the disk size is stopped', async () => {
-  await place.sh(`truncate -s 400M '${made}/zeros'; gzip -1 '${made}/zeros'`);
-  await refuses(image({ url: file('zeros.gz'), diskSize: 0.1 }), 'image/too-large', /unpacks to more than 0\.35 GiB/);
-  web.files.set('/large', (response) => {
+  await on.place.sh(`truncate -s 400M '${made}/zeros'; gzip -1 '${made}/zeros'`);
+  await refuses(
+    on.image({ url: file('zeros.gz'), diskSize: 0.1 }),
+    'image/too-large',
+    /unpacks to more than 0\.35 GiB/,
+  );
+  on.web.files.set('/large', (response) => {
     response.writeHead(200, { 'content-length': String(2 ** 50) }).write('x');
   });
-  await refuses(image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
+  await refuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
 });
 
 test('a file that unpacks to more than there is space, or a download without an end, fills no disk', async () => {
@@ -106,19 +92,19 @@ test('a file that unpacks to more than there is space, or a download without an 
     const free = async () => Number(await small.sh(`stat -f -c '%a' '${small.root}'`));
     const before = await free();
     await small.sh(`yes | head -c 300M | gzip -1 >'${small.root}-bomb.gz'`);
-    await assert.rejects(there.make(image({ url: `file://${small.root}-bomb.gz` }), within()), {
+    await assert.rejects(there.make(on.image({ url: `file://${small.root}-bomb.gz` }), within()), {
       code: 'storage/disk-full',
       message: /needs more space than the disk of worker test has: a twentieth of it/,
     });
     const chunk = randomBytes(1 << 20);
-    web.files.set('/endless', (response) => {
+    on.web.files.set('/endless', (response) => {
       const more = (): void => {
         while (!response.destroyed && response.write(chunk));
       };
       response.on('drain', more);
       more();
     });
-    await assert.rejects(there.make(image({ url: url('/endless') }), within()), { code: 'storage/disk-full' });
+    await assert.rejects(there.make(on.image({ url: url('/endless') }), within()), { code: 'storage/disk-full' });
     assert(before - (await free()) < 100, `${before} blocks were free, now ${await free()}`);
   } finally {
     await small.close();
@@ -126,60 +112,60 @@ test('a file that unpacks to more than there is space, or a download without an 
 });
 
 test('without the program that unpacks it, what to install is said', async () => {
-  const xz = await place.sh('command -v xz');
-  await place.sh(`mount --bind /dev/null '${xz}'`);
+  const xz = await on.place.sh('command -v xz');
+  await on.place.sh(`mount --bind /dev/null '${xz}'`);
   try {
-    await assert.rejects(storage.make(image({ url: file('disk.xz') }), within()), {
+    await assert.rejects(on.storage.make(on.image({ url: file('disk.xz') }), within()), {
       code: 'storage/no-command',
       message: /worker test: the command xz .*apt-get install xz-utils/,
     });
   } finally {
-    await place.sh(`umount '${xz}'`);
+    await on.place.sh(`umount '${xz}'`);
   }
 });
 
 test('a disk that is cut off is refused, wherever, without a length and as a file', async () => {
-  web.noLength = true;
+  on.web.noLength = true;
   const small = await readFile(`${made}/small.qcow2`);
   const cuts: [Buffer, number[]][] = [
-    [content, [content.length - 10, content.length - 70_000, 1_000_000, 200_000, 40_000, 400]],
+    [on.content, [on.content.length - 10, on.content.length - 70_000, 1_000_000, 200_000, 40_000, 400]],
     [small, [small.length - 1000, small.length - 100_000, 300_000]],
   ];
   for (const [whole, lengths] of cuts) {
     for (const length of lengths) {
-      web.content = whole.subarray(0, length);
-      await refuses(image(), 'image/no-image', /cut off|ends before/);
+      on.web.content = whole.subarray(0, length);
+      await refuses(on.image(), 'image/no-image', /cut off|ends before/);
     }
-    web.content = whole;
-    await makes(image());
+    on.web.content = whole;
+    await makes(on.image());
   }
-  await place.sh(`cd '${made}'
+  await on.place.sh(`cd '${made}'
     for format in vdi vhdx vpc; do
       qemu-img convert -f qcow2 -O $format disk.qcow2 disk.$format
       head -c -70000 disk.$format >cut.$format
     done
     truncate -s 8M raw.img; echo 'start=2048, size=10240' | sfdisk -q raw.img; head -c 4M raw.img >cut.raw`);
   for (const format of ['vdi', 'vhdx', 'vpc', 'raw']) {
-    await refuses(image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
+    await refuses(on.image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
   }
-  for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await makes(image({ url: file(whole) }));
-  await storage.make(image({ url: file('raw.img') }), within());
+  for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await makes(on.image({ url: file(whole) }));
+  await on.storage.make(on.image({ url: file('raw.img') }), within());
 });
 
 test('a damaged disk is refused; one with a snapshot, or that was not closed, is not', async () => {
-  await place.sh(`cd '${made}'
+  await on.place.sh(`cd '${made}'
     cp disk.qcow2 damaged.qcow2; dd if=/dev/urandom of=damaged.qcow2 bs=64k seek=4 count=1 conv=notrunc 2>/dev/null
     cp disk.qcow2 snapshot.qcow2; qemu-img snapshot -c before snapshot.qcow2
     cp disk.qcow2 dirty.qcow2; printf '\\001' | dd of=dirty.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     cp disk.qcow2 corrupt.qcow2; printf '\\002' | dd of=corrupt.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     cp disk.qcow2 locked.qcow2; printf '\\002' | dd of=locked.qcow2 bs=1 seek=35 conv=notrunc 2>/dev/null
     qemu-img create -q -f qcow2 huge.qcow2 100T`);
-  await refuses(image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
-  await refuses(image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
-  await refuses(image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
-  await refuses(image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
-  await makes(image({ url: file('snapshot.qcow2') }));
-  await makes(image({ url: file('dirty.qcow2') }));
+  await refuses(on.image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
+  await refuses(on.image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
+  await refuses(on.image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
+  await refuses(on.image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
+  await makes(on.image({ url: file('snapshot.qcow2') }));
+  await makes(on.image({ url: file('dirty.qcow2') }));
 });
 
 test('what is no disk is said to be what it is', async () => {
@@ -191,33 +177,33 @@ test('what is no disk is said to be what it is', async () => {
     [randomBytes(4096).fill(0, 510, 512), /no boot sector/],
   ];
   for (const [body, words] of cases) {
-    web.content = Buffer.from(body);
+    on.web.content = Buffer.from(body);
     for (const noLength of [false, true]) {
-      web.noLength = noLength;
-      await refuses(image(), 'image/no-image', words);
+      on.web.noLength = noLength;
+      await refuses(on.image(), 'image/no-image', words);
     }
   }
   const iso = Buffer.alloc(40_000);
   iso.set([0x55, 0xaa], 510);
   iso.write('CD001', 32_769);
-  web.content = gzipSync(iso);
-  await refuses(image(), 'image/no-image', /ISO 9660/);
+  on.web.content = gzipSync(iso);
+  await refuses(on.image(), 'image/no-image', /ISO 9660/);
 });
 
 test('an image of another architecture is refused: by its name before it is downloaded, by its partitions after', async () => {
   const other = process.arch === 'arm64' ? 'amd64' : 'arm64';
   await refuses(
-    image({ url: url(`/debian-13-${other}.qcow2`) }),
+    on.image({ url: url(`/debian-13-${other}.qcow2`) }),
     'image/architecture',
     /by its name, and worker test is/,
   );
-  await refuses(image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
-  assert.equal(web.ranges.length, 0);
+  await refuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
+  assert.equal(on.web.ranges.length, 0);
   const [own, foreign] = process.arch === 'arm64' ? ['AA64', 'X64'] : ['X64', 'AA64'];
   // The types of root partitions for x86_64 and aarch64.
   const [x64, arm64] = ['4f68bce3-e8cd-4db1-96e7-fbcaf984b709', 'b921b045-1df0-41c3-af44-4c6f280d3fae'];
   const foreignRoot = process.arch === 'arm64' ? x64 : arm64;
-  await place.sh(`cd '${made}'
+  await on.place.sh(`cd '${made}'
     esp() {
       truncate -s 8M esp.img; mkfs.vfat esp.img >/dev/null
       mmd -i esp.img ::/EFI ::/EFI/BOOT ::/EFI/debian; : >empty
@@ -233,19 +219,19 @@ test('an image of another architecture is refused: by its name before it is down
     esp ${foreign} ${own}; disk both.qcow2 L
     esp ${own}; disk own.qcow2 ${foreignRoot}
     esp; disk root.qcow2 ${foreignRoot}; disk none.qcow2 L`);
-  await refuses(image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
-  await refuses(image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
-  for (const name of ['both', 'own', 'none']) await storage.make(image({ url: file(`${name}.qcow2`) }), within());
+  await refuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
+  await refuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
+  for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
 });
 
 test('the checksum is read from a file as distributions publish it, anew for each image', async () => {
   const sums = url('/SHA512SUMS');
-  web.files.set('/SHA512SUMS', `${'0'.repeat(128)}  other.img\n${hash('sha512', content)}  base.img\n`);
-  await makes(image({ sha256: sums }));
-  web.files.set('/SHA512SUMS', `SHA256 (base.img) = ${hash('sha256', Buffer.from('new'))}\n`);
-  await refuses(image({ sha256: sums }), 'image/checksum', /the SHA-256 of .*SHA512SUMS lists /);
-  await place.sh(`cd '${made}'; sha256sum disk.qcow2 >SHA256SUMS`);
-  await makes(image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
+  on.web.files.set('/SHA512SUMS', `${'0'.repeat(128)}  other.img\n${hash('sha512', on.content)}  base.img\n`);
+  await makes(on.image({ sha256: sums }));
+  on.web.files.set('/SHA512SUMS', `SHA256 (base.img) = ${hash('sha256', Buffer.from('new'))}\n`);
+  await refuses(on.image({ sha256: sums }), 'image/checksum', /the SHA-256 of .*SHA512SUMS lists /);
+  await on.place.sh(`cd '${made}'; sha256sum disk.qcow2 >SHA256SUMS`);
+  await makes(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
 });
 
 test('a checksum file that is of no use is refused before the image is downloaded', async () => {
@@ -258,9 +244,24 @@ test('a checksum file that is of no use is refused before the image is downloade
     [(response) => response.end('x'.repeat(5 << 20)), /larger than 4 MiB/],
   ];
   for (const [answer, words] of cases) {
-    web.files.set('/SUMS', answer);
-    await refuses(image({ sha256: sums }), 'image/checksum-file', words);
+    on.web.files.set('/SUMS', answer);
+    await refuses(on.image({ sha256: sums }), 'image/checksum-file', words);
   }
-  await refuses(image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
-  assert.equal(web.ranges.length, 0);
+  await refuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
+  assert.equal(on.web.ranges.length, 0);
+});
+
+test('an image of a file on the worker is made again when that has new content, and not before', async () => {
+  await on.place.sh(`cp '${made}/disk.qcow2' '${made}/own.qcow2'`);
+  const own = on.image({ url: file('own.qcow2') });
+  await makes(own);
+  assert.equal(await on.storage.has(own, within()), true);
+  await on.place.sh(
+    `cd '${made}'; qemu-img convert -c -f qcow2 -O qcow2 disk.qcow2 new.qcow2 && mv new.qcow2 own.qcow2`,
+  );
+  assert.equal(await on.storage.has(own, within()), false);
+  await makes(own);
+  // One that is gone cannot be copied again.
+  await on.place.sh(`rm '${made}/own.qcow2'`);
+  assert.equal(await on.storage.has(own, within()), true);
 });

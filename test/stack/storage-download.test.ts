@@ -1,46 +1,29 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { hostStorage } from '../../lib/storage/host-storage.ts';
-import type { ImageSource, ImageSpec, Storage } from '../../lib/worker/types.ts';
-import { type ImageServer, openImageServer } from './image-server.ts';
-import { openPlace, type Place } from './storage-place.ts';
+import type { ImageSpec } from '../../lib/worker/types.ts';
+import { within } from './storage-place.ts';
+import { UrlImages } from './url-images.ts';
 
-const within = () => ({ signal: AbortSignal.timeout(180_000) });
 const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 
-let place: Place;
-let storage: Storage;
-let content: Buffer;
 let raw: Buffer;
-let web: ImageServer;
-let count = 0;
-
-before(async () => {
-  place = await openPlace('btrfs');
-  storage = hostStorage({ kind: 'btrfs', place: place.place, host: async () => place.host });
+const on = UrlImages.forFile(async (place) => {
   const file = `${place.root}-made`;
   await place.sh(`qemu-img create -q -f qcow2 '${file}.qcow2' 64M
     qemu-io -f qcow2 -c 'write -q -P 7 1M 8M' '${file}.qcow2'
     truncate -s 4M '${file}.raw'; printf '\\125\\252' | dd of='${file}.raw' bs=1 seek=510 conv=notrunc 2>/dev/null`);
   const read = async (path: string) => Buffer.from(await place.sh(`gzip <'${path}' | base64 -w0`), 'base64');
-  const { gunzipSync } = await import('node:zlib');
-  content = gunzipSync(await read(`${file}.qcow2`));
-  raw = gunzipSync(await read(`${file}.raw`));
-});
-after(() => place.close());
-beforeEach(async () => {
-  web = await openImageServer(content);
-});
-afterEach(() => web.close());
 
-const image = (source: Partial<Extract<ImageSource, { kind: 'url' }>> = {}): ImageSpec => {
-  count += 1;
-  return { name: 'base', key: `k${count}`, source: { kind: 'url', url: web.url, ...source }, loginUser: 'root' };
-};
-const disk = (of: ImageSpec) => `${place.root}/base@${of.key}/vda.qcow2`;
-const size = async (of: ImageSpec) => await place.sh(`qemu-img info --output=json '${disk(of)}' | grep virtual-size`);
+  const content = gunzipSync(await read(`${file}.qcow2`));
+  raw = gunzipSync(await read(`${file}.raw`));
+  return content;
+});
+const disk = (of: ImageSpec) => `${on.place.root}/base@${of.key}/vda.qcow2`;
+const size = async (of: ImageSpec) =>
+  await on.place.sh(`qemu-img info --output=json '${disk(of)}' | grep virtual-size`);
 const refused = (code: string, words: RegExp) => (error: unknown) => {
   assert(error instanceof CiError, String(error));
   assert.equal(error.code, code, error.message);
@@ -49,81 +32,87 @@ const refused = (code: string, words: RegExp) => (error: unknown) => {
 };
 
 test('an image is downloaded, checked and grown, and says how far it is', async () => {
-  const base = image({ sha256: sha256(content).toUpperCase(), diskSize: 1 });
+  const base = on.image({ sha256: sha256(on.content).toUpperCase(), diskSize: 1 });
   const said: string[] = [];
-  await storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
-  assert.equal(await storage.has(base, within()), true);
+  await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
+  assert.equal(await on.storage.has(base, within()), true);
   assert.match(await size(base), / 1073741824,/);
-  assert.equal(await place.sh(`ls -A '${place.root}/base@${base.key}'`), '.image\nvda.qcow2');
+  assert.equal(await on.place.sh(`ls -A '${on.place.root}/base@${base.key}'`), '.image\nvda.qcow2');
   assert.deepEqual(said.slice(-3), ['100 %', 'checking', 'finishing']);
 });
 
 test('a download that breaks off goes on where it ended', async () => {
-  web.breaks.push(3_000_000, 6_000_000);
-  const base = image({ sha256: sha256(content) });
-  await storage.make(base, within());
-  const [first, second, third] = web.ranges;
+  on.web.breaks.push(3_000_000, 6_000_000);
+  const base = on.image({ sha256: sha256(on.content) });
+  await on.storage.make(base, within());
+  const [first, second, third] = on.web.ranges;
   assert.equal(first, undefined);
   assert.match(second!, /^bytes=[1-9]\d+-$/);
   assert.match(third!, /^bytes=[1-9]\d+-$/);
-  await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
+  await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
 });
 
 test('one that breaks off three times says how far it came; the next goes on with it', async () => {
-  web.breaks.push(2_000_000, 4_000_000, 6_000_000);
-  const base = image();
+  on.web.breaks.push(2_000_000, 4_000_000, 6_000_000);
+  const base = on.image();
   await assert.rejects(
-    storage.make(base, within()),
+    on.storage.make(base, within()),
     refused('image/download-ended', /ended at \d of \d MB \(.*\)\. Tried 3 times/),
   );
-  assert.equal(await storage.has(base, within()), false);
-  await storage.make(base, within());
-  assert.match(web.ranges.at(-1)!, /^bytes=[1-9]\d+-$/);
-  await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
+  assert.equal(await on.storage.has(base, within()), false);
+  await on.storage.make(base, within());
+  assert.match(on.web.ranges.at(-1)!, /^bytes=[1-9]\d+-$/);
+  await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
 });
 
 test('a file that changed meanwhile is fetched from its start', async () => {
-  web.breaks.push(2_000_000, 2_000_000, 2_000_000);
-  const base = image();
-  await assert.rejects(storage.make(base, within()));
-  web.content = raw;
-  web.etag = '"2"';
-  await storage.make(base, within());
+  on.web.breaks.push(2_000_000, 2_000_000, 2_000_000);
+  const base = on.image();
+  await assert.rejects(on.storage.make(base, within()));
+  on.web.content = raw;
+  on.web.etag = '"2"';
+  await on.storage.make(base, within());
   assert.equal((await size(base)).trim(), '"virtual-size": 4194304,');
 });
 
 test('a wrong checksum, a missing file and a server that is gone are said, and nothing is kept as the image', async () => {
-  const wrong = image({ sha256: '0'.repeat(64) });
-  await assert.rejects(storage.make(wrong, within()), refused('image/checksum', new RegExp(sha256(content))));
-  web.status = 404;
-  const missing = image();
-  await assert.rejects(storage.make(missing, within()), refused('image/not-found', /the server answered 404/));
-  assert.equal(web.ranges.length, 2);
-  const gone = image({ url: 'http://127.0.0.1:9/base.img' });
-  await assert.rejects(storage.make(gone, within()), refused('image/download-ended', /ended at 0 MB .*127\.0\.0\.1/));
-  for (const each of [wrong, missing, gone]) assert.equal(await storage.has(each, within()), false);
+  const wrong = on.image({ sha256: '0'.repeat(64) });
+  await assert.rejects(on.storage.make(wrong, within()), refused('image/checksum', new RegExp(sha256(on.content))));
+  on.web.status = 404;
+  const missing = on.image();
+  await assert.rejects(on.storage.make(missing, within()), refused('image/not-found', /the server answered 404/));
+  assert.equal(on.web.ranges.length, 2);
+  const gone = on.image({ url: 'http://127.0.0.1:9/base.img' });
+  await assert.rejects(
+    on.storage.make(gone, within()),
+    refused('image/download-ended', /ended at 0 MB .*127\.0\.0\.1/),
+  );
+  for (const each of [wrong, missing, gone]) assert.equal(await on.storage.has(each, within()), false);
 });
 
 test('what is no disk image, is compressed, reads other files or is too large is refused', async () => {
-  web.content = Buffer.from('<!DOCTYPE html><title>Log in</title>');
-  await assert.rejects(storage.make(image(), within()), refused('image/no-image', /web page/));
-  web.content = Buffer.from('1f8b08000000', 'hex');
-  await assert.rejects(storage.make(image(), within()), refused('image/no-image', /gzip/));
-  web.content = Buffer.alloc(1 << 20);
-  await assert.rejects(storage.make(image(), within()), refused('image/no-image', /no boot sector/));
-  const path = `${place.root}-backed.qcow2`;
-  await place.sh(`qemu-img create -q -f qcow2 -F raw -b /etc/hostname '${path}' 1M`);
+  on.web.content = Buffer.from('<!DOCTYPE html><title>Log in</title>');
+  await assert.rejects(on.storage.make(on.image(), within()), refused('image/no-image', /web page/));
+  on.web.content = Buffer.from('1f8b08000000', 'hex');
+  await assert.rejects(on.storage.make(on.image(), within()), refused('image/no-image', /gzip/));
+  on.web.content = Buffer.alloc(1 << 20);
+  await assert.rejects(on.storage.make(on.image(), within()), refused('image/no-image', /no boot sector/));
+  const path = `${on.place.root}-backed.qcow2`;
+  await on.place.sh(`qemu-img create -q -f qcow2 -F raw -b /etc/hostname '${path}' 1M`);
   await assert.rejects(
-    storage.make(image({ url: `file://${path}` }), within()),
+    on.storage.make(on.image({ url: `file://${path}` }), within()),
     refused('image/no-image', /its backing file/),
   );
-  web.content = content;
-  await assert.rejects(storage.make(image({ diskSize: 0.01 }), within()), refused('image/disk-size', /can only grow/));
+  on.web.content = on.content;
+  await assert.rejects(
+    on.storage.make(on.image({ diskSize: 0.01 }), within()),
+    refused('image/disk-size', /can only grow/),
+  );
 });
 
 test('no file of the worker is read by way of an image that names it', async () => {
-  const secret = `${place.root}-secret`;
-  await place.sh(`head -c 1M /dev/urandom >'${secret}'; sync
+  const secret = `${on.place.root}-secret`;
+  await on.place.sh(`head -c 1M /dev/urandom >'${secret}'; sync
     qemu-img create -q -f qcow2 -o data_file='${secret}2',data_file_raw=on '${secret}.qcow2' 1M`);
   const descriptor = (more: string) => `# Disk DescriptorFile
 version=1
@@ -132,48 +121,51 @@ parentCID=ffffffff
 createType="monolithicFlat"
 RW 2048 FLAT "${secret}" 0
 ${more}`;
-  web.content = Buffer.from(descriptor(''));
-  await assert.rejects(storage.make(image(), within()), refused('image/format', /format "vmdk", which is not taken/));
+  on.web.content = Buffer.from(descriptor(''));
+  await assert.rejects(
+    on.storage.make(on.image(), within()),
+    refused('image/format', /format "vmdk", which is not taken/),
+  );
   // One that is a boot sector at the same time, or has a blank line before: raw, and nothing else.
   const boots = Buffer.alloc(4096);
   boots.write(descriptor(`#${'x'.repeat(60)}\n`).replace('# Disk', '\n# Disk'));
   boots.set([0x55, 0xaa], 510);
-  web.content = boots;
-  const raw = image();
-  await storage.make(raw, within());
+  on.web.content = boots;
+  const raw = on.image();
+  await on.storage.make(raw, within());
   assert.match(await size(raw), / 4096,/);
   await assert.rejects(
-    storage.make(image({ url: `file://${secret}.qcow2` }), within()),
+    on.storage.make(on.image({ url: `file://${secret}.qcow2` }), within()),
     refused('image/no-image', /its data file/),
   );
 });
 
 test('a VDI, VHDX or VHD is converted', async () => {
   for (const format of ['vdi', 'vhdx', 'vpc']) {
-    const file = `${place.root}-made.${format}`;
-    await place.sh(`qemu-img convert -f qcow2 -O ${format} '${place.root}-made.qcow2' '${file}'`);
-    const base = image({ url: `file://${file}` });
-    await storage.make(base, within());
-    await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
+    const file = `${on.place.root}-made.${format}`;
+    await on.place.sh(`qemu-img convert -f qcow2 -O ${format} '${on.place.root}-made.qcow2' '${file}'`);
+    const base = on.image({ url: `file://${file}` });
+    await on.storage.make(base, within());
+    await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
   }
 });
 
 test('a raw file on the worker is converted', async () => {
-  const base = image({ url: `file://${place.root}-made.raw`, diskSize: 0.5 });
+  const base = on.image({ url: `file://${on.place.root}-made.raw`, diskSize: 0.5 });
   const said: string[] = [];
-  await storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
+  await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
   assert.deepEqual(said, ['converting from raw']);
   assert.match(await size(base), / 536870912,/);
-  const none = image({ url: 'file:///nowhere.img' });
-  await assert.rejects(storage.make(none, within()), refused('image/not-found', /no such file on worker test/));
+  const none = on.image({ url: 'file:///nowhere.img' });
+  await assert.rejects(on.storage.make(none, within()), refused('image/not-found', /no such file on worker test/));
 });
 
 test('a download ends with its caller, and leaves no process', async () => {
-  web.stallAt = 1_000_000;
-  const base = image();
+  on.web.stallAt = 1_000_000;
+  const base = on.image();
   const stop = new AbortController();
   const said: string[] = [];
-  const slow = storage.make(base, {
+  const slow = on.storage.make(base, {
     signal: stop.signal,
     onProgress: (text) => {
       said.push(text);
@@ -182,7 +174,7 @@ test('a download ends with its caller, and leaves no process', async () => {
   });
   await assert.rejects(slow, /enough/);
   assert.match(said[0]!, /^1\d %$/);
-  assert.equal(await storage.has(base, within()), false);
+  assert.equal(await on.storage.has(base, within()), false);
   // The pattern does not match its own command line.
-  assert.equal(await place.sh(`pgrep -f '[h]${web.url.slice(1)}' || :`), '');
+  assert.equal(await on.place.sh(`pgrep -f '[h]${on.web.url.slice(1)}' || :`), '');
 });

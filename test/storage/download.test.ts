@@ -13,12 +13,14 @@ test('an address is taken apart, and shown without what is secret', () => {
   assert.deepEqual(placeOf('base', 'file:///a%20b.img').env, { URL: '', FROM: '/a b.img' });
   assert.equal(placeOf('base', 'file:/a.img').env.FROM, '/a.img');
   for (const bad of [
+    'file:///a%0Ab.img',
     '',
     'a.img',
     'ftp://example.com/a',
     'file://elsewhere/a',
     '--output=/etc/passwd',
     'file:///a%zz',
+    'file:///a%0Ab',
     'http://x/%c3',
   ]) {
     assert.throws(() => placeOf('base', bad), /base.*no URL/, bad);

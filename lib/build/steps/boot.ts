@@ -1,19 +1,17 @@
-import { bootFailed, nothingToBoot, notUpInTime, PRIVATE_FIRST } from '../../errors/build.ts';
-import { CiError, messageOf } from '../../errors/ci-error.ts';
-import { hardwareAdvice } from '../../errors/hardware.ts';
+import { bootFailed, nothingToBoot, PRIVATE_FIRST } from '../../errors/build.ts';
+import { type CiError, messageOf } from '../../errors/ci-error.ts';
 import { isKvmFault } from '../../errors/libvirt.ts';
-import { isWorkerFull } from '../../errors/worker.ts';
 import { pickHardware } from '../../worker/hardware.ts';
 import { isFirstPrivate } from '../../worker/private-first.ts';
 import type { Hardware, Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../lease.ts';
+import { whyNotUp } from '../not-up.ts';
 import { enterGuest, settleGuest } from '../reconnect.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 import { watchGuest } from '../watch-guest.ts';
-import { lastLines } from './last-lines.ts';
 
 /** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
 export interface BootSettings extends Hardware {
@@ -143,21 +141,15 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
   } catch (error) {
     if (boot.signal.aborted) throw error;
     const cause = watched.aborted ? watched.reason : error;
-    const code = cause instanceof CiError ? cause.code : '';
-    const gone = code === 'libvirt/guest-gone';
-    const died = gone || code === 'worker/guest-died';
-    if (isWorkerFull(cause) || (cause instanceof CiError && !died && !late.aborted)) throw cause;
-    const lines = await consoleEnd(guest);
-    const hardware = hardwareAdvice(lines, guest.hardware?.firmware);
-    const last = lines.at(-1) ?? '';
-    if (late.aborted) {
-      const more = { hardware, privateFirst: isCutOff(guest, boot.settings) };
-      const why = notUpInTime(boot.settings.timeout / 1000, guest.trouble, last, more);
-      throw bootFailed(guest.name, guest.worker.label, why, last);
-    }
-    const why = [messageOf(cause), ...(lines.length > 0 && hardware ? [hardware] : [])].join(' ');
-    // One that is found dead at its login tells the end of its console itself.
-    throw bootFailed(guest.name, guest.worker.label, why, died && !gone ? '' : last);
+    const { why, last } = await whyNotUp(cause, {
+      hypervisor: guest.worker.hypervisor,
+      domain: guest.domain,
+      timeUp: late.aborted ? boot.settings.timeout : undefined,
+      trouble: guest.trouble,
+      firmware: guest.hardware?.firmware,
+      privateFirst: isCutOff(guest, boot.settings),
+    });
+    throw bootFailed(guest.name, guest.worker.label, why, last);
   }
 }
 
@@ -197,22 +189,9 @@ async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
   const say = (line: string) => build.say(`${guest.name}: ${line}`);
   const end = await settleGuest(guest, services, { signal, say, onTrouble() {} }).catch((error) => {
     if (!watched.aborted) throw error;
-    guest.fault = watched.reason;
+    guest.fault = watched.reason as CiError;
     throw guest.fault;
   });
   if (end.ran)
     say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
-}
-
-/** Lines of a guest's console that are looked at for why it did not come up: a kernel's last words are many. */
-const CONSOLE_LINES = 100;
-
-/** The end of a guest's console. */
-async function consoleEnd(guest: Guest): Promise<string[]> {
-  try {
-    const console = await guest.worker.hypervisor.console(guest.domain, { signal: AbortSignal.timeout(5_000) });
-    return console ? await lastLines(console, CONSOLE_LINES) : [];
-  } catch {
-    return [];
-  }
 }

@@ -32,7 +32,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   const { build, guest, services, signal, mayReboot } = run;
   const patience = services.patience ?? REACH;
   if (mayReboot) guest.mayReboot = true;
-  await reachAgain(run, patience);
+  await reachAgain(run, { limit: patience, since: guest.bootId });
   if (hasRebooted(guest)) return rebooted(guest);
   const host = guest.host!;
   const boot = guest.bootId;
@@ -42,7 +42,8 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
     // A guest that stands still does not end what runs in it, which would be waited for.
     outcome = await until(run.work(host, AbortSignal.any([signal, watch.signal])), watch.signal);
     if (outcome.result === 'FAILURE' || outcome.result === 'TIMED_OUT') {
-      const fault = await workerFault(build, signal, guest);
+      const fault = await workerFault(build, guest);
+      signal.throwIfAborted();
       if (fault) throw fault;
     }
     if (!mayReboot || isOwnFailure(outcome) || !(await isLostSoon(host, signal))) return outcome;
@@ -55,7 +56,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   } finally {
     watch.stop();
   }
-  await reachAgain(run, mayReboot ? REBOOT : patience);
+  await reachAgain(run, { limit: mayReboot ? REBOOT : patience, since: boot });
   if (!isOtherBoot(boot, guest.bootId)) throw guestLost(guest.name, 'it was cut while a script ran');
   hasRebooted(guest);
   if (!mayReboot) return rebooted(guest);
@@ -69,13 +70,20 @@ const rebooted = (guest: Guest): StepOutcome => ({ result: 'FAILURE', message: g
 const isOwnFailure = ({ result, exitCode = 0 }: StepOutcome): boolean =>
   result === 'TIMED_OUT' || (exitCode > 0 && exitCode < 128);
 
-/** Logs in again if the connection was lost. It costs the patch no time. */
-async function reachAgain({ build, guest, services, signal, mayReboot }: GuestRun, limit: number): Promise<void> {
-  const before = guest.bootId;
+/**
+ * Logs in again if the connection was lost, and waits for the cloud-init of a guest that rebooted and may. It costs the
+ * patch no time.
+ *
+ * @param since the boot that was left: another step may have logged in again before
+ */
+async function reachAgain(
+  { build, guest, services, signal, mayReboot }: GuestRun,
+  { limit, since }: { limit: number; since: string | undefined },
+): Promise<void> {
   build.clock.pause();
   try {
     await reconnect(guest, services, { signal, limit });
-    if (!mayReboot || !guest.cloudInitLimit || !isOtherBoot(before, guest.bootId)) return;
+    if (!mayReboot || !guest.cloudInitLimit || !isOtherBoot(since, guest.bootId)) return;
     await settleGuest(guest, services, { signal, onTrouble() {}, say() {} });
   } finally {
     build.clock.resume();

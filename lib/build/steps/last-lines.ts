@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { lastPlainLines } from '../../util/plain-text.ts';
 
 /** Bytes kept while reading. */
-const KEPT = 16_384 * 4;
+const KEPT = 65_536;
 
 /** The last lines of a stream that are not empty, as plain text, read with a bound. */
 export async function lastLines(stream: Readable, count: number): Promise<string[]> {

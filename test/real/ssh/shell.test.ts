@@ -8,6 +8,7 @@ import type { CiError } from '../../../lib/errors/ci-error.ts';
 import { connectHost } from '../../../lib/ssh/connect.ts';
 import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
+import { HARD_WORDS } from '../../support/hard-words.ts';
 import { startOpenSsh } from '../../support/openssh.ts';
 import { run } from '../../support/script.ts';
 
@@ -44,27 +45,10 @@ async function login(t: TestContext, { files = {}, shell, settings = [] }: Accou
   return host;
 }
 
-const WORDS = [
-  "it's",
-  '',
-  '$HOME `id` $(id)',
-  'a\nb\n',
-  '*',
-  'a!b',
-  '!!',
-  '\\',
-  "\\'",
-  '\\\\',
-  'ümläut ☃',
-  '%s',
-  '#x',
-  '\x01',
-];
-
 /** All ways through the door, with arguments, input, output on both streams, exit codes and signals as they are. */
 async function works(host: Host): Promise<void> {
-  const printed = await host.run(['printf', '%s|', ...WORDS]);
-  assert.deepEqual(printed, { code: 0, stdout: WORDS.map((word) => `${word}|`).join(''), stderr: '' });
+  const printed = await host.run(['printf', '%s|', ...HARD_WORDS]);
+  assert.deepEqual(printed, { code: 0, stdout: HARD_WORDS.map((word) => `${word}|`).join(''), stderr: '' });
   assert.deepEqual(await host.run(['sh', '-c', 'cat; echo err >&2; exit 3'], { stdin: 'in\0put' }), {
     code: 3,
     stdout: 'in\0put',

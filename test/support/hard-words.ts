@@ -1,0 +1,17 @@
+/** Arguments that some shell reads in another way than others: quotes, globs, newlines, `!` of csh, `\` of fish. */
+export const HARD_WORDS = [
+  "it's",
+  '',
+  '$HOME `id` $(id)',
+  'a\nb\n',
+  '*',
+  'a!b',
+  '!!',
+  '\\',
+  "\\'",
+  '\\\\',
+  'ümläut ☃',
+  '%s %d',
+  '#x',
+  '\x01\x7f',
+];
