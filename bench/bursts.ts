@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PARALLEL } from '../lib/build/poster.ts';
-import { sendReview } from '../lib/gerrit/review.ts';
+import { PARALLEL } from '../lib/builds/report/poster.ts';
+import { sendReview } from '../lib/gerrit/review/post.ts';
 import type { GerritEvent } from '../lib/gerrit/types.ts';
 import type { Host } from '../lib/ssh/types.ts';
 import type { RealGerrit } from '../test/real/gerrit/fixture.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PARALLEL } from '../lib/build/poster.ts';
+import { PARALLEL } from '../lib/builds/report/poster.ts';
 import { RealGerrit } from '../test/real/gerrit/fixture.ts';
 import { Flow } from '../test/support/flows.ts';
 import { GerritSession, listen } from '../test/support/gerrit-session.ts';

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, mkdtemp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuildEvent } from '../lib/build/types.ts';
+import type { BuildEvent } from '../lib/builds/types.ts';
 import { guestDisk, stackFolder } from '../test/stack/support.ts';
 import { flow, handMade, jobs, make, reaching, row } from '../test/support/lane.ts';
 import { type OpenSsh, startOpenSsh } from '../test/support/openssh.ts';

@@ -1,5 +1,5 @@
 import type { Node, NodeAPI } from 'node-red';
-import type { Trigger } from '../lib/build/types.ts';
+import type { Trigger } from '../lib/builds/types.ts';
 import { messageOf } from '../lib/errors/ci-error.ts';
 import { changeOf } from '../lib/gerrit/change.ts';
 import { eventTypesOf, makeFilter } from '../lib/gerrit/filter.ts';

@@ -1,8 +1,8 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import type { Build } from '../lib/build/build.ts';
-import type { BuildSet } from '../lib/build/buildset.ts';
-import { composeReview, type ReviewSettings } from '../lib/build/review.ts';
-import type { BuildEvent, Message, ReportState } from '../lib/build/types.ts';
+import type { Build } from '../lib/builds/build.ts';
+import type { BuildSet } from '../lib/builds/buildset.ts';
+import { composeReview, type ReviewSettings } from '../lib/builds/report/compose.ts';
+import type { BuildEvent, Message, ReportState } from '../lib/builds/types.ts';
 import type { ReviewInput } from '../lib/gerrit/types.ts';
 import { nodeQuestion } from './shared/admin.ts';
 import { guard, onInput } from './shared/handler.ts';

@@ -1,8 +1,8 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import type { When } from '../lib/build/step.ts';
-import { scriptStep } from '../lib/build/steps/script.ts';
+import type { When } from '../lib/builds/steps/step.ts';
+import { scriptStep } from '../lib/builds/steps/script.ts';
 import { noHost } from '../lib/errors/build.ts';
-import { isRecord } from '../lib/model/record.ts';
+import { isRecord } from '../lib/util/is-record.ts';
 import { environmentOf, flagOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { useTexts } from './shared/texts.ts';

@@ -14,8 +14,8 @@ import { createServer } from 'node:http';
 import { join, relative, resolve } from 'node:path';
 import express from 'express';
 import RED from 'node-red';
-import type { BuildEvent } from '../lib/build/types.ts';
-import type { SandboxGerrit } from '../lib/sandbox/gerrit/index.ts';
+import type { BuildEvent } from '../lib/builds/types.ts';
+import type { SandboxGerrit } from '../lib/sandbox/gerrit.ts';
 import { Story } from './story.ts';
 
 const root = resolve(import.meta.dirname, '..');

@@ -1,5 +1,5 @@
 /** Tells on the terminal what the sandbox's builds do: a line a job, and the review. */
-import type { BuildEvent } from '../lib/build/types.ts';
+import type { BuildEvent } from '../lib/builds/types.ts';
 import { formatDuration } from '../lib/gerrit/report.ts';
 
 const brief = (milliseconds: number): string =>

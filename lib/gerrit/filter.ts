@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { accountName, branchOfRef } from './change.ts';
-import { commentText, votesOf } from './comment.ts';
+import { commentText, votesOf } from './trigger/comment.ts';
 import { compilePatterns, type PatternRow } from './patterns.ts';
-import { recheckPattern } from './recheck.ts';
+import { recheckPattern } from './trigger/recheck.ts';
 import type { GerritEvent } from './types.ts';
 
 /** What can start builds. */

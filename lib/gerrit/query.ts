@@ -1,8 +1,8 @@
 import { commandFailed, queryRefused, queryTimeout } from '../errors/gerrit.ts';
 import type { Host } from '../ssh/types.ts';
 import { gerritCommand } from './command.ts';
-import { LineSplitter } from './lines.ts';
-import { parseObject } from './parse.ts';
+import { LineSplitter } from './stream/lines.ts';
+import { parseObject } from './stream/parse.ts';
 import {
   ACCOUNT,
   CHANGE_FIELDS,
@@ -14,7 +14,7 @@ import {
   type Schema,
   text,
   whole,
-} from './repair.ts';
+} from './stream/repair.ts';
 import type { GerritAccount, GerritApproval, GerritChange, GerritPatchset } from './types.ts';
 
 /** A change as `gerrit query` gives it; what stands in it depends on the options. Any field may be missing. */

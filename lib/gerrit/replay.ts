@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { replayUnreadable } from '../errors/gerrit.ts';
-import { LineSplitter } from './lines.ts';
-import { parseEvent } from './parse.ts';
+import { LineSplitter } from './stream/lines.ts';
+import { parseEvent } from './stream/parse.ts';
 import type { GerritEvent } from './types.ts';
 
 /** `recorded` keeps the distances of `eventCreatedOn`; a number is the milliseconds between two events. */

@@ -1,9 +1,9 @@
 import type { Link } from '../ssh/link-pool.ts';
 import { targetKey } from '../ssh/target-key.ts';
-import { Stream, type StreamSubscriber } from './event-stream.ts';
-import type { StreamTimes } from './stream-channel.ts';
+import { Stream, type StreamSubscriber } from './stream/event-stream.ts';
+import type { StreamTimes } from './stream/channel.ts';
 
-export type { StreamHealth, StreamSubscriber } from './event-stream.ts';
+export type { StreamHealth, StreamSubscriber } from './stream/event-stream.ts';
 
 export interface AttachOptions {
   /** Exact names of projects whose open changes are looked through after the stream was away; `*` for all. */

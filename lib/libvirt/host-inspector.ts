@@ -1,8 +1,8 @@
 import { noUefi } from '../errors/hardware.ts';
 import type { GuestSpec } from '../worker/types.ts';
-import { type GuestHardware, guestHardware } from './guest-hardware.ts';
-import { type Arch, type HostHardware, LOADERS, type Loader, parseHost, UEFI_MACHINE } from './host-hardware.ts';
-import { type KvmAnswer, probeKvm } from './kvm-probe.ts';
+import { type GuestHardware, guestHardware } from './domain/guest-hardware.ts';
+import { type Arch, type HostHardware, LOADERS, type Loader, parseHost, UEFI_MACHINE } from './domain/host-hardware.ts';
+import { type KvmAnswer, probeKvm } from './kvm/probe.ts';
 import type { DomainType } from './types.ts';
 import type { Virsh } from './virsh.ts';
 

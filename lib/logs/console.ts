@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { logWriteFailed } from '../errors/logs.ts';
-import { History } from './history.ts';
+import { History } from './console/tail-buffer.ts';
 import { Masker } from './mask.ts';
-import { Spool } from './spool.ts';
+import { Spool } from './console/spool.ts';
 import { STAMP_LENGTH, stamper } from './stamp.ts';
 
 /** Bytes of a console on disk where its settings name no other limit. */

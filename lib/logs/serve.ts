@@ -2,11 +2,11 @@ import { lstat, readdir } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fillAgo } from './ago.ts';
+import { fillAgo } from './pages/ago.ts';
 import { BUILD_FILE, PAGE_FILES } from './layout.ts';
-import { type ListingEntry, listingPage } from './listing.ts';
-import { mediaType } from './media-type.ts';
-import { findServed, openServed, type Served } from './served-path.ts';
+import { type ListingEntry, listingPage } from './pages/listing.ts';
+import { mediaType } from './serve/media-type.ts';
+import { findServed, openServed, type Served } from './serve/served-path.ts';
 
 /**
  * What a file from a guest may do in a browser: be looked at. No script, no origin, no request to anywhere.

@@ -1,7 +1,7 @@
-import { ec2Tree } from './ec2.ts';
-import { type Folder, folder, type Leaf } from './folder.ts';
-import { noCloudTree } from './nocloud.ts';
-import { openStackTree } from './openstack.ts';
+import { ec2Tree } from './trees/ec2.ts';
+import { type Folder, folder, type Leaf } from './trees/folder.ts';
+import { noCloudTree } from './trees/nocloud.ts';
+import { openStackTree } from './trees/openstack.ts';
 import type { MetadataDocument } from './types.ts';
 
 /** What the metadata server is asked. */

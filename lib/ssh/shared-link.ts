@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { hostClosed } from '../errors/ssh.ts';
-import { BACKOFF, Backoff, type BackoffTimes } from './backoff.ts';
+import { BACKOFF, Backoff, type BackoffTimes } from '../util/backoff.ts';
 import type { Host, LinkHealth } from './types.ts';
 
 /** How a link behaves in time; all in milliseconds. */

@@ -3,20 +3,20 @@ import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noD
 import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
-import type { Backend } from './backend.ts';
-import { btrfs } from './btrfs.ts';
+import type { Backend } from './backends/backend.ts';
+import { btrfs } from './backends/btrfs.ts';
 import { collectable } from './collectable.ts';
-import { imageFolder } from './directory.ts';
-import { fetchImage } from './download.ts';
-import { KeyedLock } from './keyed-lock.ts';
-import { overlay } from './overlay.ts';
-import { ADOPT, CLONE, DISCARD, DROP, EXIT, FORK_DRAFT, HAS, IMAGES, LIST, OPEN_DRAFT, REMOVE } from './programs.ts';
-import { checkName } from './records.ts';
+import { imageFolder } from '../sandbox/worker/storage.ts';
+import { fetchImage } from './download/download.ts';
+import { KeyedLock } from '../util/keyed-lock.ts';
+import { overlay } from './backends/directory.ts';
+import { ADOPT, CLONE, DISCARD, DROP, EXIT, FORK_DRAFT, HAS, IMAGES, LIST, OPEN_DRAFT, REMOVE } from './programs/programs.ts';
+import { checkName } from '../sandbox/worker/records.ts';
 import { StorageHost } from './storage-host.ts';
 import { readClone, readGone, readImages, readRecords } from './storage-lines.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
-import { until } from './until.ts';
-import { zfs } from './zfs.ts';
+import { until } from '../util/abort.ts';
+import { zfs } from './backends/zfs.ts';
 
 /** Milliseconds for writing an image's data out. */
 const FLUSH = 600_000;

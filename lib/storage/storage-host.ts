@@ -11,8 +11,8 @@ import {
 } from '../errors/image.ts';
 import { notRemoved } from '../errors/storage.ts';
 import type { Host, HostSource, RunResult } from '../ssh/types.ts';
-import type { Backend } from './backend.ts';
-import { DIAGNOSE, EXIT, program } from './programs.ts';
+import type { Backend } from './backends/backend.ts';
+import { DIAGNOSE, EXIT, program } from './programs/programs.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
 
 /** Milliseconds for one program. */

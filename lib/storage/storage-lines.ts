@@ -1,4 +1,4 @@
-import { isRecord } from '../model/record.ts';
+import { isRecord } from '../util/is-record.ts';
 import type { Clone, Disk, Owner } from '../worker/types.ts';
 import type { StoredImage } from './collectable.ts';
 

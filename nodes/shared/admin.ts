@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Node, NodeAPI } from 'node-red';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { GerritClient } from '../../lib/gerrit/client.ts';
-import { isRecord } from '../../lib/model/record.ts';
+import { isRecord } from '../../lib/util/is-record.ts';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';

@@ -1,5 +1,5 @@
 import type { NodeStatus } from 'node-red';
-import type { BuildEvent } from '../../lib/build/types.ts';
+import type { BuildEvent } from '../../lib/builds/types.ts';
 import { text } from './texts.ts';
 
 interface Busy {

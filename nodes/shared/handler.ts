@@ -1,5 +1,5 @@
 import type { Node } from 'node-red';
-import type { Message } from '../../lib/build/types.ts';
+import type { Message } from '../../lib/builds/types.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 
 /**

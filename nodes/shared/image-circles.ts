@@ -1,6 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import { parentCircle } from '../../lib/errors/image.ts';
-import { isRecord } from '../../lib/model/record.ts';
+import { isRecord } from '../../lib/util/is-record.ts';
 import { imageName } from './image-settings.ts';
 
 /** A vm-image as a flow file has it. */

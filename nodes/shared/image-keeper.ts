@@ -1,6 +1,6 @@
 import type { NodeAPI } from 'node-red';
-import type { ImageMaker } from '../../lib/build/image.ts';
-import { ImageKeeper } from '../../lib/build/image-keeper.ts';
+import type { ImageMaker } from '../../lib/images/builder.ts';
+import { ImageKeeper } from '../../lib/images/gc.ts';
 import { noImage } from '../../lib/errors/build.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import type { VmImageNode } from '../vm-image.ts';

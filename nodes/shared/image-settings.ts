@@ -1,4 +1,4 @@
-import { CLOUD_INIT_MINUTES } from '../../lib/build/guest-ready.ts';
+import { CLOUD_INIT_MINUTES } from '../../lib/guests/ready.ts';
 import { scriptUnreadable } from '../../lib/errors/image.ts';
 import { keyLines } from '../../lib/metadata/document.ts';
 import { pickHardware } from '../../lib/worker/hardware.ts';

@@ -1,10 +1,10 @@
 import type { NodeAPI } from 'node-red';
-import type { Build } from '../../lib/build/build.ts';
-import type { BuildSet } from '../../lib/build/buildset.ts';
-import { FlowGraph, type FlowNode } from '../../lib/build/flow-graph.ts';
-import type { Stop } from '../../lib/build/positions.ts';
-import type { CloneWish } from '../../lib/build/steps/clone.ts';
-import type { BuildEvent, Message, Outlet, Place } from '../../lib/build/types.ts';
+import type { Build } from '../../lib/builds/build.ts';
+import type { BuildSet } from '../../lib/builds/buildset.ts';
+import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
+import type { Stop } from '../../lib/builds/flow/tracker.ts';
+import type { CloneWish } from '../../lib/builds/steps/clone.ts';
+import type { BuildEvent, Message, Outlet, Place } from '../../lib/builds/types.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';

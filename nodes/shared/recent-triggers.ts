@@ -1,4 +1,4 @@
-import type { Message } from '../../lib/build/types.ts';
+import type { Message } from '../../lib/builds/types.ts';
 
 /** Milliseconds for which what was sent may still be on its way through the flow: a few nodes, on a busy machine. */
 const ON_ITS_WAY = 2_000;

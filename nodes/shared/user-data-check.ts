@@ -1,6 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import { checkUserDataTemplate } from '../../lib/metadata/document.ts';
-import { isRecord } from '../../lib/model/record.ts';
+import { isRecord } from '../../lib/util/is-record.ts';
 import { answer } from './admin.ts';
 
 /** The forms' check of a user-data template: POST recheck/check/user-data {text} gives {ok} or {ok, error}. */

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { PrivateBridges } from '../../lib/libvirt/private-bridges.ts';
+import { PrivateBridges } from '../../lib/libvirt/network/private-bridges.ts';
 import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { scriptedHost } from './scripted-host.ts';
 

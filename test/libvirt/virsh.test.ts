@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Networks } from '../../lib/libvirt/networks.ts';
+import { Networks } from '../../lib/libvirt/network/networks.ts';
 import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { scriptedHost } from './scripted-host.ts';
 

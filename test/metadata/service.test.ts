@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import type { MetadataDocument } from '../../lib/metadata/types.ts';
-import { openMetadataLink } from '../../lib/worker/metadata-link.ts';
+import { openMetadataLink } from '../../lib/sandbox/worker/metadata-link.ts';
 import type { MetadataLink, Worker } from '../../lib/worker/types.ts';
 import { untilEvent } from '../support/until.ts';
 

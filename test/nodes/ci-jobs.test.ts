@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Message } from '../../lib/build/types.ts';
+import type { Message } from '../../lib/builds/types.ts';
 import type { BuildView } from '../../lib/model/build.ts';
 import { refUpdated, uploaded } from '../gerrit/events.ts';
 import { ask, assertWords, faults, flow, handMade, job, jobs, make, run, variable } from '../support/lane.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
+import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { commented, refUpdated, uploaded } from '../gerrit/events.ts';
 import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
 import { ask, assertWords, flow, jobs, make, reaching, row, variable } from '../support/lane.ts';

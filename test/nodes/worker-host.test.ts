@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
-import { DirectoryStorage } from '../../lib/storage/directory.ts';
+import { DirectoryStorage } from '../../lib/sandbox/worker/storage.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { assertWords, flow, guests, jobs, make, row, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BuildEvent } from '../../lib/build/types.ts';
+import type { BuildEvent } from '../../lib/builds/types.ts';
 import type { BuildView } from '../../lib/model/build.ts';
 import { Story } from '../../scripts/story.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { SandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
+import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { connected, Flow } from '../support/flows.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { until } from '../support/until.ts';

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { reap } from '../../lib/build/reap.ts';
+import { reap } from '../../lib/builds/cleanup/reap.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
-import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-xml.ts';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
 import { until } from '../support/until.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 import {

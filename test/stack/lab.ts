@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
-import type { BuildEvent } from '../../lib/build/types.ts';
+import type { BuildEvent } from '../../lib/builds/types.ts';
 import type { Result } from '../../lib/model/result.ts';
 import { assertWords, faults, handMade } from '../support/lane.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';

@@ -7,7 +7,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import { libvirtWorker } from '../../lib/worker/libvirt.ts';
+import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { type BareHost, bareHost, sh } from './bare-host.ts';
 import { guestDisk, inSandbox, stackFolder } from './support.ts';
 import { BOOT_TIME, NETWORK } from './world.ts';

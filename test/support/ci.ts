@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Build } from '../../lib/build/build.ts';
-import type { Change, SandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
+import type { Build } from '../../lib/builds/build.ts';
+import type { Change, SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { parseTable } from '../gerrit/results-table.ts';

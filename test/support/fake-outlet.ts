@@ -1,6 +1,6 @@
-import { FlowGraph, type FlowNode } from '../../lib/build/flow-graph.ts';
-import type { Supervisor } from '../../lib/build/supervisor.ts';
-import type { BuildEvent, Message, Outlet, Place, StartRequest } from '../../lib/build/types.ts';
+import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
+import type { Supervisor } from '../../lib/builds/supervisor.ts';
+import type { BuildEvent, Message, Outlet, Place, StartRequest } from '../../lib/builds/types.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 
 /** What a node of the fake flow does with a message. */

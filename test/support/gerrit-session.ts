@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEvent } from '../../lib/gerrit/parse.ts';
+import { parseEvent } from '../../lib/gerrit/stream/parse.ts';
 import type { GerritEvent } from '../../lib/gerrit/types.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';

@@ -1,4 +1,4 @@
-import { GREET } from '../../lib/build/guest-programs.ts';
+import { GREET } from '../../lib/guests/programs.ts';
 import type { RunResult } from '../../lib/ssh/types.ts';
 
 /** What a guest that admits us answers to the first command, in this boot of it. */

@@ -1,6 +1,6 @@
 /** Small flows for tests of one node: nodes with the settings of the shipped flows, changed as a test wants them. */
 import assert from 'node:assert/strict';
-import type { BuildEvent, Message } from '../../lib/build/types.ts';
+import type { BuildEvent, Message } from '../../lib/builds/types.ts';
 import type { BuildView } from '../../lib/model/build.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { Flow } from './flows.ts';

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import RED from 'node-red';
-import type { BuildEvent } from '../../lib/build/types.ts';
-import type { SandboxGerrit } from '../../lib/sandbox/gerrit/index.ts';
+import type { BuildEvent } from '../../lib/builds/types.ts';
+import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { until } from './until.ts';
 
 export type FlowConfig = Record<string, unknown> & { id: string; type: string };

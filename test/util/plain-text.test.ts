@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { lastLines } from '../../lib/build/steps/last-lines.ts';
+import { lastLines } from '../../lib/util/last-lines.ts';
 import { bootFailed, notUpInTime } from '../../lib/errors/build.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { commandFailed } from '../../lib/errors/gerrit.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GerritClient } from '../../../lib/gerrit/client.ts';
-import { commentText } from '../../../lib/gerrit/comment.ts';
+import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import { composeReport } from '../../../lib/gerrit/report.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';

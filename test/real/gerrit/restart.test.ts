@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { commentText } from '../../../lib/gerrit/comment.ts';
+import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import { makeFilter } from '../../../lib/gerrit/filter.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DirectoryStorage } from '../../../lib/storage/directory.ts';
+import { DirectoryStorage } from '../../../lib/sandbox/worker/storage.ts';
 
 const options = { signal: new AbortController().signal };
 

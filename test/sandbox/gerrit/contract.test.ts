@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startSandboxGerrit } from '../../../lib/sandbox/gerrit/index.ts';
+import { startSandboxGerrit } from '../../../lib/sandbox/gerrit.ts';
 import { gerritContract } from '../../real/gerrit/contract.ts';
 import type { GerritUnderTest } from '../../support/gerrit-under-test.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type SandboxGerrit, startSandboxGerrit } from '../../../lib/sandbox/gerrit/index.ts';
+import { type SandboxGerrit, startSandboxGerrit } from '../../../lib/sandbox/gerrit.ts';
 
 /** A folder that goes with the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {

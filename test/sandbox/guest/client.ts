@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
 import type { Client, ConnectConfig } from 'ssh2';
 import { logIn } from '../../support/ssh-client.ts';
-import { type World, worldFor } from '../../worker/sandbox-world.ts';
+import { type World, worldFor } from '../worker/sandbox-world.ts';
 
 /** A guest, and a way to log in with ssh2 itself, as any client might. */
 export async function guestFor(t: TestContext): Promise<{

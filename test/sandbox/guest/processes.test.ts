@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { endGuestProcesses, guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
 import { endOf } from '../../support/child.ts';
 import { within } from '../../support/until.ts';
-import { eventually } from '../../worker/sandbox-world.ts';
+import { eventually } from '../worker/sandbox-world.ts';
 
 const sh = (t: TestContext, mark: string | undefined, script: string) => {
   const env = mark === undefined ? { PATH: process.env['PATH'] } : { PATH: process.env['PATH'], RECHECK_GUEST: mark };

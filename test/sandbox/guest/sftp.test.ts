@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { after, before, test } from 'node:test';
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
-import { openWorld, type World } from '../../worker/sandbox-world.ts';
+import { openWorld, type World } from '../worker/sandbox-world.ts';
 
 let world: World;
 let sftp: SFTPWrapper;

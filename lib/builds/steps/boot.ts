@@ -1,0 +1,197 @@
+import { bootFailed, nothingToBoot, PRIVATE_FIRST } from '../../errors/build.ts';
+import { type CiError, messageOf } from '../../errors/ci-error.ts';
+import { isKvmFault } from '../../errors/libvirt.ts';
+import { pickHardware } from '../../worker/hardware.ts';
+import { isFirstPrivate } from '../../worker/private-first.ts';
+import type { Hardware, Network } from '../../worker/types.ts';
+import type { Build } from '../build.ts';
+import type { Guest } from '../resources.ts';
+import { whyNotUp } from '../../guests/not-up.ts';
+import { enterGuest, settleGuest } from '../../guests/reconnect.ts';
+import type { Services } from '../services.ts';
+import type { StepContext } from './step.ts';
+import type { StepOutcome } from '../types.ts';
+import { watchGuest } from '../../guests/watch.ts';
+
+/** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
+export interface BootSettings extends Hardware {
+  /** MiB. */
+  memory: number;
+  vcpus: number;
+  networks: Network[];
+  /** Guests that differ. */
+  guests: { guest: string; memory?: number; vcpus?: number }[];
+  /** Milliseconds until a login must have worked. */
+  timeout: number;
+  /** Milliseconds that cloud-init has to finish after the login; 0 does not wait for it. */
+  cloudInit: number;
+  /** Template of the whole domain; missing: the shipped one. */
+  template?: string;
+}
+
+/** One guest's boot. */
+interface Boot {
+  build: Build;
+  guest: Guest;
+  settings: BootSettings;
+  services: Services;
+  /** Ends the boot: the step was aborted, or another guest failed. */
+  signal: AbortSignal;
+  /** Aborts when the time for the login is over. */
+  late: AbortSignal;
+  progress: StepContext['progress'];
+}
+
+/**
+ * Boots all guests that are cloned and not booted, in parallel, and waits until each accepts a login and its cloud-init
+ * has finished.
+ */
+export async function bootStep(context: StepContext, settings: BootSettings, services: Services): Promise<StepOutcome> {
+  const { build } = context;
+  const guests = [...build.lease.guests.values()].filter((guest) => guest.clone && !guest.booted);
+  if (guests.length === 0) throw nothingToBoot();
+  const names = guests.map((guest) => guest.name).join(', ');
+  const late = AbortSignal.timeout(settings.timeout);
+  // One that fails ends the wait for the others.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  context.progress('booting', { guests: names });
+  if (guests.some((guest) => isCutOff(guest, settings))) build.say(PRIVATE_FIRST);
+  // The step ends when all have: one that goes on to boot would be missed by the end of the build.
+  const ended = await Promise.allSettled(
+    guests.map(async (guest) => {
+      try {
+        await bring({ build, guest, settings, services, signal, late, progress: context.progress });
+      } catch (error) {
+        const sibling = failed.signal.aborted;
+        failed.abort(error);
+        if (context.signal.aborted) throw context.signal.reason;
+        if (sibling) return;
+        throw error;
+      }
+    }),
+  );
+  const fault = ended.find((end) => end.status === 'rejected');
+  if (fault) throw fault.reason;
+  services.room.noteBoot(guests[0]!.worker);
+  const payload = Object.fromEntries(guests.map((guest) => [guest.name, guest.address?.host]));
+  return { result: 'SUCCESS', payload };
+}
+
+/** Whether a guest gets no address, unless its image sees to that itself. */
+const isCutOff = ({ worker }: Guest, { networks }: BootSettings): boolean =>
+  worker.isolated && isFirstPrivate(networks);
+
+/** Boots one guest, up to where scripts can run in it. */
+async function bring(boot: Boot): Promise<void> {
+  const { build, guest } = boot;
+  try {
+    await bootOnce(boot);
+  } catch (error) {
+    if (boot.signal.aborted || !isKvmFault(error)) throw error;
+    build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
+    await renew(boot);
+    // What the first try took is not to be missing.
+    await bootOnce({ ...boot, late: AbortSignal.timeout(boot.settings.timeout) });
+  }
+  if (guest.addressEnv) build.env[guest.addressEnv] = guest.address!.host;
+  const { worker } = guest;
+  const blind = worker.giveHostKeys && guest.papers?.hostKey === undefined;
+  build.say(`${guest.name}: up at ${guest.address!.host}${blind ? ', its SSH host key trusted as shown' : ''}`);
+}
+
+async function bootOnce(boot: Boot): Promise<void> {
+  const watched = watchGuest(boot.guest.worker.hypervisor, boot.guest.domain);
+  try {
+    await logIn(boot, watched.signal);
+    await settle(boot, watched.signal);
+  } finally {
+    watched.stop();
+  }
+}
+
+/** A guest that its hypervisor gave up may have half-written its disk: gives it a fresh one. */
+async function renew({ build, guest, services, signal }: Boot): Promise<void> {
+  const { worker, image, domain } = guest;
+  guest.host?.close();
+  for (const known of ['host', 'address', 'bootId', 'fault'] as const) delete guest[known];
+  guest.papers?.renew?.();
+  await worker.hypervisor.stop(domain, { signal });
+  await worker.storage.remove(domain, { signal });
+  const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
+  guest.clone = await services.images.clone(worker, image, domain, owner, { signal });
+}
+
+/** @throws CiError that says why nobody could log in */
+async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
+  const { guest, late, services } = boot;
+  const signal = AbortSignal.any([boot.signal, late, watched]);
+  try {
+    await start(boot, signal);
+    await enterGuest(guest, services, {
+      signal,
+      onAddress() {
+        guest.trouble ??= 'no answer';
+        boot.progress('login', { guest: guest.name });
+      },
+      onTrouble(why) {
+        guest.trouble = why;
+      },
+    });
+  } catch (error) {
+    if (boot.signal.aborted) throw error;
+    const cause = watched.aborted ? watched.reason : error;
+    const { why, last } = await whyNotUp(cause, {
+      hypervisor: guest.worker.hypervisor,
+      domain: guest.domain,
+      timeUp: late.aborted ? boot.settings.timeout : undefined,
+      trouble: guest.trouble,
+      firmware: guest.hardware?.firmware,
+      privateFirst: isCutOff(guest, boot.settings),
+    });
+    throw bootFailed(guest.name, guest.worker.label, why, last);
+  }
+}
+
+async function start({ build, guest, settings, services }: Boot, signal: AbortSignal): Promise<void> {
+  const { worker, domain, clone } = guest;
+  const own = settings.guests.find((row) => row.guest === guest.name);
+  const metadataUrl = build.lease.metadata?.url;
+  const memory = own?.memory ?? settings.memory;
+  const vcpus = own?.vcpus ?? settings.vcpus;
+  const hardware = pickHardware(settings, guest.image);
+  Object.assign(guest, { booted: true, memory, vcpus, hardware });
+  delete guest.trouble;
+  await worker.hypervisor.boot(
+    {
+      name: guest.name,
+      domain,
+      clone: clone!,
+      memory,
+      vcpus,
+      networks: settings.networks,
+      ...hardware,
+      owner: { controller: services.controller, build: build.id, attempt: build.attempt },
+      ...(metadataUrl ? { metadataUrl } : {}),
+      ...(settings.template ? { template: settings.template } : {}),
+    },
+    { signal },
+  );
+}
+
+/** Waits for cloud-init in a guest that was logged in to. */
+async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
+  const { build, guest, settings, services } = boot;
+  if (settings.cloudInit === 0 || !guest.worker.bootsSystems) return;
+  guest.cloudInitLimit = settings.cloudInit;
+  boot.progress('cloudInit', { guest: guest.name });
+  const signal = AbortSignal.any([boot.signal, watched]);
+  const say = (line: string) => build.say(`${guest.name}: ${line}`);
+  const end = await settleGuest(guest, services, { signal, say, onTrouble() {} }).catch((error) => {
+    if (!watched.aborted) throw error;
+    guest.fault = watched.reason as CiError;
+    throw guest.fault;
+  });
+  if (end.ran)
+    say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
+}

@@ -1,0 +1,44 @@
+import { buildDocument, type MetadataSettings } from '../../metadata/document.ts';
+import type { ListenAt } from '../../worker/types.ts';
+import { issuePapers } from '../../guests/metadata.ts';
+import type { Services } from '../services.ts';
+import type { StepContext } from './step.ts';
+import type { StepOutcome } from '../types.ts';
+
+/** What a metadata-server node is set to. */
+export interface MetadataStepSettings extends MetadataSettings {
+  /** A port of this machine that guests are answered at; missing: inside the worker's SSH connection. */
+  listenAt?: ListenAt;
+}
+
+/** Gives each cloned guest that has none yet its own metadata, and opens the way to it. */
+export async function metadataStep(
+  { build, signal }: StepContext,
+  { listenAt, ...settings }: MetadataStepSettings,
+  services: Services,
+): Promise<StepOutcome> {
+  const { lease } = build;
+  const guests = [...lease.guests.values()].filter((guest) => !guest.papers);
+  for (const guest of guests) {
+    const { worker, image, domain } = guest;
+    const view = {
+      ...build.change,
+      change: build.change,
+      env: build.env,
+      build: build.id,
+      job: build.spec.name,
+      pipeline: build.set.request.pipeline,
+      guest: guest.name,
+    };
+    const document = buildDocument({ ...settings, controllerKey: services.key.publicKey }, view, domain);
+    const papers = issuePapers(services.metadata, worker, image, domain, document);
+    guest.papers = papers;
+    lease.onRelease(`The metadata of ${domain}`, async () => papers.drop());
+  }
+  if (lease.worker && !lease.metadata) {
+    const { link, release } = await services.links.acquire(lease.worker, signal, listenAt);
+    lease.metadata = link;
+    lease.onRelease(`The metadata link to ${lease.worker.label}`, release);
+  }
+  return { result: 'SUCCESS', payload: { guests: guests.map((guest) => guest.name) } };
+}

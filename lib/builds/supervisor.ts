@@ -1,0 +1,298 @@
+import type { Engine } from '../store/types.ts';
+import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
+import { type CiError, toCiError } from '../errors/ci-error.ts';
+import { openBuildLog } from '../logs/build-log.ts';
+import type { Owner } from '../worker/types.ts';
+import { Build, type Gathering, type RunData } from './build.ts';
+import { BuildSet } from './buildset.ts';
+import { Courier } from './flow/router.ts';
+import { Leftovers } from './cleanup/queue.ts';
+import type { Stop } from './flow/tracker.ts';
+import type { ReportEntry } from './report/poster.ts';
+import { Recovery } from './flow/watchdog.ts';
+import { Room } from './scheduler.ts';
+import { runStep, runs, type StepSpec, type StepWork } from './steps/step.ts';
+import { replaces, runKeys } from './supersede.ts';
+import { Turnstile } from '../util/semaphore.ts';
+import type { Message, Outlet, StartRequest } from './types.ts';
+import { LEASE_SECONDS, Undertaker } from './cleanup/finisher.ts';
+
+/** Logs opened at once. More would not be faster, and each holds a file and its buffers while a flood of builds waits. */
+const OPENING = 8;
+
+/** What a gathering node does once a build's branches are in. */
+export interface GatherSpec {
+  node: string;
+  /** How many branches meet there; missing: as the wires tell. */
+  branches?: number;
+}
+
+/**
+ * Owns the builds of one process: they outlive the nodes, which come and go with deploys. It hands messages on through
+ * the flow's current nodes, and it alone aborts a build.
+ */
+export class Supervisor {
+  readonly room: Room;
+  readonly leftovers = new Leftovers();
+  readonly #engine: Engine<RunData, ReportEntry>;
+  readonly #outlet: Outlet;
+  readonly #builds = new Map<string, Build>();
+  readonly #recovery: Recovery;
+  readonly #courier: Courier;
+  readonly #undertaker: Undertaker;
+  readonly #opening = new Turnstile(OPENING);
+
+  constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet) {
+    this.#engine = engine;
+    this.#outlet = outlet;
+    this.room = new Room(engine.slots);
+    this.#undertaker = new Undertaker(engine, outlet, this.leftovers);
+    this.#recovery = new Recovery(outlet, () => this.#builds.values(), {
+      end: (build) => this.end(build),
+      report: (set, review, builds) => this.onSetComplete?.(set, review, builds) ?? false,
+      forget: (set) => {
+        for (const build of set.builds) this.#builds.delete(build.id);
+      },
+    });
+    this.#courier = new Courier(outlet, this.#recovery);
+  }
+
+  /**
+   * Told when all builds of a set are in at a gerrit-review, with those that it is to report: none where newer runs took
+   * the place of all. Gives false where the node is not there.
+   */
+  onSetComplete: ((set: BuildSet, review: string, builds: Build[]) => boolean) | undefined;
+
+  /** All builds that it knows, ended ones too while their report is awaited. */
+  builds(): Build[] {
+    return [...this.#builds.values()];
+  }
+
+  /** Builds that run now, of one ci-jobs node where it is given. */
+  active(node?: string): Build[] {
+    return this.builds().filter((build) => !build.endedAt && (node === undefined || build.set.request.node === node));
+  }
+
+  /**
+   * Starts the builds of a trigger, each at its lane. A trigger seen before starts nothing.
+   *
+   * @returns the builds started and how many were seen before
+   */
+  async start(request: StartRequest): Promise<{ started: Build[]; duplicates: number }> {
+    const set = new BuildSet(request);
+    let duplicates = 0;
+    for (const spec of request.jobs) {
+      const data = {} as RunData;
+      const run = await this.#engine.enqueue({ ...runKeys(request, spec.name), data });
+      if (run.outcome === 'duplicate') {
+        duplicates += 1;
+        continue;
+      }
+      for (const each of run.superseded) this.#supersede(each, request);
+      for (const build of this.#builds.values()) if (replaces(request, spec.name, build)) build.superseded = true;
+      data.build = new Build(run.id, 1, set, set.builds.length, spec);
+      set.builds.push(data.build);
+      this.#builds.set(run.id, data.build);
+    }
+    await this.#claim();
+    return { started: set.builds, duplicates };
+  }
+
+  /** Aborts one build by a person's wish. False where it does not run. */
+  abort(id: string, by: string): boolean {
+    const build = this.#builds.get(id);
+    if (!build || build.endedAt) return false;
+    build.abort(aborted(by));
+    return true;
+  }
+
+  /**
+   * Runs one step for a message: takes what users' nodes put on it, decides whether the step runs, runs it, sends the
+   * message on.
+   *
+   * @returns the fault for Catch nodes to see, if there was one
+   */
+  async step(spec: StepSpec, message: Message, work: StepWork): Promise<CiError | undefined> {
+    const build = this.#receive(spec.node, message);
+    // Long ended by a person's wish; what a delay held comes now, and goes nowhere.
+    if (build?.endedAt && build.aborted) return undefined;
+    if (!build || build.endedAt) {
+      this.#outlet.deliver(spec.node, 0, message);
+      // A late branch is spoken of where it comes too late.
+      return build && this.#recovery.targetsFrom(spec.node).length > 0 ? undefined : noBuild(spec.name);
+    }
+    if (!runs(spec.when, build.result !== undefined)) {
+      this.#outlet.observe({ kind: 'step-passed', label: build.label, node: spec.node });
+      this.#courier.send(build, spec.node, 0, message);
+      return undefined;
+    }
+    const { outcome, fault } = await runStep(build, spec, this.#outlet, work);
+    this.room.noteFault(build.lease.worker, fault);
+    const { payload } = outcome;
+    this.#courier.send(build, spec.node, 0, payload === undefined ? message : { ...message, payload });
+    return fault;
+  }
+
+  /**
+   * Gathers a build's branches at a node and acts once: when no step of it runs, nothing of it is on its way there, and
+   * nothing has moved for a moment. Later branches change nothing and are said plainly.
+   */
+  async gather(
+    spec: GatherSpec,
+    message: Message,
+    act: (build: Build, message: Message) => Promise<CiError | undefined>,
+  ): Promise<CiError | undefined> {
+    const known = this.#builds.get(message.build?.id ?? '');
+    const here = known?.gathered.get(spec.node);
+    if (known && here && here.state !== 'gathering') {
+      known.positions.left(spec.node);
+      // A Catch node's copy of a message whose original went its way is no branch; one of an aborted build is no news.
+      if (message['error'] !== undefined || known.aborted) return undefined;
+      const late = lateBranch(known.label, this.#outlet.graph().nameOf(spec.node));
+      this.#outlet.observe({ kind: 'warning', label: known.label, node: spec.node, message: late.message });
+      return undefined;
+    }
+    const build = this.#receive(spec.node, message);
+    if (!build) {
+      this.#outlet.deliver(spec.node, 0, message);
+      return noBuild(this.#outlet.graph().nameOf(spec.node));
+    }
+    if (here) {
+      here.arrived += 1;
+      if (message['error'] === undefined) here.message = message;
+      return undefined;
+    }
+    const gathering: Gathering = { arrived: 1, state: 'gathering', message };
+    build.gathered.set(spec.node, gathering);
+    await this.#recovery.settled(build, spec, gathering);
+    gathering.state = 'acting';
+    // Only a Catch node brought the build here: the node that failed dropped its message.
+    if (gathering.message['error'] !== undefined) build.settle('ERROR');
+    try {
+      return await act(build, gathering.message);
+    } finally {
+      gathering.state = 'done';
+    }
+  }
+
+  /** Sends a build's message on from a gathering node. */
+  send(build: Build, node: string, port: number, message: Message): void {
+    this.#courier.send(build, node, port, message);
+  }
+
+  /** Notes that a build came to a gerrit-review. */
+  arrive(build: Build, review: string, message: Message): void {
+    build.set.arrive(review, build.id, message);
+    this.#recovery.check(build.set);
+  }
+
+  /** A set's report is posted, or given up. */
+  reportDone(build: Build, review: string): void {
+    build.set.reporting.delete(review);
+  }
+
+  /** Ends a build: stops what still runs, gives back all that it held and closes its log. Again is fine. */
+  end(build: Build): Promise<void> {
+    build.ending ??= this.#end(build);
+    return build.ending;
+  }
+
+  /** A message of a build was sent from a node to others. */
+  moved(message: Message, from: string, ours: boolean, to: Stop[]): void {
+    const build = this.#builds.get(message.build?.id ?? '');
+    if (build) this.#courier.moved(build, message, from, ours, to);
+  }
+
+  /** A deploy has begun. */
+  deploying(): void {
+    this.#courier.deploying();
+  }
+
+  /** A deploy has ended. */
+  deployed(): void {
+    this.#courier.deployed(this.builds());
+  }
+
+  /** Whether a build of this process has it: then it is nothing that a crash left. */
+  owns({ build, attempt }: Owner): boolean {
+    return this.#builds.get(build)?.attempt === attempt;
+  }
+
+  /** Ends all builds for good, as when the process stops. */
+  async close(): Promise<void> {
+    this.#recovery.stop();
+    for (const build of this.active()) build.abort(aborted('the controller stops'));
+    await Promise.all(this.builds().map((build) => this.end(build)));
+    this.leftovers.close();
+  }
+
+  async #claim(): Promise<void> {
+    const begun: Promise<void>[] = [];
+    for (;;) {
+      const run = await this.#engine.claim('here', LEASE_SECONDS);
+      if (!run) break;
+      run.data.build.begun = true;
+      begun.push(this.#begin(run.data.build));
+    }
+    await Promise.all(begun);
+  }
+
+  async #begin(build: Build): Promise<void> {
+    const { request } = build.set;
+    build.targets = this.#recovery.targetsFrom(request.node, build.spec.port);
+    const publish = build.targets.find((target) => target.type === 'publish-logs');
+    const settings = publish && this.#outlet.logSettings(publish.key);
+    if (settings) {
+      try {
+        build.log = await this.#opening.pass(() => openBuildLog(settings, build.change, build.view()));
+        build.log.update(build.page());
+      } catch (error) {
+        const fault = toCiError(error, settings.root);
+        build.settle(fault.result);
+        this.#outlet.observe({ kind: 'warning', label: build.label, node: publish.key, message: fault.message });
+      }
+    }
+    this.#recovery.watch();
+    this.#outlet.observe({
+      kind: 'build-started',
+      label: build.label,
+      node: request.node,
+      build: build.view(),
+      change: build.change,
+    });
+    this.#courier.send(build, request.node, build.spec.port, this.#outlet.copy(request.message));
+  }
+
+  /** Notes a message's arrival and takes what users' nodes put on it. */
+  #receive(node: string, message: Message): Build | undefined {
+    const build = this.#builds.get(message.build?.id ?? '');
+    if (!build) return undefined;
+    const sender = this.#outlet.graph().nameOf(build.positions.senderTo(node));
+    for (const wrong of build.take(message, sender)) {
+      this.#outlet.observe({ kind: 'warning', label: build.label, node, message: wrong.message });
+    }
+    build.positions.left(node);
+    return build;
+  }
+
+  async #end(build: Build): Promise<void> {
+    await this.#undertaker.bury(build);
+    this.#outlet.observe({
+      kind: 'build-ended',
+      label: build.label,
+      node: build.set.request.node,
+      build: build.view(),
+      change: build.change,
+      result: build.result ?? 'SUCCESS',
+      duration: build.endedAt!.getTime() - build.startedAt.getTime(),
+    });
+    this.#recovery.check(build.set);
+  }
+
+  #supersede(id: string, request: StartRequest): void {
+    const build = this.#builds.get(id);
+    if (!build || build.endedAt) return;
+    build.abort(superseded(request.trigger.reason));
+    if (!build.begun) void this.end(build);
+  }
+}

@@ -1,0 +1,108 @@
+import type { CiError } from '../../errors/ci-error.ts';
+import { changeClosed, noSuchPatchset, reviewFailed, reviewRefused } from '../../errors/gerrit.ts';
+import type { Host, RunResult } from '../../ssh/types.ts';
+import { gerritCommand } from '../command.ts';
+import { queryChanges } from '../query.ts';
+import { clipBytes, MAX_MESSAGE } from '../report.ts';
+import type { ReviewInput } from '../types.ts';
+
+/** A review and where it goes. */
+export interface ReviewRequest {
+  project: string;
+  /** Change number. */
+  change: number;
+  patchset: number;
+  review: ReviewInput;
+}
+
+/** Parts of a review that Gerrit may refuse without the message being at fault. */
+export type DroppedPart = 'labels' | 'comments';
+
+/** What became of a review that was posted. */
+export interface ReviewOutcome {
+  /** What Gerrit refused and the review was posted without. */
+  dropped: DroppedPart[];
+  /** Sentences for the operator. */
+  warnings: string[];
+}
+
+/** Sends one review: `--json` takes it on stdin, where nothing needs quoting, and --project is always given. */
+export function sendReview(host: Host, request: ReviewRequest, signal: AbortSignal): Promise<RunResult> {
+  const { project, change, patchset, review } = request;
+  const argv = gerritCommand('review', '--project', project, '--json', `${change},${patchset}`);
+  return host.run(argv, { stdin: JSON.stringify(review), signal });
+}
+
+const has = (part: object | undefined): boolean => part !== undefined && Object.keys(part).length > 0;
+
+/** What of the review a refusal is about; undefined where leaving something out cannot help. */
+function refusedPart(answer: string, review: ReviewInput): DroppedPart | undefined {
+  // An abandoned or merged change takes a message, but not every vote.
+  if (has(review.labels) && /change is closed|closed change/i.test(answer)) return 'labels';
+  if (/change is closed|no such (?:change|patch ?set)|database error|internal server error/i.test(answer))
+    return undefined;
+  if (has(review.labels) && /\blabel\b.*(?:restricted|not permitted|not a configured|not a valid)/i.test(answer))
+    return 'labels';
+  if (has(review.comments)) return 'comments';
+  return has(review.labels) ? 'labels' : undefined;
+}
+
+const firstLine = (answer: string): string => answer.trim().split('\n', 1)[0] ?? '';
+
+/** The error for a refusal that leaving parts out cannot mend. Some must be looked into first. */
+async function refusal(host: Host, request: ReviewRequest, answer: string, signal: AbortSignal): Promise<CiError> {
+  const what = { label: host.label, ...request };
+  if (/change is closed/i.test(answer)) return changeClosed(what, answer);
+  if (/no such (?:change|patch ?set)/i.test(answer)) return noSuchPatchset(what, answer);
+  if (/database error/i.test(answer)) {
+    // Gerrit says this both for a change that is not there and for real trouble of its own.
+    const rows = await queryChanges(host, [], `change:${request.change}`, { signal, rows: 1 });
+    return rows.length === 0 ? noSuchPatchset(what, answer) : reviewFailed(what, answer);
+  }
+  return /internal server error/i.test(answer) || answer.trim() === ''
+    ? reviewFailed(what, answer)
+    : reviewRefused(what, answer);
+}
+
+/**
+ * Posts a review. Where Gerrit refuses its labels or its inline comments it refuses all of it, so it is posted again
+ * without them and the outcome says so: a report is never lost for a vote.
+ *
+ * @throws CiError: `gerrit/change-closed`, `gerrit/no-such-patchset` and `gerrit/review-refused` are final, a transient
+ * one may be tried again (after looking whether the message did arrive)
+ */
+export async function postReview(host: Host, request: ReviewRequest, signal: AbortSignal): Promise<ReviewOutcome> {
+  const outcome: ReviewOutcome = { dropped: [], warnings: [] };
+  const review = { ...request.review };
+  if (review.message !== undefined) review.message = clipBytes(review.message, MAX_MESSAGE);
+  for (;;) {
+    const result = await sendReview(host, { ...request, review }, signal);
+    if (result.code === 0) return outcome;
+    const answer = `${result.stderr}\n${result.stdout}`;
+    const part = result.code === undefined ? undefined : refusedPart(answer, review);
+    if (part === undefined) throw await refusal(host, request, answer, signal);
+    delete review[part];
+    outcome.dropped.push(part);
+    const name = part === 'labels' ? 'vote' : 'inline comments';
+    outcome.warnings.push(`${host.label}: posted without its ${name}, which Gerrit refused: ${firstLine(answer)}`);
+  }
+}
+
+/**
+ * Looks whether the account's votes of a review stand on the change, and gives the labels that do not. Gerrit drops a
+ * label that the project does not have without a word. Undefined where that cannot be told any more (a newer patchset).
+ */
+export async function missingVotes(
+  host: Host,
+  request: ReviewRequest,
+  user: string,
+  signal: AbortSignal,
+): Promise<string[] | undefined> {
+  const [row] = await queryChanges(host, ['--current-patch-set'], `change:${request.change}`, { signal, rows: 1 });
+  const current = row?.currentPatchSet;
+  if (current?.number !== request.patchset) return undefined;
+  const ours = new Set(current.approvals?.filter(({ by }) => by?.username === user).map(({ type }) => type));
+  return Object.entries(request.review.labels ?? {})
+    .filter(([label, value]) => value !== 0 && !ours.has(label))
+    .map(([label]) => label);
+}

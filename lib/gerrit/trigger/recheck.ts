@@ -1,0 +1,31 @@
+import { badRecheck } from '../../errors/gerrit.ts';
+
+/** The CI's name as an expression: people write `Acme CI`, `acme-ci` and `acme_ci` for the same one. */
+const nameSource = (name: string): string =>
+  name
+    .split(/[\s_-]+/)
+    .filter((word) => word !== '')
+    .map((word) => word.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'))
+    .join('[ \\t_-]+');
+
+/**
+ * The expression that a line of a comment must fit to run the builds again. By default the forms that reviewers use,
+ * in any case, with nothing else on the line: `recheck`, `recheck no bug`, `recheck bug 123`, and with the CI's name
+ * `recheck <ci>`, `<ci> recheck`, `run <ci>`, `run-<ci>`, `check <ci>`. A `recheck` of another CI is none of ours.
+ *
+ * @param custom the operator's own expression, tried on each line; without regard to case, as `^` and `$` per line
+ * @throws CiError where the custom expression cannot be read
+ */
+export function recheckPattern(ciName: string, custom?: string): RegExp {
+  if (custom) {
+    try {
+      return new RegExp(custom, 'im');
+    } catch (error) {
+      throw badRecheck(custom, error);
+    }
+  }
+  const name = nameSource(ciName);
+  const forms = ['recheck(?:[ \\t]+(?:no[ \\t]+bug|bug[ \\t]+#?\\d+))?'];
+  if (name !== '') forms.push(`(?:recheck|check|run)[ \\t]+${name}`, `run-${name}`, `${name}[ \\t]+recheck`);
+  return new RegExp(`^[ \\t]*(?:${forms.join('|')})[ \\t.!]*$`, 'im');
+}

@@ -1,0 +1,24 @@
+import { workerSilent } from '../errors/image.ts';
+import { limited } from '../util/abort.ts';
+import type { CallOptions, Worker } from '../worker/types.ts';
+
+const MINUTE_MS = 60_000;
+
+/** Minutes that one answer of a worker may take. */
+const ANSWER_LIMIT_MINUTES = 10;
+
+/**
+ * Asks a worker for something that does not take long once it can be reached.
+ *
+ * @param what what is asked for, as the subject of an error message
+ * @throws CiError image/worker-silent after ten minutes
+ */
+export function answerOf<T>(
+  worker: Worker,
+  what: string,
+  signal: AbortSignal,
+  ask: (options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const late = () => workerSilent(what, worker.label, ANSWER_LIMIT_MINUTES);
+  return limited(signal, ANSWER_LIMIT_MINUTES * MINUTE_MS, late, (within) => ask({ signal: within }));
+}

@@ -1,0 +1,194 @@
+import { CiError } from '../../errors/ci-error.ts';
+import { guestHalted, guestVanished, isKvmFault } from '../../errors/libvirt.ts';
+import { guestDied } from '../../errors/worker.ts';
+import { conditionOf, type DomainCondition, parseDomainList } from './state.ts';
+import { examine, type Finding } from './halted.ts';
+import type { DomainType } from '../types.ts';
+import { Virsh } from '../virsh.ts';
+
+/** Milliseconds between two looks at the domains of a worker while any of them is watched, and for one look. */
+const WATCH_INTERVAL_MS = 3_000;
+const WATCH_TIMEOUT_MS = 20_000;
+
+/** Milliseconds for which a guest that ran is believed to run, since many ask at once. */
+const BELIEVED_MS = 2_000;
+
+/** Milliseconds after which a pause that should pass counts as one that does not. */
+const PASSING_LIMIT_MS = 60_000;
+
+/** The state of a domain that is not there, as virsh says it of one that is defined. */
+const GONE = 'shut off';
+
+/** What is known of a guest on this worker. */
+export interface KnownGuest {
+  folder: string;
+  type: DomainType;
+  /** Whether the type was set, and not found out. */
+  isTypeSet?: boolean;
+}
+
+export interface HealthOptions {
+  virsh: Virsh;
+  /** Undefined for a guest of another controller, or one that was stopped. */
+  guest(domain: string): KnownGuest | undefined;
+  /** The guest's serial console so far. */
+  console(domain: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Told that KVM gave up a guest, in QEMU's words. */
+  onKvmFault(why: string): void;
+}
+
+interface Watched {
+  tell: Set<(fault: CiError) => void>;
+  passingSince?: number;
+}
+
+/**
+ * Whether guests of one worker can go on: none may be paused, crashed, suspended or gone without our asking, and none may
+ * have met an error of the worker's storage. All watched guests share one `virsh list`.
+ */
+export class Health {
+  readonly #options: HealthOptions;
+  readonly #watched = new Map<string, Watched>();
+  /** When a guest was last seen to run, by performance.now(). */
+  readonly #seen = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: HealthOptions) {
+    this.#options = options;
+  }
+
+  /** Notes that a guest runs: it was started a moment ago. */
+  noteRunning(domain: string): void {
+    this.#seen.set(domain, performance.now());
+  }
+
+  forget(domain: string): void {
+    this.#seen.delete(domain);
+  }
+
+  /** The state of a domain as `virsh domstate --reason` says it, and what that means. */
+  async condition(domain: string, signal: AbortSignal): Promise<{ is: DomainCondition; state: string }> {
+    const settings = { signal, what: `the state of guest ${domain}` };
+    const answer = await this.#options.virsh.ask(['domstate', '--reason', '--domain', domain], settings);
+    if (Virsh.isGone(answer)) return { is: 'gone', state: '' };
+    const state = answer.stdout.trim();
+    return { is: answer.code === 0 ? conditionOf(state) : 'running', state };
+  }
+
+  /** Whether a domain is there. @throws CiError if it is, and cannot go on */
+  async isThere(domain: string, signal: AbortSignal): Promise<boolean> {
+    const { is, state } = await this.condition(domain, signal);
+    if (is === 'halted') throw (await this.#why(domain, state, signal)).fault;
+    return is !== 'gone';
+  }
+
+  /**
+   * Makes sure that a guest whose SSH is not open yet runs; asks the worker at most every two seconds.
+   *
+   * @throws CiError that says why it does not, with the end of its console if it is gone
+   */
+  async mustBoot(domain: string, signal: AbortSignal): Promise<void> {
+    if (performance.now() - (this.#seen.get(domain) ?? Number.NEGATIVE_INFINITY) < BELIEVED_MS) return;
+    if (!(await this.isThere(domain, signal))) {
+      const { fault, log } = await this.#why(domain, GONE, signal);
+      if (fault.code !== 'libvirt/guest-gone') throw fault;
+      const how = `powered off or was destroyed${log === '' ? '' : ` (QEMU's log ends with: "${log}")`}`;
+      throw guestDied(domain, how, (await this.#options.console(domain, signal)) ?? '');
+    }
+    this.noteRunning(domain);
+  }
+
+  /**
+   * Makes sure that a guest which was up can go on, and that its clone can still be written to: what its worker does to
+   * its disk is not to be blamed on what ran in it.
+   *
+   * @throws CiError that says why it cannot
+   */
+  async mustBeSound(domain: string, signal: AbortSignal): Promise<void> {
+    if (!(await this.isThere(domain, signal))) throw (await this.#why(domain, GONE, signal)).fault;
+    const finding = await this.#examine(domain, '', signal);
+    if (finding?.fault) throw finding.fault;
+  }
+
+  /**
+   * Tells once that a guest which was up cannot go on. A worker that cannot be asked tells nothing of its guests.
+   *
+   * @returns ends the watch
+   */
+  watch(domain: string, tell: (fault: CiError) => void): () => void {
+    const watched = this.#watched.get(domain) ?? { tell: new Set() };
+    watched.tell.add(tell);
+    this.#watched.set(domain, watched);
+    this.#next();
+    return () => {
+      watched.tell.delete(tell);
+      if (watched.tell.size === 0 && this.#watched.get(domain) === watched) this.#watched.delete(domain);
+      if (this.#watched.size === 0) {
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+      }
+    };
+  }
+
+  #next(): void {
+    this.#timer ??= setTimeout(async () => {
+      await this.#look().catch(() => undefined);
+      this.#timer = undefined;
+      if (this.#watched.size > 0) this.#next();
+    }, WATCH_INTERVAL_MS).unref();
+  }
+
+  async #look(): Promise<void> {
+    const signal = AbortSignal.timeout(WATCH_TIMEOUT_MS);
+    const text = await this.#options.virsh.run(['list', '--all'], { signal, what: 'the list of guests' });
+    const states = parseDomainList(text);
+    const doubtful = [...this.#watched].filter(
+      ([domain]) => !/^(running|idle|in shutdown)/.test(states.get(domain) ?? ''),
+    );
+    await Promise.all(
+      doubtful.map(async ([domain, watched]) => {
+        const fault = await this.#faultOf(domain, watched, signal).catch(() => undefined);
+        if (!fault) return;
+        if (this.#watched.get(domain) === watched) this.#watched.delete(domain);
+        for (const tell of watched.tell) tell(fault);
+      }),
+    );
+    for (const [domain, watched] of this.#watched)
+      if (!doubtful.some(([name]) => name === domain)) delete watched.passingSince;
+  }
+
+  /** Looks closer at a guest that does not run as the list has it. */
+  async #faultOf(domain: string, watched: Watched, signal: AbortSignal): Promise<CiError | undefined> {
+    const { is, state } = await this.condition(domain, signal);
+    // Not there yet: it is watched from before its start.
+    if (is === 'running' || (is === 'gone' && !this.#seen.has(domain))) return undefined;
+    if (is !== 'passing') return (await this.#why(domain, is === 'gone' ? GONE : state, signal)).fault;
+    watched.passingSince ??= Date.now();
+    if (Date.now() - watched.passingSince < PASSING_LIMIT_MS) return undefined;
+    return guestHalted(this.#options.virsh.label, domain, state, '');
+  }
+
+  /** Why a guest that was found gone, or to stand still, does not go on. */
+  async #why(domain: string, state: string, signal: AbortSignal): Promise<Finding & { fault: CiError }> {
+    let finding: Finding | undefined;
+    try {
+      finding = await this.#examine(domain, state, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof CiError)) throw error;
+    }
+    const { label } = this.#options.virsh;
+    const { fault = state === GONE ? guestVanished(label, domain) : guestHalted(label, domain, state, ''), log = '' } =
+      finding ?? {};
+    return { fault, log };
+  }
+
+  async #examine(domain: string, state: string, signal: AbortSignal): Promise<Finding | undefined> {
+    const guest = this.#options.guest(domain);
+    if (!guest) return undefined;
+    const finding = await examine(this.#options.virsh, { domain, state, ...guest }, signal);
+    const { fault } = finding;
+    if (isKvmFault(fault)) this.#options.onKvmFault(fault!.message);
+    return finding;
+  }
+}

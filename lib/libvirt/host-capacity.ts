@@ -1,0 +1,71 @@
+import { factsUnread } from '../errors/worker.ts';
+import type { Host } from '../ssh/types.ts';
+import type { HostRoom } from '../worker/types.ts';
+
+/** Within what a worker takes a build. */
+export interface RoomLimits {
+  /** MiB of memory that must be free. */
+  memory: number;
+  /** Load average over a minute that it may have. */
+  load: number;
+}
+
+/** Bytes that are read: a QEMU's command line has some thousand. */
+const OUTPUT_LIMIT = 4 << 20;
+
+/** As rally-ci had them: freemb and maxla. */
+export const ROOM_LIMITS: RoomLimits = { memory: 1024, load: 4 };
+
+/** Prints the machine's memory and load, then of each QEMU what it has taken (KiB) and its command line. */
+const READ = `
+cat /proc/meminfo /proc/loadavg
+ps -eo rss=,args= 2>/dev/null | grep 'qemu.*guest='
+exit 0
+`;
+
+/**
+ * Reads /proc/meminfo (MemAvailable) and /proc/loadavg (proc(5)) of the worker. Memory that a running guest was given and
+ * has not touched yet is not free.
+ *
+ * @param promised MiB that each guest may take, by the name of its domain
+ * @throws CiError where they make no sense
+ */
+export async function hostRoom(
+  host: Host,
+  limits: RoomLimits,
+  signal: AbortSignal,
+  promised: ReadonlyMap<string, number> = new Map(),
+): Promise<HostRoom> {
+  const { stdout } = await host.run(['sh', '-c', READ], { signal, limit: OUTPUT_LIMIT });
+  const room = readRoom(stdout, limits, promised);
+  if (room === undefined) throw factsUnread(host.label);
+  return room;
+}
+
+/** MiB that guests were promised and have not taken; one that has no QEMU has ended. */
+function notTaken(text: string, promised: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const [, taken, domain] of text.matchAll(/^ *(\d+) .*\bguest=([^, ]+),/gm))
+    sum += Math.max(0, (promised.get(domain!) ?? 0) - Number(taken) / 1024);
+  return sum;
+}
+
+/** The room by what READ printed; undefined where it makes no sense. */
+export function readRoom(
+  text: string,
+  limits: RoomLimits,
+  promised: ReadonlyMap<string, number> = new Map(),
+): HostRoom | undefined {
+  const free = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024;
+  const memory = Math.max(0, Math.floor(free - notTaken(text, promised)));
+  const load = Number(/^(\d+\.\d+) \d+\.\d+ \d+\.\d+ /m.exec(text)?.[1]);
+  if (Number.isNaN(memory) || Number.isNaN(load)) return undefined;
+  const lack = lackOf(memory, load, limits);
+  return lack === undefined ? { memory, load } : { memory, load, lack };
+}
+
+function lackOf(memory: number, load: number, limits: RoomLimits): string | undefined {
+  if (memory < limits.memory) return `has ${memory} MiB of free memory, and ${limits.memory} are wanted`;
+  if (load > limits.load) return `has a load of ${load}, and takes builds up to ${limits.load}`;
+  return undefined;
+}

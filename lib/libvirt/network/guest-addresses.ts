@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { addressShared } from '../../errors/libvirt.ts';
+import type { Addresses } from './addresses.ts';
+import type { GuestInterface } from '../domain/xml.ts';
+import type { Health } from '../domain/health.ts';
+
+/** Milliseconds between two looks for a guest's address. */
+const LOOK_INTERVAL_MS = 100;
+/** Every so many looks libvirt is asked too: whether the guest lives, and for leases of one that is in no table. */
+const THOROUGH_EVERY = 45;
+/** Milliseconds for which two guests must have one address before that is an error: one may be about to get another. */
+const SHARED_LIMIT_MS = 5_000;
+
+export interface GuestAddressesOptions {
+  /** As messages call the worker. */
+  label: string;
+  addresses: Pick<Addresses, 'of' | 'sharer'>;
+  health: Pick<Health, 'mustBoot' | 'condition'>;
+  /** Told each address that a guest has got since the last look. */
+  onAddress(address: string): void;
+}
+
+/** Waits for the addresses of one worker's guests, and remembers who was last seen to have which. */
+export class GuestAddresses {
+  readonly #options: GuestAddressesOptions;
+  /** At the last look, the most likely one first. */
+  readonly #last = new Map<string, string[]>();
+  /** Since when another guest has a guest's last address, by performance.now(). */
+  readonly #sharedSince = new Map<string, number>();
+
+  constructor(options: GuestAddressesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Waits until a guest has an address on one of its interfaces.
+   *
+   * @param interfaces the guest's; undefined once it was stopped
+   * @returns all that it may have, the most likely one first
+   * @throws CiError if the guest cannot go on, or another guest has its address
+   */
+  async wait(domain: string, interfaces: () => readonly GuestInterface[], signal: AbortSignal): Promise<string[]> {
+    const { addresses, health } = this.#options;
+    for (let looks = 1; ; looks++) {
+      const thorough = looks % THOROUGH_EVERY === 0;
+      const found: string[] = [];
+      for (const one of interfaces()) {
+        if (!one.private) found.push(...(await addresses.of(one.mac, one.network, thorough, signal)));
+      }
+      this.#note(domain, found);
+      await this.#mustBeAlone(domain, signal);
+      if (found.length > 0) return found;
+      if (thorough) await health.mustBoot(domain, signal);
+      await sleep(LOOK_INTERVAL_MS, undefined, { signal });
+    }
+  }
+
+  /** The guest that was last seen to have this address. */
+  lastAt(address: string): string | undefined {
+    for (const [domain, addresses] of this.#last) if (addresses.includes(address)) return domain;
+    return undefined;
+  }
+
+  forget(domain: string): void {
+    this.#last.delete(domain);
+    this.#sharedSince.delete(domain);
+  }
+
+  #note(domain: string, found: string[]): void {
+    const before = this.#last.get(domain) ?? [];
+    for (const address of found.filter((one) => !before.includes(one))) {
+      // A guest that powered itself off may have had it before.
+      for (const [name, addresses] of this.#last) {
+        if (name !== domain)
+          this.#last.set(
+            name,
+            addresses.filter((one) => one !== address),
+          );
+      }
+      this.#options.onAddress(address);
+    }
+    this.#last.set(domain, found);
+  }
+
+  async #mustBeAlone(domain: string, signal: AbortSignal): Promise<void> {
+    const { addresses, health, label } = this.#options;
+    const shared = addresses.sharer(domain);
+    if (!shared) {
+      this.#sharedSince.delete(domain);
+      return;
+    }
+    const since = this.#sharedSince.get(domain) ?? performance.now();
+    this.#sharedSince.set(domain, since);
+    if (performance.now() - since < SHARED_LIMIT_MS) return;
+    if ((await health.condition(shared.other, signal)).is === 'gone') return;
+    throw addressShared(label, domain, shared.other, shared.address);
+  }
+}

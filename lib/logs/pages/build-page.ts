@@ -1,0 +1,128 @@
+import type { StepRecord } from '../../model/build.ts';
+import { timeWithAgo } from './ago.ts';
+import { fileTree } from './file-tree.ts';
+import { type Html, html, pageHead, safeUrl, styles } from './html.ts';
+import { CONSOLE_FILE, CONSOLE_PAGE } from '../layout.ts';
+import { resultWords } from './result-words.ts';
+import { timeline } from './timeline.ts';
+import type { BuildPage, FileEntry } from '../types.ts';
+import { spell } from './words.ts';
+
+const STYLE = styles('build.css', 'timeline.css');
+/** Seconds after which the page of a running build is loaded again. */
+const REFRESH = 5;
+
+const link = (url: string | undefined, text: string): Html => {
+  const safe = safeUrl(url);
+  return safe === undefined ? html`${text}` : html`<a href="${safe}">${text}</a>`;
+};
+
+const consoleAt = (line: number | undefined, text: string): Html =>
+  html`<a href="${CONSOLE_PAGE}${line !== undefined && `#L${line}`}">${text}</a>`;
+
+function subject({ change }: BuildPage): { short: string; full: Html } {
+  if (change.number === undefined) {
+    const short = `${change.ref ?? change.branch ?? change.project}${change.revision ? ` at ${change.revision.slice(0, 12)}` : ''}`;
+    return { short, full: link(change.url, short) };
+  }
+  const short = `${change.number}${change.patchset === undefined ? '' : `,${change.patchset}`}`;
+  return { short, full: html`${link(change.url, `change ${short}`)}${change.subject && html` “${change.subject}”`}` };
+}
+
+const fact = (name: string, value: Html | string | undefined): Html | undefined =>
+  value === undefined ? undefined : html`<div><dt>${name}</dt><dd>${value}</dd></div>\n`;
+
+function facts(page: BuildPage, end: number): Html {
+  const { build, change } = page;
+  const guests = Object.entries(build.guests);
+  const where = guests.map(
+    ([name, guest]) =>
+      html`<span class="guest"><b>${name}</b> on ${guest.host}: ${guest.image}${guest.address && html` at ${guest.address}`}</span>`,
+  );
+  return html`<dl>
+${fact('change', subject(page).full)}${fact('project', html`${change.project}${change.branch && html` <small>on</small> ${change.branch}`}`)}${fact('owner', change.owner)}${fact('why it ran', page.reason || undefined)}${fact('started', timeWithAgo(build.startedAt))}${page.endedAt === undefined ? undefined : fact('ended', timeWithAgo(page.endedAt))}${fact(page.endedAt === undefined ? 'so far' : 'took', spell(end - Date.parse(build.startedAt)))}${where.length > 0 && fact('where', html`${where}`)}${fact('attempt', String(build.attempt))}${fact('pipeline', build.pipeline)}${fact('build', html`<code>${build.id}</code>`)}</dl>
+`;
+}
+
+function stepRow(step: StepRecord): Html {
+  const { tone } = resultWords(step.result);
+  const code = step.signal ? `signal ${step.signal}` : step.exitCode ? `exit ${step.exitCode}` : undefined;
+  return html`<tr><td><span class="dot ${tone}"></span>${step.name}${step.guest && html` <small>on ${step.guest}</small>`}${step.message && html`<p>${step.message}</p>`}</td><td class="${tone}">${step.result}${code && html` <small>${code}</small>`}</td><td>${spell(step.duration)}</td><td>${step.line !== undefined && consoleAt(step.line, `line ${step.line}`)}</td></tr>
+`;
+}
+
+function steps(page: BuildPage): Html {
+  const { build, running } = page;
+  const now = page.endedAt === undefined && running;
+  if (build.steps.length === 0 && !now) return html`<p class="none">No step has run.</p>`;
+  return html`<table>
+<thead><tr><th>step</th><th>result</th><th>took</th><th>console</th></tr></thead>
+<tbody>
+${build.steps.map(stepRow)}${now && html`<tr><td><span class="dot now"></span>${running}</td><td class="calm">running</td><td></td><td>${consoleAt(undefined, 'console')}</td></tr>\n`}</tbody>
+</table>`;
+}
+
+/** The last lines of the first step that went wrong: the ones a person looks for. */
+function failure({ build }: BuildPage): Html | undefined {
+  const step = build.steps.find(({ tail }) => tail !== undefined && tail.length > 0);
+  if (step?.tail === undefined) return undefined;
+  return html`<section>
+<h2>Where it went wrong <small>the last lines of “${step.name}”</small></h2>
+<pre class="tail">${step.tail.slice(-20).join('\n')}</pre>
+<p class="more">${consoleAt(step.line, 'This step in the console')}</p>
+</section>
+`;
+}
+
+function again({ recheck, byHand }: BuildPage): Html | undefined {
+  if (!recheck && !byHand?.length) return undefined;
+  return html`<section>
+<h2>Run it again</h2>
+${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${byHand !== undefined && byHand.length > 0 && html`<p>Or the same guest by hand:</p>\n<pre class="tail">${byHand.join('\n')}</pre>\n`}</section>
+`;
+}
+
+/** The page of a build. `now` in milliseconds since the epoch. */
+export function buildPage(page: BuildPage, files: readonly FileEntry[], now: number): string {
+  const { build } = page;
+  const ended = page.endedAt !== undefined;
+  const start = Date.parse(build.startedAt);
+  const end = page.endedAt === undefined ? now : Date.parse(page.endedAt);
+  const result = ended ? (build.result ?? 'SUCCESS') : build.result;
+  const told = result && resultWords(result);
+  const tone = told?.tone ?? 'calm';
+  const words = ended
+    ? told!.words
+    : page.running
+      ? `Running: ${page.running}`
+      : told
+        ? `${told.words} Ending.`
+        : 'Running.';
+  const title = `${build.job}: ${result ?? 'running'}, ${subject(page).short}`;
+  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH)}<body>
+<main>
+<header class="${tone}">
+<p class="badge">${ended ? result : html`<span class="pulse"></span>${result ?? 'RUNNING'}`}</p>
+<h1>${build.job}${!build.voting && html` <small>non-voting</small>`}</h1>
+<p class="words">${words}</p>
+<nav><a class="button" href="${CONSOLE_PAGE}">Console</a><a href="${CONSOLE_FILE}">raw</a>${!ended && html`<a href="./">reload</a>`}</nav>
+</header>
+${facts(page, end)}
+<section>
+<h2>Where the time went</h2>
+${timeline(start, end, build.steps, ended ? undefined : page.running)}
+</section>
+${failure(page)}<section>
+<h2>Steps</h2>
+${steps(page)}
+</section>
+<section>
+<h2>Files</h2>
+${fileTree(files)}
+</section>
+${again(page)}</main>
+<footer>Recheck · <a href="build.json">build.json</a></footer>
+</body>
+</html>
+`.text;
+}

@@ -1,0 +1,64 @@
+import { type Html, html } from './html.ts';
+import type { FileEntry } from '../types.ts';
+import { spellSize } from './words.ts';
+
+interface Folder {
+  folders: Map<string, Folder>;
+  files: { name: string; size: number }[];
+  bytes: number;
+  count: number;
+}
+
+/** Names shown in one page; a build may hold thousands. */
+const MOST = 2000;
+/** Folders with more files than this are folded. */
+const OPEN = 30;
+
+const folder = (): Folder => ({ folders: new Map(), files: [], bytes: 0, count: 0 });
+
+function treeOf(files: readonly FileEntry[]): Folder {
+  const top = folder();
+  for (const { path, size } of files) {
+    const parts = path.split('/');
+    const name = parts.pop()!;
+    let at = top;
+    at.bytes += size;
+    at.count++;
+    for (const part of parts) {
+      let below = at.folders.get(part);
+      if (below === undefined) {
+        below = folder();
+        at.folders.set(part, below);
+      }
+      at = below;
+      at.bytes += size;
+      at.count++;
+    }
+    at.files.push({ name, size });
+  }
+  return top;
+}
+
+const order = new Intl.Collator('en', { numeric: true });
+const url = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
+
+function show(at: Folder, path: string): Html {
+  const folders = [...at.folders].sort(([a], [b]) => order.compare(a, b));
+  const files = [...at.files].sort((a, b) => order.compare(a.name, b.name));
+  return html`<ul>
+${folders.map(
+  ([
+    name,
+    below,
+  ]) => html`<li><details${below.count <= OPEN && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${spellSize(below.bytes)}</small></summary>
+${show(below, `${path}${name}/`)}</details></li>
+`,
+)}${files.map(({ name, size }) => html`<li><a href="./${url(path + name)}">${name}</a> <small>${spellSize(size)}</small></li>\n`)}</ul>
+`;
+}
+
+/** The files of a build as a tree with sizes; the first ones where there are very many. */
+export function fileTree(files: readonly FileEntry[]): Html {
+  const more = files.length - MOST;
+  return html`<div class="tree">${show(treeOf(files.slice(0, MOST)), '')}${more > 0 && html`<p>${more} more files: open the folders to see them.</p>`}</div>`;
+}

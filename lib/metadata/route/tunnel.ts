@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '../../util/backoff.ts';
+import type { Host, HostSource } from '../../ssh/types.ts';
+import { until } from '../../util/abort.ts';
+import type { OpenWay, WayOptions } from './route.ts';
+
+/** Milliseconds that one try to open the way again may take. */
+const TIME = 30_000;
+
+const LOOPBACK = '127.0.0.1';
+
+interface Listener {
+  host: Host;
+  port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * The way of guests' requests inside the worker's own SSH connection: a port on the worker's loopback, which SSH carries
+ * here, and rules that lead guests there. No port is opened to anybody, and it works across firewalls. A connection that
+ * is lost takes the port with it: the way is opened again on the next one.
+ */
+export async function openTunnel(source: HostSource, options: WayOptions, signal: AbortSignal): Promise<OpenWay> {
+  const stop = new AbortController();
+  let now: Listener | undefined;
+
+  const begin = async (within: AbortSignal): Promise<void> => {
+    const listener = await listen(source, options, within);
+    now = listener;
+    await options.opened(listener.host, { address: LOOPBACK, port: listener.port }, within);
+  };
+  const end = async (): Promise<void> => {
+    const last = now;
+    now = undefined;
+    if (!last) return;
+    options.closed({ address: LOOPBACK, port: last.port });
+    await last.close().catch(() => {});
+  };
+  const keepUp = async (): Promise<void> => {
+    const backoff = new Backoff();
+    while (!stop.signal.aborted) {
+      if (now) await lost(now.host.gone, stop.signal);
+      await end();
+      if (stop.signal.aborted) return;
+      const began = performance.now();
+      try {
+        await begin(AbortSignal.any([stop.signal, AbortSignal.timeout(TIME)]));
+      } catch {
+        // Guests that wait for their metadata ask again; a build whose guest does not come up says so itself.
+        await end();
+        const pause = backoff.next(performance.now() - began);
+        await sleep(pause, undefined, { signal: stop.signal, ref: false }).catch(() => {});
+      }
+    }
+    await end();
+  };
+
+  try {
+    await begin(signal);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  const keeper = keepUp();
+  return {
+    close: async () => {
+      stop.abort();
+      await keeper;
+    },
+  };
+}
+
+async function listen(source: HostSource, { serve }: WayOptions, signal: AbortSignal): Promise<Listener> {
+  const host = await source(signal);
+  const opening = host.forwardIn(LOOPBACK, 0, (socket, from) => serve(socket, from.address));
+  try {
+    return { host, ...(await until(opening, signal)) };
+  } catch (error) {
+    // One that is opened after all has nobody who closes it.
+    opening.then((late) => late.close()).catch(() => {});
+    throw error;
+  }
+}
+
+/** Waits until one of them aborts. */
+async function lost(...signals: AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any(signals);
+  if (!any.aborted) await new Promise((resolve) => any.addEventListener('abort', resolve, { once: true }));
+}

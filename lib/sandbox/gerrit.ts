@@ -1,0 +1,187 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { emptyComment, reviewRefused, stateUnreadable } from '../errors/sandbox-gerrit.ts';
+import { fingerprint, readPrivateKey } from '../ssh/keys.ts';
+import type { SshTarget } from '../ssh/types.ts';
+import { ACCOUNTS, accountOf, CI_USER, DEVELOPER } from './gerrit/model/accounts.ts';
+import { applyReview, PATCHSET_LEVEL } from './gerrit/model/apply-review.ts';
+import { type Files, Repository } from './gerrit/model/git.ts';
+import { abandon, restore, submit } from './gerrit/model/lifecycle.ts';
+import { Refusal } from './gerrit/model/refusal.ts';
+import { baseFiles, sample } from './gerrit/model/samples.ts';
+import { BRANCH, PROJECT, Site } from './gerrit/model/site.ts';
+import { listenSsh } from './gerrit/ssh/server.ts';
+import { keptKeyPair, loadState, writeWhole } from './gerrit/model/store.ts';
+import { type Change, newest, type ReviewInput, type SampleKind, type State } from './gerrit/model/types.ts';
+import { upload } from './gerrit/model/upload.ts';
+
+export type { Change, Message, Patchset, SampleKind } from './gerrit/model/types.ts';
+
+export interface SandboxGerritOptions {
+  /** Folder for all that it keeps; made where it is missing. Deleting it starts over. */
+  dir: string;
+  /** SSH port on 127.0.0.1; 0, the default, for a free one. */
+  port?: number;
+  /** Where its page is reached: base of the changes' URLs and of `git fetch` by HTTP. Missing: changes have no URL. */
+  httpUrl?: string;
+}
+
+/** How a comment is written: `ui` as Gerrit's page does, on the patchset; `message` as `gerrit review -m` does. */
+export type CommentStyle = 'ui' | 'message';
+
+/** A small Gerrit in this process. What goes wrong is a CiError. */
+export interface SandboxGerrit {
+  /** How the CI logs in. */
+  readonly target: SshTarget;
+  /** The CI's name: what rechecks call it, and its username. */
+  readonly ciName: string;
+  /** Its one project. */
+  readonly project: string;
+  /** Where its page is reached, without a trailing slash. */
+  readonly httpUrl?: string;
+  /** Whether the folder held the state of an earlier start. */
+  readonly restored: boolean;
+  /** Its git repository, for serving fetches. */
+  readonly repository: Repository;
+  /** Aborts when it closes. */
+  readonly closed: AbortSignal;
+  /** How one of its accounts (my-ci, ann, admin) logs in. Only my-ci and admin may stream events. */
+  targetOf(username: string): SshTarget;
+  /** Uploads a sample as a new change of ann's; gives the change's number. */
+  uploadSample(kind: SampleKind): Promise<number>;
+  /** Uploads a sample as a new patchset of that change; gives the patchset's number. */
+  uploadPatchset(change: number, kind: SampleKind): Promise<number>;
+  /** Uploads files over the branch's (or the patchset's parent's), as a push to refs/for/master does. */
+  upload(spec: { message?: string; files: Files; change?: number }, author?: string): Promise<Change>;
+  /** Comments on the newest patchset, as ann and in the style of the page where nothing else is said. */
+  comment(change: number, text: string, author?: string, style?: CommentStyle): Promise<void>;
+  abandon(change: number, author?: string): Promise<void>;
+  restore(change: number, author?: string): Promise<void>;
+  /** Approves and merges a change, as the administrator. */
+  submit(change: number): Promise<void>;
+  /** All changes, oldest first: copies. */
+  changes(): Change[];
+  /** Calls back after each change of anything. Gives the way to stop. */
+  onChange(callback: () => void): () => void;
+  /** Ends the server and its connections; the folder stays. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the sandbox Gerrit. Its folder then holds `state.json`, the bare repository `demo.git` and `keys/`.
+ * Throws a CiError where there is no git, the port is taken, or the folder's state cannot be read.
+ */
+export async function startSandboxGerrit(options: SandboxGerritOptions): Promise<SandboxGerrit> {
+  const dir = resolve(options.dir);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const stateFile = join(dir, 'state.json');
+  const found = await loadState(stateFile);
+  const repository = await Repository.open(join(dir, `${PROJECT}.git`));
+  await checkRepository(repository, found, stateFile);
+  const state = found ?? { version: 1, changes: [] };
+  if (!found) await writeWhole(stateFile, `${JSON.stringify(state)}\n`);
+  const httpUrl = options.httpUrl?.replace(/\/+$/, '');
+  const site = new Site({ repository, state, stateFile, ...(httpUrl && { httpUrl }) });
+
+  const keys = join(dir, 'keys');
+  const hostKey = (await keptKeyPair(keys, 'host')).privateKey;
+  const privateKeys = new Map<string, string>();
+  for (const { username } of ACCOUNTS) privateKeys.set(username, (await keptKeyPair(keys, username)).privateKey);
+  const accounts = ACCOUNTS.map((account) => ({ account, key: readPrivateKey(privateKeys.get(account.username)!) }));
+  const server = await listenSsh(site, { port: options.port ?? 0, hostKey, accounts });
+  const pinned = fingerprint(readPrivateKey(hostKey).getPublicSSH());
+  const closing = new AbortController();
+  const targetOf = (username: string): SshTarget => ({
+    label: 'the sandbox Gerrit',
+    host: '127.0.0.1',
+    port: server.port,
+    user: accountOf(username).username,
+    privateKey: privateKeys.get(username)!,
+    hostKey: pinned,
+    shell: 'none',
+  });
+
+  return {
+    target: targetOf(CI_USER),
+    ciName: CI_USER,
+    project: PROJECT,
+    ...(httpUrl && { httpUrl }),
+    restored: found !== undefined,
+    repository,
+    closed: closing.signal,
+    targetOf,
+    ...actions(site),
+    changes: () => structuredClone(site.state.changes),
+    onChange: (callback) => site.onEvent(({ type }) => type !== 'ref-updated' && callback()),
+    async close() {
+      closing.abort();
+      await server.close();
+      await site.exclusive(async () => {}); // what was being written is written
+    },
+  };
+}
+
+type Actions = 'uploadSample' | 'uploadPatchset' | 'upload' | 'comment' | 'abandon' | 'restore' | 'submit';
+
+/** What the page and tests do to changes, each alone at it. */
+function actions(site: Site): Pick<SandboxGerrit, Actions> {
+  const person = (author = DEVELOPER) => accountOf(author);
+  return {
+    uploadSample: async (kind) => {
+      const spec = await sample(kind);
+      return (await site.exclusive(() => upload(site, person(), spec))).change;
+    },
+    uploadPatchset: async (number, kind) => {
+      const { files } = await sample(kind);
+      const done = await site.exclusive(async () => {
+        // each patchset differs from the last, also where the same sample is uploaded again
+        const count = newest(site.change(number)).number + 1;
+        const note = { 'NEWS.md': `Patchset ${count} of change ${number} (${kind}).\n` };
+        return upload(site, person(), { change: number, files: { ...files, ...note } });
+      });
+      return done.patchset;
+    },
+    upload: async (spec, author) => {
+      const done = await site.exclusive(async () => upload(site, person(author), spec));
+      return structuredClone(site.change(done.change));
+    },
+    comment: async (number, text, author, style = 'ui') => {
+      const words = text.trim();
+      if (!words) throw emptyComment();
+      const ui = { comments: { [PATCHSET_LEVEL]: [{ message: words }] } };
+      await review(site, person(author).username, number, style === 'ui' ? ui : { message: words });
+    },
+    abandon: (number, author) => site.exclusive(async () => abandon(site, person(author), number)),
+    restore: (number, author) => site.exclusive(async () => restore(site, person(author), number)),
+    submit: async (number) => {
+      await review(site, 'admin', number, { labels: { 'Code-Review': 2 } });
+      await site.exclusive(() => submit(site, accountOf('admin'), number));
+    },
+  };
+}
+
+/** Posts a review on the newest patchset, with a refusal as the CiError that a caller in this process can show. */
+async function review(site: Site, author: string, number: number, input: ReviewInput): Promise<void> {
+  try {
+    await site.exclusive(async () => {
+      const patchset = newest(site.change(number)).number;
+      await applyReview(site, accountOf(author), { change: number, patchset }, input);
+    });
+  } catch (error) {
+    throw error instanceof Refusal ? reviewRefused(error.message) : error;
+  }
+}
+
+/** Sees that the branch is there (made at the first start), and that git still has what the state speaks of. */
+async function checkRepository(repository: Repository, found: State | undefined, stateFile: string): Promise<void> {
+  const branch = `refs/heads/${BRANCH}`;
+  const last = found?.changes.at(-1);
+  if (last && !(await repository.resolve(newest(last).revision))) {
+    throw stateUnreadable(stateFile, new Error(`the git repository beside it lacks change ${last.number}`));
+  }
+  if (await repository.resolve(branch)) return;
+  const author = accountOf('admin');
+  const message = 'Start the demo project\n';
+  const commit = await repository.commit({ files: await baseFiles(), message, author, date: Date.now() });
+  await repository.updateRef(branch, commit);
+}

@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { CiError, messageOf } from '../../../errors/ci-error.ts';
+import type { Repository } from '../model/git.ts';
+import { isGitPath, serveGit } from '../http/git-http.ts';
+import { refusalOf } from '../http/guard.ts';
+import { type Html, html } from './html.ts';
+import type { SandboxGerrit } from '../../gerrit.ts';
+import { changePage } from './change.ts';
+import { listPage } from './list.ts';
+import { layout } from './parts.ts';
+import type { Patchset, SampleKind } from '../model/types.ts';
+
+/** Bytes of a form, with room for the longest comment where each byte is written as %XX. */
+const FORM_LIMIT = 128 * 1024;
+/** Characters of a patchset's diff that the page shows. */
+const PATCH_LIMIT = 64 * 1024;
+/** Milliseconds between signs of life on the event stream. */
+const HEARTBEAT = 25_000;
+
+const ASSETS: Readonly<Record<string, string>> = {
+  'style.css': 'text/css; charset=utf-8',
+  'change.css': 'text/css; charset=utf-8',
+  'live.js': 'text/javascript; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
+};
+
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+/**
+ * The sandbox Gerrit's page, to be mounted under any path: its links and forms are relative. Serves the list of changes,
+ * a page for each, their buttons, `git fetch` by HTTP at `demo`, and an event stream by which an open page stays fresh.
+ * For people at this machine only: see guard.ts.
+ */
+export function sandboxPage(gerrit: SandboxGerrit): (req: IncomingMessage, res: ServerResponse) => void {
+  return (req, res) => {
+    answer(gerrit, req, res).catch((error: unknown) => {
+      if (res.headersSent) res.destroy();
+      else refuse(req, res, statusOf(error), messageOf(error));
+    });
+  };
+}
+
+const statusOf = (error: unknown): number =>
+  error instanceof CiError ? (error.code === 'sandbox/no-such-change' ? 404 : 409) : 500;
+
+async function answer(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const refusal = refusalOf(req);
+  if (refusal) return refuse(req, res, 403, refusal);
+  const path = pathOf(req);
+  const [, project, rest = ''] = /^([^/]+?)(?:\.git)?(\/.*)$/.exec(path) ?? [];
+  if (project === gerrit.project && isGitPath(rest)) return serveGit(gerrit.repository, rest, req, res);
+  if (req.method === 'POST') return act(gerrit, path, req, res);
+  if (req.method !== 'GET' && req.method !== 'HEAD') {
+    res.setHeader('allow', 'GET, HEAD, POST');
+    return refuse(req, res, 405, 'The sandbox Gerrit’s page knows GET and POST only.');
+  }
+  if (path === '') return list(gerrit, req, res);
+  if (path === 'events') return follow(gerrit, req, res);
+  const type = Object.hasOwn(ASSETS, path) && ASSETS[path];
+  if (type) return send(res, 200, await readFile(join(import.meta.dirname, path)), type);
+  const [, number] = /^(\d{1,9})$/.exec(path) ?? [];
+  if (number) return change(gerrit, Number(number), req, res);
+  refuse(req, res, 404, 'There is no such page.');
+}
+
+/** The list; its links are relative to a folder, so a mount path without a slash at its end is sent to the one with it. */
+function list(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): void {
+  const mounted = new URL((req as { originalUrl?: string }).originalUrl ?? req.url ?? '/', 'http://localhost').pathname;
+  if (mounted.endsWith('/')) send(res, 200, listPage(gerrit));
+  else res.writeHead(302, { ...HEADERS, location: `${mounted.slice(mounted.lastIndexOf('/') + 1)}/` }).end();
+}
+
+async function change(gerrit: SandboxGerrit, number: number, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const found = gerrit.changes().find((one) => one.number === number);
+  if (!found) return refuse(req, res, 404, `There is no change ${number}.`);
+  const patches = new Map<number, string>();
+  for (const one of found.patchsets) patches.set(one.number, await patchOf(gerrit.repository, one));
+  send(res, 200, changePage(gerrit, found, patches));
+}
+
+/** Patches read before, by commit: they never change, and an open page asks often. */
+const patchesRead = new WeakMap<Repository, Map<string, string>>();
+
+async function patchOf(repository: Repository, { parent, revision }: Patchset): Promise<string> {
+  const read = patchesRead.get(repository) ?? new Map<string, string>();
+  patchesRead.set(repository, read);
+  const known = read.get(revision);
+  if (known !== undefined) return known;
+  const whole = await repository.patch(parent, revision);
+  const cut = `${whole.slice(0, PATCH_LIMIT)}\n(the rest is not shown here)`;
+  const text = whole.length > PATCH_LIMIT ? cut : whole.trimEnd();
+  read.set(revision, text);
+  return text;
+}
+
+/** A button was pressed: does it, and sends the browser to the change's page. */
+async function act(gerrit: SandboxGerrit, path: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const [, digits, action] = /^(?:(\d{1,9})\/)?(upload|comment|abandon|restore)$/.exec(path) ?? [];
+  if (!action || (digits === undefined && action !== 'upload')) {
+    return refuse(req, res, 404, 'There is no such page.');
+  }
+  const form = await readForm(req);
+  if (!form) return refuse(req, res, 413, 'That is too long for a form of this page.');
+  const number = Number(digits);
+  if (action === 'upload') {
+    const kind = form.get('kind');
+    if (kind !== 'good' && kind !== 'broken') return refuse(req, res, 400, 'Say which sample: good or broken.');
+    const made = await uploadOf(gerrit, digits === undefined ? undefined : number, kind);
+    return seeOther(res, digits === undefined ? String(made) : `../${number}`);
+  }
+  if (action === 'comment') await gerrit.comment(number, (form.get('text') ?? '').replaceAll('\r\n', '\n'));
+  else if (action === 'abandon') await gerrit.abandon(number);
+  else await gerrit.restore(number);
+  seeOther(res, `../${number}`);
+}
+
+const uploadOf = (gerrit: SandboxGerrit, change: number | undefined, kind: SampleKind): Promise<number> =>
+  change === undefined ? gerrit.uploadSample(kind) : gerrit.uploadPatchset(change, kind);
+
+/** The fields of a posted form; undefined where it is too long. A framework above may have read it already. */
+async function readForm(req: IncomingMessage): Promise<URLSearchParams | undefined> {
+  const parsed = (req as { body?: unknown }).body;
+  if (typeof parsed === 'object' && parsed !== null) {
+    const fields = Object.entries(parsed).filter((field): field is [string, string] => typeof field[1] === 'string');
+    return new URLSearchParams(fields);
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= FORM_LIMIT) chunks.push(chunk);
+  }
+  return size > FORM_LIMIT ? undefined : new URLSearchParams(Buffer.concat(chunks).toString());
+}
+
+/** An event stream: a line for each change of anything, by which an open page knows to look again. */
+function follow(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): void {
+  res.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });
+  res.write('retry: 2000\n\n');
+  const stop = gerrit.onChange(() => res.write('data: changed\n\n'));
+  const beat = setInterval(() => res.write(':\n\n'), HEARTBEAT).unref();
+  const end = () => res.end();
+  gerrit.closed.addEventListener('abort', end, { once: true });
+  req.on('close', () => {
+    stop();
+    clearInterval(beat);
+    gerrit.closed.removeEventListener('abort', end);
+  });
+}
+
+/** The path below the page's folder, without a slash in front. */
+const pathOf = (req: IncomingMessage): string =>
+  new URL(req.url ?? '/', 'http://localhost').pathname.replace(/^\/+/, '');
+
+/** A page that says what went wrong. */
+function refuse(req: IncomingMessage, res: ServerResponse, status: number, words: string): void {
+  const body = html`<main class="list"><div class="card empty"><h1>That did not work</h1><p>${words}</p></div></main>`;
+  send(res, status, layout('Not done', body, '../'.repeat(pathOf(req).split('/').length - 1)));
+}
+
+function seeOther(res: ServerResponse, location: string): void {
+  res.writeHead(303, { ...HEADERS, location }).end();
+}
+
+function send(res: ServerResponse, status: number, body: Html | Buffer, type = 'text/html; charset=utf-8'): void {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.markup);
+  res.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': bytes.length });
+  res.end(res.req.method === 'HEAD' ? undefined : bytes);
+}

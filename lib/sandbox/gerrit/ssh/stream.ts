@@ -1,0 +1,42 @@
+import type { ServerChannel } from 'ssh2';
+import { gsonLine, type StreamEvent, seconds } from '../model/events.ts';
+import { parseOptions } from './options.ts';
+import { Refusal } from '../model/refusal.ts';
+import type { Site } from '../model/site.ts';
+import type { Account } from '../model/types.ts';
+
+/** Events that wait for a slow reader (StreamEvents.MAX_EVENTS of Gerrit); what comes on top is dropped. */
+const QUEUE = 128;
+const OPTIONS = [{ names: ['--subscribe', '-s'], value: true }];
+
+/**
+ * `gerrit stream-events [-s TYPE]…`: writes each event as a line from now on, until the client closes the channel. A
+ * reader who falls behind is told so with `dropped-output`, before the events that were kept. Throws a Refusal.
+ */
+export function streamEvents(site: Site, account: Account, words: readonly string[], channel: ServerChannel): void {
+  const types = new Set(parseOptions(words, OPTIONS).options.get('--subscribe'));
+  if (!account.service && !account.admin) throw new Refusal('stream events not permitted\n');
+  const queue: StreamEvent[] = [];
+  let dropped = false;
+  let blocked = false;
+
+  const pump = () => {
+    while (!blocked && (dropped || queue.length > 0)) {
+      const event = dropped ? { type: 'dropped-output', eventCreatedOn: seconds(Date.now()) } : queue.shift()!;
+      dropped = false;
+      blocked = !channel.write(`${gsonLine(event)}\n`);
+    }
+  };
+  const stop = site.onEvent((event) => {
+    if (types.size > 0 && !types.has(event.type)) return;
+    if (queue.length >= QUEUE) dropped = true;
+    else queue.push(event);
+    pump();
+  });
+  channel.on('drain', () => {
+    blocked = false;
+    pump();
+  });
+  channel.on('close', stop);
+  channel.resume(); // so that the client's end is seen
+}

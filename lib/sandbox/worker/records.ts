@@ -1,0 +1,76 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badName } from '../../errors/storage.ts';
+
+const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/**
+ * Gives the name back where it may be part of a path.
+ *
+ * @param what what it names, for the message: "a clone"
+ * @throws CiError storage/bad-name
+ */
+export function checkName(what: string, name: string): string {
+  if (!SAFE_NAME.test(name) || name.endsWith('.json')) throw badName(what, name);
+  return name;
+}
+
+/**
+ * Small JSON files `<folder>/<name>.json`, each written whole or not at all. A record is written before the thing that
+ * it speaks of is made and removed after it is gone, so that whoever lists them after a crash finds every half-made
+ * thing.
+ */
+export class Records<T> {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async write(name: string, value: T): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    const file = this.#file(name);
+    // The dot keeps it out of list(); no name begins with one.
+    const draft = join(this.#folder, `.${name}.json`);
+    const handle = await open(draft, 'w', 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(value));
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  }
+
+  /** Undefined where there is none, or where it cannot be read as JSON. */
+  async read(name: string): Promise<T | undefined> {
+    try {
+      return JSON.parse(await readFile(this.#file(name), 'utf8')) as T;
+    } catch (error) {
+      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(this.#file(name), { force: true });
+  }
+
+  async list(): Promise<{ name: string; value: T }[]> {
+    const files = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    const found: { name: string; value: T }[] = [];
+    for (const file of files.sort()) {
+      if (file.startsWith('.') || !file.endsWith('.json')) continue;
+      const name = file.slice(0, -'.json'.length);
+      const value = await this.read(name);
+      if (value !== undefined) found.push({ name, value });
+    }
+    return found;
+  }
+
+  #file(name: string): string {
+    return join(this.#folder, `${name}.json`);
+  }
+}

@@ -1,0 +1,144 @@
+import { runScript } from '../../ssh/script.ts';
+import type { Host } from '../../ssh/types.ts';
+import type { FileFacts } from './disk-head.ts';
+
+/** Milliseconds that one program may take; a download that stands still ends long before. */
+const TIMEOUT_MS = 6 * 3600_000;
+
+/** Characters kept of what the worker's commands say. */
+const MAX_SAID_CHARS = 2000;
+
+export interface FetchOptions {
+  signal: AbortSignal;
+  onProgress?: ((text: string) => void) | undefined;
+}
+
+/** How a program goes, read from its lines. */
+export interface Course {
+  /** Bytes of the download that are there, and of all; 0 if unknown. */
+  have: number;
+  total: number;
+  /** The server's last answer. */
+  code: number;
+  /** The worker's `uname -m`. */
+  machine: string;
+  /** The checksum that was found. */
+  sum: string;
+  /** The first 512 bytes of the file, as hexadecimal digits. */
+  head: string;
+  file: FileFacts;
+  /** Whether the file is known to be complete. */
+  isIntact: boolean;
+  /** How `qemu-img check` ended, and whether the file ends before its data. */
+  check: number;
+  isCut: boolean;
+  /** What commands said. */
+  said: string;
+}
+
+/** Runs one of the programs that bring and check an image's files, and reads its lines. */
+export async function runFetch(
+  host: Host,
+  text: string,
+  env: Record<string, string>,
+  { signal, onProgress }: FetchOptions,
+): Promise<{ code: number; course: Course }> {
+  const course: Course = {
+    have: 0,
+    total: 0,
+    code: 0,
+    machine: '',
+    sum: '',
+    head: '',
+    file: { size: 0, tail: '', iso: '' },
+    isIntact: false,
+    check: 0,
+    isCut: false,
+    said: '',
+  };
+  let rest = '';
+  const script = { text, interpreter: '/bin/sh', env, timeout: TIMEOUT_MS };
+  const result = await runScript(host, script, {
+    signal,
+    onOutput(chunk) {
+      const lines = (rest + chunk.toString('latin1')).split('\n');
+      rest = lines.pop()!.slice(-MAX_SAID_CHARS);
+      for (const line of lines) readLine(line, course, onProgress);
+    },
+  });
+  readLine(rest, course, onProgress);
+  return { code: result.code ?? -1, course };
+}
+
+function readLine(line: string, course: Course, onProgress: FetchOptions['onProgress']): void {
+  const [word, value = '', other] = line.split(' ');
+  switch (word) {
+    case '@at':
+      course.have = Number(value) || 0;
+      course.total = Number(other) || 0;
+      onProgress?.(course.total > 0 ? percent(course) : `${megabytes(course.have)} MB`);
+      break;
+    case '@try':
+      course.said = '';
+      break;
+    case '@code':
+      course.code = Number(value) || 0;
+      break;
+    case '@machine':
+      course.machine = value;
+      break;
+    case '@checking':
+      onProgress?.('checking');
+      break;
+    case '@unpacked':
+      onProgress?.(`unpacking, ${value} MiB`);
+      break;
+    case '@sum':
+      course.sum = value;
+      break;
+    case '@intact':
+      course.isIntact = true;
+      break;
+    case '@size':
+      course.file.size = Number(value) || 0;
+      break;
+    case '@head':
+      course.head = value;
+      break;
+    case '@tail':
+      course.file.tail = value;
+      break;
+    case '@iso':
+      course.file.iso = value;
+      break;
+    case '@check':
+      course.check = Number(value) || 0;
+      break;
+    case '@cut':
+      course.isCut = true;
+      break;
+    default:
+      course.said = `${course.said}${line}\n`.slice(-MAX_SAID_CHARS);
+  }
+}
+
+const percent = ({ have, total }: Course): string => `${Math.min(100, Math.floor((have * 100) / total))} %`;
+
+export const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+
+/** The last line of what commands said, without curl's "curl: (18) ". */
+export const lastSaid = ({ said }: Course): string =>
+  said
+    .trim()
+    .split('\n')
+    .at(-1)!
+    .replace(/^curl: \(\d+\) /, '');
+
+/** The first line of what a command said, at most 200 characters, without "xz: (stdin): ". */
+export const firstSaid = ({ said }: Course): string =>
+  said
+    .trim()
+    .split('\n', 1)[0]!
+    .replace(/^((xz|gzip|zstd|bzip2): *)?((\(stdin\)|stdin|\/\*stdin\*\\ *): *)?/, '')
+    .replace(/[;.]$/, '')
+    .slice(0, 200) || 'no reason given';

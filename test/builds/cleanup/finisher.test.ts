@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Build, RunData } from '../../../lib/builds/build.ts';
+import { type Guest, Lease } from '../../../lib/builds/resources.ts';
+import { Leftovers } from '../../../lib/builds/cleanup/queue.ts';
+import type { ReportEntry } from '../../../lib/builds/report/poster.ts';
+import { Undertaker } from '../../../lib/builds/cleanup/finisher.ts';
+import type { Engine } from '../../../lib/store/types.ts';
+import { logWriteFailed } from '../../../lib/errors/logs.ts';
+import { FakeOutlet } from '../../support/fake-outlet.ts';
+
+test('a worker that was cut off for long and is back keeps nothing; what was left is said once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const removed: string[] = [];
+  let away = true;
+  const worker = {
+    label: 'worker a',
+    hypervisor: {
+      console: async () => undefined,
+      async stop(domain: string) {
+        if (away) throw new Error('the worker is away.');
+        removed.push(domain);
+      },
+    },
+    storage: {
+      async remove(clone: string) {
+        removed.push(clone);
+      },
+    },
+  };
+  const lease = new Lease();
+  lease.guests.set('vm', {
+    name: 'vm',
+    worker,
+    domain: 'd',
+    booted: true,
+    image: { name: 'base' },
+  } as unknown as Guest);
+  const said: string[] = [];
+  const build = {
+    id: '1',
+    attempt: 1,
+    label: '1,1',
+    lease,
+    running: new Set(),
+    clock: { stop() {} },
+    set: { request: { node: 'jobs' } },
+    say: (text: string) => said.push(text),
+  } as unknown as Build;
+  const engine = { finish: async () => {} } as unknown as Engine<RunData, ReportEntry>;
+  const outlet = new FakeOutlet([]);
+  await new Undertaker(engine, outlet, new Leftovers()).bury(build);
+  const pass = async (minutes: number) => {
+    for (let at = 0; at < minutes * 12; at += 1) {
+      t.mock.timers.tick(5_000);
+      for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+    }
+  };
+  await pass(120);
+  assert.deepEqual(removed, []);
+  away = false;
+  await pass(6);
+  assert.deepEqual(removed, ['d', 'd']);
+  const words = ['Guest d on worker a could not be removed: the worker is away. It is tried again.'];
+  assert.deepEqual(outlet.warnings(), words);
+  assert.deepEqual(said, words);
+});
+
+test('a log that cannot be closed takes the vote from a build that passed, and is said once', async () => {
+  const full = logWriteFailed('/logs/console.log', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  const pages: unknown[] = [];
+  const log = {
+    console: { saved: async () => Promise.reject(full) },
+    finish: async (page: unknown) => {
+      pages.push(page);
+      throw full;
+    },
+  };
+  const build = {
+    label: '1,1',
+    lease: new Lease(),
+    running: new Set(),
+    clock: { stop() {} },
+    set: { request: { node: 'jobs' } },
+    log,
+    result: undefined as string | undefined,
+    settle(result: string) {
+      this.result ??= result;
+    },
+    page() {
+      return this.result;
+    },
+  };
+  const outlet = new FakeOutlet([]);
+  const ended: string[] = [];
+  const engine = { finish: async (_: unknown, result: string) => ended.push(result) };
+  const undertaker = new Undertaker(engine as unknown as Engine<RunData, ReportEntry>, outlet, new Leftovers());
+  await undertaker.bury(build as unknown as Build);
+  assert.deepEqual(ended, ['DISK_FULL']);
+  assert.deepEqual(pages, ['DISK_FULL'], 'its last page tells it');
+  assert.deepEqual(outlet.warnings(), [full.message]);
+});

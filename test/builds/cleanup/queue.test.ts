@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { beforeEach, type TestContext, test } from 'node:test';
+import { Leftovers, MOST } from '../../../lib/builds/cleanup/queue.ts';
+
+const MINUTE = 60_000;
+let leftovers: Leftovers;
+beforeEach(() => {
+  leftovers = new Leftovers();
+});
+
+/** Lets so much time go by, in steps in which each try comes to its end. */
+async function pass(t: TestContext, time: number): Promise<void> {
+  for (let at = 0; at < time; at += 5_000) {
+    t.mock.timers.tick(5_000);
+    await new Promise(setImmediate);
+  }
+}
+
+test('what could not be removed is tried until it is gone, and then no more', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let away = true;
+  let tries = 0;
+  leftovers.keep('guest', async () => {
+    tries += 1;
+    if (tries % 2 === 0) throw new Error('the worker is away');
+    return !away;
+  });
+  await pass(t, MINUTE);
+  assert.equal(tries, 2);
+  await pass(t, 60 * MINUTE);
+  assert.equal(tries, 14, 'every five minutes');
+  away = false;
+  await pass(t, 10 * MINUTE);
+  const last = tries;
+  await pass(t, 60 * MINUTE);
+  assert.equal(tries, last);
+});
+
+test('nothing is tried once it is closed, or somebody else sees to it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const tried: string[] = [];
+  const stays = (what: string) =>
+    leftovers.keep(what, async () => {
+      tried.push(what);
+      return false;
+    });
+  stays('one');
+  stays('other');
+  await leftovers.drop('one');
+  await pass(t, MINUTE);
+  assert.deepEqual(tried, ['other', 'other']);
+  leftovers.close();
+  await pass(t, 60 * MINUTE);
+  assert.deepEqual(tried, ['other', 'other']);
+  assert.equal(stays('late'), false);
+});
+
+test('who sees to it waits for a try that runs, which is the last one', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const gate = Promise.withResolvers<boolean>();
+  let tries = 0;
+  leftovers.keep('guest', () => {
+    tries += 1;
+    return gate.promise;
+  });
+  await pass(t, 5_000);
+  assert.equal(tries, 1);
+  let free = false;
+  const dropped = leftovers.drop('guest').then(() => {
+    free = true;
+  });
+  await new Promise(setImmediate);
+  assert.equal(free, false);
+  gate.resolve(false);
+  await dropped;
+  await pass(t, 60 * MINUTE);
+  assert.equal(tries, 1);
+});
+
+test('so many are kept, and no more; the same again is not one more', () => {
+  const stays = async () => false;
+  for (let n = 0; n < MOST; n += 1) assert.equal(leftovers.keep(`guest ${n}`, stays), true);
+  assert.equal(leftovers.keep('one more', stays), false);
+  assert.equal(leftovers.keep('guest 1', stays), true);
+  leftovers.close();
+});

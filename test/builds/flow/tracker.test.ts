@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FlowGraph } from '../../../lib/builds/flow/graph.ts';
+import { Positions } from '../../../lib/builds/flow/tracker.ts';
+
+const place = { alive: () => true };
+const to = (node: string, type = 'function') => ({ node, type, place });
+const all = () => true;
+
+test('a foreign node uses up what came to it; its sender and the last node of ours are known', () => {
+  const positions = new Positions();
+  positions.sent('exec', true, [to('set')]);
+  assert.equal(positions.senderTo('set'), 'exec');
+  positions.sent('set', false, [to('publish', 'publish-logs')]);
+  assert.deepEqual([positions.senderTo('publish'), positions.origin], ['set', 'exec']);
+  assert.equal(
+    positions.any((node) => node === 'set'),
+    false,
+  );
+  positions.left('publish');
+  assert.equal(positions.any(all), false);
+});
+
+test('a link out hands its message to the link in without sending it', () => {
+  const graph = new FlowGraph([
+    { id: 'out', type: 'link out', mode: 'link', links: ['in'] },
+    { id: 'other', type: 'link out', mode: 'link', links: ['elsewhere'] },
+    { id: 'in', type: 'link in', links: ['out'] },
+    { id: 'call', type: 'link call', links: ['in'] },
+    { id: 'back', type: 'link out', mode: 'return' },
+  ]);
+  assert.deepEqual(
+    [graph.handsTo('out', 'in'), graph.handsTo('other', 'in'), graph.handsTo('call', 'in')],
+    [true, false, false],
+  );
+  assert.deepEqual([graph.handsTo('back', 'call'), graph.handsTo('back', 'in')], [true, false]);
+  const positions = new Positions();
+  positions.sent('exec', true, [to('out', 'link out'), to('other', 'link out')]);
+  positions.sent('another', true, []);
+  positions.sent('in', false, [to('next')], (node) => graph.handsTo(node, 'in'));
+  assert.equal(positions.origin, 'exec', 'it came from there, whoever moved meanwhile');
+  assert.deepEqual(
+    ['out', 'other', 'next'].map((name) => positions.any((node) => node === name)),
+    [false, true, true],
+  );
+});
+
+test('after a deploy a message is given to the node that stands there now, one that dropped its own gets none', () => {
+  const closed = { alive: () => false };
+  const message = { payload: 1 };
+  const positions = new Positions();
+  positions.sent('exec', true, [
+    { node: 'delay', type: 'delay', place: closed, message },
+    { node: 'switch', type: 'switch', place: closed },
+    { node: 'deleted', type: 'delay', place: closed, message },
+    { node: 'running', type: 'delay', place, message },
+  ]);
+  const revived = positions.revive((node) => (node === 'deleted' ? undefined : place));
+  assert.deepEqual(revived, [{ node: 'delay', message }]);
+  assert.deepEqual(
+    ['delay', 'switch', 'deleted', 'running'].map((name) => positions.any((node) => node === name)),
+    [true, false, false, true],
+  );
+  assert.deepEqual(
+    positions.revive(() => place),
+    [],
+    'once',
+  );
+});

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Poster, type ReportEntry } from '../../../lib/builds/report/poster.ts';
+import type { ReportState } from '../../../lib/builds/types.ts';
+import { MemoryOutbox } from '../../../lib/store/outbox.ts';
+import { CiError } from '../../../lib/errors/ci-error.ts';
+import type { GerritClient } from '../../../lib/gerrit/client.ts';
+import type { LinkHealth } from '../../../lib/ssh/types.ts';
+import { FakeOutlet } from '../../support/fake-outlet.ts';
+import { until } from '../../support/until.ts';
+
+const entry = (more: Partial<ReportEntry> = {}): ReportEntry => ({
+  set: 's1',
+  node: 'review',
+  server: 'gerrit',
+  label: '1,1',
+  project: 'demo',
+  change: 1,
+  patchset: 1,
+  review: { message: 'Build succeeded (check pipeline).' },
+  at: Date.now(),
+  ...more,
+});
+
+/** A poster before a Gerrit whose answers the test decides. */
+function posting(t: { after(done: () => void): void }) {
+  const outlet = new FakeOutlet([]);
+  const gerrit = {
+    health: { state: 'up' } as LinkHealth,
+    /** Messages on the change. */
+    messages: [] as string[],
+    /** How many of the next posts are done but never answered. */
+    lose: 0,
+    asked: 0,
+  };
+  const client = {
+    async hasMessage(_change: object, text: string) {
+      gerrit.asked += 1;
+      return gerrit.messages.includes(text);
+    },
+    async postReview({ review }: ReportEntry) {
+      gerrit.messages.push(review.message ?? '');
+      if (gerrit.lose-- > 0)
+        throw new CiError({ code: 'ssh/gone', message: 'the connection was lost', transient: true });
+      return { dropped: [], warnings: [] };
+    },
+  } as unknown as GerritClient;
+  const poster = new Poster(new MemoryOutbox<ReportEntry>(), outlet, (id) =>
+    id === 'gerrit' ? { label: 'gerrit', client, link: gerrit } : undefined,
+  );
+  t.after(() => poster.close());
+  const states = (): ReportState['state'][] =>
+    outlet.events.flatMap((event) => (event.kind === 'report' ? [event.state.state] : []));
+  return { poster, gerrit, outlet, states };
+}
+
+test('a report whose answer was lost is not posted twice', async (t) => {
+  const { poster, gerrit, states } = posting(t);
+  gerrit.lose = 1;
+  await poster.put('a', entry());
+  await until('it is posted', () => states().includes('posted'));
+  assert.deepEqual(gerrit.messages.length, 1);
+});
+
+test('a report that reads like an earlier one is posted, also where Gerrit was away at its first try', async (t) => {
+  const { poster, gerrit, states } = posting(t);
+  await poster.put('a', entry());
+  await until('the first is posted', () => states().includes('posted'));
+  gerrit.health = { state: 'down' };
+  await poster.put('b', entry({ set: 's2' }));
+  await until('the second waits', () => states().includes('waiting'));
+  gerrit.health = { state: 'up' };
+  await until('the second is done', () => states().filter((state) => state === 'posted').length === 2);
+  assert.equal(gerrit.messages.length, 2);
+});
+
+test('a report for no server at all fails at once and says what to do', async (t) => {
+  const { poster, outlet, states } = posting(t);
+  await poster.put('a', entry({ server: '' }));
+  await until('it has failed', () => states().includes('failed'));
+  const told = outlet.events.find((event) => event.kind === 'report');
+  assert.match(told?.kind === 'report' ? told.state.message : '', /Choose a server in the gerrit-review node/);
+});

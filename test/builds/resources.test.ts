@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Guest, Lease } from '../../lib/builds/resources.ts';
+import type { Worker } from '../../lib/worker/types.ts';
+
+test('what could not be given back is tried again at the next call, and only that', async () => {
+  const lease = new Lease();
+  const calls: string[] = [];
+  let away = true;
+  lease.onRelease('The slot', async () => {
+    calls.push('slot');
+  });
+  lease.onRelease('The metadata link', async () => {
+    calls.push('link');
+    if (away) throw new Error('the worker is away');
+  });
+  const faults = await lease.release(async () => {});
+  assert.match(faults[0]!.message, /The metadata link could not be removed: the worker is away/);
+  away = false;
+  assert.deepEqual(await lease.release(async () => {}), []);
+  assert.deepEqual(await lease.release(async () => {}), []);
+  assert.deepEqual(calls, ['link', 'slot', 'link']);
+});
+
+test('what was given back is still told of: where it ran, and the commands that boot it by hand', async () => {
+  const lease = new Lease();
+  const worker = {
+    label: 'host-a',
+    hypervisor: { console: async () => undefined, stop: async () => {} },
+    storage: { remove: async () => {} },
+    byHand: () => ['boot it', 'log in'],
+  } as unknown as Worker;
+  const guest: Guest = {
+    name: 'vm',
+    worker,
+    image: { name: 'empty' } as Guest['image'],
+    domain: 'unit-1',
+    booted: true,
+    address: { host: '10.0.0.5', port: 22 },
+  };
+  lease.guests.set('vm', guest);
+  const running = lease.story();
+  assert.deepEqual(running.guests['vm'], {
+    host: 'host-a',
+    image: 'empty',
+    clone: 'unit-1',
+    domain: 'unit-1',
+    address: '10.0.0.5',
+  });
+  assert.deepEqual(await lease.release(async () => {}), []);
+  assert.deepEqual(await lease.release(async () => {}), []);
+  assert.deepEqual(lease.guestViews(), {});
+  assert.deepEqual(lease.story(), running);
+  assert.deepEqual(running.byHand, ['boot it', 'log in']);
+});

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Build } from '../../../lib/builds/build.ts';
+import { NO_CLOUD_INIT } from '../../../lib/guests/programs.ts';
+import type { Services } from '../../../lib/builds/services.ts';
+import { bootStep } from '../../../lib/builds/steps/boot.ts';
+import { CiError } from '../../../lib/errors/ci-error.ts';
+import { diskFull, guestHalted, guestVanished, kvmFault } from '../../../lib/errors/libvirt.ts';
+import { keyRefused } from '../../../lib/errors/ssh.ts';
+import { until } from '../../../lib/util/abort.ts';
+import type { GuestSpec, Hardware } from '../../../lib/worker/types.ts';
+import { greeting, isGreeting } from '../../support/greeting.ts';
+
+const ADDRESS = '192.0.2.1';
+const full = { code: 'libvirt/guest-stopped', result: 'DISK_FULL' } as const;
+
+/** How a worker behaves, as far as it is not to be a good one. */
+interface Behaviour {
+  addresses?: () => Promise<unknown>;
+  login?: () => Promise<unknown>;
+  /** Exit code of the wait for cloud-init. */
+  cloudInit?: () => Promise<{ code?: number; stdout?: string }>;
+  console?: string;
+  timeout?: number;
+  networks?: string[];
+  /** Of the guest's image, and of the step. */
+  image?: Hardware;
+  settings?: Hardware;
+  cloudInitLimit?: number;
+}
+
+/** Boots one guest on a worker that behaves so. */
+function boot(behaviour: Behaviour = {}) {
+  const did: string[] = [];
+  const specs: GuestSpec[] = [];
+  const said: string[] = [];
+  let told: ((fault: CiError) => void) | undefined;
+  const host = () => ({
+    gone: new AbortController().signal,
+    close() {},
+    async run(argv: string[], options: { signal: AbortSignal }) {
+      if (isGreeting(argv)) return greeting('boot-1');
+      did.push('cloud-init');
+      const end = await until(Promise.resolve(behaviour.cloudInit?.()), options.signal);
+      return { code: 0, stdout: '', stderr: '', ...end };
+    },
+  });
+  const worker = {
+    label: 'worker a',
+    isolated: true,
+    bootsSystems: true,
+    hypervisor: {
+      async boot(spec: GuestSpec) {
+        specs.push(spec);
+        did.push('boot');
+        return { domain: 'd' };
+      },
+      stop: async () => did.push('stop'),
+      addresses: behaviour.addresses ?? (async () => [{ host: ADDRESS, port: 22 }]),
+      console: async () => (behaviour.console === undefined ? undefined : [Buffer.from(behaviour.console)]),
+      watch(_domain: string, tell: (fault: CiError) => void) {
+        told = tell;
+        return () => {};
+      },
+    },
+    storage: { remove: async () => did.push('remove') },
+    login: behaviour.login ?? (async () => host()),
+  };
+  const image = { name: 'debian', loginUser: 'debian', ...behaviour.image };
+  const guest = { name: 'vm', domain: 'd', worker, image, clone: {}, addressEnv: 'VM_IP' };
+  const build = {
+    lease: { guests: new Map([['vm', guest]]) },
+    env: {} as Record<string, string>,
+    say: (line: string) => said.push(line),
+  };
+  const services = {
+    key: { privateKey: '', publicKey: '' },
+    room: { noteBoot: () => did.push('note') },
+    images: { clone: async () => did.push('clone') },
+  };
+  const { timeout = 20_000, networks = [], cloudInitLimit: cloudInit = 20_000 } = behaviour;
+  const ending = bootStep(
+    { build: build as unknown as Build, signal: new AbortController().signal, progress() {} },
+    {
+      memory: 1,
+      vcpus: 1,
+      networks: networks.map((source) => ({ source })),
+      guests: [],
+      timeout,
+      cloudInit,
+      ...behaviour.settings,
+    },
+    services as unknown as Services,
+  );
+  ending.catch(() => {});
+  return { ending, did, said, specs, env: build.env, tell: (fault: CiError) => told!(fault) };
+}
+
+const failing = (error: Error) => async () => {
+  throw error;
+};
+
+test('a guest is up when it has accepted a login and its cloud-init has finished; then its address is known', async () => {
+  const { promise, resolve } = Promise.withResolvers<object>();
+  const { ending, did, said, env } = boot({ cloudInit: () => promise });
+  await sleep(20);
+  assert.deepEqual([did, env], [['boot', 'cloud-init'], {}]);
+  resolve({ code: 2, stdout: 'a warning\n' });
+  await ending;
+  assert.deepEqual(env, { VM_IP: ADDRESS });
+  assert.deepEqual(did, ['boot', 'cloud-init', 'note']);
+  assert.deepEqual(said.slice(0, 1), ['vm: cloud-init: a warning']);
+  assert.match(said[1]!, /^vm: cloud-init has finished with warnings after /);
+});
+
+test('a guest without cloud-init is not waited for; nor is one that is not to be', async () => {
+  const none = boot({ cloudInit: async () => ({ code: NO_CLOUD_INIT }) });
+  await none.ending;
+  assert.deepEqual(none.said, [`vm: up at ${ADDRESS}`]);
+  const skipped = boot({ cloudInitLimit: 0 });
+  await skipped.ending;
+  assert.deepEqual(skipped.did, ['boot', 'note']);
+});
+
+test('a cloud-init that fails ends the boot; the worker is not known as one that works', async () => {
+  const { ending, did } = boot({ cloudInit: async () => ({ code: 1, stdout: 'errors:\n- RuntimeError: no\n' }) });
+  await assert.rejects(ending, { code: 'build/cloud-init-failed', result: 'NODE_FAILURE' });
+  assert.ok(!did.includes('note'));
+});
+
+test('a worker whose disk fills up while a guest boots: DISK_FULL, at once', async () => {
+  const stopped = failing(diskFull('worker a', 'd', 'No space left on device'));
+  await assert.rejects(boot({ addresses: stopped }).ending, full);
+  await assert.rejects(boot({ login: stopped }).ending, full);
+});
+
+test('it stays DISK_FULL if that is found out as the time is over', async () => {
+  const late = async () => {
+    await sleep(60);
+    throw diskFull('worker a', 'd', 'No space left on device');
+  };
+  await assert.rejects(boot({ addresses: late, timeout: 30 }).ending, full);
+});
+
+test('a guest that stands still, or is gone, ends the wait at once: for its address, its login and its cloud-init', async () => {
+  const never = () => new Promise<never>(() => {});
+  const silent = failing(new CiError({ code: 'worker/guest-silent', message: 'silent' }));
+  for (const behaviour of [{ login: silent }, { cloudInit: never }]) {
+    const halted = boot(behaviour);
+    await sleep(20);
+    halted.tell(guestHalted('worker a', 'd', 'paused (unknown)', ''));
+    await assert.rejects(halted.ending, { code: 'libvirt/guest-halted', result: 'NODE_FAILURE' });
+  }
+  const gone = boot({ login: silent, console: 'Kernel panic - not syncing\n' });
+  await sleep(20);
+  gone.tell(guestVanished('worker a', 'd'));
+  await assert.rejects(gone.ending, { code: 'build/boot-failed', message: /Kernel panic - not syncing/ });
+});
+
+test('a guest that KVM gives up is booted once more, emulated, on a fresh clone', async () => {
+  const faults = [kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1')];
+  const addresses = async () => {
+    const fault = faults.shift();
+    if (fault) throw fault;
+    return [{ host: ADDRESS, port: 22 }];
+  };
+  const { ending, did, said } = boot({ addresses });
+  await ending;
+  assert.deepEqual(did, ['boot', 'stop', 'remove', 'clone', 'boot', 'cloud-init', 'note']);
+  assert.match(said[0]!, /^vm: worker a: KVM failed while it ran guest d .*It is booted again, emulated\.$/);
+  // A system goes on booting after its first login.
+  let boots = 0;
+  const later = boot({ cloudInit: () => (boots++ === 0 ? new Promise(() => {}) : Promise.resolve({ code: 0 })) });
+  await sleep(20);
+  later.tell(kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1'));
+  await later.ending;
+  assert.deepEqual(later.did.slice(0, 5), ['boot', 'cloud-init', 'stop', 'remove', 'clone']);
+  assert.deepEqual(later.did.slice(5), ['boot', 'cloud-init', 'note']);
+  const twice = boot({ addresses: failing(kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1')) });
+  await assert.rejects(twice.ending, { code: 'libvirt/guest-kvm', result: 'NODE_FAILURE' });
+  assert.deepEqual(twice.did, ['boot', 'stop', 'remove', 'clone', 'boot']);
+});
+
+test('when the time is over the reason that tells most is said', async () => {
+  const place = { label: 'guest', user: 'debian', host: ADDRESS, port: 22 };
+  const refused = keyRefused(place, 'ssh-ed25519 AAAA');
+  await assert.rejects(boot({ login: failing(refused), timeout: 50 }).ending, {
+    code: 'build/boot-failed',
+    message: /within 0\.05 s \(.*the server refused this key/,
+  });
+});
+
+test('a private bridge as the first card is said at the start, and why no address came', async () => {
+  const addresses = async () => {
+    await sleep(60);
+    throw new Error('aborted');
+  };
+  const boots = async (...networks: string[]) => {
+    const { ending, said } = boot({ addresses, networks, timeout: 30 });
+    const fault = await ending.then(
+      () => assert.fail('it came up'),
+      (error: Error) => error,
+    );
+    return { said: said.join(), message: fault.message };
+  };
+  const wrong = await boots('lan%', 'default');
+  assert.match(wrong.said, /first network card is on a private bridge/);
+  assert.match(wrong.message, /no address .*first network card is on a private bridge.*first, unless the image/);
+  for (const networks of [['default', 'lan%'], ['default'], ['br0', 'default']]) {
+    const { said, message } = await boots(...networks);
+    assert.doesNotMatch(said + message, /private/, networks.join());
+  }
+});
+
+test('a guest has the hardware that its image needs, but for what the boot is set to', async () => {
+  const image = { cpu: 'x86-64-v3', firmware: 'uefi' } as const;
+  const behaviours: Behaviour[] = [
+    { image },
+    { image, settings: { cpu: 'max' } },
+    { settings: { firmware: 'bios' } },
+    {},
+  ];
+  const specs: GuestSpec[] = [];
+  for (const behaviour of behaviours) {
+    const booted = boot(behaviour);
+    await booted.ending;
+    specs.push(...booted.specs);
+  }
+  assert.deepEqual(
+    specs.map(({ cpu, firmware }) => [cpu, firmware]),
+    [
+      ['x86-64-v3', 'uefi'],
+      ['max', 'uefi'],
+      [undefined, 'bios'],
+      [undefined, undefined],
+    ],
+  );
+  assert.ok(!('cpu' in specs[3]!) && !('firmware' in specs[3]!));
+});
+
+test('a console that tells of the wrong hardware: what to choose is said', async () => {
+  const never = async () => {
+    await sleep(60);
+    throw new Error('aborted');
+  };
+  const says = (console: string, image: Hardware = {}) =>
+    boot({ addresses: never, timeout: 30, console, image }).ending;
+  await assert.rejects(says('Fatal glibc error: CPU does not support x86-64-v2\nKernel panic\n'), {
+    code: 'build/boot-failed',
+    message: /no address after 0\.03 s\. .*choose x86-64-v2 as CPU model .* Its console ends with: "Kernel panic"\.$/,
+  });
+  await assert.rejects(says(''), {
+    message: /Its console is empty: can its disk be booted under BIOS\? .*choose UEFI/,
+  });
+  await assert.rejects(says('', { firmware: 'uefi' }), { message: /booted under UEFI\? .*choose BIOS/ });
+  await assert.rejects(says('Welcome\n'), { message: /Does its network give addresses/ });
+});

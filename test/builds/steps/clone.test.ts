@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import type { Build } from '../../../lib/builds/build.ts';
+import { ImageMaker } from '../../../lib/images/builder.ts';
+import { Lease } from '../../../lib/builds/resources.ts';
+import { Room } from '../../../lib/builds/scheduler.ts';
+import type { Services } from '../../../lib/builds/services.ts';
+import { cloneStep } from '../../../lib/builds/steps/clone.ts';
+import { MemorySlots } from '../../../lib/store/slots.ts';
+import { CiError } from '../../../lib/errors/ci-error.ts';
+import { storageFull } from '../../../lib/errors/image.ts';
+import { noImage } from '../../../lib/errors/storage.ts';
+import type { Clone, ImageSpec, Storage, Worker } from '../../../lib/worker/types.ts';
+
+const image: ImageSpec = {
+  name: 'base',
+  key: 'k',
+  source: { kind: 'url', url: 'http://images/base' },
+  loginUser: 'ci',
+};
+
+/** A worker whose storage holds no image at first, with what a test changes of it. */
+function makeWorker(id: string, storage: Partial<Storage> = {}): Worker {
+  let there = false;
+  return {
+    id,
+    label: `worker ${id}`,
+    slots: 1,
+    isolated: true,
+    storage: {
+      has: async () => there,
+      make: async () => {
+        there = true;
+      },
+      clone: async (_: ImageSpec, name: string): Promise<Clone> => {
+        if (!there) throw noImage(image.name);
+        return { name, path: `/ci/${name}`, disks: [] };
+      },
+      ...storage,
+    },
+  } as unknown as Worker;
+}
+
+/** One build, and the services around it. */
+async function setUp(t: TestContext) {
+  const dir = await mkdtemp(join(tmpdir(), 'recheck-test-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  const lease = new Lease();
+  const files = new Map<string, string>();
+  const log = { addFile: async (name: string, stream: NodeJS.ReadableStream) => files.set(name, await text(stream)) };
+  const build = { id: '1', attempt: 1, lease, log, set: { request: { trusted: true } }, say() {} } as unknown as Build;
+  const images = new ImageMaker({} as Services, dir);
+  const room = new Room(new MemorySlots());
+  const services = { room, images } as unknown as Services;
+  const progress: string[] = [];
+  const warnings: string[] = [];
+  const clone = (workers: Worker[], settings: Partial<Parameters<typeof cloneStep>[1]> = {}, signal?: AbortSignal) =>
+    cloneStep(
+      {
+        build,
+        signal: signal ?? new AbortController().signal,
+        progress: (what, values) => progress.push(`${what} ${values?.['text'] ?? ''}`.trim()),
+        warn: (message) => warnings.push(message),
+      },
+      {
+        node: 'clone',
+        image,
+        workers: () => workers,
+        guest: 'vm',
+        addressEnv: '',
+        wait: 1_000,
+        later: () => [],
+        ...settings,
+      },
+      services,
+    );
+  return { lease, files, images, room, progress, warnings, clone };
+}
+
+test('an image that is missing is made, and its progress shown; then it is cloned', async (t) => {
+  const { lease, progress, clone } = await setUp(t);
+  const worker = makeWorker('a');
+  const make = worker.storage.make;
+  worker.storage.make = async (spec, options) => {
+    options.onProgress?.('62 %');
+    return make.call(worker.storage, spec, options);
+  };
+  const { result, payload } = await clone([worker]);
+  assert.equal(result, 'SUCCESS');
+  assert.deepEqual(payload, { guest: 'vm', host: 'worker a', image: 'base', clone: 'recheck-1-1-vm' });
+  assert.deepEqual(progress, ['cloning', 'image 62 %']);
+  assert.equal(lease.guests.get('vm')?.clone?.path, '/ci/recheck-1-1-vm');
+});
+
+test('a build that starts from an older image is told so', async (t) => {
+  const { lease, warnings, clone } = await setUp(t);
+  const worker = makeWorker('a', {
+    make: async () => {
+      throw new CiError({ code: 'image/refused', message: 'The server said 404.' });
+    },
+    clone: async ({ key }, name) => {
+      if (key !== 'before') throw noImage(image.name);
+      return { name, path: `/ci/${name}`, disks: [] };
+    },
+  });
+  const { result } = await clone([worker], { image: { ...image, former: [{ ...image, key: 'before' }] } });
+  assert.equal(result, 'SUCCESS');
+  assert.match(warnings.join('\n'), /base@before.*The server said 404/);
+  assert(lease.guests.get('vm')?.clone);
+});
+
+test('an image that fails after its build was aborted harms nobody', async (t) => {
+  const { clone } = await setUp(t);
+  const aborted = new AbortController();
+  const worker = makeWorker('a', {
+    // Aborted while the worker is asked.
+    has: async () => {
+      aborted.abort(new Error('not wanted'));
+      return false;
+    },
+    make: async () => {
+      throw new Error('no such file');
+    },
+  });
+  const loose: unknown[] = [];
+  const onLoose = (reason: unknown) => loose.push(reason);
+  process.on('unhandledRejection', onLoose);
+  await assert.rejects(clone([worker], {}, aborted.signal), /not wanted/);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  process.off('unhandledRejection', onLoose);
+  assert.deepEqual(loose, []);
+});
+
+test('the console of an image whose making failed is among the build’s files', async (t) => {
+  const { files, images, clone } = await setUp(t);
+  const worker = makeWorker('a', {
+    make: async () => {
+      throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
+    },
+  });
+  await writeFile(images.consoleFile(worker, image), 'pip: command not found\n');
+  await assert.rejects(clone([worker]), /script init failed/);
+  assert.deepEqual([...files], [['images/base.log', 'pip: command not found\n']]);
+});
+
+test('a host on which the image failed a moment ago is no choice where there is another', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const bad = makeWorker('a', {
+    make: async () => {
+      throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
+    },
+  });
+  Object.assign(bad, { slots: 9 });
+  await assert.rejects(clone([bad]), /script init failed/);
+  await lease.release(async () => {});
+  lease.worker = undefined;
+  await clone([bad, makeWorker('b')], { guest: 'other' });
+  assert.equal((lease.worker as Worker | undefined)?.id, 'b');
+});
+
+test('two clones of a build at once take one slot, on one host', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const workers = [makeWorker('a'), makeWorker('b')];
+  await Promise.all([clone(workers, { guest: 'master' }), clone(workers, { guest: 'slave' })]);
+  const hosts = [...lease.guests.values()].map(({ worker }) => worker.id);
+  assert.equal(hosts.length, 2);
+  assert.equal(new Set(hosts).size, 1);
+});
+
+test('a guest that is being cloned keeps what a branch beside it gives it', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const worker = makeWorker('a');
+  const make = worker.storage.make;
+  const papers = { hostKey: undefined, loggedIn() {}, drop() {} };
+  worker.storage.make = async (spec, options) => {
+    lease.guests.get('vm')!.papers = papers;
+    return make.call(worker.storage, spec, options);
+  };
+  await clone([worker]);
+  assert.equal(lease.guests.get('vm')!.papers, papers);
+  assert.ok(lease.guests.get('vm')!.clone);
+});
+
+test('a host whose disk was full is as good as any once a clone works there again', async (t) => {
+  const { lease, room, clone } = await setUp(t);
+  const worker = makeWorker('a');
+  Object.assign(worker, { slots: 9 });
+  const other = makeWorker('b');
+  const taken = async (workers: Worker[], guest: string) => {
+    await lease.release(async () => {});
+    lease.worker = undefined;
+    await clone(workers, { guest });
+    return (lease.worker as Worker | undefined)?.id;
+  };
+  room.noteFault(worker, storageFull('Clone recheck-1-1-vm', 'worker a'));
+  assert.equal(await taken([worker, other], 'first'), 'b');
+  assert.equal(await taken([worker], 'second'), 'a');
+  assert.equal(await taken([worker, other], 'third'), 'a');
+});
+
+test('a further guest whose node does not name the build’s host is refused, and told what to do', async (t) => {
+  const { lease, clone } = await setUp(t);
+  const [a, b] = [makeWorker('a'), makeWorker('b')];
+  await clone([a], { guest: 'master' });
+  await assert.rejects(clone([b], { guest: 'slave', node: 'clone slave' }), (error: CiError) => {
+    assert.equal(error.code, 'build/other-worker');
+    assert.equal(error.result, 'ERROR');
+    assert.match(error.message, /^clone slave: .* on worker a, .* worker b\..* same worker hosts/);
+    return true;
+  });
+  assert.deepEqual([...lease.guests.keys()], ['master']);
+  // A deploy makes another of the same node.
+  await clone([makeWorker('a'), b], { guest: 'slave' });
+});
+
+test('of two guests that are cloned at once, one whose node does not name the host is refused', async (t) => {
+  const { clone } = await setUp(t);
+  const ended = await Promise.allSettled([
+    clone([makeWorker('a')], { guest: 'master' }),
+    clone([makeWorker('b')], { guest: 'slave' }),
+  ]);
+  assert.deepEqual(
+    ended.map((end) => (end.status === 'rejected' ? end.reason.code : 'cloned')),
+    ['cloned', 'build/other-worker'],
+  );
+});
+
+test('the first guest goes where those after it may follow, and where no image of theirs failed a moment ago', async (t) => {
+  const { lease, images, clone } = await setUp(t);
+  const [a, b, c] = ['a', 'b', 'c'].map((id) => makeWorker(id)) as [Worker, Worker, Worker];
+  Object.assign(a, { slots: 9 });
+  Object.assign(b, { slots: 8 });
+  const theirs = { ...image, name: 'theirs' };
+  b.storage.has = async () => false;
+  b.storage.make = async () => {
+    throw new CiError({ code: 'image/script', message: 'Image theirs: script init failed.' });
+  };
+  await assert.rejects(images.provide(b, theirs, { signal: new AbortController().signal }), /init failed/);
+  await clone([a, b, c], { later: () => [{ image: theirs, workers: [b, c] }] });
+  assert.equal(lease.worker?.id, 'c');
+});
+
+test('where no host fits all guests of a lane, the first takes one of its own', async (t) => {
+  const { lease, clone } = await setUp(t);
+  await clone([makeWorker('a')], { later: () => [{ image, workers: [makeWorker('b')] }] });
+  assert.equal(lease.worker?.id, 'a');
+});
+
+test('of two branches that clone a guest of one name at once, one is refused', async (t) => {
+  const { clone } = await setUp(t);
+  const worker = makeWorker('a');
+  const ended = await Promise.allSettled([clone([worker]), clone([worker])]);
+  assert.deepEqual(
+    ended.map((end) => (end.status === 'rejected' ? end.reason.code : 'cloned')),
+    ['cloned', 'build/guest-twice'],
+  );
+});

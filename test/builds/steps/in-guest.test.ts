@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Build } from '../../../lib/builds/build.ts';
+import type { Guest } from '../../../lib/builds/resources.ts';
+import { reconnect } from '../../../lib/guests/reconnect.ts';
+import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
+import type { StepOutcome } from '../../../lib/builds/types.ts';
+import { diskFault, diskFull, guestHalted, guestVanished, libvirtDown } from '../../../lib/errors/libvirt.ts';
+import { connectionLost } from '../../../lib/errors/ssh.ts';
+import type { Host } from '../../../lib/ssh/types.ts';
+import { greeting } from '../../support/greeting.ts';
+import { within } from '../../support/until.ts';
+
+interface Settings {
+  /** What the worker says of the guest when a script has failed. */
+  check?: () => Promise<void>;
+  /** Whether the guest reboots as soon as the script has ended, which it may. */
+  reboots?: boolean;
+  /** Another guest of the build. */
+  peer?: Guest;
+}
+
+const buildOf = (...guests: Guest[]): Build =>
+  ({
+    clock: { pause() {}, resume() {} },
+    say() {},
+    lease: { guests: new Map(guests.map((guest) => [guest.name, guest])) },
+  }) as unknown as Build;
+
+/** Runs a script in a guest. */
+async function ended(outcome: StepOutcome, { check, reboots = true, peer }: Settings = {}): Promise<StepOutcome> {
+  const connection = (boot: string, gone: AbortSignal): Host =>
+    ({
+      gone,
+      run: async () => greeting(boot),
+      close() {},
+    }) as unknown as Host;
+  const lost = new AbortController();
+  const guest = {
+    name: 'vm',
+    domain: 'd',
+    address: { host: '10.0.0.5', port: 22 },
+    image: { loginUser: 'ci' },
+    worker: {
+      hypervisor: { addresses: async () => [{ host: '10.0.0.5', port: 22 }], ...(check ? { check } : {}) },
+      login: async () => connection('after', new AbortController().signal),
+    },
+    host: connection('before', lost.signal),
+    bootId: 'before',
+    booted: true,
+  } as unknown as Guest;
+  const build = buildOf(guest, ...(peer ? [peer] : []));
+  return inGuest({
+    build,
+    guest,
+    services: { key: { privateKey: '', publicKey: '' } },
+    signal: new AbortController().signal,
+    mayReboot: reboots,
+    work: async () => {
+      if (reboots) lost.abort();
+      return outcome;
+    },
+  });
+}
+
+test('a script that reboots its guest as it may passes, however the reboot ended it', async () => {
+  assert.equal((await ended({ result: 'SUCCESS', exitCode: 0 })).result, 'SUCCESS');
+  assert.equal((await ended({ result: 'FAILURE', exitCode: 143 })).result, 'SUCCESS');
+  assert.equal((await ended({ result: 'FAILURE', signal: 'TERM' })).result, 'SUCCESS');
+});
+
+test('one that failed by itself, or was too slow, stays so when its guest reboots behind it', async () => {
+  assert.equal((await ended({ result: 'FAILURE', exitCode: 1 })).result, 'FAILURE');
+  assert.equal((await ended({ result: 'TIMED_OUT' })).result, 'TIMED_OUT');
+});
+
+test('what failed because of its worker is not held against the patch; a sound worker changes nothing', async () => {
+  const failure: StepOutcome = { result: 'FAILURE', exitCode: 1 };
+  const check = async () => {
+    throw diskFault('worker a', 'd', 'Input/output error');
+  };
+  for (const outcome of [failure, { result: 'TIMED_OUT' } as const]) {
+    const fault = { code: 'libvirt/guest-io', result: 'NODE_FAILURE' };
+    await assert.rejects(ended(outcome, { check, reboots: false }), fault);
+  }
+  assert.equal((await ended({ result: 'SUCCESS', exitCode: 0 }, { check, reboots: false })).result, 'SUCCESS');
+  assert.equal((await ended(failure, { check: async () => {}, reboots: false })).result, 'FAILURE');
+});
+
+test('a worker that cannot be asked says nothing of what failed', async () => {
+  const check = async () => {
+    throw libvirtDown('worker a', 'qemu:///system', 'no');
+  };
+  assert.equal((await ended({ result: 'FAILURE', exitCode: 1 }, { check, reboots: false })).result, 'FAILURE');
+});
+
+/** Another guest of the build, about which its worker says something. */
+const peerWith = (hypervisor: object): Guest =>
+  ({ name: 'peer', domain: 'p', booted: true, worker: { hypervisor } }) as unknown as Guest;
+
+test('the same of what failed because another guest of the build was stopped; one that powered off is its test’s doing', async () => {
+  const failure: StepOutcome = { result: 'FAILURE', exitCode: 1 };
+  const checks = (fault: Error) => ({
+    async check() {
+      throw fault;
+    },
+  });
+  const full = peerWith(checks(diskFull('worker a', 'p', 'No space left on device')));
+  await assert.rejects(ended(failure, { peer: full, reboots: false }), { result: 'DISK_FULL' });
+  const off = peerWith(checks(guestVanished('worker a', 'p')));
+  assert.equal((await ended(failure, { peer: off, reboots: false })).result, 'FAILURE');
+});
+
+test('two steps that run in a guest when it reboots are both told', async () => {
+  const connection = (boot: string, gone: AbortSignal): Host =>
+    ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
+  const lost = new AbortController();
+  const guest = {
+    name: 'vm',
+    domain: 'd',
+    booted: true,
+    address: { host: '10.0.0.5', port: 22 },
+    image: { loginUser: 'ci' },
+    worker: {
+      hypervisor: { addresses: async () => [{ host: '10.0.0.5', port: 22 }] },
+      login: async () => connection('after', new AbortController().signal),
+    },
+    host: connection('before', lost.signal),
+    bootId: 'before',
+  } as unknown as Guest;
+  const build = buildOf(guest);
+  const services = { key: { privateKey: '', publicKey: '' } };
+  const step = (wait: number) =>
+    inGuest({
+      ...{ build, guest, services, signal: new AbortController().signal, mayReboot: false },
+      async work() {
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        lost.abort();
+        throw connectionLost({ label: 'guest', user: 'ci', host: '10.0.0.5', port: 22 });
+      },
+    });
+  const results = await Promise.all([step(1), step(60)]);
+  assert.deepEqual(
+    results.map(({ result }) => result),
+    ['FAILURE', 'FAILURE'],
+  );
+});
+
+test('a guest that stands still ends the step at once, whatever runs in it, and its connection is closed', async () => {
+  const fault = guestHalted('worker a', 'd', 'paused (user)', '');
+  let closed = false;
+  const guest = {
+    name: 'vm',
+    domain: 'd',
+    booted: true,
+    worker: {
+      hypervisor: {
+        watch(_domain: string, tell: (fault: Error) => void) {
+          setImmediate(() => tell(fault));
+          return () => {};
+        },
+      },
+    },
+    host: {
+      gone: new AbortController().signal,
+      close() {
+        closed = true;
+      },
+    },
+  } as unknown as Guest;
+  const running = inGuest({
+    build: buildOf(guest),
+    guest,
+    services: { key: { privateKey: '', publicKey: '' } },
+    signal: AbortSignal.timeout(5_000),
+    mayReboot: false,
+    // A script whose end is waited for.
+    work: () => new Promise(() => {}),
+  });
+  await assert.rejects(within('the step ends', running, 2_000), { code: 'libvirt/guest-halted' });
+  assert.ok(closed);
+  // Nobody tries to reach it again.
+  const key = { privateKey: '', publicKey: '' };
+  const again = reconnect(guest, { key }, { signal: AbortSignal.timeout(5_000), limit: 5_000 });
+  await assert.rejects(within('the answer', again, 2_000), { code: 'libvirt/guest-halted' });
+});

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Build } from '../../../lib/builds/build.ts';
+import type { Guest } from '../../../lib/builds/resources.ts';
+import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
+import { publishStep } from '../../../lib/builds/steps/publish.ts';
+import { CiError } from '../../../lib/errors/ci-error.ts';
+import { logWriteFailed } from '../../../lib/errors/logs.ts';
+import type { Host } from '../../../lib/ssh/types.ts';
+import { greeting } from '../../support/greeting.ts';
+
+const services = { key: { privateKey: '', publicKey: '' }, patience: 5_000 };
+const { signal } = new AbortController();
+const logs = { files: [{ guest: '', path: '/root/log', dir: '' }] };
+
+/** A guest whose connection can be cut; the next one is made in the boot that is told. */
+function setUp(nextBoot: string) {
+  const connection = (boot: string, gone: AbortSignal): Host =>
+    ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
+  const cut = new AbortController();
+  const state = { cut: () => cut.abort(), fetched: [] as Host[], onFetch: (_host: Host): void => {} };
+  const guest = {
+    name: 'vm',
+    domain: 'd',
+    address: { host: '10.0.0.5', port: 22 },
+    image: { loginUser: 'ci' },
+    worker: {
+      hypervisor: { addresses: async () => [{ host: '10.0.0.5', port: 22 }] },
+      login: async () => connection(nextBoot, new AbortController().signal),
+    },
+    host: connection('first', cut.signal),
+    bootId: 'first',
+    // Of the scripts that ran in it.
+    knownBoot: 'first',
+    booted: true,
+  } as unknown as Guest;
+  const log = {
+    url: 'http://logs/1',
+    console: { saved: async (): Promise<void> => {} },
+    async fetch(host: Host) {
+      state.onFetch(host);
+      if (host.gone.aborted) throw new CiError({ code: 'ssh/connection-lost', message: 'guest: lost' });
+      state.fetched.push(host);
+      return { files: 1, missing: [] };
+    },
+  };
+  const clock = { pause() {}, resume() {} };
+  const build = { lease: { guests: new Map([['vm', guest]]) }, log, clock, say() {} } as unknown as Build;
+  const publish = (settings = logs) => publishStep({ build, signal, progress() {} }, settings, services);
+  return { state, guest, build, log, publish };
+}
+
+test('a guest that rebooted behind the last script: FAILURE as in a step, and its logs are fetched', async () => {
+  const { state, publish, guest } = setUp('second');
+  state.cut();
+  const { result, message, payload } = await publish();
+  assert.equal(result, 'FAILURE');
+  assert.match(message!, /^Guest vm rebooted\. Where a script may do that, tick "the guest may reboot"/);
+  assert.equal((payload as { files: number }).files, 1);
+  assert.deepEqual(state.fetched, [guest.host]);
+});
+
+test('the same where it goes down while its logs are fetched, and where none are wanted of it', async () => {
+  const late = setUp('second');
+  late.state.onFetch = () => late.state.cut();
+  assert.equal((await late.publish()).result, 'FAILURE');
+  assert.deepEqual(late.state.fetched, [late.guest.host]);
+
+  const none = setUp('second');
+  none.state.cut();
+  assert.equal((await none.publish({ files: [] })).result, 'FAILURE');
+  assert.deepEqual(none.state.fetched, []);
+});
+
+test('a guest that rebooted before any script ran in it is no fault of the patch', async () => {
+  const { state, guest, publish } = setUp('second');
+  delete guest.knownBoot;
+  state.cut();
+  assert.equal((await publish()).result, 'SUCCESS');
+});
+
+test('a guest whose connection alone was cut, or that a script was allowed to reboot, is fine', async () => {
+  const cut = setUp('first');
+  cut.state.cut();
+  assert.equal((await cut.publish()).result, 'SUCCESS');
+
+  const may = setUp('second');
+  const { guest, build } = may;
+  const work = async () => ({ result: 'SUCCESS', exitCode: 1 }) as const;
+  await inGuest({ build, guest, services, signal, mayReboot: true, work });
+  may.state.cut();
+  assert.equal((await may.publish()).result, 'SUCCESS');
+  assert.equal(may.state.fetched.length, 1);
+});
+
+test('a guest that cannot be reached any more is no fault of the patch, and none at all where nothing is wanted of it', async () => {
+  const { state, guest, publish } = setUp('second');
+  guest.worker.login = async () => {
+    throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off.' });
+  };
+  state.cut();
+  assert.equal((await publish()).result, 'POST_FAILURE');
+  assert.equal((await publish({ files: [] })).result, 'SUCCESS');
+});
+
+test('a console whose end found no room on the disk is DISK_FULL, after a script that passed too', async () => {
+  const { log, publish } = setUp('first');
+  log.console.saved = async () => {
+    throw logWriteFailed('/logs/console.log', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  };
+  const { result, message } = await publish({ files: [] });
+  assert.equal(result, 'DISK_FULL');
+  assert.match(message!, /no space is left for \/logs\/console\.log .*Free some/);
+});

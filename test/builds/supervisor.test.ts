@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RunData } from '../../lib/builds/build.ts';
+import type { BuildSet } from '../../lib/builds/buildset.ts';
+import type { FlowNode } from '../../lib/builds/flow/graph.ts';
+import type { ReportEntry } from '../../lib/builds/report/poster.ts';
+import type { StepSpec, StepWork } from '../../lib/builds/steps/step.ts';
+import { Supervisor } from '../../lib/builds/supervisor.ts';
+import { MemoryEngine } from '../../lib/store/memory.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { diskFull, networkDown } from '../../lib/errors/libvirt.ts';
+import type { Worker } from '../../lib/worker/types.ts';
+import { FakeOutlet, request } from '../support/fake-outlet.ts';
+import { until } from '../support/until.ts';
+
+const spec = (node: string, more: Partial<StepSpec> = {}): StepSpec => ({
+  node,
+  type: 'ssh-exec',
+  name: node,
+  when: 'passing',
+  timed: false,
+  ...more,
+});
+const good: StepWork = async () => ({ result: 'SUCCESS' });
+
+/** ci-jobs → step → gerrit-review, and what reached the review as complete. */
+function lane(nodes?: FlowNode[]) {
+  const outlet = new FakeOutlet(
+    nodes ?? [
+      { id: 'jobs', type: 'ci-jobs', wires: [['step']] },
+      { id: 'step', type: 'ssh-exec', wires: [['review']] },
+      { id: 'review', type: 'gerrit-review', wires: [[]] },
+    ],
+  );
+  const supervisor = new Supervisor(new MemoryEngine<RunData, ReportEntry>(), outlet);
+  outlet.supervisor = supervisor;
+  const reports: { set: BuildSet; review: string; builds: string[] }[] = [];
+  supervisor.onSetComplete = (set, review, builds) => {
+    if (outlet.closed.has(review) || !outlet.graph().has(review)) return false;
+    reports.push({ set, review, builds: builds.map((build) => build.spec.name) });
+    return true;
+  };
+  const review = (node: string) =>
+    outlet.inputs.set(node, (message) =>
+      supervisor.gather({ node }, message, async (build, last) => {
+        await supervisor.end(build);
+        supervisor.arrive(build, node, last);
+        return undefined;
+      }),
+    );
+  const step = (node: string, work: StepWork = good, more: Partial<StepSpec> = {}) =>
+    outlet.inputs.set(node, (message) => supervisor.step(spec(node, more), message, work));
+  review('review');
+  step('step');
+  return { outlet, supervisor, reports, review, step };
+}
+
+test('a step that ends while a deploy has its node closed goes on after the deploy', async () => {
+  const { outlet, supervisor, reports, step } = lane();
+  const ends = Promise.withResolvers<void>();
+  step('step', async () => {
+    await ends.promise;
+    return { result: 'SUCCESS' };
+  });
+  const { started } = await supervisor.start(request(['unit']));
+  await until('the step runs', () => started[0]!.running.size === 1);
+  supervisor.deploying();
+  outlet.closed.add('step').add('review').add('jobs');
+  ends.resolve();
+  // Longer than a message may rest in nothing before it counts as lost.
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  outlet.closed.clear();
+  supervisor.deployed();
+  await until('it is reported', () => reports.length === 1);
+  assert.equal(started[0]!.result, undefined);
+  assert.deepEqual(outlet.warnings(), []);
+});
+
+test('a buildset that is complete while a deploy has its review closed is reported after it, once', async () => {
+  const { outlet, supervisor, reports } = lane();
+  outlet.inputs.set('review', (message) =>
+    supervisor.gather({ node: 'review' }, message, async (build, last) => {
+      await supervisor.end(build);
+      supervisor.deploying();
+      outlet.closed.add('review');
+      supervisor.arrive(build, 'review', last);
+      return undefined;
+    }),
+  );
+  await supervisor.start(request(['unit']));
+  await until('it arrived', () => outlet.closed.has('review'));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(reports.length, 0);
+  outlet.closed.clear();
+  supervisor.deployed();
+  await until('it is reported', () => reports.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(reports.length, 1);
+});
+
+test('what a step takes while its build ends is given back', async () => {
+  const { supervisor, step } = lane();
+  const taken = Promise.withResolvers<void>();
+  let released = 0;
+  step(
+    'step',
+    async ({ build, signal }) => {
+      await taken.promise;
+      build.lease.onRelease('The slot', async () => {
+        released += 1;
+      });
+      signal.throwIfAborted();
+      return { result: 'SUCCESS' };
+    },
+    { when: 'always' },
+  );
+  const { started } = await supervisor.start(request(['unit']));
+  await until('the step runs', () => started[0]!.running.size === 1);
+  const ended = supervisor.end(started[0]!);
+  let over = false;
+  // A second one that ends it waits for the same end.
+  const again = supervisor.end(started[0]!).then(() => {
+    over = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(over, false);
+  taken.resolve();
+  await Promise.all([ended, again]);
+  assert.equal(released, 1);
+});
+
+test('each review reports the jobs whose lanes lead to it', async () => {
+  const { supervisor, reports, review, step } = lane([
+    { id: 'jobs', type: 'ci-jobs', wires: [['step'], ['other']] },
+    { id: 'step', type: 'ssh-exec', wires: [['review']] },
+    { id: 'other', type: 'ssh-exec', wires: [['second']] },
+    { id: 'review', type: 'gerrit-review', wires: [[]] },
+    { id: 'second', type: 'gerrit-review', wires: [[]] },
+  ]);
+  review('second');
+  step('other', async () => ({ result: 'FAILURE' }));
+  const asked = request(['unit', 'lint']);
+  asked.jobs[1]!.port = 1;
+  await supervisor.start(asked);
+  await until('both are reported', () => reports.length === 2);
+  const told = Object.fromEntries(reports.map(({ review: node, builds }) => [node, builds]));
+  assert.deepEqual(told, { review: ['unit'], second: ['lint'] });
+});
+
+test('a recheck takes the place of the jobs that it runs; the older run of the others is still reported', async () => {
+  const { supervisor, reports, step } = lane();
+  const gate = Promise.withResolvers<void>();
+  step('step', async ({ build, signal }) => {
+    if (build.set.request.trigger.type === 'patchset' && build.spec.name === 'slow') await gate.promise;
+    signal.throwIfAborted();
+    return { result: 'SUCCESS' };
+  });
+  const first = await supervisor.start(request(['unit', 'slow']));
+  await until('the first has ended', () => first.started[0]!.endedAt);
+  const recheck = request(['unit']);
+  recheck.trigger.type = 'recheck';
+  await supervisor.start(recheck);
+  await until('the recheck is reported', () => reports.length === 1);
+  gate.resolve();
+  await until('the older run is reported', () => reports.length === 2);
+  assert.deepEqual(
+    reports.map(({ builds }) => builds),
+    [['unit'], ['slow']],
+  );
+});
+
+test('a branch that comes late changes nothing', async () => {
+  const { outlet, supervisor, reports } = lane();
+  const { started } = await supervisor.start(request(['unit']));
+  await until('it is reported', () => reports.length === 1);
+  const message = { ...outlet.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
+  outlet.hand('review', message);
+  await until('it is said', () => outlet.warnings().length > 0);
+  assert.match(outlet.warnings()[0]!, /came to "gerrit-review" after/);
+  assert.equal(started[0]!.result, undefined);
+  assert.deepEqual(started[0]!.env, {});
+});
+
+test('a change of msg.build by hand is ignored, and the node before is named as people know it', async () => {
+  const { outlet, supervisor, reports } = lane([
+    { id: 'jobs', type: 'ci-jobs', wires: [['step']] },
+    { id: 'step', type: 'ssh-exec', name: 'run its tests', wires: [['review']] },
+    { id: 'review', type: 'gerrit-review', wires: [[]] },
+  ]);
+  const input = outlet.inputs.get('review')!;
+  outlet.inputs.set('review', (message) => input({ ...message, build: { ...message.build!, job: 'mine' } }));
+  await supervisor.start(request(['unit']));
+  await until('it is reported', () => reports.length === 1);
+  assert.match(outlet.warnings()[0] ?? '', /"run its tests" changed msg.build/);
+});
+
+for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), networkDown('worker a', 'default')])
+  test(`a step that meets ${theirs.code} makes its worker the last choice; one’s own full disk does not`, async () => {
+    const { supervisor, reports, step } = lane();
+    const [full, other] = ['a', 'b'].map(
+      (id) => ({ id, label: id, slots: id === 'a' ? 9 : 1, isolated: true }) as unknown as Worker,
+    );
+    const asked = { limit: 1_000, trusted: true, signal: new AbortController().signal, onWait() {} };
+    const runOn = async (fault: CiError, run: string) => {
+      step('step', async ({ build }) => {
+        build.lease.worker = full;
+        throw fault;
+      });
+      const before = reports.length;
+      await supervisor.start(request(['unit']));
+      await until('it is reported', () => reports.length > before);
+      return (await supervisor.room.acquire(run, () => [full!, other!], asked)).id;
+    };
+    const own = new CiError({ code: 'disk-full', message: 'The logs’ disk is full.', result: 'DISK_FULL' });
+    assert.equal(await runOn(own, '1'), 'a');
+    assert.equal(await runOn(theirs, '2'), 'b');
+  });
+
+test('a report whose review was deleted is said, not lost in silence', async () => {
+  const { outlet, supervisor } = lane();
+  outlet.inputs.set('review', (message) =>
+    supervisor.gather({ node: 'review' }, message, async (build, last) => {
+      await supervisor.end(build);
+      outlet.closed.add('review');
+      supervisor.arrive(build, 'review', last);
+      return undefined;
+    }),
+  );
+  await supervisor.start(request(['unit']));
+  await until('it is said', () => outlet.warnings().length > 0);
+  assert.match(outlet.warnings()[0]!, /gerrit-review node that was to report 1,1 is not in the flow/);
+});
+
+test('a job with more time than a timer can count is not over at once', async () => {
+  const { supervisor, reports, step } = lane();
+  step(
+    'step',
+    async ({ signal }) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      signal.throwIfAborted();
+      return { result: 'SUCCESS' };
+    },
+    { timed: true },
+  );
+  const asked = request(['unit']);
+  asked.jobs[0]!.timeout = 60 * 24 * 3600_000;
+  const { started } = await supervisor.start(asked);
+  await until('it is reported', () => reports.length === 1);
+  assert.equal(started[0]!.result, undefined);
+});
+
+test('a build that takes long to give back what it held is reported all the same', async () => {
+  const { outlet, supervisor, reports } = lane([
+    { id: 'jobs', type: 'ci-jobs', wires: [['publish']] },
+    { id: 'publish', type: 'publish-logs', wires: [['review']] },
+    { id: 'review', type: 'gerrit-review', wires: [[]] },
+  ]);
+  outlet.inputs.set('publish', (message) =>
+    supervisor.gather({ node: 'publish' }, message, async (build, last) => {
+      // As where its guests, and their disks, went slowly.
+      build.positions.movedAt = Date.now() - 60_000;
+      await supervisor.end(build);
+      supervisor.send(build, 'publish', 0, last);
+      return undefined;
+    }),
+  );
+  await supervisor.start(request(['unit']));
+  await until('it is reported', () => reports.length > 0);
+  assert.deepEqual(
+    reports.map(({ builds }) => builds),
+    [['unit']],
+  );
+});

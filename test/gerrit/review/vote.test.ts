@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { voteOf } from '../../../lib/gerrit/review/vote.ts';
+import { RESULTS, type Result } from '../../../lib/model/result.ts';
+
+const vote = (...builds: (Result | [Result])[]) =>
+  voteOf(
+    builds.map((build) =>
+      Array.isArray(build) ? { result: build[0], voting: false } : { result: build, voting: true },
+    ),
+  );
+
+test('all good is a success, skipped ones aside', () => {
+  assert.equal(vote('SUCCESS', 'SUCCESS'), 'success');
+  assert.equal(vote('SUCCESS', 'SKIPPED'), 'success');
+});
+
+test("the patch's faults are a failure, whatever else happened", () => {
+  assert.equal(vote('SUCCESS', 'FAILURE'), 'failure');
+  assert.equal(vote('TIMED_OUT', 'NODE_FAILURE'), 'failure');
+});
+
+test('a fault of the infrastructure never votes', () => {
+  for (const result of RESULTS.filter((one) => !['SUCCESS', 'FAILURE', 'TIMED_OUT', 'SKIPPED'].includes(one)))
+    assert.equal(vote('SUCCESS', result), 'none', result);
+});
+
+test('builds that do not vote do not count', () => {
+  assert.equal(vote('SUCCESS', ['FAILURE']), 'success');
+  assert.equal(vote('FAILURE', ['SUCCESS']), 'failure');
+  assert.equal(vote(['SUCCESS']), 'none');
+});
+
+test('nothing left to count is no vote', () => {
+  assert.equal(vote(), 'none');
+  assert.equal(vote('SKIPPED', 'SKIPPED'), 'none');
+});

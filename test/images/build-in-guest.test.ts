@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { beforeEach, type TestContext, test } from 'node:test';
+import { type ImageServices, makeInGuest } from '../../lib/images/build-in-guest.ts';
+import { Leftovers } from '../../lib/builds/cleanup/queue.ts';
+import { MetadataLinks } from '../../lib/builds/services.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { diskFull, guestHalted, guestVanished } from '../../lib/errors/libvirt.ts';
+import type { ConsoleWriter } from '../../lib/logs/console.ts';
+import { MetadataService } from '../../lib/metadata/service.ts';
+import { READY } from '../../lib/ssh/script-programs.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import type { ImageSource, ImageSpec, Worker } from '../../lib/worker/types.ts';
+import { greeting, isGreeting } from '../support/greeting.ts';
+
+const making = { memory: 512, vcpus: 1, networks: [], userData: '', authorizedKeys: '', timeout: 30_000 };
+const scripts = [{ name: 'first', user: '', interpreter: '', text: 'work' }];
+const base: ImageSpec = { name: 'base', key: 'k1', source: { kind: 'url', url: 'http://x/a.img' }, loginUser: 'root' };
+const source: ImageSource = { kind: 'parent', parent: base, scripts, making };
+const image: ImageSpec = { name: 'child', key: 'k2', source, loginUser: 'root' };
+
+let services: ImageServices;
+/** What was done on the worker, in order. */
+let did: string[];
+/** Whether nothing there can be removed. */
+let away: boolean;
+let worker: { hypervisor: Partial<Worker['hypervisor']> };
+/** How the guest's cloud-init ends. */
+let cloudInit: { code: number; stdout?: string };
+
+/** A guest whose scripts run until they are stopped. */
+const host = (): Host =>
+  ({
+    label: 'guest',
+    gone: new AbortController().signal,
+    close: () => did.push('logout'),
+    async run(argv: string[]) {
+      if (isGreeting(argv)) return greeting('boot-1');
+      did.push('cloud-init');
+      return { stdout: '', stderr: '', ...cloudInit };
+    },
+    async start() {
+      const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+      const { promise: exit, resolve } = Promise.withResolvers<{ signal: string }>();
+      stdin.once('data', () => {
+        did.push('script');
+        stderr.write(`${READY}\n`);
+      });
+      stdin.once('end', () => {
+        stderr.end();
+        stdout.end();
+        resolve({ signal: 'TERM' });
+      });
+      return { stdin, stdout, stderr, exit, close() {} };
+    },
+  }) as unknown as Host;
+
+beforeEach(() => {
+  did = [];
+  away = false;
+  cloudInit = { code: 0 };
+  const remove = (what: string) => async () => {
+    did.push(away ? `no ${what}` : what);
+    if (away) throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost.', transient: true });
+  };
+  const made = {
+    id: 'w1',
+    label: 'worker w1',
+    bootsSystems: true,
+    storage: { draft: async () => ({ name: 'x', path: '/ci/draft', disks: [] }), discard: remove('discard') },
+    hypervisor: {
+      boot: async () => ({ domain: 'd' }),
+      addresses: async () => [{ host: '192.0.2.1', port: 22 }],
+      console: async () => undefined,
+      stop: remove('stop'),
+    },
+    linkMetadata: async () => ({ close: async () => {} }),
+    login: async () => host(),
+  };
+  worker = made;
+  const metadata = new MetadataService();
+  services = {
+    metadata,
+    links: new MetadataLinks(metadata),
+    key: { privateKey: '', publicKey: '' },
+    controller: 'c1',
+    leftovers: new Leftovers(),
+  };
+});
+
+/** Makes the image; gives what it ends with. */
+function make(signal = new AbortController().signal): Promise<unknown> {
+  const console = { line() {}, write() {}, tail: () => [], lines: 0 } as unknown as ConsoleWriter;
+  const parent = source as Extract<ImageSource, { kind: 'parent' }>;
+  return makeInGuest(worker as Worker, image, parent, services, { signal, console, onProgress() {} }).then(
+    () => assert.fail('it was made'),
+    (error: unknown) => error,
+  );
+}
+
+/** Makes the image; resolves once its script runs, with what ends it, and what it ends with. */
+async function begin() {
+  const ending = new AbortController();
+  let told: ((fault: CiError) => void) | undefined;
+  worker.hypervisor.watch = (_domain, tell) => {
+    told = tell;
+    return () => {};
+  };
+  const made = make(ending.signal);
+  while (!did.includes('script')) await new Promise(setImmediate);
+  return { made, end: () => ending.abort(new Error('not wanted')), tell: (fault: CiError) => told!(fault) };
+}
+
+/** Lets so many seconds go by, in steps in which what is tried comes to its end. */
+async function pass(t: TestContext, seconds: number): Promise<void> {
+  for (let at = 0; at < seconds; at += 5) {
+    t.mock.timers.tick(5_000);
+    for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  }
+}
+
+const full = () => diskFull('worker w1', 'd', 'No space left on device');
+
+test('the worker’s disk fills up while a script runs: DISK_FULL, which may be tried again at once', async () => {
+  const { made, tell } = await begin();
+  tell(full());
+  const error = await made;
+  assert(error instanceof CiError && error.result === 'DISK_FULL' && error.transient, String(error));
+  assert.deepEqual(did, ['stop', 'cloud-init', 'script', 'logout', 'stop', 'discard']);
+});
+
+test('it is DISK_FULL too if the guest cannot be removed then', async () => {
+  const { made, tell } = await begin();
+  away = true;
+  tell(full());
+  const error = await made;
+  assert(error instanceof CiError && error.result === 'DISK_FULL', String(error));
+});
+
+test('a guest that powers off, or stands still, while a script runs is told as lost', async () => {
+  for (const fault of [guestVanished('worker w1', 'd'), guestHalted('worker w1', 'd', 'paused (unknown)', '')]) {
+    did = [];
+    const { made, tell } = await begin();
+    tell(fault);
+    assert.match(
+      String(await made),
+      /Image child: its guest was lost at: first .*(was running and is gone|libvirt says)/,
+    );
+  }
+});
+
+test('a guest whose cloud-init fails is not made into an image: no script runs in it', async () => {
+  cloudInit = { code: 1, stdout: 'errors:\n- RuntimeError: no such package\n' };
+  const error = await make();
+  assert.match(String(error), /cloud-init failed \(exit 1\): - RuntimeError: no such package/);
+  assert.deepEqual(did, ['stop', 'cloud-init', 'logout', 'stop', 'discard']);
+});
+
+test('a guest that a worker out of reach keeps, and its disk, are removed once that is back', async (t) => {
+  // Before the first timer: one that is real could not be cleared any more, and would keep the process.
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { made, end } = await begin();
+  away = true;
+  end();
+  await made;
+  did = [];
+  await pass(t, 3600);
+  assert.ok(did.length > 20 && did.every((what) => what.startsWith('no ')), `${did}`);
+  away = false;
+  did = [];
+  await pass(t, 360);
+  assert.deepEqual(did, ['stop', 'discard']);
+});
+
+test('what an earlier making left is not removed from under the next one', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const first = await begin();
+  away = true;
+  first.end();
+  await first.made;
+  away = false;
+  did = [];
+  const next = await begin();
+  await pass(t, 30);
+  assert.deepEqual(did, ['stop', 'cloud-init', 'script']);
+  next.end();
+  await next.made;
+});

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ImageMaker } from '../../lib/images/builder.ts';
+import { ImageKeeper } from '../../lib/images/gc.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
+import { until } from '../support/until.ts';
+
+const GRACE = 30;
+const image = { name: 'base', key: 'k' } as ImageSpec;
+const workers = [{ id: 'a', label: 'worker a' } as Worker, { id: 'b', label: 'worker b' } as Worker];
+
+test('after a change, and not at once, what nothing uses goes from each worker; one that is down keeps its own', async (t) => {
+  const asked: string[] = [];
+  const maker = {
+    async collect(worker: Worker, kept: readonly ImageSpec[]) {
+      asked.push(`${worker.id}: ${kept.map(({ name }) => name)}`);
+      if (worker.id === 'a') throw new CiError({ code: 'ssh/down', message: 'worker a: no answer.' });
+      return ['base@old'];
+    },
+  } as unknown as ImageMaker;
+  const told: unknown[] = [];
+  const keeper = new ImageKeeper(
+    maker,
+    { images: () => [image], workers: () => workers, onCollected: ({ id }, what) => told.push([id, what]) },
+    GRACE,
+  );
+  t.after(() => keeper.close());
+  keeper.changed();
+  keeper.changed();
+  assert.deepEqual(asked, []);
+  await until('both were looked over', () => told.length === 2);
+  assert.deepEqual(asked, ['a: base', 'b: base']);
+  assert.deepEqual(told, [
+    ['a', { failed: 'worker a: no answer.' }],
+    ['b', { removed: ['base@old'] }],
+  ]);
+  keeper.changed();
+  await until('it looks again', () => asked.length === 4);
+});
+
+test('where an image cannot be told, nothing is removed', async (t) => {
+  let looked = false;
+  const keeper = new ImageKeeper(
+    {
+      async collect() {
+        throw new Error('must not be asked');
+      },
+    } as unknown as ImageMaker,
+    {
+      images: () => {
+        looked = true;
+        throw new CiError({ code: 'image/circle', message: 'Image a is made of itself.' });
+      },
+      workers: () => workers,
+      onCollected: () => assert.fail('nothing was collected'),
+    },
+    GRACE,
+  );
+  t.after(() => keeper.close());
+  keeper.changed();
+  await until('it has looked', () => looked);
+  await new Promise((resolve) => setImmediate(resolve));
+});

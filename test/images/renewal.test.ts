@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { ImageMaker } from '../../lib/images/builder.ts';
+import type { Services } from '../../lib/builds/services.ts';
+import { CiError } from '../../lib/errors/ci-error.ts';
+import { storageFull, workerSilent } from '../../lib/errors/image.ts';
+import { noImage } from '../../lib/errors/storage.ts';
+import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
+import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
+
+const within = () => ({ signal: AbortSignal.timeout(10_000) });
+const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
+const source = { kind: 'url', url: 'http://x/a.img' } as const;
+const [third, second, first] = ['k3', 'k2', 'k1'].map(
+  (key): ImageSpec => ({ name: 'base', key, source, loginUser: 'root' }),
+) as [ImageSpec, ImageSpec, ImageSpec];
+const image: ImageSpec = { ...third, former: [second, first] };
+
+let dir: string;
+let maker: ImageMaker;
+/** The images on the worker; `old` are those that are to be made again since their source has changed. */
+let images: Map<string, 'current' | 'old'>;
+/** Why no image can be made. */
+let fault: Error | undefined;
+let worker: Worker;
+let warnings: string[];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'recheck-image-'));
+  maker = new ImageMaker({} as Services, dir);
+  images = new Map();
+  fault = undefined;
+  warnings = [];
+  worker = {
+    id: 'w1',
+    label: 'worker w1',
+    storage: {
+      has: async (spec: ImageSpec) => images.get(imageFolder(spec)) === 'current',
+      async make(spec: ImageSpec) {
+        if (fault) throw fault;
+        images.set(imageFolder(spec), 'current');
+      },
+      async clone(spec: ImageSpec, name: string, _: Owner, { old }: CallOptions & { old?: boolean }) {
+        const state = images.get(imageFolder(spec));
+        if (state === undefined || (state === 'old' && !old)) throw noImage(spec.name);
+        return { name, path: imageFolder(spec), disks: [] };
+      },
+      collect: async (keep: ImageSpec[]) => keep.map(imageFolder),
+    },
+  } as unknown as Worker;
+});
+afterEach(async () => {
+  await maker.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const clone = async (): Promise<string> =>
+  (await maker.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
+const refuse = () => {
+  fault = new CiError({ code: 'image/refused', message: 'The server said 404.' });
+};
+
+test('a renewal that works is used, and nobody is warned', async () => {
+  images.set('base@k2', 'current');
+  assert.equal(await clone(), 'base@k3');
+  assert.deepEqual(warnings, []);
+});
+
+test('while a renewal fails, the latest image from before is used, with a warning that says why', async () => {
+  images.set('base@k1', 'current').set('base@k2', 'current');
+  refuse();
+  assert.equal(await clone(), 'base@k2');
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /Image base could not be renewed.*base@k2.*The server said 404/s);
+  // Also while the failed one is left alone.
+  images.delete('base@k2');
+  assert.equal(await clone(), 'base@k1');
+  assert.match(warnings[1]!, /base@k1.*It failed just now/s);
+  fault = undefined;
+  maker.forget(worker, image);
+  assert.equal(await clone(), 'base@k3');
+});
+
+test('an image whose folder on the worker has changed and cannot be copied is used as it was', async () => {
+  images.set('base@k3', 'old');
+  refuse();
+  assert.equal(await clone(), 'base@k3');
+  assert.match(warnings[0]!, /base@k3/);
+});
+
+test('without an image from before, the fault of the renewal ends the build', async () => {
+  refuse();
+  await assert.rejects(clone(), /The server said 404/);
+  assert.deepEqual(warnings, []);
+});
+
+test('a full disk does not keep the image from before from being used; a lost worker is the next attempt’s', async () => {
+  images.set('base@k2', 'current');
+  fault = storageFull('Image base', 'worker w1');
+  assert.equal(await clone(), 'base@k2');
+  fault = workerSilent('Image base', 'worker w1', 10);
+  await assert.rejects(clone(), /did not do it within 10 min/);
+});
+
+test('images from before a renewal are kept until it is there', async () => {
+  assert.deepEqual(await maker.collect(worker, [image], within()), ['base@k3', 'base@k2', 'base@k1']);
+  images.set('base@k3', 'current');
+  assert.deepEqual(await maker.collect(worker, [image], within()), ['base@k3']);
+});

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { openListener } from '../../../lib/metadata/route/listener.ts';
+import type { OpenWay } from '../../../lib/metadata/route/route.ts';
+import { freePort } from '../../support/free-port.ts';
+import { untilEvent } from '../../support/until.ts';
+
+const signal = AbortSignal.timeout(10_000);
+const here = async () => assert.fail('a listener on loopback needs no rules');
+
+test('a redeployed worker takes over its port from builds that still run; another worker cannot', async () => {
+  const port = await freePort();
+  const at = { address: '127.0.0.1', port };
+  const closed: number[] = [];
+  const open = (id: string, word: string): Promise<OpenWay> =>
+    openListener(
+      here,
+      at,
+      {
+        id,
+        serve: (socket) => socket.end(word),
+        opened: async () => {},
+        closed: (gone) => void closed.push(gone.port),
+      },
+      signal,
+    );
+  const ask = async (): Promise<string> => {
+    const socket = connect(port, '127.0.0.1').setEncoding('utf8');
+    let said = '';
+    socket.on('data', (text) => {
+      said += text;
+    });
+    await untilEvent('socket: close', socket, 'close');
+    return said;
+  };
+  const first = await open('a', 'first');
+  await assert.rejects(open('b', 'other'), { code: 'worker/metadata-listen' });
+  const second = await open('a', 'second');
+  assert.equal(await ask(), 'second');
+  await second.close();
+  assert.equal(await ask(), 'first');
+  assert.deepEqual(closed, []);
+  await first.close();
+  await first.close();
+  assert.deepEqual(closed, [port]);
+  await (await open('b', 'other')).close();
+});

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { access, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { guestProcesses } from '../../lib/sandbox/guest/processes.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { eventually, image, owner, type World, within, worldFor } from './worker/sandbox-world.ts';
+
+const markOf = async (world: World, domain: string): Promise<string> =>
+  JSON.parse(await readFile(join(world.root, 'guests', `${domain}.json`), 'utf8')).mark;
+const isGone = (path: string) =>
+  access(path).then(
+    () => false,
+    () => true,
+  );
+const consoleOf = async (world: World, domain: string): Promise<string> =>
+  text((await world.worker.hypervisor.console(domain, within()))!);
+
+test('a guest from clone to nothing: metadata, login, exec, sftp, stop, nothing left', async (t) => {
+  const world = await worldFor(t);
+  const { hypervisor, storage } = world.worker;
+  const address = await world.boot('unit-1', '#!/bin/sh\necho "user data of $HOSTNAME"\necho made > from-user-data\n');
+  assert.match(address.host, /^127\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.\d+\.\d+$/);
+  assert.equal(await hypervisor.domainAt(address.host, within()), 'unit-1');
+  assert.deepEqual(await hypervisor.list(within()), [{ domain: 'unit-1', owner }]);
+
+  const host = await world.login(address);
+  const home = join(world.root, 'clones', 'unit-1');
+  const ran = await host.run(['sh', '-c', 'pwd; echo "$HOME $HOSTNAME"; cat from-user-data; echo oops >&2; exit 3']);
+  assert.deepEqual(ran, { code: 3, stdout: `${home}\n${home} host-unit-1\nmade\n`, stderr: 'oops\n' });
+  const sftp = await host.sftp();
+  const content = await new Promise<Buffer>((resolve, reject) =>
+    sftp.readFile('from-user-data', (error, data) => (error ? reject(error) : resolve(data))),
+  );
+  assert.equal(content.toString(), 'made\n');
+  const boot = await consoleOf(world, 'unit-1');
+  assert.match(boot, /metadata: instance unit-1, hostname host-unit-1, 1 keys/);
+  assert.match(boot, /user data of host-unit-1\n.*the script ended with exit code 0/s);
+  assert.match(boot, /ssh: open at/);
+
+  // A process that left its session, its parent and its standard streams behind.
+  await host.run(['sh', '-c', '(setsid sleep 1000 >/dev/null 2>&1 </dev/null &)']);
+  const mark = await markOf(world, 'unit-1');
+  await eventually('the process in the background runs', () => guestProcesses(mark).length === 2);
+
+  const gone = new Promise((resolve) => host.gone.addEventListener('abort', resolve));
+  await hypervisor.stop('unit-1', within());
+  assert.deepEqual(guestProcesses(mark), []);
+  await gone;
+  assert.equal(await hypervisor.domainAt(address.host, within()), undefined);
+  assert.deepEqual(await hypervisor.list(within()), []);
+  assert.equal(await isGone(join(world.root, 'guests', 'unit-1')), true);
+  assert.equal(await hypervisor.console('unit-1', within()), undefined);
+  await assert.rejects(new Promise((_, reject) => connect(address.port, address.host).on('error', reject)), {
+    code: 'ECONNREFUSED',
+  });
+  await storage.remove('unit-1', within());
+  assert.deepEqual(await storage.list(within()), []);
+  assert.equal(await isGone(home), true);
+  await hypervisor.stop('unit-1', within());
+});
+
+test('a guest cannot read the metadata of another', async (t) => {
+  const world = await worldFor(t);
+  const [ann] = await Promise.all([world.boot('ann'), world.boot('bob')]);
+  const host = await world.login(ann);
+  const ask = `
+    const get = require('node:http').get;
+    get('${world.link.url}/latest/meta-data/instance-id', { localAddress: process.argv[1] }, (response) =>
+      response.on('data', (body) => console.log(response.statusCode, String(body))));`;
+  const own = await host.run([process.execPath, '-e', ask, ann.host]);
+  assert.equal(own.stdout, '200 ann\n');
+  const nobody = await host.run([process.execPath, '-e', ask, '127.0.0.1']);
+  assert.equal(nobody.stdout, '404 Not Found\n');
+  host.close();
+});
+
+test('boot again changes nothing; another owner is refused; another domain gets its own address', async (t) => {
+  const world = await worldFor(t);
+  const first = await world.boot('unit-1');
+  assert.deepEqual(await world.boot('unit-1'), first);
+  assert.equal((await world.worker.hypervisor.list(within())).length, 1);
+  const foreign = { ...(await world.spec('unit-1')), owner: { ...owner, attempt: 2 } };
+  await assert.rejects(world.worker.hypervisor.boot(foreign, within()), { code: 'worker/foreign-guest' });
+  const second = await world.boot('unit-2');
+  assert.notEqual(second.host, first.host);
+});
+
+test('only a key of the metadata lets in, and only the guest itself is believed', async (t) => {
+  const world = await worldFor(t);
+  const address = await world.boot('unit-1');
+  const stranger = generateKeyPair('stranger');
+  const login = { ...address, user: 'ci', privateKey: stranger.privateKey };
+  await assert.rejects(world.worker.login(login, within()), /key/);
+  const wrongHost = { ...address, user: 'ci', privateKey: world.keys.privateKey, hostKey: stranger.publicKey };
+  await assert.rejects(world.worker.login(wrongHost, within()), /host key/);
+  const nobody = { ...login, host: '127.0.0.1' };
+  await assert.rejects(world.worker.login(nobody, within()), { code: 'worker/no-guest-at-address' });
+  assert.equal(await isGone(join(world.root, 'known-hosts.json')), true, 'throw-away host keys are not kept');
+});
+
+test('a guest whose metadata never answers ends with the reason on its console and in the error', async (t) => {
+  const world = await worldFor(t, { times: { metadata: 500 } });
+  const { hypervisor } = world.worker;
+  await hypervisor.boot(await world.spec('lost'), within());
+  await assert.rejects(hypervisor.addresses('lost', within()), {
+    code: 'worker/guest-died',
+    result: 'NODE_FAILURE',
+    message: /Guest lost ended with exit code 1 before its SSH was open.*no metadata from http.*the answer was 404/,
+  });
+  assert.match(await consoleOf(world, 'lost'), /asking again/);
+  await hypervisor.stop('lost', within());
+  assert.deepEqual(await hypervisor.list(within()), []);
+});
+
+test('a guest without a metadata server says what to do', async (t) => {
+  const world = await worldFor(t);
+  const { metadataUrl: _, ...spec } = await world.spec('alone');
+  await world.worker.hypervisor.boot(spec, within());
+  await assert.rejects(
+    world.worker.hypervisor.addresses('alone', within()),
+    /put a metadata-server node before the boot/,
+  );
+});
+
+test('waiting for an address ends with the abort, and the guest goes on', async (t) => {
+  const world = await worldFor(t);
+  const { hypervisor } = world.worker;
+  await hypervisor.boot(await world.spec('slow'), within());
+  const abort = new AbortController();
+  const waiting = hypervisor.addresses('slow', { signal: abort.signal });
+  abort.abort(new Error('superseded'));
+  await assert.rejects(waiting, /superseded/);
+  const document = { instanceId: 'slow', hostname: 'slow', authorizedKeys: [], userData: '', vendorData: '' };
+  world.service.put('w1', 'slow', document);
+  await hypervisor.addresses('slow', within());
+});
+
+test('a guest that is killed is no longer found, and its processes are ended by stop', async (t) => {
+  const world = await worldFor(t);
+  const { hypervisor } = world.worker;
+  const address = await world.boot('unit-1');
+  const host = await world.login(address);
+  await host.run(['sh', '-c', '(setsid sleep 1000 >/dev/null 2>&1 </dev/null &)']);
+  const mark = await markOf(world, 'unit-1');
+  const isGuest = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => line.includes('main.ts'));
+  for (const pid of guestProcesses(mark)) if (await isGuest(pid)) process.kill(pid, 'SIGKILL');
+  await eventually('nobody has the address', async () => !(await hypervisor.domainAt(address.host, within())));
+  await assert.rejects(hypervisor.addresses('unit-1', within()), { code: 'worker/guest-ended' });
+  assert.equal(guestProcesses(mark).length, 1, 'the process in the background is left');
+  await hypervisor.stop('unit-1', within());
+  assert.deepEqual(guestProcesses(mark), []);
+});
+
+test('a guest that was never booted, and names that leave the folder, are said', async (t) => {
+  const { worker } = await worldFor(t);
+  await assert.rejects(worker.hypervisor.addresses('nobody', within()), { code: 'worker/no-guest' });
+  await assert.rejects(worker.hypervisor.stop('../x', within()), { code: 'storage/bad-name' });
+  assert.equal(worker.isolated, false);
+  assert.equal(worker.strangers, false);
+  assert.match(
+    worker.byHand!(image, { name: 'vm' })[0]!,
+    /^cp -a --reflink=auto .*\/images\/empty@k \/tmp\/recheck-vm$/,
+  );
+});

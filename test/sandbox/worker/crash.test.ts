@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
+import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
+import { end, endOf } from '../../support/child.ts';
+import { untilEvent } from '../../support/until.ts';
+import { eventually, owner, within } from './sandbox-world.ts';
+
+const CONTROLLER = fileURLToPath(new URL('./controller.ts', import.meta.url));
+
+/** Starts a controller with one guest that runs `sleep` twice, once in a session of its own. */
+async function startController(t: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'recheck-crash-'));
+  const child = spawn(process.execPath, [CONTROLLER, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => {
+    child.kill('SIGKILL');
+    return rm(root, { recursive: true, force: true });
+  });
+  const [line] = await Promise.race([
+    untilEvent('the controller is up', child.stdout, 'data', 30_000),
+    endOf(child).then(() => Promise.reject(new Error('the controller did not come up'))),
+  ]);
+  assert.equal(String(line), 'ready\n');
+  const { mark } = JSON.parse(await readFile(join(root, 'guests', 'orphan.json'), 'utf8'));
+  await eventually('the guest and its two processes run', () => guestProcesses(mark).length === 3);
+  return { root, child, mark: mark as string };
+}
+
+const commandOf = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8');
+
+test('a controller killed with -9 takes its guests and all their processes along', async (t) => {
+  const { child, mark } = await startController(t);
+  child.kill('SIGKILL');
+  await eventually('nothing of the guest runs', () => guestProcesses(mark).length === 0);
+});
+
+test('what a crash left is listed by the next controller, ended and removed; nobody else is touched', async (t) => {
+  const { root, child, mark } = await startController(t);
+  // The same command line as a process of the guest, but not its.
+  const bystander = spawn('sleep', ['1000'], { stdio: 'ignore' });
+  t.after(() => bystander.kill('SIGKILL'));
+  for (const pid of guestProcesses(mark)) {
+    if ((await commandOf(pid)).includes('main.ts')) process.kill(pid, 'SIGKILL');
+  }
+  await end(child);
+  await eventually('processes of the guest, and no more of it, outlive it', () => guestProcesses(mark).length === 2);
+
+  const { hypervisor, storage } = sandboxWorker({ id: 'w1', label: 'worker w1', slots: 1, root });
+  assert.deepEqual(await hypervisor.list(within()), [{ domain: 'orphan', owner }]);
+  assert.deepEqual(await storage.list(within()), [{ name: 'orphan', owner }]);
+  await hypervisor.stop('orphan', within());
+  await storage.remove('orphan', within());
+  assert.deepEqual(guestProcesses(mark), []);
+  assert.equal(bystander.exitCode ?? bystander.signalCode, null);
+  assert.deepEqual(await hypervisor.list(within()), []);
+  assert.deepEqual(await readdir(join(root, 'guests')), []);
+  assert.deepEqual(await readdir(join(root, 'clones')), []);
+});

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { checkName, Records } from '../../../lib/sandbox/worker/records.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'recheck-records-'));
+after(() => rm(folder, { recursive: true }));
+
+test('what is written is read and listed until it is removed', async () => {
+  const records = new Records<{ n: number }>(join(folder, 'a'));
+  assert.deepEqual(await records.list(), []);
+  await records.write('two', { n: 2 });
+  await records.write('one', { n: 0 });
+  await records.write('one', { n: 1 });
+  assert.deepEqual(await records.read('one'), { n: 1 });
+  assert.deepEqual(await records.list(), [
+    { name: 'one', value: { n: 1 } },
+    { name: 'two', value: { n: 2 } },
+  ]);
+  await records.remove('one');
+  await records.remove('one');
+  assert.equal(await records.read('one'), undefined);
+  assert.deepEqual(
+    (await records.list()).map((record) => record.name),
+    ['two'],
+  );
+});
+
+test('a draft that a crash left, or a file that is no JSON, is not listed', async () => {
+  const records = new Records<{ n: number }>(join(folder, 'b'));
+  await records.write('good', { n: 1 });
+  await writeFile(join(folder, 'b', '.half.json'), '{"n":');
+  await writeFile(join(folder, 'b', 'broken.json'), '{"n":');
+  assert.deepEqual(
+    (await records.list()).map((record) => record.name),
+    ['good'],
+  );
+});
+
+test('a name that could leave its folder, or be taken for a record, is refused', () => {
+  for (const name of ['', '.', '..', '../x', 'a/b', '.hidden', '-rf', 'a\0b', 'a\nb', 'x.json', 'x'.repeat(129)]) {
+    assert.throws(() => checkName('a clone', name), { code: 'storage/bad-name' }, JSON.stringify(name));
+  }
+  assert.equal(checkName('a clone', 'unit-7f3a.vm_1'), 'unit-7f3a.vm_1');
+});

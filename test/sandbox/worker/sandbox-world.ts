@@ -1,0 +1,84 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MetadataService } from '../../../lib/metadata/service.ts';
+import { generateKeyPair } from '../../../lib/ssh/keys.ts';
+import type { Host } from '../../../lib/ssh/types.ts';
+import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
+import type { SandboxTimes } from '../../../lib/sandbox/worker/hypervisor.ts';
+import type { GuestSpec, MetadataLink, Worker } from '../../../lib/worker/types.ts';
+
+export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
+export const image = { name: 'empty', key: 'k', source: { kind: 'empty' } as const, loginUser: 'ci' };
+
+/** For a call that should never take this long: milliseconds. */
+export const within = (time = 20_000) => ({ signal: AbortSignal.timeout(time) });
+
+/** Waits until something is so, looking again and again; throws after ten seconds. */
+export async function eventually(what: string, so: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await so())) {
+    if (Date.now() > deadline) throw new Error(`still not so: ${what}`);
+    await delay(20);
+  }
+}
+
+/** A worker with its metadata server, as a build has them. */
+export interface World {
+  root: string;
+  worker: Worker;
+  service: MetadataService;
+  link: MetadataLink;
+  keys: { privateKey: string; publicKey: string };
+  spec(domain: string): Promise<GuestSpec>;
+  /** Clones, gives metadata and boots, and waits for the address. */
+  boot(domain: string, userData?: string): Promise<{ host: string; port: number }>;
+  login(address: { host: string; port: number }): Promise<Host>;
+  /** Ends all guests and removes the folder. */
+  close(): Promise<void>;
+}
+
+export async function openWorld(options: { root?: string; times?: Partial<SandboxTimes> } = {}): Promise<World> {
+  const root = options.root ?? (await mkdtemp(join(tmpdir(), 'recheck-worker-')));
+  const worker = sandboxWorker({ id: 'w1', label: 'worker w1', slots: 2, root, times: options.times ?? {} });
+  const service = new MetadataService();
+  const link = await worker.linkMetadata(service.serverFor(worker), within());
+  const keys = generateKeyPair('test');
+  const world: World = {
+    root,
+    worker,
+    service,
+    link,
+    keys,
+    async spec(domain) {
+      await worker.storage.make(image, within());
+      const clone = await worker.storage.clone(image, domain, owner, within());
+      const metadataUrl = link.url!;
+      return { name: 'vm', domain, clone, memory: 256, vcpus: 1, networks: [], owner, metadataUrl };
+    },
+    async boot(domain, userData = '') {
+      const spec = await world.spec(domain);
+      const document = { instanceId: domain, hostname: `host-${domain}`, authorizedKeys: [keys.publicKey] };
+      service.put(worker.id, domain, { ...document, userData, vendorData: '' });
+      await worker.hypervisor.boot(spec, within());
+      const [address] = await worker.hypervisor.addresses(domain, within());
+      return address!;
+    },
+    login: (address) => worker.login({ ...address, user: image.loginUser, privateKey: keys.privateKey }, within()),
+    async close() {
+      for (const { domain } of await worker.hypervisor.list(within())) await worker.hypervisor.stop(domain, within());
+      await link.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+  return world;
+}
+
+/** Opens a world for one test. */
+export async function worldFor(t: TestContext, options?: { times?: Partial<SandboxTimes> }): Promise<World> {
+  const world = await openWorld(options);
+  t.after(() => world.close());
+  return world;
+}
