@@ -4,7 +4,7 @@ import { sendReview } from '../lib/gerrit/review/post.ts';
 import type { GerritEvent } from '../lib/gerrit/types.ts';
 import type { Host } from '../lib/ssh/types.ts';
 import type { RealGerrit } from '../test/real/gerrit/fixture.ts';
-import { until } from '../test/support/until.ts';
+import { waitFor } from '../test/support/wait.ts';
 import type { Gate } from './gate.ts';
 
 /** Milliseconds after which a review that has not come is lost. */
@@ -52,7 +52,7 @@ async function measure(scene: Scene, work: (start: () => void) => Promise<unknow
     before = ours();
     began = performance.now();
   });
-  await until('all reviews are out', () => ours() - before >= changes.length, LOST).catch(() => undefined);
+  await waitFor('all reviews are out', () => ours() - before >= changes.length, LOST).catch(() => undefined);
   const ms = performance.now() - began;
   const after = await count();
   return { ms, lost: after.filter((found, index) => found !== counts[index]! + 1).length };
@@ -76,7 +76,7 @@ export const heldBurst = (scene: Scene): Promise<Burst> =>
     gate.hold();
     try {
       await Promise.all(changes.map((change) => gerrit.comment(change, recheck())));
-      await until('all rechecks are told', () => events.length - heard >= changes.length, LOST);
+      await waitFor('all rechecks are told', () => events.length - heard >= changes.length, LOST);
       await sleep(REST);
     } finally {
       start();

@@ -9,7 +9,7 @@ import { hostStorage } from '../lib/storage/host-storage.ts';
 import type { ImageSpec } from '../lib/worker/types.ts';
 import { stackFolder } from '../test/stack/support.ts';
 import { startOpenSsh } from '../test/support/openssh.ts';
-import { until } from '../test/support/until.ts';
+import { waitFor } from '../test/support/wait.ts';
 import { all, median, mib, type Row, type Settings, timed } from './measure.ts';
 
 /** Clones of one image whose disk space is looked at. */
@@ -145,7 +145,7 @@ async function openPool(dir: string): Promise<{ root: string; close(): Promise<v
     const child = spawn(argv[0]!, argv.slice(1), { stdio: 'ignore' });
     return new Promise((resolve) => child.once('exit', (code) => resolve(code === 0)));
   };
-  await until('zfs-fuse answers', () => run('zpool', 'list'));
+  await waitFor('zfs-fuse answers', () => run('zpool', 'list'));
   const disk = join(dir, 'zfs.img');
   // Nowhere below the sandbox's own folder, which is removed as one file system.
   const root = '/run/bench-zfs';
@@ -155,7 +155,7 @@ async function openPool(dir: string): Promise<{ root: string; close(): Promise<v
   return {
     root,
     async close() {
-      await until('the pool is gone', () => run('zpool', 'destroy', '-f', 'benchpool'));
+      await waitFor('the pool is gone', () => run('zpool', 'destroy', '-f', 'benchpool'));
       const ended = once(daemon, 'exit');
       daemon.kill();
       await ended;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PARALLEL } from '../lib/builds/report/poster.ts';
 import { RealGerrit } from '../test/real/gerrit/fixture.ts';
-import { Flow } from '../test/support/flows.ts';
+import { FlowFile } from '../test/support/flows.ts';
 import { GerritSession, listen } from '../test/support/gerrit-session.ts';
-import { until } from '../test/support/until.ts';
+import { waitFor } from '../test/support/wait.ts';
 import {
   type Burst,
   burst,
@@ -60,10 +60,10 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
       changes.push(((await gerrit.admin.call('POST', 'changes/', change)) as { _number: number })._number);
     }
     red = await MeasuredRed.start('recheck', dir);
-    const flow = Flow.shipped('1 noop').useGerrit({ ...gerrit.target, port: gate.port }, gerrit.project);
+    const flow = FlowFile.shipped('1 noop').useGerrit({ ...gerrit.target, port: gate.port }, gerrit.project);
     await red.deploy(flow.nodes);
     const events = flow.node('gerrit-events').id;
-    await until('connected', async () => (await red!.status(events)).startsWith('connected'), LOST);
+    await waitFor('connected', async () => (await red!.status(events)).startsWith('connected'), LOST);
     const link = session.link(gerrit.target);
     const host = await link.host(AbortSignal.timeout(LOST));
     const stream = await listen(session.link({ ...gerrit.target, label: 'listener' }), ['comment-added']);

@@ -6,7 +6,7 @@ import { guestDisk, stackFolder } from '../test/stack/support.ts';
 import { flow, handMade, jobs, make, reaching, row } from '../test/support/lane.ts';
 import { type OpenSsh, startOpenSsh } from '../test/support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../test/support/red.ts';
-import { until } from '../test/support/until.ts';
+import { waitFor } from '../test/support/wait.ts';
 import { all, median, type Row, type Settings, seconds } from './measure.ts';
 import { FIRST, type GuestKind, LIMIT, openPeer } from './plain-peer.ts';
 
@@ -61,7 +61,7 @@ async function build(red: TestRed, guests: number): Promise<number> {
     await sleep(2);
   }
   const took = performance.now() - began;
-  await until('the build ends', ended, LIMIT);
+  await waitFor('the build ends', ended, LIMIT);
   return took;
 }
 

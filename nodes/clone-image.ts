@@ -32,9 +32,9 @@ export default function (RED: NodeAPI): void {
       RED,
       this,
       { name, guest },
-      ({ services, outlet }, key) =>
+      ({ services, flow }, key) =>
         async (context) => {
-          const later = () => outlet.clonesAfter(key);
+          const later = () => flow.clonesAfter(key);
           return cloneStep(context, { node: name, image: image(), workers, guest, addressEnv, wait, later }, services);
         },
       { clone: () => ({ image: image(), workers: workers() }) },

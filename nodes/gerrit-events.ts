@@ -38,7 +38,7 @@ export default function (RED: NodeAPI): void {
       if (!change) return;
       status.count('taken');
       const message = { topic: change.project, payload: event, change, trigger };
-      runtime.triggers.note(key, runtime.outlet.copy(message as never));
+      runtime.triggers.note(key, runtime.flow.copy(message as never));
       this.send(message as never);
     };
     const onEvent = (filter: ReturnType<typeof makeFilter>, server: string) => (event: GerritEvent) => {

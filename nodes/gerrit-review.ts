@@ -71,7 +71,7 @@ export default function (RED: NodeAPI): void {
       const arrived = set.arrived.get(key)!;
       const [build] = set.builds.filter(({ id }) => arrived.builds.has(id)).slice(-1);
       const show = (state: ReportState) =>
-        runtime.outlet.observe({ kind: 'report', node: key, set: set.id, label: build!.label, state });
+        runtime.flow.observe({ kind: 'report', node: key, set: set.id, label: build!.label, state });
       const server = servers.get(settings.server ?? set.request.change.server);
       const entry = composeReview(set, builds, settings, server?.ciName ?? 'ci');
       if (entry?.trouble) this.error(entry.trouble);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { runStep } from '../lib/builds/steps/step.ts';
 import { publishStep } from '../lib/builds/steps/publish.ts';
+import { runStep } from '../lib/builds/steps/step.ts';
 import { onInput } from './shared/handler.ts';
 import { serveLogs } from './shared/logs.ts';
 import { enter, runtimeOf } from './shared/runtime.ts';
@@ -32,7 +32,7 @@ export default function (RED: NodeAPI): void {
     });
     const url = textOf(config.url, served ?? '').replace(/\/+$/, '');
     const { runtime, key } = enter(RED, this, { logs: { root, url } });
-    const { supervisor, outlet, board } = runtime;
+    const { supervisor, flow, board } = runtime;
     const branches = numberOf(config.branches, 0);
     const spec = { node: key, type: this.type, name: this.name || this.type, when: 'always', timed: false } as const;
     const files = rowsOf<Config['files'][number]>(config.files).map((row) => ({
@@ -50,7 +50,7 @@ export default function (RED: NodeAPI): void {
       supervisor.gather({ node: key, ...(branches > 0 ? { branches } : {}) }, message, async (build, last) => {
         const server = runtime.servers.get(build.change.server);
         if (server && !server.local && isLoopbackUrl(url)) warnOnce(text(this.type, 'status.loopbackUrl', { url }));
-        const { outcome, fault } = await runStep(build, spec, outlet, (context) =>
+        const { outcome, fault } = await runStep(build, spec, flow, (context) =>
           publishStep(context, { files }, runtime.services),
         );
         if (config.then !== 'keep') await supervisor.end(build);

@@ -1,6 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import type { When } from '../lib/builds/steps/step.ts';
 import { scriptStep } from '../lib/builds/steps/script.ts';
+import type { When } from '../lib/builds/steps/step.ts';
 import { noHost } from '../lib/errors/build.ts';
 import { isRecord } from '../lib/util/is-record.ts';
 import { environmentOf, flagOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';
@@ -66,7 +66,7 @@ export default function (RED: NodeAPI): void {
             ...(config.wires[1]?.length
               ? {
                   onLines: (lines: string[], dropped: number) =>
-                    runtime.outlet.deliver(key, 1, {
+                    runtime.flow.deliver(key, 1, {
                       topic,
                       payload: lines,
                       buildId: id,

@@ -1,6 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { CLOUD_INIT_MINUTES } from '../lib/guests/ready.ts';
 import { bootStep } from '../lib/builds/steps/boot.ts';
+import { CLOUD_INIT_MINUTES } from '../lib/guests/ready.ts';
 import { domainAdmin } from './shared/domain-admin.ts';
 import { type HardwareConfig, hardwareOf } from './shared/hardware-settings.ts';
 import { networksOf } from './shared/image-settings.ts';

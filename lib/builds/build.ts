@@ -5,13 +5,13 @@ import type { BuildLog } from '../logs/build-log.ts';
 import type { BuildPage } from '../logs/types.ts';
 import type { BuildView, StepRecord } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
-import { isRecord } from '../util/is-record.ts';
 import { type Result, USER_RESULTS } from '../model/result.ts';
+import { isRecord } from '../util/is-record.ts';
 import type { BuildSet } from './buildset.ts';
-import { addComments, noComments } from './report/comments.ts';
+import { MessageTracker } from './flow/tracker.ts';
 import { JobClock } from './job-clock.ts';
-import { Lease } from './resources.ts';
-import { Positions } from './flow/tracker.ts';
+import { addComments, noComments } from './report/comments.ts';
+import { BuildResources } from './resources.ts';
 import type { JobSpec, Message } from './types.ts';
 
 /** One step that runs now. */
@@ -48,8 +48,8 @@ export class Build {
   readonly index: number;
   readonly spec: JobSpec;
   readonly startedAt = new Date();
-  readonly positions = new Positions();
-  readonly lease = new Lease();
+  readonly tracker = new MessageTracker();
+  readonly resources = new BuildResources();
   readonly running = new Set<RunningStep>();
   /** The patch's own time. */
   readonly clock: JobClock;
@@ -115,7 +115,7 @@ export class Build {
       voting: this.spec.voting,
       ...(this.result === undefined ? {} : { result: this.result }),
       env: { ...this.env },
-      guests: this.lease.guestViews(),
+      guests: this.resources.guestViews(),
       steps: this.steps.map((step) => ({ ...step })),
       ...(this.log ? { logUrl: this.log.url } : {}),
       startedAt: this.startedAt.toISOString(),
@@ -127,7 +127,7 @@ export class Build {
   /** What the build's page shows. */
   page(): BuildPage {
     const { request } = this.set;
-    const { guests, byHand } = this.lease.story();
+    const { guests, manualCommands } = this.resources.story();
     return {
       build: { ...this.view(), guests, result: this.endedAt ? (this.result ?? 'SUCCESS') : this.result },
       change: this.change,
@@ -135,7 +135,7 @@ export class Build {
       reason: request.trigger.reason,
       running: [...this.running].map((step) => step.name).join(', ') || undefined,
       recheck: request.recheck,
-      byHand,
+      manualCommands,
     };
   }
 

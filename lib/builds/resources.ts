@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import { releaseFailed } from '../errors/build.ts';
 import { type CiError, messageOf } from '../errors/ci-error.ts';
+import type { GuestMetadata } from '../guests/metadata.ts';
 import type { GuestView } from '../model/build.ts';
 import type { Host } from '../ssh/types.ts';
 import type { Clone, GuestAddress, Hardware, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
-import type { GuestPapers } from '../guests/metadata.ts';
 
 /** One guest that a build holds. */
 export interface Guest {
@@ -23,7 +23,7 @@ export interface Guest {
   /** Why nobody could log in to it yet, while it boots and has an address. */
   trouble?: string;
   /** Its metadata, once it was given some. */
-  papers?: GuestPapers;
+  metadata?: GuestMetadata;
   address?: GuestAddress;
   /** Milliseconds for which its cloud-init is waited for; 0 if it is not. */
   cloudInitLimit?: number;
@@ -51,7 +51,7 @@ export interface Guest {
 const RELEASE_LIMIT = 60_000;
 
 /** Everything that a build holds, and its release in the order in which nothing is left behind. */
-export class Lease {
+export class BuildResources {
   worker: Worker | undefined;
   /** While a slot is being taken: two clones at once take one. */
   placing: Promise<Worker> | undefined;
@@ -59,7 +59,7 @@ export class Lease {
   metadata: MetadataLink | undefined;
   readonly guests = new Map<string, Guest>();
   /** Its guests as they were before they were given back: a build's page tells where it ran. */
-  #past: { guests: Record<string, GuestView>; byHand: string[] } = { guests: {}, byHand: [] };
+  #past: { guests: Record<string, GuestView>; manualCommands: string[] } = { guests: {}, manualCommands: [] };
   /** Given back last, the newest first: the metadata link before the slot, for which another build may wait. */
   readonly #returns: { what: string; undo: () => Promise<void> }[] = [];
 
@@ -83,11 +83,13 @@ export class Lease {
   }
 
   /** Where the build runs or, once all was given back, where it ran; with the commands that boot the same guests by hand. */
-  story(): { guests: Record<string, GuestView>; byHand: string[] } {
-    const byHand = [...this.guests.values()].flatMap((guest) => guest.worker.byHand?.(guest.image, guest) ?? []);
+  story(): { guests: Record<string, GuestView>; manualCommands: string[] } {
+    const manualCommands = [...this.guests.values()].flatMap(
+      (guest) => guest.worker.manualCommands?.(guest.image, guest) ?? [],
+    );
     return {
       guests: { ...this.guestViews(), ...this.#past.guests },
-      byHand: [...new Set([...this.#past.byHand, ...byHand])],
+      manualCommands: [...new Set([...this.#past.manualCommands, ...manualCommands])],
     };
   }
 

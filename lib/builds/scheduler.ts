@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SlotTable } from '../store/types.ts';
 import { noRoom, strangersCode } from '../errors/build.ts';
 import { messageOf } from '../errors/ci-error.ts';
 import { isWorkerFault, isWorkerFull } from '../errors/worker.ts';
+import type { SlotTable } from '../store/types.ts';
 import type { Worker } from '../worker/types.ts';
 
 /** Milliseconds after which hosts are asked again that had a free slot, but no memory, or could not be reached. */
@@ -23,7 +23,7 @@ export interface RoomRequest {
   trusted: boolean;
   signal: AbortSignal;
   /** Workers that are taken only where every other is one too. */
-  shuns?(worker: Worker): boolean;
+  avoid?(worker: Worker): boolean;
   /** Told its place in the queue (from 1), and what it waits for, as that changes. */
   onWait(position: number, why: string): void;
 }
@@ -33,14 +33,14 @@ interface Waiter {
   workers: () => Worker[];
   request: RoomRequest;
   take(worker: Worker): void;
-  /** What every worker lacks, in words. */
+  /** What every worker reasons, in words. */
   why: string;
   /** What it was told last. */
   told: string;
 }
 
 /** Finds a host with room for a build; where none has any, builds wait in the order in which they came. */
-export class Room {
+export class Scheduler {
   readonly #slots: SlotTable;
   readonly #waiting: Waiter[] = [];
   /** Hosts that were asked and have not answered yet: one that is down must not hold up the others' builds. */
@@ -162,42 +162,42 @@ export class Room {
   async #place(waiter: Waiter, rooms: Map<Worker, Promise<Lack>>): Promise<Worker | undefined> {
     const { request, run } = waiter;
     const all = allowed(workersOf(waiter), request);
-    const liked = all.filter((worker) => !request.shuns?.(worker));
+    const liked = all.filter((worker) => !request.avoid?.(worker));
     const { sound = [], doubtful = [] } = Object.groupBy(liked.length > 0 ? liked : all, (worker) =>
       this.#isInDoubt(worker) ? 'doubtful' : 'sound',
     );
-    const lacks: string[] = [];
-    const first = await this.#takeOf(sound, run, rooms, lacks);
+    const reasons: string[] = [];
+    const first = await this.#takeOf(sound, run, rooms, reasons);
     if (first.worker) return first.worker;
     // A build that waits for a sound host is better off than one that dies at once on another.
-    if (first.there) lacks.push(...doubtful.map(({ label }) => `${label} just failed by a fault of its own`));
+    if (first.there) reasons.push(...doubtful.map(({ label }) => `${label} just failed by a fault of its own`));
     else {
-      const { worker } = await this.#takeOf(doubtful, run, rooms, lacks);
+      const { worker } = await this.#takeOf(doubtful, run, rooms, reasons);
       if (worker) return worker;
     }
-    if (lacks.length > 0 || waiter.why === '') waiter.why = lacks.join('; ') || 'no worker host is there';
+    if (reasons.length > 0 || waiter.why === '') waiter.why = reasons.join('; ') || 'no worker host is there';
     return undefined;
   }
 
-  /** Takes a slot on the one with the most room; without one, `lacks` gets what each lacks. `there`: any is not down. */
+  /** Takes a slot on the one with the most room; without one, `reasons` gets why each has none. `there`: any is not down. */
   async #takeOf(
     workers: readonly Worker[],
     run: string,
     rooms: Map<Worker, Promise<Lack>>,
-    lacks: string[],
+    reasons: string[],
   ): Promise<{ worker?: Worker; there: boolean }> {
     const candidates = await Promise.all(
       workers.map(async (worker): Promise<Lack & { worker: Worker; free: number }> => {
         const free = worker.slots - (await this.#slots.held(worker.id));
         if (free <= 0)
-          return { worker, free, memory: 0, lack: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
+          return { worker, free, memory: 0, reason: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
         const asked = rooms.get(worker) ?? this.#ask(worker);
         rooms.set(worker, asked);
         return { worker, free, ...(await asked) };
       }),
     );
-    lacks.push(...candidates.flatMap(({ lack }) => lack ?? []));
-    const open = candidates.filter(({ lack }) => lack === undefined);
+    reasons.push(...candidates.flatMap(({ reason }) => reason ?? []));
+    const open = candidates.filter(({ reason }) => reason === undefined);
     open.sort((a, b) => b.free - a.free || b.memory - a.memory);
     for (const { worker } of open) {
       if ((await this.#slots.acquire(worker.id, worker.slots, run)) !== undefined) return { worker, there: true };
@@ -210,7 +210,7 @@ export class Room {
     const answer = asked ?? ask(worker).finally(() => this.#asks.delete(worker));
     this.#asks.set(worker, answer);
     const patience = new AbortController();
-    const silent = { memory: 0, lack: `${worker.label} does not answer` };
+    const silent = { memory: 0, reason: `${worker.label} does not answer` };
     const late = sleep(asked ? 0 : PATIENCE, silent, { signal: patience.signal, ref: false }).catch(() => silent);
     const first = await Promise.race([answer, late]);
     patience.abort();
@@ -233,22 +233,22 @@ export class Room {
   }
 }
 
-/** What a host lacks, in words that name it; and its free memory in MiB. */
+/** What a host reasons, in words that name it; and its free memory in MiB. */
 interface Lack {
   memory: number;
-  lack?: string;
+  reason?: string;
   /** Whether it could not be asked. One whose answer is late is waited for. */
   down?: boolean;
 }
 
 async function ask(worker: Worker): Promise<Lack> {
-  if (!worker.room) return { memory: 0 };
+  if (!worker.capacity) return { memory: 0 };
   try {
-    const { memory, lack } = await worker.room({ signal: AbortSignal.timeout(ASK_LIMIT) });
-    return lack === undefined ? { memory } : { memory, lack: `${worker.label} ${lack}` };
+    const { memory, reason } = await worker.capacity({ signal: AbortSignal.timeout(ASK_LIMIT) });
+    return reason === undefined ? { memory } : { memory, reason: `${worker.label} ${reason}` };
   } catch (error) {
     const silent = error instanceof Error && error.name === 'TimeoutError';
-    return { memory: 0, down: true, lack: silent ? `${worker.label} does not answer` : messageOf(error) };
+    return { memory: 0, down: true, reason: silent ? `${worker.label} does not answer` : messageOf(error) };
   }
 }
 
@@ -263,6 +263,6 @@ function workersOf(waiter: Waiter): Worker[] {
 }
 
 const allowed = (workers: Worker[], { trusted }: RoomRequest): Worker[] =>
-  workers.filter((worker) => worker.isolated || worker.strangers || trusted);
+  workers.filter((worker) => worker.isolated || worker.acceptsUntrusted || trusted);
 
 const labels = (workers: Worker[]): string => workers.map(({ label }) => label).join(', ');

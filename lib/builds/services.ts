@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
+import type { ImageMaker } from '../images/builder.ts';
 import type { MetadataService } from '../metadata/service.ts';
 import type { ListenAt, MetadataLink, Worker } from '../worker/types.ts';
-import type { ImageMaker } from '../images/builder.ts';
-import type { Leftovers } from './cleanup/queue.ts';
-import type { Room } from './scheduler.ts';
+import type { CleanupQueue } from './cleanup/queue.ts';
+import type { Scheduler } from './scheduler.ts';
 
 /** What the steps share in one process. */
 export interface Services {
-  room: Room;
+  scheduler: Scheduler;
   metadata: MetadataService;
   links: MetadataLinks;
   images: ImageMaker;
   /** What could not be removed from workers. */
-  leftovers: Leftovers;
+  cleanupQueue: CleanupQueue;
   /** The controller's own key pair, let into every guest. */
   key: { privateKey: string; publicKey: string };
   /** Whose what it makes on a worker is: `controllerOf` its key. */

@@ -1,21 +1,21 @@
-import type { Engine } from '../store/types.ts';
 import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { openBuildLog } from '../logs/build-log.ts';
+import type { Engine } from '../store/types.ts';
+import { Semaphore } from '../util/semaphore.ts';
 import type { Owner } from '../worker/types.ts';
 import { Build, type Gathering, type RunData } from './build.ts';
 import { BuildSet } from './buildset.ts';
-import { Courier } from './flow/router.ts';
-import { Leftovers } from './cleanup/queue.ts';
-import type { Stop } from './flow/tracker.ts';
+import { BuildFinisher, LEASE_SECONDS } from './cleanup/finisher.ts';
+import { CleanupQueue } from './cleanup/queue.ts';
+import { MessageRouter } from './flow/router.ts';
+import type { Destination } from './flow/tracker.ts';
+import { Watchdog } from './flow/watchdog.ts';
 import type { ReportEntry } from './report/poster.ts';
-import { Recovery } from './flow/watchdog.ts';
-import { Room } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 import { runStep, runs, type StepSpec, type StepWork } from './steps/step.ts';
 import { replaces, runKeys } from './supersede.ts';
-import { Turnstile } from '../util/semaphore.ts';
-import type { Message, Outlet, StartRequest } from './types.ts';
-import { LEASE_SECONDS, Undertaker } from './cleanup/finisher.ts';
+import type { Flow, Message, StartRequest } from './types.ts';
 
 /** Logs opened at once. More would not be faster, and each holds a file and its buffers while a flood of builds waits. */
 const OPENING = 8;
@@ -32,29 +32,29 @@ export interface GatherSpec {
  * the flow's current nodes, and it alone aborts a build.
  */
 export class Supervisor {
-  readonly room: Room;
-  readonly leftovers = new Leftovers();
+  readonly scheduler: Scheduler;
+  readonly cleanupQueue = new CleanupQueue();
   readonly #engine: Engine<RunData, ReportEntry>;
-  readonly #outlet: Outlet;
+  readonly #flow: Flow;
   readonly #builds = new Map<string, Build>();
-  readonly #recovery: Recovery;
-  readonly #courier: Courier;
-  readonly #undertaker: Undertaker;
-  readonly #opening = new Turnstile(OPENING);
+  readonly #watchdog: Watchdog;
+  readonly #router: MessageRouter;
+  readonly #finisher: BuildFinisher;
+  readonly #opening = new Semaphore(OPENING);
 
-  constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet) {
+  constructor(engine: Engine<RunData, ReportEntry>, flow: Flow) {
     this.#engine = engine;
-    this.#outlet = outlet;
-    this.room = new Room(engine.slots);
-    this.#undertaker = new Undertaker(engine, outlet, this.leftovers);
-    this.#recovery = new Recovery(outlet, () => this.#builds.values(), {
+    this.#flow = flow;
+    this.scheduler = new Scheduler(engine.slots);
+    this.#finisher = new BuildFinisher(engine, flow, this.cleanupQueue);
+    this.#watchdog = new Watchdog(flow, () => this.#builds.values(), {
       end: (build) => this.end(build),
       report: (set, review, builds) => this.onSetComplete?.(set, review, builds) ?? false,
       forget: (set) => {
         for (const build of set.builds) this.#builds.delete(build.id);
       },
     });
-    this.#courier = new Courier(outlet, this.#recovery);
+    this.#router = new MessageRouter(flow, this.#watchdog);
   }
 
   /**
@@ -117,19 +117,19 @@ export class Supervisor {
     // Long ended by a person's wish; what a delay held comes now, and goes nowhere.
     if (build?.endedAt && build.aborted) return undefined;
     if (!build || build.endedAt) {
-      this.#outlet.deliver(spec.node, 0, message);
+      this.#flow.deliver(spec.node, 0, message);
       // A late branch is spoken of where it comes too late.
-      return build && this.#recovery.targetsFrom(spec.node).length > 0 ? undefined : noBuild(spec.name);
+      return build && this.#watchdog.targetsFrom(spec.node).length > 0 ? undefined : noBuild(spec.name);
     }
     if (!runs(spec.when, build.result !== undefined)) {
-      this.#outlet.observe({ kind: 'step-passed', label: build.label, node: spec.node });
-      this.#courier.send(build, spec.node, 0, message);
+      this.#flow.observe({ kind: 'step-passed', label: build.label, node: spec.node });
+      this.#router.send(build, spec.node, 0, message);
       return undefined;
     }
-    const { outcome, fault } = await runStep(build, spec, this.#outlet, work);
-    this.room.noteFault(build.lease.worker, fault);
+    const { outcome, fault } = await runStep(build, spec, this.#flow, work);
+    this.scheduler.noteFault(build.resources.worker, fault);
     const { payload } = outcome;
-    this.#courier.send(build, spec.node, 0, payload === undefined ? message : { ...message, payload });
+    this.#router.send(build, spec.node, 0, payload === undefined ? message : { ...message, payload });
     return fault;
   }
 
@@ -145,17 +145,17 @@ export class Supervisor {
     const known = this.#builds.get(message.build?.id ?? '');
     const here = known?.gathered.get(spec.node);
     if (known && here && here.state !== 'gathering') {
-      known.positions.left(spec.node);
+      known.tracker.left(spec.node);
       // A Catch node's copy of a message whose original went its way is no branch; one of an aborted build is no news.
       if (message['error'] !== undefined || known.aborted) return undefined;
-      const late = lateBranch(known.label, this.#outlet.graph().nameOf(spec.node));
-      this.#outlet.observe({ kind: 'warning', label: known.label, node: spec.node, message: late.message });
+      const late = lateBranch(known.label, this.#flow.graph().nameOf(spec.node));
+      this.#flow.observe({ kind: 'warning', label: known.label, node: spec.node, message: late.message });
       return undefined;
     }
     const build = this.#receive(spec.node, message);
     if (!build) {
-      this.#outlet.deliver(spec.node, 0, message);
-      return noBuild(this.#outlet.graph().nameOf(spec.node));
+      this.#flow.deliver(spec.node, 0, message);
+      return noBuild(this.#flow.graph().nameOf(spec.node));
     }
     if (here) {
       here.arrived += 1;
@@ -164,7 +164,7 @@ export class Supervisor {
     }
     const gathering: Gathering = { arrived: 1, state: 'gathering', message };
     build.gathered.set(spec.node, gathering);
-    await this.#recovery.settled(build, spec, gathering);
+    await this.#watchdog.settled(build, spec, gathering);
     gathering.state = 'acting';
     // Only a Catch node brought the build here: the node that failed dropped its message.
     if (gathering.message['error'] !== undefined) build.settle('ERROR');
@@ -177,13 +177,13 @@ export class Supervisor {
 
   /** Sends a build's message on from a gathering node. */
   send(build: Build, node: string, port: number, message: Message): void {
-    this.#courier.send(build, node, port, message);
+    this.#router.send(build, node, port, message);
   }
 
   /** Notes that a build came to a gerrit-review. */
   arrive(build: Build, review: string, message: Message): void {
     build.set.arrive(review, build.id, message);
-    this.#recovery.check(build.set);
+    this.#watchdog.check(build.set);
   }
 
   /** A set's report is posted, or given up. */
@@ -198,19 +198,19 @@ export class Supervisor {
   }
 
   /** A message of a build was sent from a node to others. */
-  moved(message: Message, from: string, ours: boolean, to: Stop[]): void {
+  moved(message: Message, from: string, ours: boolean, to: Destination[]): void {
     const build = this.#builds.get(message.build?.id ?? '');
-    if (build) this.#courier.moved(build, message, from, ours, to);
+    if (build) this.#router.moved(build, message, from, ours, to);
   }
 
   /** A deploy has begun. */
   deploying(): void {
-    this.#courier.deploying();
+    this.#router.deploying();
   }
 
   /** A deploy has ended. */
   deployed(): void {
-    this.#courier.deployed(this.builds());
+    this.#router.deployed(this.builds());
   }
 
   /** Whether a build of this process has it: then it is nothing that a crash left. */
@@ -220,10 +220,10 @@ export class Supervisor {
 
   /** Ends all builds for good, as when the process stops. */
   async close(): Promise<void> {
-    this.#recovery.stop();
+    this.#watchdog.stop();
     for (const build of this.active()) build.abort(aborted('the controller stops'));
     await Promise.all(this.builds().map((build) => this.end(build)));
-    this.leftovers.close();
+    this.cleanupQueue.close();
   }
 
   async #claim(): Promise<void> {
@@ -239,9 +239,9 @@ export class Supervisor {
 
   async #begin(build: Build): Promise<void> {
     const { request } = build.set;
-    build.targets = this.#recovery.targetsFrom(request.node, build.spec.port);
+    build.targets = this.#watchdog.targetsFrom(request.node, build.spec.port);
     const publish = build.targets.find((target) => target.type === 'publish-logs');
-    const settings = publish && this.#outlet.logSettings(publish.key);
+    const settings = publish && this.#flow.logSettings(publish.key);
     if (settings) {
       try {
         build.log = await this.#opening.pass(() => openBuildLog(settings, build.change, build.view()));
@@ -249,35 +249,35 @@ export class Supervisor {
       } catch (error) {
         const fault = toCiError(error, settings.root);
         build.settle(fault.result);
-        this.#outlet.observe({ kind: 'warning', label: build.label, node: publish.key, message: fault.message });
+        this.#flow.observe({ kind: 'warning', label: build.label, node: publish.key, message: fault.message });
       }
     }
-    this.#recovery.watch();
-    this.#outlet.observe({
+    this.#watchdog.watch();
+    this.#flow.observe({
       kind: 'build-started',
       label: build.label,
       node: request.node,
       build: build.view(),
       change: build.change,
     });
-    this.#courier.send(build, request.node, build.spec.port, this.#outlet.copy(request.message));
+    this.#router.send(build, request.node, build.spec.port, this.#flow.copy(request.message));
   }
 
   /** Notes a message's arrival and takes what users' nodes put on it. */
   #receive(node: string, message: Message): Build | undefined {
     const build = this.#builds.get(message.build?.id ?? '');
     if (!build) return undefined;
-    const sender = this.#outlet.graph().nameOf(build.positions.senderTo(node));
+    const sender = this.#flow.graph().nameOf(build.tracker.senderTo(node));
     for (const wrong of build.take(message, sender)) {
-      this.#outlet.observe({ kind: 'warning', label: build.label, node, message: wrong.message });
+      this.#flow.observe({ kind: 'warning', label: build.label, node, message: wrong.message });
     }
-    build.positions.left(node);
+    build.tracker.left(node);
     return build;
   }
 
   async #end(build: Build): Promise<void> {
-    await this.#undertaker.bury(build);
-    this.#outlet.observe({
+    await this.#finisher.finish(build);
+    this.#flow.observe({
       kind: 'build-ended',
       label: build.label,
       node: build.set.request.node,
@@ -286,7 +286,7 @@ export class Supervisor {
       result: build.result ?? 'SUCCESS',
       duration: build.endedAt!.getTime() - build.startedAt.getTime(),
     });
-    this.#recovery.check(build.set);
+    this.#watchdog.check(build.set);
   }
 
   #supersede(id: string, request: StartRequest): void {

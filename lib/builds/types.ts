@@ -56,18 +56,18 @@ export interface StartRequest {
 }
 
 /** A place of a message on its way: opaque to the library, `alive` tells whether the node there still is the same. */
-export interface Place {
+export interface NodeInstance {
   alive(): boolean;
 }
 
 /** The flow as the supervisor reaches it: handed in by the nodes. Nodes come and go with deploys; keys stay. */
-export interface Outlet {
+export interface Flow {
   /** Sends a message from a node's output. False where the node is not there. */
   deliver(node: string, port: number, message: Message): boolean;
   /** Gives a message to a node, a foreign one too, as if it came over a wire. False where the node is not there. */
   hand(node: string, message: Message): boolean;
   /** The place that a node is now; undefined where it is not there. */
-  place(node: string): Place | undefined;
+  place(node: string): NodeInstance | undefined;
   /** The wires as deployed now. */
   graph(): FlowGraph;
   /** Where a publish-logs node puts its logs; undefined where the node is not there. */

@@ -1,9 +1,9 @@
 import { commandFailed } from '../errors/gerrit.ts';
 import type { Link } from '../ssh/link-pool.ts';
 import { gerritCommand } from './command.ts';
-import { mayStream, mayVote } from './review/permissions.ts';
 import { projectsCondition, queryChanges } from './query.ts';
 import { clipBytes, MAX_MESSAGE } from './report.ts';
+import { mayStream, mayVote } from './review/permissions.ts';
 import { missingVotes, postReview, type ReviewOutcome, type ReviewRequest } from './review/post.ts';
 import { patchsetEvent } from './stream/row-event.ts';
 import type { GerritEvent } from './types.ts';

@@ -1,7 +1,7 @@
 import type { Link } from '../ssh/link-pool.ts';
 import { targetKey } from '../ssh/target-key.ts';
-import { Stream, type StreamSubscriber } from './stream/event-stream.ts';
 import type { StreamTimes } from './stream/channel.ts';
+import { Stream, type StreamSubscriber } from './stream/event-stream.ts';
 
 export type { StreamHealth, StreamSubscriber } from './stream/event-stream.ts';
 

@@ -3,9 +3,9 @@ import { CiError } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
 import { pause } from '../util/abort.ts';
 import type { GuestAddress, Login, Worker } from '../worker/types.ts';
-import type { GuestPapers } from './metadata.ts';
-import { GREET } from './programs.ts';
 import { failureOf, LoginTrouble } from './login-trouble.ts';
+import type { GuestMetadata } from './metadata.ts';
+import { GREET } from './programs.ts';
 
 /** Milliseconds for which a guest may show another host key than its own: its sshd may start before cloud-init is there. */
 const OTHER_KEY_LIMIT_MS = 30_000;
@@ -28,7 +28,7 @@ const isFinal = (error: unknown): boolean =>
 export interface ConnectOptions extends Pick<Login, 'user' | 'privateKey'> {
   signal: AbortSignal;
   /** The guest's metadata, with the host key that was made for it. */
-  papers: GuestPapers | undefined;
+  metadata: GuestMetadata | undefined;
   /** Told each address that is tried. */
   onAddress?(address: GuestAddress): void;
   /** Told why nobody could log in yet: the reason that tells most. */
@@ -51,8 +51,8 @@ export interface Connected {
  * @throws the signal's reason, or a CiError if the guest cannot come up, shows another host key than the one made for it,
  *   or lets us in and runs no command
  */
-export async function connectGuest(worker: Worker, domain: string, options: ConnectOptions): Promise<Connected> {
-  const { signal, papers, onAddress, onTrouble } = options;
+export async function logInToGuest(worker: Worker, domain: string, options: ConnectOptions): Promise<Connected> {
+  const { signal, metadata, onAddress, onTrouble } = options;
   const trouble = new LoginTrouble();
   let otherKeySince: number | undefined;
   let refusals = 0;
@@ -74,7 +74,7 @@ export async function connectGuest(worker: Worker, domain: string, options: Conn
         const failure = failureOf(error);
         if (failure === 'silent') asked = Number.NEGATIVE_INFINITY;
         otherKeySince = failure === 'other-host-key' ? (otherKeySince ?? Date.now()) : undefined;
-        const wrongKey = papers?.hostKey !== undefined && otherKeySince !== undefined;
+        const wrongKey = metadata?.hostKey !== undefined && otherKeySince !== undefined;
         const told = wrongKey ? otherHostKey(worker.label, address.host) : error;
         wait = trouble.note(told);
         onTrouble(trouble.text!);
@@ -93,14 +93,14 @@ async function logIn(
   worker: Worker,
   domain: string,
   address: GuestAddress,
-  { signal, papers, user, privateKey }: ConnectOptions,
+  { signal, metadata, user, privateKey }: ConnectOptions,
 ): Promise<Connected> {
   const login = { ...address, user, privateKey };
-  const hostKey = papers?.hostKey;
+  const hostKey = metadata?.hostKey;
   const host = await worker.login(hostKey === undefined ? login : { ...login, hostKey }, { signal });
   try {
     const bootId = await greet(host, domain, user, signal);
-    papers?.loggedIn();
+    metadata?.loggedIn();
     return { host, address, bootId };
   } catch (error) {
     host.close();

@@ -5,7 +5,7 @@ import { generateKeyPair } from '../ssh/keys.ts';
 import type { ImageSpec, Worker } from '../worker/types.ts';
 
 /** What one guest is told of itself, from before its boot to its end. */
-export interface GuestPapers {
+export interface GuestMetadata {
   /** Public SSH host key that was made for it; undefined where it has keys of its own. */
   readonly hostKey: string | undefined;
   /** To be called after the first login: whatever runs in the guest from then on cannot read its private key here. */
@@ -17,13 +17,13 @@ export interface GuestPapers {
 }
 
 /** Puts a guest's metadata where it will ask for it, with a host key made for it where worker and image take one. */
-export function issuePapers(
+export function publishMetadata(
   metadata: MetadataService,
   worker: Worker,
   image: ImageSpec,
   domain: string,
   document: MetadataDocument,
-): GuestPapers {
+): GuestMetadata {
   const drop = () => metadata.drop(worker.id, domain);
   if (!worker.giveHostKeys || image.ownHostKey) {
     metadata.put(worker.id, domain, document);

@@ -2,8 +2,8 @@ import { notUpInTime } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { hardwareAdvice } from '../errors/hardware.ts';
 import { isWorkerFull } from '../errors/worker.ts';
-import type { Firmware, Hypervisor } from '../worker/types.ts';
 import { lastLines } from '../util/last-lines.ts';
+import type { Firmware, Hypervisor } from '../worker/types.ts';
 
 /** Milliseconds for reading a guest's console. */
 const CONSOLE_LIMIT_MS = 5_000;

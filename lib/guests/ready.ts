@@ -1,7 +1,7 @@
 import { cloudInitFailed, cloudInitLate } from '../errors/build.ts';
 import { isLostSoon } from '../ssh/gone.ts';
 import type { Host } from '../ssh/types.ts';
-import { limited } from '../util/abort.ts';
+import { withTimeout } from '../util/abort.ts';
 import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT } from './programs.ts';
 
 /** Minutes that cloud-init may take, unless it is set otherwise. */
@@ -42,7 +42,7 @@ export async function whenReady(guest: string, host: Host, options: ReadyOptions
   const { signal, limit, say, logIn } = options;
   const began = performance.now();
   const late = () => cloudInitLate(guest, limit);
-  return limited(signal, limit, late, async (within) => {
+  return withTimeout(signal, limit, late, async (within) => {
     for (let at = host; ; at = await logIn(within)) {
       try {
         const { code, stdout } = await at.run(ARGV, { signal: within, timeout: limit, limit: SAID_BYTES });

@@ -1,11 +1,11 @@
-import { guestLost } from '../errors/build.ts';
-import { CiError } from '../errors/ci-error.ts';
-import { limited, pause, until } from '../util/abort.ts';
 import type { Build } from '../builds/build.ts';
-import { connectGuest } from './login.ts';
-import { type CloudInitEnd, whenReady } from './ready.ts';
 import type { Guest } from '../builds/resources.ts';
 import type { Services } from '../builds/services.ts';
+import { guestLost } from '../errors/build.ts';
+import { CiError } from '../errors/ci-error.ts';
+import { abortable, pause, withTimeout } from '../util/abort.ts';
+import { logInToGuest } from './login.ts';
+import { type CloudInitEnd, whenReady } from './ready.ts';
 
 /** Milliseconds to find out where a guest is now. */
 const LOOK_LIMIT_MS = 10_000;
@@ -25,16 +25,16 @@ export interface EnterOptions {
 }
 
 /** Logs in to a guest that was booted, and notes its connection, its address, and which boot of it that is. */
-export async function enterGuest(
+export async function connectGuest(
   guest: Guest,
   { key }: Pick<Services, 'key'>,
   { signal, onAddress, onTrouble }: EnterOptions,
 ): Promise<void> {
-  const { host, address, bootId } = await connectGuest(guest.worker, guest.domain, {
+  const { host, address, bootId } = await logInToGuest(guest.worker, guest.domain, {
     signal,
     user: guest.image.loginUser,
     privateKey: key.privateKey,
-    papers: guest.papers,
+    metadata: guest.metadata,
     onTrouble,
     onAddress(tried) {
       guest.address = tried;
@@ -60,7 +60,7 @@ export function settleGuest(
     limit: guest.cloudInitLimit ?? 0,
     say,
     async logIn(within) {
-      await enterGuest(guest, services, { ...options, signal: within });
+      await connectGuest(guest, services, { ...options, signal: within });
       return guest.host!;
     },
   });
@@ -82,14 +82,14 @@ export function hasRebooted(guest: Guest): boolean {
  * reached is left to the step that needs it. It costs the patch no time.
  */
 export async function refreshGuests(
-  { lease, env, clock }: Build,
+  { resources, env, clock }: Build,
   services: Pick<Services, 'key'>,
   options: { signal: AbortSignal; limit: number },
 ): Promise<void> {
   clock.pause();
   try {
     await Promise.all(
-      [...lease.guests.values()].map(async (guest) => {
+      [...resources.guests.values()].map(async (guest) => {
         if (!guest.host) return;
         await reconnect(guest, services, options).catch(() => options.signal.throwIfAborted());
         if (guest.addressEnv && guest.address) env[guest.addressEnv] = guest.address.host;
@@ -116,7 +116,7 @@ async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void>
   if (likely !== address.host) {
     const late = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
     // A command's own limit counts from its start, which nobody confirms any more.
-    const isSilent = await until(host.run(['true'], { signal: late }), late).then(
+    const isSilent = await abortable(host.run(['true'], { signal: late }), late).then(
       () => false,
       () => true,
     );
@@ -146,7 +146,7 @@ export async function reconnect(
     delete guest.reconnecting;
   });
   guest.reconnecting.catch(() => {});
-  await until(guest.reconnecting, signal);
+  await abortable(guest.reconnecting, signal);
 }
 
 async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<void> {
@@ -156,10 +156,10 @@ async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: 
   };
   const late = () => guestLost(guest.name, trouble);
   try {
-    await limited(new AbortController().signal, limit, late, async (signal) => {
+    await withTimeout(new AbortController().signal, limit, late, async (signal) => {
       for (;;) {
         try {
-          return await enterGuest(guest, services, { signal, onTrouble });
+          return await connectGuest(guest, services, { signal, onTrouble });
         } catch (error) {
           signal.throwIfAborted();
           // The way to the guest leads through its worker's connection, which may be lost with the guest's.

@@ -1,24 +1,24 @@
+import type { Services } from '../builds/services.ts';
 import { PRIVATE_FIRST } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
+import { logInToGuest } from '../guests/login.ts';
+import { type GuestMetadata, publishMetadata } from '../guests/metadata.ts';
+import { consoleEnd, whyNotUp } from '../guests/not-up.ts';
+import { CLOUD_INIT_MINUTES, whenReady } from '../guests/ready.ts';
+import { watchGuest } from '../guests/watch.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
 import { buildDocument } from '../metadata/document.ts';
+import { imageFolder } from '../sandbox/worker/storage.ts';
 import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
-import { until } from '../util/abort.ts';
+import { abortable } from '../util/abort.ts';
 import { clip } from '../util/plain-text.ts';
 import { pickHardware } from '../worker/hardware.ts';
 import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
-import { connectGuest } from '../guests/login.ts';
-import { type GuestPapers, issuePapers } from '../guests/metadata.ts';
-import { CLOUD_INIT_MINUTES, whenReady } from '../guests/ready.ts';
-import { consoleEnd, whyNotUp } from '../guests/not-up.ts';
 import { SEAL } from './seal-program.ts';
-import type { Services } from '../builds/services.ts';
-import { watchGuest } from '../guests/watch.ts';
 
 /** Milliseconds that ending one thing may take. */
 const END_LIMIT = 60_000;
@@ -37,7 +37,7 @@ const CUT =
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
 /** What the making of an image takes of the controller's services. */
-export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller' | 'leftovers'>;
+export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller' | 'cleanupQueue'>;
 
 /** One thing to be undone. */
 interface Undo {
@@ -92,15 +92,15 @@ export async function makeInGuest(
     // One of a controller that crashed, or an earlier making, would run on a disk that is gone.
     await hypervisor.stop(domain, { signal });
     // From here on it is this making that removes them.
-    await until(services.leftovers.drop(leftover), signal);
+    await abortable(services.cleanupQueue.drop(leftover), signal);
     drafted = true;
     const draft = await storage.draft(image, { signal });
-    const papers = issuePapers(services.metadata, worker, image, domain, document());
-    undo.push({ what: 'its metadata', work: async () => papers.drop() });
+    const published = publishMetadata(services.metadata, worker, image, domain, document());
+    undo.push({ what: 'its metadata', work: async () => published.drop() });
     const { link, release } = await services.links.acquire(worker, signal);
     undo.push({ what: 'the way to its metadata', work: release });
     undo.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
-    const host = await boot(draft, papers, link.url);
+    const host = await boot(draft, published, link.url);
     const watch = watchGuest(hypervisor, domain);
     try {
       for (const [i, script] of source.scripts.entries()) {
@@ -127,7 +127,7 @@ export async function makeInGuest(
     making.console.line(`${what} could not be removed now: ${messageOf(error)}`);
   });
   if (left.length > 0) {
-    services.leftovers.keep(leftover, async () => {
+    services.cleanupQueue.keep(leftover, async () => {
       left = await undoEach(left);
       return left.length === 0;
     });
@@ -144,7 +144,7 @@ export async function makeInGuest(
     return buildDocument({ hostname: image.name, userData, authorizedKeys, controllerKey }, view, domain);
   }
 
-  async function boot(clone: Clone, papers: GuestPapers, metadataUrl: string | undefined): Promise<Host> {
+  async function boot(clone: Clone, published: GuestMetadata, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
     const privateFirst = isFirstPrivate(settings.networks);
     if (privateFirst) making.console.line(PRIVATE_FIRST);
@@ -153,9 +153,9 @@ export async function makeInGuest(
     const watch = watchGuest(hypervisor, domain);
     const within = AbortSignal.any([signal, watch.signal]);
     const logIn = async (during: AbortSignal): Promise<Host> => {
-      const { host } = await connectGuest(worker, domain, {
+      const { host } = await logInToGuest(worker, domain, {
         signal: during,
-        papers,
+        metadata: published,
         user: image.loginUser,
         privateKey: services.key.privateKey,
         onAddress({ host: address }) {
@@ -232,7 +232,7 @@ export async function makeInGuest(
     const script = { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...login };
     const running = runScript(host, script, { signal: AbortSignal.any([signal, stopped]), onOutput });
     // A guest that stands still does not end its script, which would be waited for.
-    const result = await until(running, stopped).catch((error) => {
+    const result = await abortable(running, stopped).catch((error) => {
       throw isCut(error) ? imageLost(image.name, at, error, false) : error;
     });
     if (result.code === 0) return;

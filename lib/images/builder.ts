@@ -6,7 +6,7 @@ import { isKvmFault } from '../errors/libvirt.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
 import { imageFolder } from '../sandbox/worker/storage.ts';
-import { limited, until } from '../util/abort.ts';
+import { abortable, withTimeout } from '../util/abort.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type ImageServices, imageOwner, makeInGuest } from './build-in-guest.ts';
@@ -122,7 +122,7 @@ export class ImageMaker {
     making.listeners.add(listener);
     if (making.text !== '') listener(making.text);
     try {
-      await until(making.promise, signal);
+      await abortable(making.promise, signal);
     } finally {
       making.listeners.delete(listener);
     }
@@ -253,7 +253,7 @@ export class ImageMaker {
     const { source } = image;
     if (source.kind !== 'parent') {
       const late = () => workerSilent(`Image ${image.name}`, worker.label, MAKING);
-      await limited(signal, MAKING * MINUTE, late, (within) =>
+      await withTimeout(signal, MAKING * MINUTE, late, (within) =>
         worker.storage.make(image, { signal: within, onProgress }),
       );
       return;

@@ -1,5 +1,5 @@
 import { workerSilent } from '../errors/image.ts';
-import { limited } from '../util/abort.ts';
+import { withTimeout } from '../util/abort.ts';
 import type { CallOptions, Worker } from '../worker/types.ts';
 
 const MINUTE_MS = 60_000;
@@ -20,5 +20,5 @@ export function answerOf<T>(
   ask: (options: CallOptions) => Promise<T>,
 ): Promise<T> {
   const late = () => workerSilent(what, worker.label, ANSWER_LIMIT_MINUTES);
-  return limited(signal, ANSWER_LIMIT_MINUTES * MINUTE_MS, late, (within) => ask({ signal: within }));
+  return withTimeout(signal, ANSWER_LIMIT_MINUTES * MINUTE_MS, late, (within) => ask({ signal: within }));
 }

@@ -1,9 +1,9 @@
 import { factsUnread } from '../errors/worker.ts';
 import type { Host } from '../ssh/types.ts';
-import type { HostRoom } from '../worker/types.ts';
+import type { HostCapacity } from '../worker/types.ts';
 
 /** Within what a worker takes a build. */
-export interface RoomLimits {
+export interface CapacityLimits {
   /** MiB of memory that must be free. */
   memory: number;
   /** Load average over a minute that it may have. */
@@ -14,7 +14,7 @@ export interface RoomLimits {
 const OUTPUT_LIMIT = 4 << 20;
 
 /** As rally-ci had them: freemb and maxla. */
-export const ROOM_LIMITS: RoomLimits = { memory: 1024, load: 4 };
+export const CAPACITY_LIMITS: CapacityLimits = { memory: 1024, load: 4 };
 
 /** Prints the machine's memory and load, then of each QEMU what it has taken (KiB) and its command line. */
 const READ = `
@@ -30,16 +30,16 @@ exit 0
  * @param promised MiB that each guest may take, by the name of its domain
  * @throws CiError where they make no sense
  */
-export async function hostRoom(
+export async function hostCapacity(
   host: Host,
-  limits: RoomLimits,
+  limits: CapacityLimits,
   signal: AbortSignal,
   promised: ReadonlyMap<string, number> = new Map(),
-): Promise<HostRoom> {
+): Promise<HostCapacity> {
   const { stdout } = await host.run(['sh', '-c', READ], { signal, limit: OUTPUT_LIMIT });
-  const room = readRoom(stdout, limits, promised);
-  if (room === undefined) throw factsUnread(host.label);
-  return room;
+  const capacity = readCapacity(stdout, limits, promised);
+  if (capacity === undefined) throw factsUnread(host.label);
+  return capacity;
 }
 
 /** MiB that guests were promised and have not taken; one that has no QEMU has ended. */
@@ -51,20 +51,20 @@ function notTaken(text: string, promised: ReadonlyMap<string, number>): number {
 }
 
 /** The room by what READ printed; undefined where it makes no sense. */
-export function readRoom(
+export function readCapacity(
   text: string,
-  limits: RoomLimits,
+  limits: CapacityLimits,
   promised: ReadonlyMap<string, number> = new Map(),
-): HostRoom | undefined {
+): HostCapacity | undefined {
   const free = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024;
   const memory = Math.max(0, Math.floor(free - notTaken(text, promised)));
   const load = Number(/^(\d+\.\d+) \d+\.\d+ \d+\.\d+ /m.exec(text)?.[1]);
   if (Number.isNaN(memory) || Number.isNaN(load)) return undefined;
-  const lack = lackOf(memory, load, limits);
-  return lack === undefined ? { memory, load } : { memory, load, lack };
+  const reason = reasonAgainst(memory, load, limits);
+  return reason === undefined ? { memory, load } : { memory, load, reason };
 }
 
-function lackOf(memory: number, load: number, limits: RoomLimits): string | undefined {
+function reasonAgainst(memory: number, load: number, limits: CapacityLimits): string | undefined {
   if (memory < limits.memory) return `has ${memory} MiB of free memory, and ${limits.memory} are wanted`;
   if (load > limits.load) return `has a load of ${load}, and takes builds up to ${limits.load}`;
   return undefined;

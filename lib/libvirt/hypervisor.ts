@@ -2,26 +2,26 @@ import { Readable } from 'node:stream';
 import type { CiError } from '../errors/ci-error.ts';
 import { isWithoutKvm, onlyPrivate } from '../errors/libvirt.ts';
 import { foreignGuest, guestNotBooted } from '../errors/worker.ts';
-import type { HostSource } from '../ssh/types.ts';
-import { KeyedLock } from '../util/keyed-lock.ts';
 import { checkName } from '../sandbox/worker/records.ts';
-import { until } from '../util/abort.ts';
+import type { HostSource } from '../ssh/types.ts';
+import { abortable } from '../util/abort.ts';
+import { KeyedLock } from '../util/keyed-lock.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Owner } from '../worker/types.ts';
-import { Addresses } from './network/addresses.ts';
 import { readConsole } from './domain/console.ts';
-import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain/xml.ts';
-import { GuestAddresses } from './network/guest-addresses.ts';
 import { memoryTaken } from './domain/guest-hardware.ts';
 import { Health } from './domain/health.ts';
-import { HostInspector } from './host-inspector.ts';
 import { consoleFile, create, destroy, shutDown } from './domain/life.ts';
-import { Lookout } from './network/neighbor-watcher.ts';
-import { checkMac, freshMac } from './network/mac.ts';
-import { Networks } from './network/networks.ts';
-import { listOwners, ownerOf } from './owner.ts';
-import { isPrivate, PrivateBridges } from './network/private-bridges.ts';
+import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain/xml.ts';
+import { HostInspector } from './host-inspector.ts';
 import { answerInMemory, type KeptAnswer } from './kvm/cache.ts';
+import { Addresses } from './network/addresses.ts';
+import { GuestAddresses } from './network/guest-addresses.ts';
+import { checkMac, freshMac } from './network/mac.ts';
+import { NeighborWatcher } from './network/neighbor-watcher.ts';
+import { Networks } from './network/networks.ts';
+import { isPrivate, PrivateBridges } from './network/private-bridges.ts';
+import { listOwners, ownerOf } from './owner.ts';
 import type { DomainType, TypeAnswer, UseBridge } from './types.ts';
 import { Virsh } from './virsh.ts';
 
@@ -73,7 +73,7 @@ export class LibvirtHypervisor implements Hypervisor {
   /** What the worker's hardware can give guests. */
   readonly inspector: HostInspector;
   readonly #bridges: PrivateBridges;
-  readonly #lookout: Lookout;
+  readonly #lookout: NeighborWatcher;
   readonly #addresses: Addresses;
   readonly #health: Health;
   readonly #guestAddresses: GuestAddresses;
@@ -90,7 +90,7 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#networks = new Networks(this.#virsh);
     this.inspector = new HostInspector(this.#virsh);
     this.#bridges = new PrivateBridges(this.#virsh);
-    this.#lookout = new Lookout(options.label, options.source);
+    this.#lookout = new NeighborWatcher(options.label, options.source);
     this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
     this.#health = new Health({
       virsh: this.#virsh,
@@ -133,7 +133,7 @@ export class LibvirtHypervisor implements Hypervisor {
       .finally(() => {
         this.#type = undefined;
       });
-    return until(this.#type, signal);
+    return abortable(this.#type, signal);
   }
 
   async boot(spec: GuestSpec, { signal }: CallOptions): Promise<BootedGuest> {

@@ -1,13 +1,13 @@
 import { isRefusedThere } from '../errors/ssh.ts';
 import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
-import { LibvirtHypervisor, type LibvirtOptions } from './hypervisor.ts';
+import { MetadataRoute } from '../metadata/route/route.ts';
 import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
 import type { Host, HostSource } from '../ssh/types.ts';
-import { bootByHand } from './boot-by-hand.ts';
-import { hostRoom, ROOM_LIMITS, type RoomLimits } from './host-capacity.ts';
-import { MetadataWay } from '../metadata/route/route.ts';
 import type { CallOptions, Login, Storage, Worker } from '../worker/types.ts';
+import { CAPACITY_LIMITS, type CapacityLimits, hostCapacity } from './host-capacity.ts';
+import { LibvirtHypervisor, type LibvirtOptions } from './hypervisor.ts';
+import { manualBootCommands } from './manual-boot.ts';
 
 /** Milliseconds that one try to log in may take, and of these the way to the guest's port. */
 const LOGIN_TIME = 15_000;
@@ -31,7 +31,7 @@ export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type
    * for guests that come without a key that is known before; such a key is pinned for as long as the guest lives.
    */
   knownHosts: KnownHosts;
-  limits?: Partial<RoomLimits>;
+  limits?: Partial<CapacityLimits>;
   /** Whether the worker is this machine, by whatever way: then the metadata server may listen on an address of it. */
   isHere?: boolean;
 }
@@ -44,9 +44,9 @@ export interface LibvirtWorker extends Worker {
 /** A worker of these settings; nothing is connected before it is used. */
 export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
   const { id, controller, label, slots, source, sourceNow = source, storage, knownHosts, isHere = false } = options;
-  const limits = { ...ROOM_LIMITS, ...options.limits };
+  const limits = { ...CAPACITY_LIMITS, ...options.limits };
   // Node ids alone do not tell two Rechecks apart that imported the same flow.
-  const way = new MetadataWay(`${controller}_${id}`, source);
+  const way = new MetadataRoute(`${controller}_${id}`, source);
   const hypervisor = new LibvirtHypervisor({
     label,
     source,
@@ -63,10 +63,10 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     label,
     slots,
     isolated: true,
-    strangers: false,
+    acceptsUntrusted: false,
     giveHostKeys: true,
     bootsSystems: true,
-    byHand: (image, guest) => bootByHand(image, guest, hypervisor.inspector.known?.arch),
+    manualCommands: (image, guest) => manualBootCommands(image, guest, hypervisor.inspector.known?.arch),
     storage,
     hypervisor,
     async linkMetadata(serve, { signal, listenAt }) {
@@ -74,7 +74,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
       return way.open(serve, signal, listenAt);
     },
     sweepMetadata: ({ signal }) => way.sweep(signal),
-    room: async ({ signal }) => hostRoom(await sourceNow(signal), limits, signal, hypervisor.promised),
+    capacity: async ({ signal }) => hostCapacity(await sourceNow(signal), limits, signal, hypervisor.promised),
     async login(login, { signal }) {
       try {
         return await logIn(source, knownHosts, login, signal);

@@ -6,14 +6,14 @@ import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import type { Host } from '../ssh/types.ts';
 import { writeAtomic } from './atomic.ts';
-import { buildPage } from './pages/build-page.ts';
 import { ConsoleWriter } from './console.ts';
-import { consolePage } from './pages/console-page.ts';
 import { fetchFiles } from './fetch/fetch.ts';
 import { Files } from './fetch/files.ts';
 import { BUILD_FILE, buildPlace, CONSOLE_FILE, CONSOLE_PAGE, INDEX_PAGE } from './layout.ts';
-import type { BuildPage, Fetched, FetchRow, FileEntry, LogSettings } from './types.ts';
+import { buildPage } from './pages/build-page.ts';
+import { consolePage } from './pages/console-page.ts';
 import { spellSize } from './pages/words.ts';
+import type { BuildPage, Fetched, FetchRow, FileEntry, LogSettings } from './types.ts';
 
 /** Milliseconds between two writes of a running build's pages. */
 const PAUSE = 1000;

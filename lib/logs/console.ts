@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { logWriteFailed } from '../errors/logs.ts';
-import { History } from './console/tail-buffer.ts';
-import { Masker } from './mask.ts';
 import { Spool } from './console/spool.ts';
+import { TailBuffer } from './console/tail-buffer.ts';
+import { Masker } from './mask.ts';
 import { STAMP_LENGTH, stamper } from './stamp.ts';
 
 /** Bytes of a console on disk where its settings name no other limit. */
@@ -59,7 +59,7 @@ export class ConsoleWriter {
   readonly #spool: Spool;
   readonly #limit: number;
   readonly #stamp = stamper();
-  readonly #history = new History();
+  readonly #history = new TailBuffer();
   readonly #masker = new Masker();
   #bytes: number;
   #lines: number;

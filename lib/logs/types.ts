@@ -14,7 +14,7 @@ export interface BuildPage {
   /** How to run it again: the comment to write. */
   recheck?: string;
   /** Guests' memory and the like, for the command that boots the same guest by hand. */
-  byHand?: string[];
+  manualCommands?: string[];
 }
 
 /** Where logs go and how they are reached. */

@@ -10,10 +10,10 @@ import { abandon, restore, submit } from './gerrit/model/lifecycle.ts';
 import { Refusal } from './gerrit/model/refusal.ts';
 import { baseFiles, sample } from './gerrit/model/samples.ts';
 import { BRANCH, PROJECT, Site } from './gerrit/model/site.ts';
-import { listenSsh } from './gerrit/ssh/server.ts';
 import { keptKeyPair, loadState, writeWhole } from './gerrit/model/store.ts';
 import { type Change, newest, type ReviewInput, type SampleKind, type State } from './gerrit/model/types.ts';
 import { upload } from './gerrit/model/upload.ts';
+import { listenSsh } from './gerrit/ssh/server.ts';
 
 export type { Change, Message, Patchset, SampleKind } from './gerrit/model/types.ts';
 

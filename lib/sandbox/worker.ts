@@ -3,10 +3,10 @@ import { noGuestAt } from '../errors/worker.ts';
 import { connectHost } from '../ssh/connect.ts';
 import { KnownHosts } from '../ssh/known-hosts.ts';
 import { quote } from '../ssh/quote.ts';
-import { DirectoryStorage, imageFolder } from './worker/storage.ts';
-import { openMetadataLink } from './worker/metadata-link.ts';
-import { SandboxHypervisor, type SandboxTimes } from './worker/hypervisor.ts';
 import type { Worker } from '../worker/types.ts';
+import { SandboxHypervisor, type SandboxTimes } from './worker/hypervisor.ts';
+import { openMetadataLink } from './worker/metadata-link.ts';
+import { DirectoryStorage, imageFolder } from './worker/storage.ts';
 
 const LOGIN_TIME = 10_000;
 const TIMES: SandboxTimes = { metadata: 60_000, script: 60_000 };
@@ -20,7 +20,7 @@ export interface SandboxWorkerOptions {
   /** Folder of its images, clones and guests; one controller owns it. */
   root: string;
   /** Whether strangers' code may run here; not unless its operator said so. */
-  strangers?: boolean;
+  acceptsUntrusted?: boolean;
   /** Milliseconds; what cloud-init would wait where missing. */
   times?: Partial<SandboxTimes>;
 }
@@ -30,7 +30,7 @@ export interface SandboxWorkerOptions {
  * their own. There is no wall around them: what runs in a guest may do all that this process may.
  */
 export function sandboxWorker(options: SandboxWorkerOptions): Worker {
-  const { id, label, slots, strangers = false } = options;
+  const { id, label, slots, acceptsUntrusted = false } = options;
   const root = resolve(options.root);
   const hypervisor = new SandboxHypervisor(root, { ...TIMES, ...options.times });
   // Guests come with their host keys, so nothing is ever pinned in here.
@@ -40,13 +40,13 @@ export function sandboxWorker(options: SandboxWorkerOptions): Worker {
     label,
     slots,
     isolated: false,
-    strangers,
+    acceptsUntrusted,
     giveHostKeys: false,
     bootsSystems: false,
     storage: new DirectoryStorage(root),
     hypervisor,
     linkMetadata: (serve, { signal }) => openMetadataLink(label, serve, signal),
-    byHand(image, guest) {
+    manualCommands(image, guest) {
       const copy = `/tmp/recheck-${guest.name}`;
       return [
         quote(['cp', '-a', '--reflink=auto', join(root, 'images', imageFolder(image)), copy]),

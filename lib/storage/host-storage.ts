@@ -1,22 +1,34 @@
 import { isResumable } from '../errors/download.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
 import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
+import { checkName } from '../sandbox/worker/records.ts';
+import { imageFolder } from '../sandbox/worker/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
+import { abortable } from '../util/abort.ts';
+import { KeyedLock } from '../util/keyed-lock.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import type { Backend } from './backends/backend.ts';
 import { btrfs } from './backends/btrfs.ts';
-import { collectable } from './collectable.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
-import { fetchImage } from './download/download.ts';
-import { KeyedLock } from '../util/keyed-lock.ts';
 import { overlay } from './backends/directory.ts';
-import { ADOPT, CLONE, DISCARD, DROP, EXIT, FORK_DRAFT, HAS, IMAGES, LIST, OPEN_DRAFT, REMOVE } from './programs/programs.ts';
-import { checkName } from '../sandbox/worker/records.ts';
+import { zfs } from './backends/zfs.ts';
+import { collectable } from './collectable.ts';
+import { fetchImage } from './download/download.ts';
+import {
+  ADOPT,
+  CLONE,
+  DISCARD,
+  DROP,
+  EXIT,
+  FORK_DRAFT,
+  HAS,
+  IMAGES,
+  LIST,
+  OPEN_DRAFT,
+  REMOVE,
+} from './programs/programs.ts';
 import { StorageHost } from './storage-host.ts';
 import { readClone, readGone, readImages, readRecords } from './storage-lines.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
-import { until } from '../util/abort.ts';
-import { zfs } from './backends/zfs.ts';
 
 /** Milliseconds for writing an image's data out. */
 const FLUSH = 600_000;
@@ -232,9 +244,9 @@ class HostStorage implements Storage {
     signal.throwIfAborted();
     const done = this.#lock.run(key, new AbortController().signal, async () => {
       signal.throwIfAborted();
-      await until(this.#there.host(signal), signal);
+      await abortable(this.#there.host(signal), signal);
       return work();
     });
-    return until(done, signal);
+    return abortable(done, signal);
   }
 }

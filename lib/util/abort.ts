@@ -3,7 +3,7 @@
  *
  * @throws the promise's error, or the signal's reason
  */
-export async function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
@@ -20,7 +20,7 @@ export async function until<T>(promise: Promise<T>, signal: AbortSignal): Promis
  *
  * @throws the work's error; where it was aborted the reason, whatever the work makes of that
  */
-export async function limited<T>(
+export async function withTimeout<T>(
   signal: AbortSignal,
   limit: number,
   late: () => Error,
@@ -44,7 +44,7 @@ export async function pause(milliseconds: number, signal: AbortSignal): Promise<
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, milliseconds);
   try {
-    await until(promise, signal);
+    await abortable(promise, signal);
   } finally {
     clearTimeout(timer);
   }

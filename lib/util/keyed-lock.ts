@@ -1,4 +1,4 @@
-import { until } from './abort.ts';
+import { abortable } from './abort.ts';
 
 /** Lets one at a time work on a key; the others wait in order. */
 export class KeyedLock {
@@ -17,7 +17,7 @@ export class KeyedLock {
     // Forgotten when all are done, not when this one is: who gives up waiting leaves those before it at work.
     void tail.then(() => this.#tails.get(key) === tail && this.#tails.delete(key));
     try {
-      await until(before, signal);
+      await abortable(before, signal);
       return await work();
     } finally {
       release();

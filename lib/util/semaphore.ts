@@ -1,10 +1,10 @@
 /** Lets a few through at once; the others wait in their order. */
-export class Turnstile {
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(most: number) {
-    this.#free = most;
+  constructor(places: number) {
+    this.#free = places;
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {

@@ -236,13 +236,13 @@ export interface Login {
 }
 
 /** How much room a worker host has. */
-export interface HostRoom {
+export interface HostCapacity {
   /** MiB of memory that are free for use. */
   memory: number;
   /** Load average over a minute. */
   load: number;
   /** Why it takes no build now: "has 512 MiB of free memory, and 1024 are wanted"; missing where it does. */
-  lack?: string;
+  reason?: string;
 }
 
 /** What of a build's guest a person needs who boots it again by hand. */
@@ -266,7 +266,7 @@ export interface Worker {
   /** Whether its guests have a wall around them; without one it takes builds of a loopback Gerrit only. */
   readonly isolated: boolean;
   /** Whether its operator said that strangers' code may run on it all the same. */
-  readonly strangers: boolean;
+  readonly acceptsUntrusted: boolean;
   /**
    * Whether its guests are systems of their own, which set themselves up while they boot (cloud-init); the sandbox's are
    * processes of this machine.
@@ -289,9 +289,9 @@ export interface Worker {
   /** Takes back what the ways of a controller that died left on the worker; missing where they leave nothing. */
   sweepMetadata?(options: CallOptions): Promise<void>;
   /** How much room it has now; missing where that is not looked at. */
-  room?(options: CallOptions): Promise<HostRoom>;
+  capacity?(options: CallOptions): Promise<HostCapacity>;
   /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */
-  byHand?(image: ImageSpec, guest: GuestByHand): string[];
+  manualCommands?(image: ImageSpec, guest: GuestByHand): string[];
   /** Logs in to a guest once; rejects at the first refusal. The caller tries again and closes the host. */
   login(login: Login, options: CallOptions): Promise<Host>;
 }

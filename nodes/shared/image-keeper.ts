@@ -1,7 +1,7 @@
 import type { NodeAPI } from 'node-red';
+import { noImage } from '../../lib/errors/build.ts';
 import type { ImageMaker } from '../../lib/images/builder.ts';
 import { ImageKeeper } from '../../lib/images/gc.ts';
-import { noImage } from '../../lib/errors/build.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import type { VmImageNode } from '../vm-image.ts';
 import type { WorkerHostNode } from '../worker-host.ts';

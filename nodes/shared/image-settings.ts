@@ -1,5 +1,5 @@
-import { CLOUD_INIT_MINUTES } from '../../lib/guests/ready.ts';
 import { scriptUnreadable } from '../../lib/errors/image.ts';
+import { CLOUD_INIT_MINUTES } from '../../lib/guests/ready.ts';
 import { keyLines } from '../../lib/metadata/document.ts';
 import { pickHardware } from '../../lib/worker/hardware.ts';
 import type { ImageScript, ImageSource, ImageSpec, Network } from '../../lib/worker/types.ts';

@@ -2,22 +2,22 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
 import type { RunData } from '../../lib/builds/build.ts';
-import { ImageMaker } from '../../lib/images/builder.ts';
 import { Poster, type ReportEntry } from '../../lib/builds/report/poster.ts';
 import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/services.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent } from '../../lib/builds/types.ts';
-import { MemoryEngine } from '../../lib/store/memory.ts';
 import type { GerritClient } from '../../lib/gerrit/client.ts';
 import { StreamPool } from '../../lib/gerrit/stream.ts';
+import { ImageMaker } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
+import { MemoryEngine } from '../../lib/store/memory.ts';
 import { Board } from './board.ts';
+import { FlowAdapter, type Offer } from './flow-adapter.ts';
 import { keepImages } from './image-keeper.ts';
 import { nodeKey, Registry } from './keys.ts';
-import { FlowOutlet, type Offer } from './outlet.ts';
 import { RecentTriggers } from './recent-triggers.ts';
 
 /** A Gerrit server that the flow is connected to. */
@@ -45,7 +45,7 @@ export interface Runtime {
   streams: StreamPool;
   registry: Registry<Offer>;
   board: Board;
-  outlet: FlowOutlet;
+  flow: FlowAdapter;
   supervisor: Supervisor;
   poster: Poster;
   services: Services;
@@ -93,30 +93,30 @@ function makeRuntime(RED: NodeAPI): Runtime {
     registry.get(key)?.node.status(status);
     return registry.get(key) !== undefined;
   });
-  const outlet = new FlowOutlet(RED, registry, (event) => {
+  const flow = new FlowAdapter(RED, registry, (event) => {
     board.take(event);
     if (event.kind === 'warning') registry.get(event.node)?.node.warn(event.message);
     for (const listener of listeners) listener(event);
     RED.events.emit('recheck:event', event);
   });
   const engine = new MemoryEngine<RunData, ReportEntry>();
-  const supervisor = new Supervisor(engine, outlet);
+  const supervisor = new Supervisor(engine, flow);
   supervisor.onSetComplete = (set, review, builds) => {
     const report = registry.get(review)?.report;
     report?.(set, builds);
     return report !== undefined;
   };
-  const poster = new Poster(engine.outbox, outlet, (server) => servers.get(server));
+  const poster = new Poster(engine.outbox, flow, (server) => servers.get(server));
   const metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
   const key = controllerKey(stateDir);
   const controller = controllerOf(key.publicKey);
-  const { room, leftovers } = supervisor;
-  const images = new ImageMaker({ metadata, links, key, controller, leftovers }, join(stateDir, 'images'));
-  const services: Services = { room, metadata, links, images, leftovers, key, controller };
+  const { scheduler, cleanupQueue } = supervisor;
+  const images = new ImageMaker({ metadata, links, key, controller, cleanupQueue }, join(stateDir, 'images'));
+  const services: Services = { scheduler, metadata, links, images, cleanupQueue, key, controller };
   const keeper = keepImages(RED, images);
   const triggers = new RecentTriggers();
-  const unfollow = outlet.follow(
+  const unfollow = flow.follow(
     (...move) => supervisor.moved(...move),
     () => {
       triggers.deploying();
@@ -142,7 +142,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
     streams,
     registry,
     board,
-    outlet,
+    flow,
     supervisor,
     poster,
     services,

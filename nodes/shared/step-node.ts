@@ -1,7 +1,7 @@
 import type { Node, NodeAPI } from 'node-red';
 import type { StepSpec, StepWork } from '../../lib/builds/steps/step.ts';
+import type { Offer } from './flow-adapter.ts';
 import { onInput } from './handler.ts';
-import type { Offer } from './outlet.ts';
 import { enter, type Runtime } from './runtime.ts';
 
 /** A node that is one step of a build: its messages go to the supervisor, which runs the step and sends them on. */

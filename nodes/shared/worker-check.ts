@@ -1,9 +1,9 @@
 import type { NodeAPI } from 'node-red';
-import { isRecord } from '../../lib/util/is-record.ts';
+import { checkHost, unreachableCheck } from '../../lib/libvirt/check/host.ts';
+import type { Check } from '../../lib/libvirt/check/item.ts';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import type { Host } from '../../lib/ssh/types.ts';
-import type { Check } from '../../lib/libvirt/check/item.ts';
-import { checkHost, unreachableCheck } from '../../lib/libvirt/check/host.ts';
+import { isRecord } from '../../lib/util/is-record.ts';
 import { answer } from './admin.ts';
 import { uefiImages } from './hardware-settings.ts';
 import { runtimeOf } from './runtime.ts';

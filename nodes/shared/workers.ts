@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { NodeAPI, NodeDef } from 'node-red';
 import { hostNodeGone } from '../../lib/errors/worker.ts';
-import { TypeAnswers } from '../../lib/libvirt/kvm/cache.ts';
+import type { CheckSettings } from '../../lib/libvirt/check/host.ts';
+import { CAPACITY_LIMITS } from '../../lib/libvirt/host-capacity.ts';
+import { KvmCache } from '../../lib/libvirt/kvm/cache.ts';
+import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { safeName } from '../../lib/logs/file-name.ts';
+import { sandboxWorker } from '../../lib/sandbox/worker.ts';
 import { hostNow, hostWithin } from '../../lib/ssh/host-within.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import type { Link } from '../../lib/ssh/link-pool.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host, HostSource, SshTarget } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import type { CheckSettings } from '../../lib/libvirt/check/host.ts';
-import { ROOM_LIMITS } from '../../lib/libvirt/host-capacity.ts';
-import { libvirtWorker } from '../../lib/libvirt/worker.ts';
-import { sandboxWorker } from '../../lib/sandbox/worker.ts';
 import type { Storage, Worker } from '../../lib/worker/types.ts';
 import type { SshHostNode } from '../ssh-host.ts';
 import type { Runtime } from './runtime.ts';
@@ -109,18 +109,21 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
       kind: storage === 'zfs' || storage === 'directory' ? storage : 'btrfs',
       place: textOf(config.path, PLACE),
     },
-    limits: { memory: numberOf(config.memory, ROOM_LIMITS.memory), load: numberOf(config.load, ROOM_LIMITS.load) },
+    limits: {
+      memory: numberOf(config.memory, CAPACITY_LIMITS.memory),
+      load: numberOf(config.load, CAPACITY_LIMITS.load),
+    },
     remote: machine.target !== undefined,
     alive: (owner) => runtime.supervisor.owns(owner) || images.owns(owner),
     answers: answersOf(RED, runtime).of(`${machine.address} ${uri}`),
   };
 }
 
-let answers: TypeAnswers | undefined;
+let answers: KvmCache | undefined;
 
 /** What was found out about KVM on each host: remembered in the state folder, and said when it is new. */
-function answersOf(RED: NodeAPI, { stateDir }: Runtime): TypeAnswers {
-  answers ??= new TypeAnswers(join(stateDir, 'domain-types.json'), (host, { type, why }) =>
+function answersOf(RED: NodeAPI, { stateDir }: Runtime): KvmCache {
+  answers ??= new KvmCache(join(stateDir, 'domain-types.json'), (host, { type, why }) =>
     RED.log.info(`[worker-host] ${text('worker-host', `log.${type}`, { host, why })}`),
   );
   return answers;
@@ -153,7 +156,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
   const common = { label, slots: numberOf(config.slots, 2, 1) };
   if (config.kind !== 'libvirt') {
     const root = textOf(config.path, join(runtime.stateDir, 'worker'));
-    const options = { ...common, root, strangers: flagOf(config.strangers) };
+    const options = { ...common, root, acceptsUntrusted: flagOf(config.strangers) };
     return { worker: kept(id, options, () => sandboxWorker({ id, ...options })), place: root };
   }
   const machine = machineOf(RED, runtime, config);

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { openBrowser, openContext } from './chromium.ts';
 import { Editor, settled } from './editor.ts';
 import { startProduct, stateDir } from './product.ts';
@@ -56,7 +56,11 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
   ];
   writeFileSync(join(dir, 'flows.json'), JSON.stringify(flows));
   const product = await startProduct(t, dir);
-  await until('the editor is served', async () => (await fetch(`${product.url}/`).catch(() => undefined))?.ok, 30_000);
+  await waitFor(
+    'the editor is served',
+    async () => (await fetch(`${product.url}/`).catch(() => undefined))?.ok,
+    30_000,
+  );
   const { context, faults } = await openContext(await openBrowser(t), product.url, 'light');
   const editor = await Editor.open(context, product.url);
   const { page } = editor;
@@ -66,7 +70,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
   const deploy = async () => {
     const before = readFileSync(join(dir, 'flows.json'), 'utf8');
     await editor.deploy();
-    await until('it is saved', () => readFileSync(join(dir, 'flows.json'), 'utf8') !== before);
+    await waitFor('it is saved', () => readFileSync(join(dir, 'flows.json'), 'utf8') !== before);
   };
   const apply = async () => {
     await page.locator('#node-config-dialog-ok').click();
@@ -76,7 +80,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
   await t.test('its own form is not on offer as its parent, nor is an image that is made of it', async () => {
     await editor.open('image-b');
     await page.selectOption('#node-config-input-source', 'parent');
-    await until('it is not on offer', async () => !(await parents(page)).includes('b'));
+    await waitFor('it is not on offer', async () => !(await parents(page)).includes('b'));
     assert.deepEqual((await parents(page)).sort(), ['a', 'none']);
     // A parent that is made here and now: the same form on top of itself.
     await page.click('#node-config-input-btn-parent-add');
@@ -89,7 +93,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await page.locator('[data-column="name"]').fill('init');
     await page.locator('#recheck-scripts .node-text-editor').click({ position: { x: 120, y: 30 } });
     await page.keyboard.insertText('echo init');
-    await until('c is whole', async () => (await reasons(page)).length === 0);
+    await waitFor('c is whole', async () => (await reasons(page)).length === 0);
     await apply();
     assert.equal(await page.inputValue('#node-config-input-name'), 'b');
     assert.equal(await page.locator('#node-config-input-parent option:checked').innerText(), 'c');
@@ -100,20 +104,20 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
       await page.locator('[data-column="file"]').last().fill('/etc/hostname');
       await page.locator('#recheck-scripts button[aria-expanded="true"]').last().click();
     }
-    await until('both are whole', async () => (await reasons(page)).length === 0);
+    await waitFor('both are whole', async () => (await reasons(page)).length === 0);
     const rows = page.locator('#recheck-scripts > li');
     const handle = (await rows.nth(1).locator('.red-ui-editableList-item-handle').boundingBox())!;
     const { y: top } = (await rows.first().boundingBox())!;
     await page.mouse.move(handle.x + 5, handle.y + handle.height / 2);
     await page.mouse.down();
     let steps = 0;
-    await until('its place is the first', async () => {
+    await waitFor('its place is the first', async () => {
       steps += 1;
       await page.mouse.move(handle.x + 5, top - (steps % 8), { steps: 5 });
       return rows.first().evaluate((row) => row.classList.contains('ui-sortable-placeholder'));
     });
     await page.mouse.up();
-    await until('nothing is red', async () => (await reasons(page)).length === 0);
+    await waitFor('nothing is red', async () => (await reasons(page)).length === 0);
     await editor.close('ok');
     await deploy();
     const [b, c] = ['b', 'c'].map((name) => saved().find((node) => node.type === 'vm-image' && node.name === name)!);
@@ -128,7 +132,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     assert.deepEqual([c!.parent, c!.scripts![0]!.text], ['image-a', 'echo init']);
     await editor.open('image-a');
     await page.selectOption('#node-config-input-source', 'parent');
-    await until('none is left', async () => (await parents(page)).join() === 'none');
+    await waitFor('none is left', async () => (await parents(page)).join() === 'none');
     await editor.close('cancel');
   });
 
@@ -162,10 +166,10 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     assert.match(await doubt.innerText(), /first card is on a private bridge.*Move “br0” to the top/);
     assert.deepEqual(await reasons(page), []);
     await sources.last().fill('other%');
-    await until('only private ones are wrong', async () => /cannot be reached/.test((await reasons(page)).join()));
+    await waitFor('only private ones are wrong', async () => /cannot be reached/.test((await reasons(page)).join()));
     assert.equal(await doubt.count(), 0);
     await sources.first().fill('default');
-    await until('all is well', async () => (await reasons(page)).length === 0 && (await doubt.count()) === 0);
+    await waitFor('all is well', async () => (await reasons(page)).length === 0 && (await doubt.count()) === 0);
     await editor.close('cancel');
   });
 
@@ -177,7 +181,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     const checksum = async (value: string, red: boolean): Promise<void> => {
       await page.fill('#node-config-input-sha256', value);
       const said = async () => (await reasons(page)).some((text) => /^Checksum is 64 .* 128 .*SHA256SUMS/.test(text));
-      await until(`"${value}" is ${red ? 'red' : 'taken'}`, async () => (await said()) === red);
+      await waitFor(`"${value}" is ${red ? 'red' : 'taken'}`, async () => (await said()) === red);
     };
     for (const bad of [
       'ab'.repeat(31),
@@ -201,7 +205,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await page.click('summary');
     await page.click('#recheck-template-fill');
     await page.locator('#recheck-template', { hasText: '<domain' }).waitFor();
-    await until('nothing is red', async () => (await reasons(page)).length === 0);
+    await waitFor('nothing is red', async () => (await reasons(page)).length === 0);
     const change = async (from: string, to: string, reason: RegExp) => {
       await page.evaluate(
         ([a, b]) => {
@@ -212,7 +216,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
         },
         [from, to] as const,
       );
-      await until(`${to}: ${reason}`, async () => reason.test((await reasons(page)).join()));
+      await waitFor(`${to}: ${reason}`, async () => reason.test((await reasons(page)).join()));
     };
     await change('</vcpu>', '', /Domain XML is not well-formed: error on line \d+/);
     await change('<vcpu>{{vcpus}}', '<vcpu>{{vcpus}}</vcpu>', /^$/);
@@ -241,13 +245,13 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
         assert.deepEqual(await reasons(page), []);
         for (const wrong of ['qemu64,+avx', 'x86-64-v9', 'x86-64']) {
           await page.fill(cpu, wrong);
-          await until(`${wrong} is red`, async () =>
+          await waitFor(`${wrong} is red`, async () =>
             /CPU model is x86-64-v2, .*not “/.test((await reasons(page)).join()),
           );
         }
         for (const right of ['EPYC-Milan', '486', '${CPU}', 'host', 'x86-64-v3']) {
           await page.fill(cpu, right);
-          await until(`${right} is not red`, async () => (await reasons(page)).length === 0);
+          await waitFor(`${right} is not red`, async () => (await reasons(page)).length === 0);
         }
         await page.selectOption(firmware, 'uefi');
         await editor.close('ok');

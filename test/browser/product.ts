@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freePort } from '../support/free-port.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -60,7 +60,7 @@ export async function startProduct(
     said: () => said,
     async says(pattern, limit = 60_000) {
       try {
-        return await until(
+        return await waitFor(
           String(pattern),
           () => {
             if (pattern.test(said)) return true;

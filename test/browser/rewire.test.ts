@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { openBrowser, openContext } from './chromium.ts';
 import { Editor } from './editor.ts';
 import { startProduct, stateDir } from './product.ts';
@@ -15,7 +15,11 @@ test('an example is imported, rewired by hand, deployed, and verifies a patchset
   await product.says(/state .*delete it/);
   const browser = await openBrowser(t);
   const { context, faults } = await openContext(browser, product.url, 'light', 2400);
-  await until('the editor is served', async () => (await fetch(`${product.url}/`).catch(() => undefined))?.ok, 30_000);
+  await waitFor(
+    'the editor is served',
+    async () => (await fetch(`${product.url}/`).catch(() => undefined))?.ok,
+    30_000,
+  );
   const editor = await Editor.open(context, product.url);
 
   await editor.importExample('2 one VM');
@@ -59,7 +63,7 @@ test('an example is imported, rewired by hand, deployed, and verifies a patchset
   // The canvas was followed with the eyes: work on each step, then what came of it.
   await editor.page.bringToFront();
   const expected = [/^say hello: 3,1 .*\d:\d\d$/, /^boot: 3,1 /, /^say hello: 3 ok$/, /^beside the lane: 3 ok$/];
-  await until(
+  await waitFor(
     'the statuses of change 3',
     async () => {
       const seen = await statuses();

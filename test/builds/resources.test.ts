@@ -1,34 +1,34 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Guest, Lease } from '../../lib/builds/resources.ts';
+import { BuildResources, type Guest } from '../../lib/builds/resources.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 
 test('what could not be given back is tried again at the next call, and only that', async () => {
-  const lease = new Lease();
+  const resources = new BuildResources();
   const calls: string[] = [];
   let away = true;
-  lease.onRelease('The slot', async () => {
+  resources.onRelease('The slot', async () => {
     calls.push('slot');
   });
-  lease.onRelease('The metadata link', async () => {
+  resources.onRelease('The metadata link', async () => {
     calls.push('link');
     if (away) throw new Error('the worker is away');
   });
-  const faults = await lease.release(async () => {});
+  const faults = await resources.release(async () => {});
   assert.match(faults[0]!.message, /The metadata link could not be removed: the worker is away/);
   away = false;
-  assert.deepEqual(await lease.release(async () => {}), []);
-  assert.deepEqual(await lease.release(async () => {}), []);
+  assert.deepEqual(await resources.release(async () => {}), []);
+  assert.deepEqual(await resources.release(async () => {}), []);
   assert.deepEqual(calls, ['link', 'slot', 'link']);
 });
 
 test('what was given back is still told of: where it ran, and the commands that boot it by hand', async () => {
-  const lease = new Lease();
+  const resources = new BuildResources();
   const worker = {
     label: 'host-a',
     hypervisor: { console: async () => undefined, stop: async () => {} },
     storage: { remove: async () => {} },
-    byHand: () => ['boot it', 'log in'],
+    manualCommands: () => ['boot it', 'log in'],
   } as unknown as Worker;
   const guest: Guest = {
     name: 'vm',
@@ -38,8 +38,8 @@ test('what was given back is still told of: where it ran, and the commands that 
     booted: true,
     address: { host: '10.0.0.5', port: 22 },
   };
-  lease.guests.set('vm', guest);
-  const running = lease.story();
+  resources.guests.set('vm', guest);
+  const running = resources.story();
   assert.deepEqual(running.guests['vm'], {
     host: 'host-a',
     image: 'empty',
@@ -47,9 +47,9 @@ test('what was given back is still told of: where it ran, and the commands that 
     domain: 'unit-1',
     address: '10.0.0.5',
   });
-  assert.deepEqual(await lease.release(async () => {}), []);
-  assert.deepEqual(await lease.release(async () => {}), []);
-  assert.deepEqual(lease.guestViews(), {});
-  assert.deepEqual(lease.story(), running);
-  assert.deepEqual(running.byHand, ['boot it', 'log in']);
+  assert.deepEqual(await resources.release(async () => {}), []);
+  assert.deepEqual(await resources.release(async () => {}), []);
+  assert.deepEqual(resources.guestViews(), {});
+  assert.deepEqual(resources.story(), running);
+  assert.deepEqual(running.manualCommands, ['boot it', 'log in']);
 });

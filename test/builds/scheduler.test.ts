@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Room } from '../../lib/builds/scheduler.ts';
-import { MemorySlots } from '../../lib/store/slots.ts';
+import { Scheduler } from '../../lib/builds/scheduler.ts';
 import { bootFailed } from '../../lib/errors/build.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import { imageFailedBefore, imageScriptFailed, placeMissing, storageFull } from '../../lib/errors/image.ts';
 import { guestVanished, libvirtDown, networkDown } from '../../lib/errors/libvirt.ts';
 import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
+import { MemorySlots } from '../../lib/store/slots.ts';
 import type { Worker } from '../../lib/worker/types.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 const worker = (id: string, slots: number, more: Partial<Worker> = {}): Worker =>
-  ({ id, label: `worker ${id}`, slots, isolated: true, strangers: false, ...more }) as Worker;
+  ({ id, label: `worker ${id}`, slots, isolated: true, acceptsUntrusted: false, ...more }) as Worker;
 const ask = (signal = new AbortController().signal, limit = 60_000) => ({
   limit,
   trusted: false,
@@ -19,54 +19,57 @@ const ask = (signal = new AbortController().signal, limit = 60_000) => ({
   onWait: () => {},
 });
 
-test('takes the worker with the most room', async () => {
-  const room = new Room(new MemorySlots());
+test('takes the worker with the most scheduler', async () => {
+  const scheduler = new Scheduler(new MemorySlots());
   const workers = [worker('a', 1), worker('b', 2)];
-  assert.equal((await room.acquire('1', () => workers, ask())).id, 'b');
+  assert.equal((await scheduler.acquire('1', () => workers, ask())).id, 'b');
   assert.deepEqual(
-    new Set([(await room.acquire('2', () => workers, ask())).id, (await room.acquire('3', () => workers, ask())).id]),
+    new Set([
+      (await scheduler.acquire('2', () => workers, ask())).id,
+      (await scheduler.acquire('3', () => workers, ask())).id,
+    ]),
     new Set(['a', 'b']),
   );
 });
 
 test('builds wait in their order and are told their place', async () => {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const one = [worker('a', 1)];
-  await room.acquire('1', () => one, ask());
+  await scheduler.acquire('1', () => one, ask());
   const places: number[] = [];
   const order: string[] = [];
-  const second = room.acquire('2', () => one, ask()).then(() => order.push('2'));
-  const third = room
+  const second = scheduler.acquire('2', () => one, ask()).then(() => order.push('2'));
+  const third = scheduler
     .acquire('3', () => one, { ...ask(), onWait: (place) => places.push(place) })
     .then(() => order.push('3'));
-  await until('the third is told its place', () => places.includes(2));
-  await room.release(one[0]!, '1');
+  await waitFor('the third is told its place', () => places.includes(2));
+  await scheduler.release(one[0]!, '1');
   await second;
-  await room.release(one[0]!, '2');
+  await scheduler.release(one[0]!, '2');
   await third;
   assert.deepEqual(order, ['2', '3']);
   assert.deepEqual([...new Set(places)], [2, 1]);
 });
 
 test('one that gives up leaves the queue, and its slot goes to the next', async () => {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const one = [worker('a', 1)];
-  await room.acquire('1', () => one, ask());
+  await scheduler.acquire('1', () => one, ask());
   const gone = new AbortController();
-  const second = room.acquire('2', () => one, ask(gone.signal));
-  const third = room.acquire('3', () => one, ask());
+  const second = scheduler.acquire('2', () => one, ask(gone.signal));
+  const third = scheduler.acquire('3', () => one, ask());
   gone.abort(new Error('not wanted'));
   await assert.rejects(second, /not wanted/);
-  await room.release(one[0]!, '1');
+  await scheduler.release(one[0]!, '1');
   assert.equal((await third).id, 'a');
 });
 
 test('past its limit the wait ends with what was full', async () => {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const one = [worker('a', 1)];
-  await room.acquire('1', () => one, ask());
+  await scheduler.acquire('1', () => one, ask());
   await assert.rejects(
-    room.acquire('2', () => one, ask(undefined, 30)),
+    scheduler.acquire('2', () => one, ask(undefined, 30)),
     (error: CiError) =>
       error.code === 'build/no-room' &&
       error.message.includes('worker a holds 1 of 1') &&
@@ -74,15 +77,18 @@ test('past its limit the wait ends with what was full', async () => {
   );
 });
 
-test('a worker without walls takes strangers’ code only where its operator said so', async () => {
-  const room = new Room(new MemorySlots());
+test('a worker without walls takes untrusted code only where its operator said so', async () => {
+  const scheduler = new Scheduler(new MemorySlots());
   const open = worker('a', 1, { isolated: false });
   await assert.rejects(
-    room.acquire('1', () => [open], ask()),
+    scheduler.acquire('1', () => [open], ask()),
     (error: CiError) => error.code === 'build/strangers-code',
   );
-  assert.equal((await room.acquire('2', () => [open], { ...ask(), trusted: true })).id, 'a');
-  assert.equal((await room.acquire('3', () => [worker('b', 1, { isolated: false, strangers: true })], ask())).id, 'b');
+  assert.equal((await scheduler.acquire('2', () => [open], { ...ask(), trusted: true })).id, 'a');
+  assert.equal(
+    (await scheduler.acquire('3', () => [worker('b', 1, { isolated: false, acceptsUntrusted: true })], ask())).id,
+    'b',
+  );
 });
 
 /** Slots in a store that answers when the test says so. */
@@ -97,11 +103,11 @@ class SlowSlots extends MemorySlots {
 
 test('one that gives up while the slots are being asked is told so, and holds none', async () => {
   const slots = new SlowSlots();
-  const room = new Room(slots);
+  const scheduler = new Scheduler(slots);
   const store = Promise.withResolvers<void>();
   slots.answer = store.promise;
   const gone = new AbortController();
-  const asked = room.acquire('1', () => [worker('a', 1)], ask(gone.signal));
+  const asked = scheduler.acquire('1', () => [worker('a', 1)], ask(gone.signal));
   // Nobody may be left with a rejection that nothing handles: it would end the process.
   const loose: unknown[] = [];
   const onLoose = (reason: unknown) => loose.push(reason);
@@ -113,72 +119,78 @@ test('one that gives up while the slots are being asked is told so, and holds no
   await refused;
   process.off('unhandledRejection', onLoose);
   assert.deepEqual(loose, []);
-  await until('the slot is free', async () => (await slots.held('a')) === 0);
+  await waitFor('the slot is free', async () => (await slots.held('a')) === 0);
 });
 
 test('where the slots cannot be asked, the build waits no longer', async () => {
   const slots = new SlowSlots();
-  const room = new Room(slots);
+  const scheduler = new Scheduler(slots);
   slots.answer = Promise.reject(new Error('the database is away'));
   await assert.rejects(
-    room.acquire('1', () => [worker('a', 1)], ask()),
+    scheduler.acquire('1', () => [worker('a', 1)], ask()),
     /database is away/,
   );
   slots.answer = Promise.resolve();
-  assert.equal((await room.acquire('2', () => [worker('a', 1)], ask())).id, 'a');
+  assert.equal((await scheduler.acquire('2', () => [worker('a', 1)], ask())).id, 'a');
 });
 
 test('a host without free memory takes nothing; the build says what it waits for, and gets it when there is some', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const room = new Room(new MemorySlots());
-  let lack: string | undefined = 'has 512 MiB of free memory, and 1024 are wanted';
-  const tight = worker('a', 2, { room: async () => ({ memory: 512, load: 0, ...(lack ? { lack } : {}) }) });
+  const scheduler = new Scheduler(new MemorySlots());
+  let reason: string | undefined = 'has 512 MiB of free memory, and 1024 are wanted';
+  const tight = worker('a', 2, { capacity: async () => ({ memory: 512, load: 0, ...(reason ? { reason } : {}) }) });
   const reasons: string[] = [];
-  const asked = room.acquire('1', () => [tight], { ...ask(undefined, 60_000), onWait: (_, why) => reasons.push(why) });
-  await until('it is told why', () => reasons.length === 1);
+  const asked = scheduler.acquire('1', () => [tight], {
+    ...ask(undefined, 60_000),
+    onWait: (_, why) => reasons.push(why),
+  });
+  await waitFor('it is told why', () => reasons.length === 1);
   assert.deepEqual(reasons, ['worker a has 512 MiB of free memory, and 1024 are wanted']);
-  lack = undefined;
+  reason = undefined;
   t.mock.timers.tick(5_000);
   assert.equal((await asked).id, 'a');
 });
 
 test('of two hosts with as many free slots, the one with more free memory is taken', async () => {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const hosts = [
-    worker('a', 1, { room: async () => ({ memory: 2_000, load: 0 }) }),
-    worker('b', 1, { room: async () => ({ memory: 9_000, load: 0 }) }),
+    worker('a', 1, { capacity: async () => ({ memory: 2_000, load: 0 }) }),
+    worker('b', 1, { capacity: async () => ({ memory: 9_000, load: 0 }) }),
   ];
-  assert.equal((await room.acquire('1', () => hosts, ask())).id, 'b');
+  assert.equal((await scheduler.acquire('1', () => hosts, ask())).id, 'b');
 });
 
 test('a host that is down holds up no build that another can take, and is named where there is no other', async () => {
-  const room = new Room(new MemorySlots());
-  const down = worker('a', 9, { room: () => new Promise(() => {}) });
-  const up = worker('b', 1, { room: async () => ({ memory: 100, load: 0 }) });
-  assert.equal((await room.acquire('1', () => [down, up], ask())).id, 'b');
+  const scheduler = new Scheduler(new MemorySlots());
+  const down = worker('a', 9, { capacity: () => new Promise(() => {}) });
+  const up = worker('b', 1, { capacity: async () => ({ memory: 100, load: 0 }) });
+  assert.equal((await scheduler.acquire('1', () => [down, up], ask())).id, 'b');
   const reasons: string[] = [];
   const signal = new AbortController();
-  const asked = room.acquire('2', () => [down, up], { ...ask(signal.signal), onWait: (_, why) => reasons.push(why) });
-  await until('it is told why', () => reasons.length > 0);
+  const asked = scheduler.acquire('2', () => [down, up], {
+    ...ask(signal.signal),
+    onWait: (_, why) => reasons.push(why),
+  });
+  await waitFor('it is told why', () => reasons.length > 0);
   assert.equal(reasons[0], 'worker a does not answer; worker b holds 1 of 1');
   signal.abort(new Error('enough'));
   await assert.rejects(asked, /enough/);
 });
 
 test('a host that is shunned is taken only where every other is too', async () => {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const hosts = [worker('a', 9), worker('b', 1)];
-  const shy = { ...ask(), shuns: ({ id }: Worker) => id === 'a' };
-  assert.equal((await room.acquire('1', () => hosts, shy)).id, 'b');
-  assert.equal((await room.acquire('2', () => [hosts[0]!], shy)).id, 'a');
+  const shy = { ...ask(), avoid: ({ id }: Worker) => id === 'a' };
+  assert.equal((await scheduler.acquire('1', () => hosts, shy)).id, 'b');
+  assert.equal((await scheduler.acquire('2', () => [hosts[0]!], shy)).id, 'a');
 });
 
 test('a host whose disk was full is the last choice for ten minutes', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const hosts = [worker('a', 9), worker('b', 2)];
-  const next = async (run: string, of = hosts) => (await room.acquire(run, () => of, ask())).id;
-  room.noteFault(hosts[0], storageFull('Clone x', 'worker a'));
+  const next = async (run: string, of = hosts) => (await scheduler.acquire(run, () => of, ask())).id;
+  scheduler.noteFault(hosts[0], storageFull('Clone x', 'worker a'));
   assert.equal(await next('1'), 'b');
   assert.equal(await next('2', [hosts[0]!]), 'a', 'there is no other');
   t.mock.timers.setTime(1_000_000 + 9 * 60_000);
@@ -189,41 +201,41 @@ test('a host whose disk was full is the last choice for ten minutes', async (t) 
 
 /** Rooms of two hosts, a with more slots, and which of them the next build gets. */
 function twoHosts() {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const hosts = [worker('a', 9), worker('b', 2)] as const;
   let run = 0;
-  const next = async () => (await room.acquire(`${++run}`, () => [...hosts], ask())).id;
-  return { room, hosts, next };
+  const next = async () => (await scheduler.acquire(`${++run}`, () => [...hosts], ask())).id;
+  return { scheduler, hosts, next };
 }
 
 test('a host that fails builds by a fault of its own is the last choice for ten minutes', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-  const { room, hosts, next } = twoHosts();
-  room.noteFault(hosts[0], networkDown('worker a', 'default'));
+  const { scheduler, hosts, next } = twoHosts();
+  scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
   assert.equal(await next(), 'b');
   t.mock.timers.setTime(1_000_000 + 9 * 60_000);
   assert.equal(await next(), 'b');
   const third = next();
-  await room.release(hosts[1], '1');
+  await scheduler.release(hosts[1], '1');
   assert.equal(await third, 'b', 'it waited for the sound one');
-  await room.release(hosts[1], '2');
+  await scheduler.release(hosts[1], '2');
   t.mock.timers.setTime(1_000_000 + 10 * 60_000);
   assert.equal(await next(), 'a');
 });
 
 test('it is as good as any once a guest comes up there; a clone alone does not tell', async () => {
-  const { room, hosts, next } = twoHosts();
-  room.noteFault(hosts[0], libvirtDown('worker a', 'qemu:///system', 'no socket'));
-  room.noteClone(hosts[0]);
+  const { scheduler, hosts, next } = twoHosts();
+  scheduler.noteFault(hosts[0], libvirtDown('worker a', 'qemu:///system', 'no socket'));
+  scheduler.noteClone(hosts[0]);
   assert.equal(await next(), 'b');
-  room.noteBoot(hosts[0]);
+  scheduler.noteBoot(hosts[0]);
   assert.equal(await next(), 'a');
 });
 
 test('what of the worker’s own fails it counts; what an image or a guest does not', async () => {
   const counts = async (fault: unknown): Promise<boolean> => {
-    const { room, hosts, next } = twoHosts();
-    room.noteFault(hosts[0], fault);
+    const { scheduler, hosts, next } = twoHosts();
+    scheduler.noteFault(hosts[0], fault);
     return (await next()) === 'b';
   };
   const place = placeMissing('worker a', 'btrfs', '/ci');
@@ -240,39 +252,39 @@ test('what of the worker’s own fails it counts; what an image or a guest does 
     assert.equal(await counts(fault), false, `${fault}`);
 });
 
-test('of hosts that are all in doubt, the one with the most room is taken', async () => {
-  const { room, hosts, next } = twoHosts();
-  for (const host of hosts) room.noteFault(host, networkDown(host.label, 'default'));
+test('of hosts that are all in doubt, the one with the most scheduler is taken', async () => {
+  const { scheduler, hosts, next } = twoHosts();
+  for (const host of hosts) scheduler.noteFault(host, networkDown(host.label, 'default'));
   assert.equal(await next(), 'a');
 });
 
 test('a build that waits is told of hosts in doubt too', async () => {
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const hosts = [worker('a', 1), worker('b', 1)];
-  room.noteFault(hosts[0], networkDown('worker a', 'default'));
-  await room.acquire('1', () => hosts, ask());
+  scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
+  await scheduler.acquire('1', () => hosts, ask());
   await assert.rejects(
-    room.acquire('2', () => hosts, ask(undefined, 30)),
+    scheduler.acquire('2', () => hosts, ask(undefined, 30)),
     (error: CiError) => /worker b holds 1 of 1; worker a just failed by a fault of its own/.test(error.message),
   );
 });
 
 test('where every sound host is down, one in doubt is taken', async () => {
-  const room = new Room(new MemorySlots());
-  const down = { ...worker('b', 1), room: async () => Promise.reject(new Error('worker b: no connection.')) };
+  const scheduler = new Scheduler(new MemorySlots());
+  const down = { ...worker('b', 1), capacity: async () => Promise.reject(new Error('worker b: no connection.')) };
   const hosts = [worker('a', 1), down as Worker];
-  room.noteFault(hosts[0], networkDown('worker a', 'default'));
-  assert.equal((await room.acquire('1', () => hosts, ask())).id, 'a');
+  scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
+  assert.equal((await scheduler.acquire('1', () => hosts, ask())).id, 'a');
 });
 
 test('a host that is added while a build waits takes it', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const room = new Room(new MemorySlots());
+  const scheduler = new Scheduler(new MemorySlots());
   const hosts = [worker('a', 1)];
-  await room.acquire('1', () => hosts, ask());
+  await scheduler.acquire('1', () => hosts, ask());
   const told: number[] = [];
-  const asked = room.acquire('2', () => hosts, { ...ask(undefined, 60_000), onWait: (place) => told.push(place) });
-  await until('it waits', () => told.length > 0);
+  const asked = scheduler.acquire('2', () => hosts, { ...ask(undefined, 60_000), onWait: (place) => told.push(place) });
+  await waitFor('it waits', () => told.length > 0);
   hosts.push(worker('b', 1));
   t.mock.timers.tick(5_000);
   assert.equal((await asked).id, 'b');

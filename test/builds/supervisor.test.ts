@@ -6,12 +6,12 @@ import type { FlowNode } from '../../lib/builds/flow/graph.ts';
 import type { ReportEntry } from '../../lib/builds/report/poster.ts';
 import type { StepSpec, StepWork } from '../../lib/builds/steps/step.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
-import { MemoryEngine } from '../../lib/store/memory.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, networkDown } from '../../lib/errors/libvirt.ts';
+import { MemoryEngine } from '../../lib/store/memory.ts';
 import type { Worker } from '../../lib/worker/types.ts';
-import { FakeOutlet, request } from '../support/fake-outlet.ts';
-import { until } from '../support/until.ts';
+import { FakeFlow, request } from '../support/fake-flow.ts';
+import { waitFor } from '../support/wait.ts';
 
 const spec = (node: string, more: Partial<StepSpec> = {}): StepSpec => ({
   node,
@@ -25,23 +25,23 @@ const good: StepWork = async () => ({ result: 'SUCCESS' });
 
 /** ci-jobs → step → gerrit-review, and what reached the review as complete. */
 function lane(nodes?: FlowNode[]) {
-  const outlet = new FakeOutlet(
+  const flow = new FakeFlow(
     nodes ?? [
       { id: 'jobs', type: 'ci-jobs', wires: [['step']] },
       { id: 'step', type: 'ssh-exec', wires: [['review']] },
       { id: 'review', type: 'gerrit-review', wires: [[]] },
     ],
   );
-  const supervisor = new Supervisor(new MemoryEngine<RunData, ReportEntry>(), outlet);
-  outlet.supervisor = supervisor;
+  const supervisor = new Supervisor(new MemoryEngine<RunData, ReportEntry>(), flow);
+  flow.supervisor = supervisor;
   const reports: { set: BuildSet; review: string; builds: string[] }[] = [];
   supervisor.onSetComplete = (set, review, builds) => {
-    if (outlet.closed.has(review) || !outlet.graph().has(review)) return false;
+    if (flow.closed.has(review) || !flow.graph().has(review)) return false;
     reports.push({ set, review, builds: builds.map((build) => build.spec.name) });
     return true;
   };
   const review = (node: string) =>
-    outlet.inputs.set(node, (message) =>
+    flow.inputs.set(node, (message) =>
       supervisor.gather({ node }, message, async (build, last) => {
         await supervisor.end(build);
         supervisor.arrive(build, node, last);
@@ -49,51 +49,51 @@ function lane(nodes?: FlowNode[]) {
       }),
     );
   const step = (node: string, work: StepWork = good, more: Partial<StepSpec> = {}) =>
-    outlet.inputs.set(node, (message) => supervisor.step(spec(node, more), message, work));
+    flow.inputs.set(node, (message) => supervisor.step(spec(node, more), message, work));
   review('review');
   step('step');
-  return { outlet, supervisor, reports, review, step };
+  return { flow, supervisor, reports, review, step };
 }
 
 test('a step that ends while a deploy has its node closed goes on after the deploy', async () => {
-  const { outlet, supervisor, reports, step } = lane();
+  const { flow, supervisor, reports, step } = lane();
   const ends = Promise.withResolvers<void>();
   step('step', async () => {
     await ends.promise;
     return { result: 'SUCCESS' };
   });
   const { started } = await supervisor.start(request(['unit']));
-  await until('the step runs', () => started[0]!.running.size === 1);
+  await waitFor('the step runs', () => started[0]!.running.size === 1);
   supervisor.deploying();
-  outlet.closed.add('step').add('review').add('jobs');
+  flow.closed.add('step').add('review').add('jobs');
   ends.resolve();
   // Longer than a message may rest in nothing before it counts as lost.
   await new Promise((resolve) => setTimeout(resolve, 600));
-  outlet.closed.clear();
+  flow.closed.clear();
   supervisor.deployed();
-  await until('it is reported', () => reports.length === 1);
+  await waitFor('it is reported', () => reports.length === 1);
   assert.equal(started[0]!.result, undefined);
-  assert.deepEqual(outlet.warnings(), []);
+  assert.deepEqual(flow.warnings(), []);
 });
 
 test('a buildset that is complete while a deploy has its review closed is reported after it, once', async () => {
-  const { outlet, supervisor, reports } = lane();
-  outlet.inputs.set('review', (message) =>
+  const { flow, supervisor, reports } = lane();
+  flow.inputs.set('review', (message) =>
     supervisor.gather({ node: 'review' }, message, async (build, last) => {
       await supervisor.end(build);
       supervisor.deploying();
-      outlet.closed.add('review');
+      flow.closed.add('review');
       supervisor.arrive(build, 'review', last);
       return undefined;
     }),
   );
   await supervisor.start(request(['unit']));
-  await until('it arrived', () => outlet.closed.has('review'));
+  await waitFor('it arrived', () => flow.closed.has('review'));
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.equal(reports.length, 0);
-  outlet.closed.clear();
+  flow.closed.clear();
   supervisor.deployed();
-  await until('it is reported', () => reports.length > 0);
+  await waitFor('it is reported', () => reports.length > 0);
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.equal(reports.length, 1);
 });
@@ -106,7 +106,7 @@ test('what a step takes while its build ends is given back', async () => {
     'step',
     async ({ build, signal }) => {
       await taken.promise;
-      build.lease.onRelease('The slot', async () => {
+      build.resources.onRelease('The slot', async () => {
         released += 1;
       });
       signal.throwIfAborted();
@@ -115,7 +115,7 @@ test('what a step takes while its build ends is given back', async () => {
     { when: 'always' },
   );
   const { started } = await supervisor.start(request(['unit']));
-  await until('the step runs', () => started[0]!.running.size === 1);
+  await waitFor('the step runs', () => started[0]!.running.size === 1);
   const ended = supervisor.end(started[0]!);
   let over = false;
   // A second one that ends it waits for the same end.
@@ -142,7 +142,7 @@ test('each review reports the jobs whose lanes lead to it', async () => {
   const asked = request(['unit', 'lint']);
   asked.jobs[1]!.port = 1;
   await supervisor.start(asked);
-  await until('both are reported', () => reports.length === 2);
+  await waitFor('both are reported', () => reports.length === 2);
   const told = Object.fromEntries(reports.map(({ review: node, builds }) => [node, builds]));
   assert.deepEqual(told, { review: ['unit'], second: ['lint'] });
 });
@@ -156,13 +156,13 @@ test('a recheck takes the place of the jobs that it runs; the older run of the o
     return { result: 'SUCCESS' };
   });
   const first = await supervisor.start(request(['unit', 'slow']));
-  await until('the first has ended', () => first.started[0]!.endedAt);
+  await waitFor('the first has ended', () => first.started[0]!.endedAt);
   const recheck = request(['unit']);
   recheck.trigger.type = 'recheck';
   await supervisor.start(recheck);
-  await until('the recheck is reported', () => reports.length === 1);
+  await waitFor('the recheck is reported', () => reports.length === 1);
   gate.resolve();
-  await until('the older run is reported', () => reports.length === 2);
+  await waitFor('the older run is reported', () => reports.length === 2);
   assert.deepEqual(
     reports.map(({ builds }) => builds),
     [['unit'], ['slow']],
@@ -170,28 +170,28 @@ test('a recheck takes the place of the jobs that it runs; the older run of the o
 });
 
 test('a branch that comes late changes nothing', async () => {
-  const { outlet, supervisor, reports } = lane();
+  const { flow, supervisor, reports } = lane();
   const { started } = await supervisor.start(request(['unit']));
-  await until('it is reported', () => reports.length === 1);
-  const message = { ...outlet.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
-  outlet.hand('review', message);
-  await until('it is said', () => outlet.warnings().length > 0);
-  assert.match(outlet.warnings()[0]!, /came to "gerrit-review" after/);
+  await waitFor('it is reported', () => reports.length === 1);
+  const message = { ...flow.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
+  flow.hand('review', message);
+  await waitFor('it is said', () => flow.warnings().length > 0);
+  assert.match(flow.warnings()[0]!, /came to "gerrit-review" after/);
   assert.equal(started[0]!.result, undefined);
   assert.deepEqual(started[0]!.env, {});
 });
 
 test('a change of msg.build by hand is ignored, and the node before is named as people know it', async () => {
-  const { outlet, supervisor, reports } = lane([
+  const { flow, supervisor, reports } = lane([
     { id: 'jobs', type: 'ci-jobs', wires: [['step']] },
     { id: 'step', type: 'ssh-exec', name: 'run its tests', wires: [['review']] },
     { id: 'review', type: 'gerrit-review', wires: [[]] },
   ]);
-  const input = outlet.inputs.get('review')!;
-  outlet.inputs.set('review', (message) => input({ ...message, build: { ...message.build!, job: 'mine' } }));
+  const input = flow.inputs.get('review')!;
+  flow.inputs.set('review', (message) => input({ ...message, build: { ...message.build!, job: 'mine' } }));
   await supervisor.start(request(['unit']));
-  await until('it is reported', () => reports.length === 1);
-  assert.match(outlet.warnings()[0] ?? '', /"run its tests" changed msg.build/);
+  await waitFor('it is reported', () => reports.length === 1);
+  assert.match(flow.warnings()[0] ?? '', /"run its tests" changed msg.build/);
 });
 
 for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), networkDown('worker a', 'default')])
@@ -203,13 +203,13 @@ for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), netw
     const asked = { limit: 1_000, trusted: true, signal: new AbortController().signal, onWait() {} };
     const runOn = async (fault: CiError, run: string) => {
       step('step', async ({ build }) => {
-        build.lease.worker = full;
+        build.resources.worker = full;
         throw fault;
       });
       const before = reports.length;
       await supervisor.start(request(['unit']));
-      await until('it is reported', () => reports.length > before);
-      return (await supervisor.room.acquire(run, () => [full!, other!], asked)).id;
+      await waitFor('it is reported', () => reports.length > before);
+      return (await supervisor.scheduler.acquire(run, () => [full!, other!], asked)).id;
     };
     const own = new CiError({ code: 'disk-full', message: 'The logs’ disk is full.', result: 'DISK_FULL' });
     assert.equal(await runOn(own, '1'), 'a');
@@ -217,18 +217,18 @@ for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), netw
   });
 
 test('a report whose review was deleted is said, not lost in silence', async () => {
-  const { outlet, supervisor } = lane();
-  outlet.inputs.set('review', (message) =>
+  const { flow, supervisor } = lane();
+  flow.inputs.set('review', (message) =>
     supervisor.gather({ node: 'review' }, message, async (build, last) => {
       await supervisor.end(build);
-      outlet.closed.add('review');
+      flow.closed.add('review');
       supervisor.arrive(build, 'review', last);
       return undefined;
     }),
   );
   await supervisor.start(request(['unit']));
-  await until('it is said', () => outlet.warnings().length > 0);
-  assert.match(outlet.warnings()[0]!, /gerrit-review node that was to report 1,1 is not in the flow/);
+  await waitFor('it is said', () => flow.warnings().length > 0);
+  assert.match(flow.warnings()[0]!, /gerrit-review node that was to report 1,1 is not in the flow/);
 });
 
 test('a job with more time than a timer can count is not over at once', async () => {
@@ -245,27 +245,27 @@ test('a job with more time than a timer can count is not over at once', async ()
   const asked = request(['unit']);
   asked.jobs[0]!.timeout = 60 * 24 * 3600_000;
   const { started } = await supervisor.start(asked);
-  await until('it is reported', () => reports.length === 1);
+  await waitFor('it is reported', () => reports.length === 1);
   assert.equal(started[0]!.result, undefined);
 });
 
 test('a build that takes long to give back what it held is reported all the same', async () => {
-  const { outlet, supervisor, reports } = lane([
+  const { flow, supervisor, reports } = lane([
     { id: 'jobs', type: 'ci-jobs', wires: [['publish']] },
     { id: 'publish', type: 'publish-logs', wires: [['review']] },
     { id: 'review', type: 'gerrit-review', wires: [[]] },
   ]);
-  outlet.inputs.set('publish', (message) =>
+  flow.inputs.set('publish', (message) =>
     supervisor.gather({ node: 'publish' }, message, async (build, last) => {
       // As where its guests, and their disks, went slowly.
-      build.positions.movedAt = Date.now() - 60_000;
+      build.tracker.movedAt = Date.now() - 60_000;
       await supervisor.end(build);
       supervisor.send(build, 'publish', 0, last);
       return undefined;
     }),
   );
   await supervisor.start(request(['unit']));
-  await until('it is reported', () => reports.length > 0);
+  await waitFor('it is reported', () => reports.length > 0);
   assert.deepEqual(
     reports.map(({ builds }) => builds),
     [['unit']],

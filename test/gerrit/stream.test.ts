@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type StreamHealth, StreamPool, type StreamSubscriber } from '../../lib/gerrit/stream.ts';
 import type { GerritEvent } from '../../lib/gerrit/types.ts';
 import { type FakeAnswer, FakeHost, FakeLink } from '../support/fake-link.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { refUpdated, uploaded } from './events.ts';
 
 type Answer = (argv: readonly string[]) => FakeAnswer;
@@ -36,7 +36,8 @@ function setUp(
 ) {
   const link = new FakeLink((index) => new FakeHost(answer(index)));
   const pool = new StreamPool(times);
-  const stream = (host = 0, index = 0) => until('a stream was started', () => link.hosts[host]?.streams[index], 60_000);
+  const stream = (host = 0, index = 0) =>
+    waitFor('a stream was started', () => link.hosts[host]?.streams[index], 60_000);
   return { link, pool, stream };
 }
 
@@ -49,7 +50,7 @@ test('events are asked for by type, and come', async (t) => {
   assert.deepEqual(argv, ['gerrit', 'stream-events', '-s', 'comment-added', '-s', 'patchset-created']);
   stdout.write(event(1).slice(0, 20));
   stdout.write(event(1).slice(20) + event(2));
-  await until('both came', () => heard.numbers.length === 2);
+  await waitFor('both came', () => heard.numbers.length === 2);
   assert.deepEqual(heard.numbers, [1, 2]);
   assert.equal(state(), 'up');
 });
@@ -61,7 +62,7 @@ test('a stream that says nothing is up after a moment', async (t) => {
   pool.attach(link, 'n', ['patchset-created'], subscriber);
   await stream();
   assert.equal(state(), 'connecting');
-  await until('it is up', () => state() === 'up');
+  await waitFor('it is up', () => state() === 'up');
   assert.deepEqual(
     heard.health.map((health) => health.state),
     ['connecting', 'up'],
@@ -78,7 +79,7 @@ test('rubbish is told and never fatal; refs of changes are dropped', async (t) =
   stdout.write(`${'x'.repeat(2_000_000)}\n`);
   stdout.write(`${JSON.stringify(refUpdated('refs/changes/01/1/meta'))}\n{"type":"brand-new"}\n`);
   stdout.write(event(1));
-  await until('the event came', () => heard.numbers.includes(1));
+  await waitFor('the event came', () => heard.numbers.includes(1));
   assert.deepEqual(heard.numbers, [undefined, 1]);
   assert.deepEqual(heard.garbage, ['rubbish', '[1,2]', '42', '(a line of more than 1 MiB)']);
 });
@@ -90,15 +91,15 @@ test('a channel that ends is opened again', async (t) => {
   pool.attach(link, 'n', ['patchset-created'], subscriber);
   const first = await stream();
   first.stdout.write(event(1));
-  await until('the event came', () => heard.numbers.length === 1);
+  await waitFor('the event came', () => heard.numbers.length === 1);
   first.stderr.write('shutting down');
   first.end({ code: 0 });
-  await until('it is down', () => state() === 'down');
+  await waitFor('it is down', () => state() === 'down');
   const down = heard.health.at(-1);
   assert.match(down?.error?.message ?? '', /gerrit test: the event stream ended; it said: shutting down/);
   assert.ok(down!.retryAt! > Date.now() && down!.retryAt! < Date.now() + 1000);
   (await stream(0, 1)).stdout.write(event(2));
-  await until('the second came', () => heard.numbers.length === 2);
+  await waitFor('the second came', () => heard.numbers.length === 2);
   assert.equal(state(), 'up');
 });
 
@@ -108,7 +109,7 @@ test('an account that may not stream is told which right it lacks, and is tried 
   t.after(() => pool.close());
   const { subscriber, heard, state } = recorder();
   pool.attach(link, 'n', ['patchset-created'], subscriber);
-  await until('it is down', () => state() === 'down');
+  await waitFor('it is down', () => state() === 'down');
   const { error, retryAt } = heard.health.at(-1)!;
   assert.match(error!.message, /acme-ci .*"Stream Events".*"Service Users"/);
   assert.ok(retryAt! > Date.now() + 50_000);
@@ -126,11 +127,11 @@ test('a silent stream is probed, and one whose server is gone is cut and made ag
   const { subscriber, heard, state } = recorder();
   pool.attach(link, 'n', ['patchset-created'], subscriber);
   await stream();
-  await until('it was cut', () => link.hosts[0]!.gone.aborted);
+  await waitFor('it was cut', () => link.hosts[0]!.gone.aborted);
   assert.equal(versions, 3);
   assert.ok(heard.health.some(({ error }) => /fell silent/.test(error?.message ?? '')));
   (await stream(1)).stdout.write(event(5));
-  await until('the new one works', () => heard.numbers.includes(5));
+  await waitFor('the new one works', () => heard.numbers.includes(5));
   assert.equal(state(), 'up');
 });
 
@@ -142,7 +143,7 @@ test('a stream that speaks is not probed', async (t) => {
   const { stdout } = await stream();
   for (let i = 0; i < 12; i++) {
     stdout.write(event(i));
-    await until('it came', () => heard.numbers.length > i);
+    await waitFor('it came', () => heard.numbers.length > i);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   assert.ok(!link.hosts[0]!.commands.some(({ argv }) => argv[1] === 'version'));
@@ -155,7 +156,7 @@ test('who comes back within the grace finds the stream and what it missed', asyn
   const detach = pool.attach(link, 'n', ['patchset-created'], before.subscriber);
   const { stdout } = await stream();
   stdout.write(event(1));
-  await until('it came', () => before.heard.numbers.length === 1);
+  await waitFor('it came', () => before.heard.numbers.length === 1);
   detach();
   detach();
   for (let i = 2; i <= 1500; i++) stdout.write(event(i));
@@ -168,7 +169,7 @@ test('who comes back within the grace finds the stream and what it missed', asyn
   assert.equal(after.heard.numbers.at(-1), 1500);
   assert.equal(after.state(), 'up');
   stdout.write(event(1501));
-  await until('new ones come too', () => after.heard.numbers.includes(1501));
+  await waitFor('new ones come too', () => after.heard.numbers.includes(1501));
   assert.equal(link.hosts[0]!.streams.length, 1);
   assert.equal(before.heard.numbers.length, 1);
   assert.equal(link.listeners, 0);
@@ -180,7 +181,7 @@ test('when nobody comes back the channel is closed', async (t) => {
   const detach = pool.attach(link, 'n', ['patchset-created'], recorder().subscriber);
   const command = await stream();
   detach();
-  await until('it was closed', () => command.closed);
+  await waitFor('it was closed', () => command.closed);
 });
 
 test('a subscriber that fails costs the others nothing', async (t) => {
@@ -192,7 +193,7 @@ test('a subscriber that fails costs the others nothing', async (t) => {
   pool.attach(link, 'n', ['patchset-created'], failing);
   pool.attach(link, 'n', ['patchset-created'], good.subscriber);
   (await stream()).stdout.write(event(1));
-  await until('it came', () => good.heard.numbers.length === 1);
+  await waitFor('it came', () => good.heard.numbers.length === 1);
   assert.deepEqual(bad.heard.garbage, ['(a subscriber failed: boom)']);
   assert.equal(link.hosts[0]!.streams.length, 1);
 });
@@ -203,7 +204,7 @@ test("the link's own trouble is shown while it is down", async (t) => {
   const { subscriber, heard, state } = recorder();
   pool.attach(link, 'n', ['patchset-created'], subscriber);
   await stream();
-  await until('it is up', () => state() === 'up');
+  await waitFor('it is up', () => state() === 'up');
   const error = new Error('key refused');
   link.setHealth({ state: 'down', error, retryAt: 5 });
   assert.deepEqual(heard.health.at(-1), { state: 'down', error, retryAt: 5 });
@@ -223,7 +224,7 @@ test('dropped output is told, and what was lost is got back', async (t) => {
   const { stdout } = await stream();
   stdout.write(event(1));
   stdout.write('{"type":"dropped-output","eventCreatedOn":1}\n');
-  await until('the lost one came', () => heard.numbers.includes(77));
+  await waitFor('the lost one came', () => heard.numbers.includes(77));
   assert.equal(heard.dropped, 1);
   assert.deepEqual(heard.numbers, [1, 77]);
   const query = link.hosts[0]!.commands.find(({ argv }) => argv[1] === 'query');
@@ -236,10 +237,10 @@ test('a first stream does not ask for the past, a second one does', async (t) =>
   const { subscriber, state } = recorder();
   pool.attach(link, 'n', ['patchset-created'], subscriber, { catchUp: { projects: ['demo'] } });
   const first = await stream();
-  await until('it is up', () => state() === 'up');
+  await waitFor('it is up', () => state() === 'up');
   const queries = () => link.hosts.flatMap((host) => host.commands).filter(({ argv }) => argv[1] === 'query').length;
   assert.equal(queries(), 0);
   first.end({ code: 0 });
   await stream(0, 1);
-  await until('it asked', () => queries() === 1);
+  await waitFor('it asked', () => queries() === 1);
 });

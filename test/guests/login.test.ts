@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ConnectOptions, connectGuest } from '../../lib/guests/login.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { addressShared, diskFull } from '../../lib/errors/libvirt.ts';
 import {
@@ -12,6 +11,7 @@ import {
   loginEnded,
 } from '../../lib/errors/ssh.ts';
 import { guestDied, guestSilent } from '../../lib/errors/worker.ts';
+import { type ConnectOptions, logInToGuest } from '../../lib/guests/login.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { GuestAddress, Login, Worker } from '../../lib/worker/types.ts';
 import { greeting } from '../support/greeting.ts';
@@ -69,11 +69,11 @@ async function connect(t: test.TestContext, script: Script, options: Partial<Con
       return next;
     },
   } as unknown as Worker;
-  const ending = connectGuest(worker, 'd', {
+  const ending = logInToGuest(worker, 'd', {
     signal: new AbortController().signal,
     user: 'debian',
     privateKey: '',
-    papers: undefined,
+    metadata: undefined,
     onTrouble: (why) => troubles.push(why),
     ...options,
   });
@@ -176,8 +176,8 @@ test('a login that only says who to log in as is none; it is said at once, with 
 });
 
 test('another host key than the guest’s own is tried again for half a minute, and not often', async (t) => {
-  const papers = { hostKey: 'ssh-ed25519 AAAA', loggedIn() {}, drop() {} };
-  const { ending, tries } = await connect(t, { login: [otherKey] }, { papers });
+  const metadata = { hostKey: 'ssh-ed25519 AAAA', loggedIn() {}, drop() {} };
+  const { ending, tries } = await connect(t, { login: [otherKey] }, { metadata });
   await assert.rejects(ending, { code: 'build/other-host-key' });
   assert.ok(tries.length > 10 && tries.length < 20, `${tries.length} tries`);
 });

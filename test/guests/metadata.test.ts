@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { issuePapers } from '../../lib/guests/metadata.ts';
+import { publishMetadata } from '../../lib/guests/metadata.ts';
 import type { MetadataService } from '../../lib/metadata/service.ts';
 import type { MetadataDocument } from '../../lib/metadata/types.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
@@ -15,7 +15,7 @@ test('a guest’s private host key is served until its first login, and again if
       served = undefined;
     },
   } as unknown as MetadataService;
-  const papers = issuePapers(
+  const published = publishMetadata(
     metadata,
     { id: 'w', giveHostKeys: true } as Worker,
     { ownHostKey: false } as ImageSpec,
@@ -24,12 +24,12 @@ test('a guest’s private host key is served until its first login, and again if
   );
   const hasKey = () => /PRIVATE KEY/.test(served ?? '');
   assert.ok(hasKey());
-  papers.loggedIn();
+  published.loggedIn();
   assert.ok(!hasKey());
-  papers.renew?.();
+  published.renew?.();
   assert.ok(hasKey());
-  papers.drop();
-  papers.renew?.();
-  papers.loggedIn();
+  published.drop();
+  published.renew?.();
+  published.loggedIn();
   assert.equal(served, undefined, 'what was taken back stays so');
 });

@@ -3,13 +3,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT } from '../../lib/guests/programs.ts';
-import { whenReady } from '../../lib/guests/ready.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { connectionLost } from '../../lib/errors/ssh.ts';
+import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT } from '../../lib/guests/programs.ts';
+import { whenReady } from '../../lib/guests/ready.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host, RunResult } from '../../lib/ssh/types.ts';
-import { until } from '../../lib/util/abort.ts';
+import { abortable } from '../../lib/util/abort.ts';
 
 const signal = AbortSignal.timeout(30_000);
 const lost = connectionLost({ label: 'guest', user: 'debian', host: '192.168.122.98', port: 22 });
@@ -21,7 +21,7 @@ function guest(end: () => Partial<RunResult> | Promise<Partial<RunResult>>): Hos
     gone: gone.signal,
     cut: () => gone.abort(lost),
     async run(_argv: unknown, options: { signal: AbortSignal }) {
-      const result = await until(Promise.resolve(end()), options.signal);
+      const result = await abortable(Promise.resolve(end()), options.signal);
       if (gone.signal.aborted) throw lost;
       return { code: 0, stdout: '', stderr: '', ...result };
     },

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../lib/builds/build.ts';
 import type { Guest } from '../../lib/builds/resources.ts';
-import { refreshGuests } from '../../lib/guests/reconnect.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { commandTimeout } from '../../lib/errors/ssh.ts';
+import { refreshGuests } from '../../lib/guests/reconnect.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting } from '../support/greeting.ts';
 
@@ -44,7 +44,7 @@ function moved(settings: { addresses: () => Promise<string[]>; answers: boolean 
   } as unknown as Guest;
   const clock: string[] = [];
   const build = {
-    lease: { guests: new Map([['vm', guest]]) },
+    resources: { guests: new Map([['vm', guest]]) },
     env: { VM_IP: OLD },
     clock: { pause: () => clock.push('pause'), resume: () => clock.push('resume') },
   } as unknown as Build;

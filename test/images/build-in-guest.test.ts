@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { beforeEach, type TestContext, test } from 'node:test';
-import { type ImageServices, makeInGuest } from '../../lib/images/build-in-guest.ts';
-import { Leftovers } from '../../lib/builds/cleanup/queue.ts';
+import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, guestHalted, guestVanished } from '../../lib/errors/libvirt.ts';
+import { type ImageServices, makeInGuest } from '../../lib/images/build-in-guest.ts';
 import type { ConsoleWriter } from '../../lib/logs/console.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { READY } from '../../lib/ssh/script-programs.ts';
@@ -84,7 +84,7 @@ beforeEach(() => {
     links: new MetadataLinks(metadata),
     key: { privateKey: '', publicKey: '' },
     controller: 'c1',
-    leftovers: new Leftovers(),
+    cleanupQueue: new CleanupQueue(),
   };
 });
 

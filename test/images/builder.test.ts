@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { ImageMaker, type ProvideOptions } from '../../lib/images/builder.ts';
-import { Leftovers } from '../../lib/builds/cleanup/queue.ts';
+import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
+import { ImageMaker, type ProvideOptions } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
-import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { GuestSpec, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { sayingGuest } from '../guests/saying-guest.ts';
 
@@ -93,7 +93,7 @@ beforeEach(async () => {
   metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
   const key = generateKeyPair('test');
-  maker = new ImageMaker({ metadata, links, key, controller: owner.controller, leftovers: new Leftovers() }, dir);
+  maker = new ImageMaker({ metadata, links, key, controller: owner.controller, cleanupQueue: new CleanupQueue() }, dir);
 });
 afterEach(async () => {
   mock.timers.reset();

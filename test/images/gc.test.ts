@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CiError } from '../../lib/errors/ci-error.ts';
 import type { ImageMaker } from '../../lib/images/builder.ts';
 import { ImageKeeper } from '../../lib/images/gc.ts';
-import { CiError } from '../../lib/errors/ci-error.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 const GRACE = 30;
 const image = { name: 'base', key: 'k' } as ImageSpec;
@@ -29,14 +29,14 @@ test('after a change, and not at once, what nothing uses goes from each worker; 
   keeper.changed();
   keeper.changed();
   assert.deepEqual(asked, []);
-  await until('both were looked over', () => told.length === 2);
+  await waitFor('both were looked over', () => told.length === 2);
   assert.deepEqual(asked, ['a: base', 'b: base']);
   assert.deepEqual(told, [
     ['a', { failed: 'worker a: no answer.' }],
     ['b', { removed: ['base@old'] }],
   ]);
   keeper.changed();
-  await until('it looks again', () => asked.length === 4);
+  await waitFor('it looks again', () => asked.length === 4);
 });
 
 test('where an image cannot be told, nothing is removed', async (t) => {
@@ -59,6 +59,6 @@ test('where an image cannot be told, nothing is removed', async (t) => {
   );
   t.after(() => keeper.close());
   keeper.changed();
-  await until('it has looked', () => looked);
+  await waitFor('it has looked', () => looked);
   await new Promise((resolve) => setImmediate(resolve));
 });

@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { ImageMaker } from '../../lib/images/builder.ts';
 import type { Services } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { storageFull, workerSilent } from '../../lib/errors/image.ts';
 import { noImage } from '../../lib/errors/storage.ts';
+import { ImageMaker } from '../../lib/images/builder.ts';
 import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
 import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
 

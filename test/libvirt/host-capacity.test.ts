@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hostRoom } from '../../lib/libvirt/host-capacity.ts';
+import { hostCapacity } from '../../lib/libvirt/host-capacity.ts';
 import { scriptedHost } from './scripted-host.ts';
 
 const signal = AbortSignal.timeout(5_000);
 const read = (memory: number, load: string) =>
-  hostRoom(
+  hostCapacity(
     scriptedHost(() => ({
       stdout: `MemTotal: 9 kB\nMemAvailable:   ${memory * 1024} kB\nSwapFree: 0 kB\n${load} 1.00 0.50 1/200 4242\n`,
     })),
@@ -15,10 +15,10 @@ const read = (memory: number, load: string) =>
 
 test('a worker tells its free memory and load, and why it takes no build', async () => {
   assert.deepEqual(await read(4096, '0.52'), { memory: 4096, load: 0.52 });
-  assert.equal((await read(512, '0.52')).lack, 'has 512 MiB of free memory, and 1024 are wanted');
-  assert.equal((await read(4096, '7.10')).lack, 'has a load of 7.1, and takes builds up to 4');
+  assert.equal((await read(512, '0.52')).reason, 'has 512 MiB of free memory, and 1024 are wanted');
+  assert.equal((await read(4096, '7.10')).reason, 'has a load of 7.1, and takes builds up to 4');
   await assert.rejects(
-    hostRoom(
+    hostCapacity(
       scriptedHost(() => ({ code: 1 })),
       { memory: 1, load: 1 },
       signal,
@@ -34,7 +34,7 @@ test('memory that a guest was given and has not taken yet is not free, emulation
     `${rss * 1024} /usr/bin/qemu-system-x86_64 -name guest=${domain},debug-threads=on -S -m size=1048576k\n`;
   const free = async (promised: [string, number][], processes: string, memory = 4096) =>
     (
-      await hostRoom(
+      await hostCapacity(
         scriptedHost(() => ({ stdout: `MemAvailable: ${memory * 1024} kB\n0.10 0.10 0.10 1/2 3\n${processes}` })),
         { memory: 0, load: 4 },
         signal,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import { libvirtWorker } from '../../lib/libvirt/worker.ts';
-import { scriptedHost } from './scripted-host.ts';
 import { freePort } from '../support/free-port.ts';
+import { scriptedHost } from './scripted-host.ts';
 
 const signal = AbortSignal.timeout(10_000);
 const source = async () => assert.fail('nothing is asked of the machine');

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { openBuildLog } from '../../lib/logs/build-log.ts';
-import { build, change, page, scratch, step, until } from './help.ts';
+import { waitFor } from '../support/wait.ts';
+import { build, change, page, scratch, step } from './help.ts';
 
 const read = (dir: string, name: string): Promise<string> => readFile(join(dir, name), 'utf8');
 
@@ -19,8 +20,12 @@ test('the page is at its final place from the start, follows the build, and ends
   log.console.line('=== run its tests');
   log.console.write(Buffer.from('<script>\n'));
   log.update(page({ running: 'run its tests' }));
-  await until(async () => (await read(log.dir, 'index.html')).includes('Running: run its tests'));
-  await until(async () => (await read(log.dir, 'console.html')).includes('&lt;script&gt;'));
+  await waitFor('the page names the step', async () =>
+    (await read(log.dir, 'index.html')).includes('Running: run its tests'),
+  );
+  await waitFor("the console's page has its text", async () =>
+    (await read(log.dir, 'console.html')).includes('&lt;script&gt;'),
+  );
 
   const steps = [step({ result: 'FAILURE', exitCode: 2, tail: ['1 < 2', 'boom'] })];
   await log.finish(page({ build: build({ steps, result: 'FAILURE' }), endedAt: '2026-11-22T15:57:12.000Z' }));
@@ -56,7 +61,7 @@ test('many updates are few writes, and the last one is shown', async (t) => {
   const begun = performance.now();
   for (let n = 0; n < 10_000; n++) log.update(page({ running: `step ${n}` }));
   assert.ok(performance.now() - begun < 20_000);
-  await until(async () => (await read(log.dir, 'index.html')).includes('step 9999'));
+  await waitFor('the last step is on the page', async () => (await read(log.dir, 'index.html')).includes('step 9999'));
   await log.finish(page({ endedAt: '2026-11-22T15:57:12.000Z' }));
   log.update(page({ running: 'too late' }));
   assert.match(await read(log.dir, 'index.html'), /SUCCESS/);
@@ -99,7 +104,7 @@ test('nothing that Gerrit or a guest says becomes markup or a script link', asyn
       }),
       reason: evil,
       recheck: evil,
-      byHand: [evil],
+      manualCommands: [evil],
       endedAt: '2026-11-22T15:57:12.000Z',
     }),
   );
@@ -109,7 +114,7 @@ test('nothing that Gerrit or a guest says becomes markup or a script link', asyn
 
 test('a guest that cannot be booted by hand leaves nothing of it on the page', async (t) => {
   const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
-  await log.finish(page({ recheck: 'my-ci recheck', byHand: [], endedAt: '2026-11-22T15:57:12.000Z' }));
+  await log.finish(page({ recheck: 'my-ci recheck', manualCommands: [], endedAt: '2026-11-22T15:57:12.000Z' }));
   const index = await read(log.dir, 'index.html');
   assert.match(
     index,

@@ -13,16 +13,6 @@ export async function scratch(t: TestContext): Promise<string> {
   return dir;
 }
 
-/** Waits until something holds, five seconds at most. */
-export async function until<T>(probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (const end = Date.now() + 5000; ; ) {
-    const found = await probe();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error('it never came to hold');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 export const change = (over: Partial<ChangeInfo> = {}): ChangeInfo => ({
   server: 'gerrit',
   project: 'demo',

@@ -8,7 +8,7 @@ import { MetadataService } from '../../lib/metadata/service.ts';
 import type { MetadataDocument } from '../../lib/metadata/types.ts';
 import { openMetadataLink } from '../../lib/sandbox/worker/metadata-link.ts';
 import type { MetadataLink, Worker } from '../../lib/worker/types.ts';
-import { untilEvent } from '../support/until.ts';
+import { waitForEvent } from '../support/wait.ts';
 
 const document = (name: string): MetadataDocument => ({
   instanceId: name,
@@ -78,7 +78,7 @@ test('a kept connection is looked up once, and HEAD has no body', async () => {
     localAddress: '127.64.9.1',
     agent: false,
   });
-  const [response] = await untilEvent('head.end: response', head.end(), 'response');
+  const [response] = await waitForEvent('head.end: response', head.end(), 'response');
   assert.equal(response.headers['content-length'], '3');
   assert.equal(await text(response), '');
 });
@@ -99,7 +99,7 @@ async function raw(bytes: string): Promise<string> {
   socket.end(bytes);
   let all = '';
   socket.on('data', (chunk) => (all += chunk));
-  await untilEvent('socket: close', socket, 'close');
+  await waitForEvent('socket: close', socket, 'close');
   return all;
 }
 
@@ -134,8 +134,8 @@ test('a guest that opens many connections and says nothing shuts out itself only
 test('the link closes with its connections', async () => {
   const own = await openMetadataLink('w2', service.serverFor(worker), new AbortController().signal);
   const socket = connect({ port: Number(new URL(own.url!).port), host: '127.0.0.1' });
-  await untilEvent('socket: connect', socket, 'connect');
-  const closed = untilEvent('socket: close', socket, 'close');
+  await waitForEvent('socket: connect', socket, 'connect');
+  const closed = waitForEvent('socket: close', socket, 'close');
   await own.close();
   await closed;
   await assert.rejects(once(connect({ port: Number(new URL(own.url!).port), host: '127.0.0.1' }), 'connect'), {

@@ -5,7 +5,7 @@ import type { BuildView } from '../../lib/model/build.ts';
 import { refUpdated, uploaded } from '../gerrit/events.ts';
 import { ask, assertWords, faults, flow, handMade, job, jobs, make, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('ci-jobs', () => {
   let red: TestRed;
@@ -53,12 +53,12 @@ describe('ci-jobs', () => {
       .map(({ build }) => build as BuildView);
   const numberOf = (message: Message) => message.change!.number;
   const report = (message: Message) =>
-    until('the report is in', () =>
+    waitFor('the report is in', () =>
       red.received('report').find(({ change }) => (change as { number: number }).number === numberOf(message)),
     ) as Promise<Message & { payload: { message: string } }>;
   const trigger = (type: string, key = type) => ({ trigger: { type, key, reason: 'a test' } });
   const status = (words: RegExp) =>
-    until(`ci-jobs shows ${words}`, () => words.test(red.status('ci-jobs1'))).catch((error) => {
+    waitFor(`ci-jobs shows ${words}`, () => words.test(red.status('ci-jobs1'))).catch((error) => {
       throw new Error(`${error.message}, but "${red.status('ci-jobs1')}"`);
     });
 
@@ -115,7 +115,7 @@ describe('ci-jobs', () => {
     const event = refUpdated('refs/heads/stable/3');
     const change = { server: '', project: 'demo', branch: 'stable/3', ref: 'refs/heads/stable/3', revision: 'abc' };
     red.send('ci-jobs1', { change, payload: event, ...trigger('ref') });
-    const built = await until('the ref is built', () =>
+    const built = await waitFor('the ref is built', () =>
       red.received('first').find(({ change: c }) => (c as { ref?: string }).ref === change.ref),
     );
     assert.equal((built['build'] as BuildView).job, 'stable');
@@ -161,16 +161,16 @@ describe('ci-jobs', () => {
     await deploy();
     const one = { change: { project: 'demo', number: '4321' }, patchset: '3' };
     red.send('ci-jobs1', one);
-    const built = await until('it is built', () => builds('first', 4321)[0]);
+    const built = await waitFor('it is built', () => builds('first', 4321)[0]);
     assert.equal(built.env['GERRIT_REF'], 'refs/changes/21/4321/3');
     assert.equal(built.env['GERRIT_EVENT_TYPE'], 'manual');
     const two = { change: { project: 'demo', number: 5 }, patchset: { number: 2, ref: 'refs/x/2', revision: 'abc' } };
     red.send('ci-jobs1', two);
-    const { env } = await until('it is built', () => builds('first', 5)[0]);
+    const { env } = await waitFor('it is built', () => builds('first', 5)[0]);
     assert.deepEqual([env['GERRIT_REF'], env['GERRIT_PATCHSET_REVISION']], ['refs/x/2', 'abc']);
     // The same by hand again is meant.
     red.send('ci-jobs1', two);
-    await until('it is built again', () => builds('first', 5).length === 2);
+    await waitFor('it is built again', () => builds('first', 5).length === 2);
   });
 
   test('messages that name no change are said on the node and to Catch nodes, and break nothing', async () => {
@@ -185,7 +185,7 @@ describe('ci-jobs', () => {
       { payload: null },
     ];
     for (const message of bad) red.send('ci-jobs1', message);
-    await until('all are caught', () => faults(red).length === before + bad.length);
+    await waitFor('all are caught', () => faults(red).length === before + bad.length);
     for (const fault of faults(red).slice(before)) assert.match(fault, /^This message names no change\. Wire/);
     await status(/^This message names no change/);
     const odd = handMade(
@@ -193,7 +193,7 @@ describe('ci-jobs', () => {
       { patchset: -1, trigger: 'now', payload: 'text', kill: false },
     );
     red.send('ci-jobs1', odd);
-    await until('what can be used is', () => builds('first', numberOf(odd)).length === 1);
+    await waitFor('what can be used is', () => builds('first', numberOf(odd)).length === 1);
   });
 
   test('a broken pattern in a row is named', async () => {
@@ -218,7 +218,7 @@ describe('ci-jobs', () => {
       const first = handMade({}, trigger('patchset'));
       const next = { ...first, change: { ...first.change, patchset: 2 } } as Message;
       const one = run(red, first);
-      await until('it is on its way', () => builds('first', numberOf(first)).length === 1);
+      await waitFor('it is on its way', () => builds('first', numberOf(first)).length === 1);
       const two = run(red, next);
       assert.equal((await one).result, supersede ? 'ABORTED' : 'SUCCESS');
       assert.equal((await two).result, 'SUCCESS');
@@ -230,7 +230,7 @@ describe('ci-jobs', () => {
     const start = async () => {
       const message = handMade();
       const ended = run(red, message);
-      const build = await until('it runs', () => builds('first', numberOf(message))[0]);
+      const build = await waitFor('it runs', () => builds('first', numberOf(message))[0]);
       return { ended, build };
     };
     const [one, two] = [await start(), await start()];
@@ -244,7 +244,7 @@ describe('ci-jobs', () => {
     const four = await start();
     assert.deepEqual(await ask(red, 'POST', 'ci-jobs/ci-jobs1/abort'), { ok: true });
     assert.equal((await four.ended).result, 'ABORTED');
-    await until('it is reported without a vote', () => / silent: no vote$/.test(red.status('gerrit-review1')));
+    await waitFor('it is reported without a vote', () => / silent: no vote$/.test(red.status('gerrit-review1')));
   });
 
   test('no status was anything but words', () => assertWords(red));

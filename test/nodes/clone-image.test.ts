@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { assertWords, faults, flow, handMade, job, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('clone-image', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -48,7 +48,7 @@ describe('clone-image', () => {
   const sentence = async (result: string): Promise<string> => {
     const ended = await run(red);
     assert.equal(ended.result, result, ended.build.steps[0]?.message);
-    await until('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
+    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
     return ended.build.steps.at(-1)!.message!;
   };
 
@@ -56,7 +56,7 @@ describe('clone-image', () => {
     await deploy([clone({ guest: variable('TEST_GUEST', 'master') }), hold(200)]);
     assert.equal(red.status('clone-image1'), 'ready');
     const ended = run(red);
-    const [name] = await until('it is cloned', () => {
+    const [name] = await waitFor('it is cloned', () => {
       const found = clones('host-a');
       return found.length > 0 ? found : undefined;
     });
@@ -64,7 +64,7 @@ describe('clone-image', () => {
     assert.equal(name, `recheck-${build.id}-1-master`);
     assert.deepEqual(clones('host-a'), []);
     assert.equal(red.status('clone-image1'), '1 ok');
-    const out = await until('the message went on', () => red.received('out').at(-1));
+    const out = await waitFor('the message went on', () => red.received('out').at(-1));
     assert.deepEqual((out['build'] as { guests: object }).guests, {}, 'what is gone is not shown');
   });
 
@@ -93,7 +93,7 @@ describe('clone-image', () => {
     const both = { hosts: ['host-a', 'host-b'] };
     await deploy([clone({ ...both, guest: 'one' }), clone({ ...both, id: 'two', guest: 'two' }), hold(150)], hosts);
     const ended = run(red);
-    await until('two are cloned', () => red.runtime().supervisor.active()[0]?.lease.guests.get('two')?.clone);
+    await waitFor('two are cloned', () => red.runtime().supervisor.active()[0]?.resources.guests.get('two')?.clone);
     assert.deepEqual([clones('host-a').length, clones('host-b').length], [0, 2]);
     await ended;
   });
@@ -133,7 +133,7 @@ describe('clone-image', () => {
   test('one that waits too long ends as NODE_FAILURE, says who is full, and gets no vote', async () => {
     await deploy([clone({ wait: '0.005' }), hold(900)], [host('host-a', { slots: '1' })]);
     const first = run(red);
-    await until('it holds the slot', () => red.runtime().supervisor.active()[0]?.lease.worker);
+    await waitFor('it holds the slot', () => red.runtime().supervisor.active()[0]?.resources.worker);
     const late = await run(red);
     assert.equal(late.result, 'NODE_FAILURE');
     assert.match(
@@ -146,14 +146,14 @@ describe('clone-image', () => {
   test('one that is aborted while it waits leaves its place', async () => {
     await deploy([clone(), hold(700)], [host('host-a', { slots: '1' })]);
     const first = run(red);
-    const held = await until('it holds the slot', () =>
+    const held = await waitFor('it holds the slot', () =>
       red
         .runtime()
         .supervisor.active()
-        .find((build) => build.lease.worker),
+        .find((build) => build.resources.worker),
     );
     const second = run(red);
-    const waiting = await until('another waits', () =>
+    const waiting = await waitFor('another waits', () =>
       red
         .runtime()
         .supervisor.active()
@@ -195,9 +195,9 @@ describe('clone-image', () => {
     await deploy([clone(), hold(200)], [host('host-a', { slots: '2' })], { jobs: [job('one'), job('two')] });
     const message = handMade();
     const ended = run(red, message);
-    await until('both are cloned', () => clones('host-a').length === 2);
+    await waitFor('both are cloned', () => clones('host-a').length === 2);
     await ended;
-    await until('both are gone', () => clones('host-a').length === 0);
+    await waitFor('both are gone', () => clones('host-a').length === 0);
   });
 
   test('no status was anything but words', () => assertWords(red));

@@ -8,7 +8,7 @@ import { commented, refUpdated, uploaded } from '../gerrit/events.ts';
 import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
 import { ask, assertWords, flow, jobs, make, reaching, row, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('gerrit-events', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -37,7 +37,7 @@ describe('gerrit-events', () => {
 
   const status = () => red.status(id);
   const shows = (words: RegExp, limit = 60_000) =>
-    until(`the node shows ${words}`, () => words.test(status()), limit).catch((error) => {
+    waitFor(`the node shows ${words}`, () => words.test(status()), limit).catch((error) => {
       throw new Error(`${error.message}, but "${status()}"`);
     });
   const deploy = async (settings: Record<string, unknown> = {}, server = gerrit.target) => {
@@ -54,7 +54,7 @@ describe('gerrit-events', () => {
       ),
     );
     if (server === gerrit.target && settings['source'] !== 'replay')
-      await until('its stream is open', () => gerrit.opened > before && status().startsWith('connected'));
+      await waitFor('its stream is open', () => gerrit.opened > before && status().startsWith('connected'));
   };
   const taken = () => red.received(`out${nodes}`);
   /** Sends events and waits until the node has seen them all. */
@@ -63,7 +63,7 @@ describe('gerrit-events', () => {
     const bad = Number(/(\d+) unreadable/.exec(status())?.[1]) || 0;
     for (const line of lines) gerrit.say(line);
     const garbage = lines.filter((line) => typeof line === 'string').length;
-    await until('all was read', () => {
+    await waitFor('all was read', () => {
       const now = status();
       const [, count] = /(\d+) seen/.exec(now) ?? [];
       return (
@@ -178,7 +178,7 @@ describe('gerrit-events', () => {
       { type: 'from-mars' },
     );
     gerrit.say('x'.repeat(1_100_000));
-    await until('the endless line is counted', () => / · 4 unreadable/.test(status()));
+    await waitFor('the endless line is counted', () => / · 4 unreadable/.test(status()));
     await say(on('demo'));
     assert.match(status(), /^connected, 3 seen 1 taken · 4 unreadable$/);
   });
@@ -189,16 +189,16 @@ describe('gerrit-events', () => {
     const opened = gerrit.opened;
     gerrit.endStreams();
     await shows(/^retry in \d+ s: .*the event stream ended/);
-    await until('it is open again', () => gerrit.opened > opened && status().startsWith('connected'));
+    await waitFor('it is open again', () => gerrit.opened > opened && status().startsWith('connected'));
     await say(on('demo', 'master', 2));
     const logins = gerrit.server.logins;
     gerrit.mute = true;
     await shows(/fell silent and the server no longer answers|connection was lost|was closed here/);
     gerrit.mute = false;
-    await until('it is connected anew', () => gerrit.server.logins > logins && status().startsWith('connected'));
+    await waitFor('it is connected anew', () => gerrit.server.logins > logins && status().startsWith('connected'));
     gerrit.server.cut();
     await shows(/^retry in \d+ s: .*the connection was lost/);
-    await until('and again', () => gerrit.server.logins > logins + 1 && status().startsWith('connected'));
+    await waitFor('and again', () => gerrit.server.logins > logins + 1 && status().startsWith('connected'));
     await say(on('demo', 'master', 3));
     assert.equal(taken().length, 3);
   });
@@ -228,12 +228,12 @@ describe('gerrit-events', () => {
     await deploy({}, sandbox.target);
     await shows(/^connected/);
     assert.deepEqual(await ask(red, 'POST', `gerrit-events/${id}/run`), { ok: true });
-    await until('it runs', () => taken().length === 1);
+    await waitFor('it runs', () => taken().length === 1);
     const { change, trigger } = taken()[0] as { change: { number: number; patchset: number }; trigger: object };
     assert.deepEqual([change.number, change.patchset], [first, 2]);
     assert.equal((trigger as { reason: string }).reason, 'somebody pressed the button');
     await ask(red, 'POST', `gerrit-events/${id}/run`);
-    await until('it runs once more: this is no duplicate', () => taken().length === 2);
+    await waitFor('it runs once more: this is no duplicate', () => taken().length === 2);
     const keys = taken().map((message) => (message['trigger'] as { key: string }).key);
     assert.notEqual(keys[0], keys[1]);
 

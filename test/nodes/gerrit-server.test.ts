@@ -8,7 +8,7 @@ import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.
 import { ask, assertWords, flow, jobs, make, reaching, row, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { lockedKey, startSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('gerrit-server', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -37,7 +37,7 @@ describe('gerrit-server', () => {
       ),
     );
   const shows = (words: RegExp, limit = 60_000) =>
-    until(
+    waitFor(
       `gerrit-events shows ${words}, not "${red.status('gerrit-events1')}"`,
       () => words.test(red.status('gerrit-events1')),
       limit,
@@ -55,9 +55,9 @@ describe('gerrit-server', () => {
     const events = (id: string) => make('gerrit-events', { id, server: 'gerrit-server1', wires: [['debug1']] });
     const nodes = flow(server, events('one'), events('two'), make('debug'));
     await red.deploy(nodes);
-    await until('both are connected', () => ['one', 'two'].every((id) => red.status(id).startsWith('connected')));
+    await waitFor('both are connected', () => ['one', 'two'].every((id) => red.status(id).startsWith('connected')));
     await red.deploy(nodes);
-    await until('both are connected', () => ['one', 'two'].every((id) => red.status(id).startsWith('connected')));
+    await waitFor('both are connected', () => ['one', 'two'].every((id) => red.status(id).startsWith('connected')));
     assert.equal(gerrit.server.logins, 1);
     assert.equal(gerrit.server.connections.size, 1);
   });
@@ -98,14 +98,14 @@ describe('gerrit-server', () => {
     await deploy({ credentials: { privateKey } });
     await shows(/^retry in \d+ s: .*the server refused this key/);
     const said = () => red.logs.filter(({ msg }) => msg.includes('refused this key'));
-    await until('the refusal is logged', () => said().length > 0);
+    await waitFor('the refusal is logged', () => said().length > 0);
     assert.match(said()[0]!.msg, /^gerrit 127\.0\.0\.1 \(my-ci@127\.0\.0\.1:\d+\)/);
     assert.ok(said()[0]!.msg.includes(publicKey.split(' ').slice(0, 2).join(' ')), said()[0]!.msg);
     assert.match(said()[0]!.msg, /SSH [Kk]eys/, 'Gerrit keeps keys in the settings of the account, not in a file');
     assert.doesNotMatch(said()[0]!.msg, /authorized_keys/);
     const statuses = red.statuses.length;
     // Two more tries of the same trouble are no news.
-    await until(
+    await waitFor(
       'it tried again',
       () => red.statuses.slice(statuses).filter(({ text }) => /^retry/.test(text)).length > 1,
     );
@@ -120,7 +120,7 @@ describe('gerrit-server', () => {
     await deploy({ host: 'no-such-host.invalid' });
     await shows(/^retry in \d+ s: .*no machine of the name/);
     await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
-    await until('the missing file is named', () =>
+    await waitFor('the missing file is named', () =>
       red.logs.some(({ msg }) => msg.includes(join(dir, 'nowhere')) && msg.includes('cannot be read')),
     );
     await shows(/^gerrit 127\.0\.0\.1: the key file /);
@@ -136,7 +136,7 @@ describe('gerrit-server', () => {
     const second = await startFakeGerrit({ port, authorized: [publicKeyOf(first.target.privateKey)] });
     try {
       await shows(/its host key changed/);
-      const said = await until('it is logged', () => red.logs.find(({ msg }) => msg.includes('host key changed')));
+      const said = await waitFor('it is logged', () => red.logs.find(({ msg }) => msg.includes('host key changed')));
       assert.ok(said.msg.includes(`was ${first.server.fingerprint}, is ${second.server.fingerprint}`), said.msg);
       assert.equal(second.server.logins, 0);
       const known = { pinned: first.server.fingerprint, offered: second.server.fingerprint };
@@ -156,7 +156,7 @@ describe('gerrit-server', () => {
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
     await shows(/: its host key is SHA256:/);
     const words = /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAAA\S+ was given for it/;
-    await until('the whole of it is logged', () => red.logs.some(({ msg }) => words.test(msg)));
+    await waitFor('the whole of it is logged', () => red.logs.some(({ msg }) => words.test(msg)));
     await deploy({ hostKey: 'no key at all' });
     await shows(/the host key given for it cannot be read/);
   });

@@ -8,7 +8,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { ask, assertWords, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('metadata-server', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -117,8 +117,8 @@ describe('metadata-server', () => {
       'sleep 1',
     );
     const ended = run(red, handMade(), 20_000);
-    const { address } = await until('it is up', () => {
-      const guest = red.runtime().supervisor.active()[0]?.lease.guests.get('vm');
+    const { address } = await waitFor('it is up', () => {
+      const guest = red.runtime().supervisor.active()[0]?.resources.guests.get('vm');
       return guest?.host && guest.address ? { address: guest.address } : undefined;
     });
     for (const { privateKey } of [pasted, filed]) {

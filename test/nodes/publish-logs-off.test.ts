@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { flow, jobs, make, row, run } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 let red: TestRed;
 before(async () => {
@@ -18,7 +18,7 @@ const warnings = () => red.logs.filter(({ msg }) => /serves no pages of nodes \(
 
 test('where httpNodeRoot is off the node says what to do; logs are written, and no dead link is reported', async () => {
   await deploy('');
-  await until('it is said', () => warnings().length === 1);
+  await waitFor('it is said', () => warnings().length === 1);
   assert.match(warnings()[0]!.msg, /Give a public URL in this node, and serve the folder with a web server/);
   const { build, label, result } = await run(red);
   assert.equal(result, 'SUCCESS');

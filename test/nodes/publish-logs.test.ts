@@ -19,7 +19,7 @@ import {
   variable,
 } from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('publish-logs', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -73,7 +73,7 @@ describe('publish-logs', () => {
     assert.equal(await logOf(ended, 'packed.txt.gz'), 'packed\n', 'shown in place');
     assert.match(await logOf(ended), /nowhere\/\*\.log is not there/);
     assert.equal(red.status('publish-logs1'), `${ended.label}: 5 files`);
-    const out = (await until('the message went on', () => red.received('out')[before])) as {
+    const out = (await waitFor('the message went on', () => red.received('out')[before])) as {
       parts: object;
       build: { set: { id: string } };
     };
@@ -186,10 +186,10 @@ describe('publish-logs', () => {
       ),
     );
     const ended = run(red, handMade(), 20_000);
-    const guest = await until(
+    const guest = await waitFor(
       'it is logged in to',
       () => {
-        const vm = red.runtime().supervisor.active()[0]?.lease.guests.get('vm');
+        const vm = red.runtime().supervisor.active()[0]?.resources.guests.get('vm');
         return vm?.host && vm;
       },
       10_000,
@@ -199,7 +199,7 @@ describe('publish-logs', () => {
     assert.equal(result, 'POST_FAILURE');
     assert.match(build.steps.at(-1)!.message!, /^Logs could not be fetched: vm: /);
     assert.match(red.status('publish-logs1'), /^POST_FAILURE: /);
-    await until('no vote', () => red.status('gerrit-review1').endsWith('silent: no vote'));
+    await waitFor('no vote', () => red.status('gerrit-review1').endsWith('silent: no vote'));
     assert.deepEqual(workerEmpty(), []);
   });
 
@@ -222,15 +222,15 @@ describe('publish-logs', () => {
     const [ancient, old, young] = [make1('ancient', 400), make1('old', 40), make1('young', 1)];
     await red.deploy(flow(publish({ root, days: '', gigabytes: '' })));
     await red.deploy(flow(publish({ id: 'p2', root, days: '100', gigabytes: '' })));
-    await until('the ancient one is gone', () => !existsSync(ancient!));
+    await waitFor('the ancient one is gone', () => !existsSync(ancient!));
     assert.ok(existsSync(old!), 'it is within 100 days, and nothing else was asked for');
     await red.deploy(flow(publish({ id: 'p3', root, days: variable('TEST_DAYS', '20'), gigabytes: '' })));
-    await until('the old one is gone', () => !existsSync(old!));
+    await waitFor('the old one is gone', () => !existsSync(old!));
     await red.deploy(flow(publish({ id: 'p4', root, days: '', gigabytes: '1' })));
     assert.ok(existsSync(young!));
     make1('other', 2);
     await red.deploy(flow(publish({ id: 'p5', root, days: '', gigabytes: '1' })));
-    await until('the oldest makes room', () => readdirSync(join(root, '1/1/check/unit')).join() === 'young');
+    await waitFor('the oldest makes room', () => readdirSync(join(root, '1/1/check/unit')).join() === 'young');
   });
 
   test('a public URL that only this machine can open is warned about where Gerrit is elsewhere', async () => {
@@ -244,7 +244,7 @@ describe('publish-logs', () => {
     await red.deploy(flow(make('gerrit-server', { name: 'far', ...reaching(target) }), ...row(jobs(), publish())));
     await run(red, handMade({ server: 'gerrit-server1' }));
     const warned = () => red.logs.filter(({ id, level }) => id === 'publish-logs1' && level === 30);
-    await until('it is warned about', () => warned().length === 1);
+    await waitFor('it is warned about', () => warned().length === 1);
     assert.ok(warned()[0]!.msg.includes(red.url), warned()[0]!.msg);
     await run(red, handMade({ server: 'gerrit-server1' }));
     assert.equal(warned().length, 1, 'once');
@@ -254,8 +254,8 @@ describe('publish-logs', () => {
     await red.deploy(flow(...row(publish(), make('debug', { id: 'out', active: false }))));
     const [before, caught] = [red.received('out').length, faults(red).length];
     red.send('publish-logs1', { payload: 'lost' });
-    await until('it went on', () => red.received('out').length > before);
-    await until('it is said', () => faults(red).length > caught);
+    await waitFor('it went on', () => red.received('out').length > before);
+    await waitFor('it is said', () => faults(red).length > caught);
     assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node behind a ci-jobs node/);
   });
 

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import RED from 'node-red';
 import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/tab.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 const onHost = { target: 'host', host: 'host' };
 
@@ -65,7 +65,7 @@ function clientsOf(port: number): string[] {
 async function settled(): Promise<Holdings> {
   let last = holdings();
   let since = Date.now();
-  return until('what is held stays the same', () => {
+  return waitFor('what is held stays the same', () => {
     const now = holdings();
     if (!isDeepStrictEqual(now, last)) {
       last = now;
@@ -101,14 +101,14 @@ describe('twenty full deploys', () => {
   });
   after(() => ci.close());
   const connected = () =>
-    until('the stream is heard', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
+    waitFor('the stream is heard', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
   const works = async (number: number): Promise<void> => {
     const build = await ci.build(number);
-    await until('its script runs', () => build.running.values().next().value?.name === 'work', 20_000);
+    await waitFor('its script runs', () => build.running.values().next().value?.name === 'work', 20_000);
   };
   /** Lets the script of a change end. */
   const goOn = (number: number) => {
-    const guests = [...ci.builds(number)[0]!.lease.guests.values()];
+    const guests = [...ci.builds(number)[0]!.resources.guests.values()];
     return guests[0]!.host!.run(['touch', 'go'], { timeout: 5_000 });
   };
 
@@ -120,7 +120,7 @@ describe('twenty full deploys', () => {
     await ci.deploy([tab]);
     await goOn(warm);
     await ci.review(warm);
-    await until('all that the first build held is given back', () => ci.builds(warm).every(({ over }) => over));
+    await waitFor('all that the first build held is given back', () => ci.builds(warm).every(({ over }) => over));
 
     const running = (await ci.upload()).number;
     await works(running);
@@ -145,7 +145,7 @@ describe('twenty full deploys', () => {
     for (const number of during) await goOn(number);
     for (const number of during) await ci.review(number);
     // The guests of those two take a moment to be gone.
-    await until('all is as after one deploy', () => isDeepStrictEqual(holdings(), one)).catch(() => undefined);
+    await waitFor('all is as after one deploy', () => isDeepStrictEqual(holdings(), one)).catch(() => undefined);
     assert.deepEqual(holdings(), one);
 
     await goOn(running);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/tab.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('a deploy while an event is on its way to ci-jobs', () => {
   const tab = new Tab('all')
@@ -27,9 +27,9 @@ describe('a deploy while an event is on its way to ci-jobs', () => {
 
   test('starts its build, once', async () => {
     const has = (number: number) => ci.red.status(tab.idOf('slow')) === `has ${number}`;
-    await until('the stream is heard', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
+    await waitFor('the stream is heard', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
     const before = await ci.upload();
-    await until('the event is on its way', () => has(before.number));
+    await waitFor('the event is on its way', () => has(before.number));
     await ci.deploy([tab]);
     assert.deepEqual((await ci.verdict(before.number)).results, { unit: 'SUCCESS' });
     // One that had arrived is not run again.
@@ -37,7 +37,7 @@ describe('a deploy while an event is on its way to ci-jobs', () => {
     await ci.build(next.number);
     await ci.deploy([tab]);
     assert.deepEqual((await ci.verdict(next.number)).results, { unit: 'SUCCESS' });
-    await until('what was sent again has come', () => has(next.number));
+    await waitFor('what was sent again has come', () => has(next.number));
     for (const { number } of [before, next]) {
       assert.equal(ci.builds(number).length, 1, `builds of ${number}`);
       assert.equal(ci.reviews(number).length, 1, `reviews of ${number}`);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/tab.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 const onHost = { target: 'host', host: 'host' };
 const SCRIPT = 'echo begun\nfor i in 1 2 3 4 5 6; do sleep 0.4; echo "tick $i"; done\necho done';
@@ -60,9 +60,9 @@ describe('a redeploy in the middle of builds', () => {
   after(() => ci.close());
 
   const works = (number: number, step = 'work') =>
-    until(`${step} runs`, () => ci.builds(number)[0]!.running.values().next().value?.name === step, 20_000);
+    waitFor(`${step} runs`, () => ci.builds(number)[0]!.running.values().next().value?.name === step, 20_000);
   const held = (number: number) =>
-    until('it waits', () => ci.builds(number)[0]!.positions.held((node) => node.endsWith('wait')), 20_000);
+    waitFor('it waits', () => ci.builds(number)[0]!.tracker.held((node) => node.endsWith('wait')), 20_000);
 
   for (const [index, type] of (['full', 'flows', 'nodes'] as const).entries()) {
     test(`${type}: a running script goes on, waiting messages wait on; each build is reported once`, async () => {

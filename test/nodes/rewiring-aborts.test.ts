@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Ci, processesOf } from '../support/ci.ts';
 import { Tab } from '../support/tab.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** A lane whose script would run for a minute. */
 const lane = (id: string): Tab =>
@@ -58,7 +58,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
   });
 
   const runs = (number: number) =>
-    until('its script runs', () => ci.builds(number).at(-1)?.running.values().next().value?.name === 'work', 20_000);
+    waitFor('its script runs', () => ci.builds(number).at(-1)?.running.values().next().value?.name === 'work', 20_000);
   const isAborted = async (number: number, since: number): Promise<void> => {
     const { results, vote, console, builds } = await ci.verdict(number);
     assert.deepEqual([results, vote], [{ unit: 'ABORTED' }, 0]);
@@ -100,7 +100,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
 
   test('a build that waits in a delay ends at once as well, and its guest is gone', async () => {
     const number = await ci.run(waiting);
-    await until('it waits', () => ci.builds(number)[0]!.inFlight.has(waiting.idOf('work')), 20_000);
+    await waitFor('it waits', () => ci.builds(number)[0]!.inFlight.has(waiting.idOf('work')), 20_000);
     const at = Date.now();
     ci.red.send(waiting.idOf('jobs'), { kill: true });
     await isAborted(number, at);
@@ -111,7 +111,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     await runs(number);
     await ci.upload(number);
     ci.again(newer, number);
-    await until('the second build', () => ci.builds(number).length === 2);
+    await waitFor('the second build', () => ci.builds(number).length === 2);
     const { builds, results, vote } = await ci.verdict(number);
     assert.deepEqual(
       builds.map(({ result }) => result),
@@ -143,7 +143,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     await ci.review(number);
     twice.node('events')['name'] = 'again';
     await ci.deploy(tabs, 'nodes');
-    await until('it was read again', () => ci.red.statuses.some(({ text }) => text === 'replayed, 4 seen 4 taken'));
+    await waitFor('it was read again', () => ci.red.statuses.some(({ text }) => text === 'replayed, 4 seen 4 taken'));
     const { results, builds } = await ci.verdict(number);
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.equal(builds.length, 1);

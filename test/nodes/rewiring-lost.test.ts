@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/tab.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** jobs → a guest → work → (the test's own) … → publish → review. */
 const lane = (id: string, script = 'echo ran'): Tab =>
@@ -74,7 +74,7 @@ describe('messages that are lost', { concurrency: true }, () => {
   test('a node deleted under a running build: reported once, and what it held is gone', async () => {
     const [one, two, three, four] = await Promise.all([running, next, start, everything].map((tab) => ci.run(tab)));
     for (const number of [one!, two!, three!, four!]) {
-      await until('its script runs', () => ci.builds(number)[0]!.running.values().next().value?.name === 'work');
+      await waitFor('its script runs', () => ci.builds(number)[0]!.running.values().next().value?.name === 'work');
     }
     running.remove('work'); // the step that runs
     next.remove('after'); // the step behind it

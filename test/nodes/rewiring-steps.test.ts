@@ -18,7 +18,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     .fn('decide', 'msg.result = msg.payload; return msg;')
     .exec('after', 'echo after ran', onHost)
     .line('jobs', 'decide', 'after', 'publish');
-  const byHand = lane('byHand')
+  const manualCommands = lane('manualCommands')
     .exec('fail', 'exit 4', onHost)
     .fn('whitewash', 'msg.build.result = "SUCCESS"; msg.build.steps = []; return msg;')
     .line('jobs', 'fail', 'whitewash', 'publish');
@@ -36,7 +36,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     .delay('wait', 1)
     .exec('then', 'echo after the wait', onHost)
     .line('jobs', 'wait', 'then', 'publish');
-  const tabs = [inserted, env, result, byHand, inline, routed, delayed];
+  const tabs = [inserted, env, result, manualCommands, inline, routed, delayed];
   let ci: Ci;
   before(async () => {
     ci = await Ci.start(tabs);
@@ -92,7 +92,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
   });
 
   test('msg.build changed by hand changes nothing; the warning names the node that did it', async () => {
-    const verdict = await ci.verdict(await ci.run(byHand));
+    const verdict = await ci.verdict(await ci.run(manualCommands));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'FAILURE' }, -1]);
     assert.deepEqual(
       verdict.builds[0]!.steps.map(({ name }) => name),

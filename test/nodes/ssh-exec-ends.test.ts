@@ -8,7 +8,7 @@ import { assertWords, handMade, logOf, run } from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { execThere, scriptLane } from '../support/script-lane.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { runs, until } from '../support/until.ts';
+import { runs, waitFor } from '../support/wait.ts';
 
 describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -29,7 +29,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
   const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) =>
     red.deploy(scriptLane(server.port, pair.privateKey, steps, job1));
   const vote = (value: string) =>
-    until(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`silent: ${value}`));
+    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`silent: ${value}`));
 
   test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
     const file = join(dir, 'timed');
@@ -73,7 +73,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
       execThere({ script: `(trap "" TERM; sleep 300) & sleep 301 & echo $$ $! $(jobs -p) >${file}; wait` }),
     ]);
     const ended = run(red);
-    await until('the script runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
+    await waitFor('the script runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
     const pids = [...new Set(readFileSync(file, 'utf8').trim().split(/\s+/).map(Number))];
     assert.ok(pids.length >= 3, pids.join());
     for (const pid of pids) assert.ok(await runs(pid), `process ${pid} runs`);
@@ -81,7 +81,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     const { result, build } = await ended;
     assert.equal(result, 'ABORTED');
     assert.equal(build.steps[0]!.message, 'The build was aborted: somebody asked for it.');
-    for (const pid of pids) await until(`process ${pid} is gone`, async () => !(await runs(pid)));
+    for (const pid of pids) await waitFor(`process ${pid} is gone`, async () => !(await runs(pid)));
     await vote('no vote');
   });
 
@@ -92,7 +92,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     const before = red.received('lines').length;
     const ended = await run(red, handMade(), 30_000);
     assert.equal(ended.result, 'SUCCESS');
-    await until('the lines came', () => red.received('lines').length > before);
+    await waitFor('the lines came', () => red.received('lines').length > before);
     const batches = red.received('lines').slice(before) as unknown as {
       payload: string[];
       dropped?: number;

@@ -8,7 +8,7 @@ import { assertWords, type Ended, faults, flow, handMade, jobs, logOf, make, run
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { execThere, scriptLane } from '../support/script-lane.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('ssh-exec', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -34,7 +34,7 @@ describe('ssh-exec', () => {
     return run(red);
   };
   const vote = (value: string) =>
-    until(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`silent: ${value}`));
+    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`silent: ${value}`));
 
   test('a script that passes: its output in the console as it came, its outcome on the message', async () => {
     const ended = await script('echo out; echo err >&2; printf "no end"');
@@ -120,11 +120,11 @@ describe('ssh-exec', () => {
       wires: [[], ['lines']],
     });
     assert.equal(ended.result, 'FAILURE');
-    await until('its message came out', () => red.received('out').length > before);
+    await waitFor('its message came out', () => red.received('out').length > before);
     const log = await logOf(ended);
     assert.match(log, /token \*+/);
     assert.match(log, /gone: *\n/);
-    const lines = await until('lines came', () => red.received('lines').at(-1));
+    const lines = await waitFor('lines came', () => red.received('lines').at(-1));
     assert.ok(JSON.stringify(lines).includes('token ***'));
     const everywhere = {
       log,

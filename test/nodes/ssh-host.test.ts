@@ -9,7 +9,7 @@ import { hurry } from '../support/fake-gerrit.ts';
 import { ask, assertWords, faults, flow, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { lockedKey, startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('ssh-host', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -55,8 +55,8 @@ describe('ssh-host', () => {
     const { build, result } = await run(red);
     assert.equal(result, 'NODE_FAILURE', build.steps[0]?.message);
     const said = build.steps[0]?.message ?? '';
-    await until(`Catch nodes see it: ${said}`, () => faults(red).includes(said));
-    await until('no vote is given', () => / silent: no vote$/.test(red.status('gerrit-review1')));
+    await waitFor(`Catch nodes see it: ${said}`, () => faults(red).includes(said));
+    await waitFor('no vote is given', () => / silent: no vote$/.test(red.status('gerrit-review1')));
     return said;
   };
 
@@ -115,7 +115,7 @@ describe('ssh-host', () => {
     assert.equal((await run(red)).result, 'SUCCESS');
     await first.close();
     const link = red.runtime().pool.acquire({ ...target(), port, privateKey: pair.privateKey.trim() });
-    await until('the loss is noticed', () => link.health.state !== 'up');
+    await waitFor('the loss is noticed', () => link.health.state !== 'up');
     link.release();
     const second = await startSshServer({ authorized: [pair.publicKey], port });
     try {
@@ -139,7 +139,7 @@ describe('ssh-host', () => {
     const flag = join(dir, 'runs');
     await deploy({}, `touch ${flag}; sleep 60`);
     const ended = run(red);
-    await until('the script runs', () => existsSync(flag));
+    await waitFor('the script runs', () => existsSync(flag));
     server.cut();
     const { build, result } = await ended;
     assert.equal(result, 'NODE_FAILURE', build.steps[0]?.message);

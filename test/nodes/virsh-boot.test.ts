@@ -19,7 +19,7 @@ import {
   variable,
 } from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
-import { runs, until } from '../support/until.ts';
+import { runs, waitFor } from '../support/wait.ts';
 
 describe('virsh-boot', () => {
   let red: TestRed;
@@ -54,9 +54,9 @@ describe('virsh-boot', () => {
     const before = faults(red).length;
     const ended = await run(red, handMade(), 20_000);
     assert.equal(ended.result, 'NODE_FAILURE');
-    await until('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
+    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
     const step = ended.build.steps.find(({ name }) => name === 'boot')!;
-    await until('Catch nodes see it', () => faults(red).slice(before).includes(step.message!));
+    await waitFor('Catch nodes see it', () => faults(red).slice(before).includes(step.message!));
     assert.match(red.status('virsh-boot1'), /^NODE_FAILURE: /);
     assert.ok(!ended.build.steps.some(({ name }) => name === 'work'), 'no script ran');
     return { ended, said: step.message!, duration: step.duration };
@@ -170,15 +170,15 @@ describe('virsh-boot', () => {
   test('an abort in the middle of a boot leaves no process', async () => {
     await deploy({ timeout: '60' }, `#!/bin/sh\necho $$ >pid\nsleep 300\n`);
     const ended = run(red, handMade(), 20_000);
-    const pid = await until('its script runs', async () => {
-      const clone = red.runtime().supervisor.active()[0]?.lease.guests.get('vm')?.clone;
+    const pid = await waitFor('its script runs', async () => {
+      const clone = red.runtime().supervisor.active()[0]?.resources.guests.get('vm')?.clone;
       return clone && Number(await readFile(`${clone.path}/pid`, 'utf8').catch(() => '0'));
     });
     assert.ok(await runs(pid));
     red.send('ci-jobs1', { kill: true });
     const { result } = await ended;
     assert.equal(result, 'ABORTED');
-    await until('the guest’s script is gone', async () => !(await runs(pid)));
+    await waitFor('the guest’s script is gone', async () => !(await runs(pid)));
   });
 
   test('no status was anything but words', () => assertWords(red));

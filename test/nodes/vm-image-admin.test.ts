@@ -7,7 +7,7 @@ import RED from 'node-red';
 import type { Storage, Worker } from '../../lib/worker/types.ts';
 import { ask, flow, make } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 interface Shown {
   worker: string;
@@ -60,7 +60,7 @@ describe('vm-image’s form asks', () => {
   const build = (image: string, worker = 'here') =>
     ask(red, 'POST', `images/${image}/build`, { worker: `worker-${worker}` });
   const becomes = (image: string, state: string) =>
-    until(`${image} is ${state}`, async () => {
+    waitFor(`${image} is ${state}`, async () => {
       const now = await on(image);
       return now.state === state && now;
     });

@@ -12,7 +12,7 @@ import { freePort } from '../support/free-port.ts';
 import { ask, assertWords, flow, handMade, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** What the machine has in place of libvirt: no domain, and disks that are made by touching them. */
 const PROGRAMS = {
@@ -96,7 +96,7 @@ describe('worker-host of kind libvirt', () => {
     const root = place('one');
     const logins = server.logins;
     await deploy({ path: variable('TEST_PLACE', root) });
-    await until('what a crash left is gone', () => clones(root).length === 0);
+    await waitFor('what a crash left is gone', () => clones(root).length === 0);
     const { result, build } = await run(red);
     assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
     assert.deepEqual(clones(root), []);
@@ -114,7 +114,7 @@ describe('worker-host of kind libvirt', () => {
     assert.deepEqual(clones(root), ['recheck-dead-1-vm']);
     const late = await startSshServer({ authorized: [pair.publicKey], port, hostKey: server.hostKey });
     try {
-      await until('what a crash left is gone', () => clones(root).length === 0);
+      await waitFor('what a crash left is gone', () => clones(root).length === 0);
     } finally {
       await red.deploy(flow(jobs()));
       await late.close();
@@ -129,7 +129,7 @@ describe('worker-host of kind libvirt', () => {
     await deploy({ path: root, slots: '2' }, script);
     const first = worker();
     const ended = run(red, handMade(), 30_000);
-    await until('its script runs', () => existsSync(runs));
+    await waitFor('its script runs', () => existsSync(runs));
     assert.equal(clones(root).length, 1);
     await deploy({ path: root, slots: '2' }, script);
     assert.equal(worker(), first);
@@ -141,7 +141,7 @@ describe('worker-host of kind libvirt', () => {
     writeFileSync(go, '');
     const { result, build } = await ended;
     assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
-    await until('its clone is given back', () => clones(root).length === 0);
+    await waitFor('its clone is given back', () => clones(root).length === 0);
   });
 
   test('worker hosts that are set alike are one worker: a flow that was imported as a copy shares its slots and guests', async () => {
@@ -171,7 +171,7 @@ describe('worker-host of kind libvirt', () => {
       await deploy({ path: join(dir, 'kept') }, undefined, host);
       const from = red.events.length;
       red.send('ci-jobs1', handMade());
-      await until('it says why', () =>
+      await waitFor('it says why', () =>
         red.events
           .slice(from)
           .some((event) => event.kind === 'step-progress' && why.test(String(event.values?.['why']))),

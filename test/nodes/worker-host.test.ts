@@ -8,7 +8,7 @@ import { DirectoryStorage } from '../../lib/sandbox/worker/storage.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { assertWords, flow, guests, jobs, make, row, run, variable } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('worker-host', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
@@ -71,7 +71,7 @@ describe('worker-host', () => {
     await storage.clone(image, other.name, other.owner, { signal });
     await deploy({ path: root });
     const gone = async () => (await storage.list({ signal })).every(({ name }) => name !== 'recheck-dead-1-vm');
-    await until('it is gone', gone);
+    await waitFor('it is gone', gone);
     assert.equal((await run(red)).result, 'SUCCESS');
     assert.deepEqual(await storage.list({ signal }), [other]);
   });

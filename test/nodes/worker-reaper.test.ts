@@ -5,7 +5,7 @@ import type { Node } from 'node-red';
 import type { Runtime } from '../../nodes/shared/runtime.ts';
 import { attend } from '../../nodes/shared/worker-reaper.ts';
 import type { Placed } from '../../nodes/shared/workers.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** A node, and how often its worker was looked over for what a crash left; that is away until a test says so. */
 function setUp(place: string) {
@@ -29,7 +29,7 @@ function setUp(place: string) {
 
 test('what a crash left is looked for until the worker is back, however often that takes; it is said once', async () => {
   const { state, attended } = setUp('one');
-  await until('it is looked for and looked for', () => state.looks > 20);
+  await waitFor('it is looked for and looked for', () => state.looks > 20);
   state.away = false;
   await attended;
   assert.deepEqual(state.said, ['the worker is away']);
@@ -37,7 +37,7 @@ test('what a crash left is looked for until the worker is back, however often th
 
 test('it is looked for no more once the node is closed', async () => {
   const { state, node, attended } = setUp('two');
-  await until('it is looked for', () => state.looks > 1);
+  await waitFor('it is looked for', () => state.looks > 1);
   node.emit('close');
   await attended;
   const { looks } = state;

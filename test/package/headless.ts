@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end } from '../support/child.ts';
 import { freePort } from '../support/free-port.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 export interface Headless {
   url: string;
@@ -43,7 +43,7 @@ export async function startHeadless(home: string, userDir: string): Promise<Head
     await end(child, 'SIGTERM', 30_000);
   };
   try {
-    await until(
+    await waitFor(
       `Node-RED in ${home} answers`,
       async () => {
         if (child.exitCode !== null) throw new Error(`Node-RED ended:\n${said}`);

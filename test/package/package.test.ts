@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { type Headless, startHeadless } from './headless.ts';
 import { manifest, nodeRed, pack, root, userDirWith } from './packed.ts';
 
@@ -118,11 +118,11 @@ for (const line of ['5', '4.1'] as const) {
         body: flow,
       });
       assert.equal(deployed.status, 204, await deployed.text());
-      await until('the sandbox Gerrit is there', async () => (await red.get('/sandbox', 'text/html')).ok, 30_000);
+      await waitFor('the sandbox Gerrit is there', async () => (await red.get('/sandbox', 'text/html')).ok, 30_000);
       const upload = () =>
         fetch(`${red.url}/sandbox/upload`, { method: 'POST', body: new URLSearchParams({ kind: 'good' }) });
       assert.ok((await upload()).ok);
-      const page = await until(
+      const page = await waitFor(
         'the review of change 1',
         async () => {
           const html = await (await red.get('/sandbox/1', 'text/html')).text();

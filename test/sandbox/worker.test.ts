@@ -159,9 +159,9 @@ test('a guest that was never booted, and names that leave the folder, are said',
   await assert.rejects(worker.hypervisor.addresses('nobody', within()), { code: 'worker/no-guest' });
   await assert.rejects(worker.hypervisor.stop('../x', within()), { code: 'storage/bad-name' });
   assert.equal(worker.isolated, false);
-  assert.equal(worker.strangers, false);
+  assert.equal(worker.acceptsUntrusted, false);
   assert.match(
-    worker.byHand!(image, { name: 'vm' })[0]!,
+    worker.manualCommands!(image, { name: 'vm' })[0]!,
     /^cp -a --reflink=auto .*\/images\/empty@k \/tmp\/recheck-vm$/,
   );
 });

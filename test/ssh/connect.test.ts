@@ -12,7 +12,7 @@ import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until, untilEvent } from '../support/until.ts';
+import { waitFor, waitForEvent } from '../support/wait.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'connect-'));
 const own = generateKeyPair('ci');
@@ -47,7 +47,7 @@ test('a login works and ends without a trace', async () => {
   assert.equal((await host.run(['echo', 'hello'])).stdout, 'hello\n');
   host.close();
   assert.ok(host.gone.aborted);
-  await until('the server sees the end', () => server.connections.size === 0);
+  await waitFor('the server sees the end', () => server.connections.size === 0);
 });
 
 test('an RSA key signs with SHA-2', async () => {
@@ -84,7 +84,7 @@ test('a server that says nothing is given up at the time limit', async () => {
       connectHost({ ...target, port }, { knownHosts: fresh(), timeout: 200 }),
       refusal('ssh/no-answer', '0.2 s'),
     );
-    await until('the socket is gone', () => sockets.every((socket) => socket.resume().destroyed));
+    await waitFor('the socket is gone', () => sockets.every((socket) => socket.resume().destroyed));
   } finally {
     listener.close();
   }
@@ -217,7 +217,7 @@ test('a connection can go through a socket that is open already', async () => {
   const host = await connectHost({ ...target, host: '10.255.255.1' }, { knownHosts: fresh(), socket });
   assert.equal((await host.run(['echo', 'through'])).stdout, 'through\n');
   host.close();
-  await until('the socket is closed', () => socket.destroyed);
+  await waitFor('the socket is closed', () => socket.destroyed);
 });
 
 test('a connection through an open socket is lost with the end of what comes over it', async (t) => {
@@ -225,7 +225,7 @@ test('a connection through an open socket is lost with the end of what comes ove
   const relay = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(relay, 'listening');
   const near = connect({ port: (relay.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
-  const [far] = (await untilEvent('relay: connection', relay, 'connection')) as [Socket];
+  const [far] = (await waitForEvent('relay: connection', relay, 'connection')) as [Socket];
   const through = connect(server.port, '127.0.0.1');
   far.pipe(through);
   through.pipe(far, { end: false });
@@ -235,13 +235,13 @@ test('a connection through an open socket is lost with the end of what comes ove
   });
   const host = await connectHost(target, { knownHosts: fresh(), socket: near });
   far.end();
-  await until('the connection is lost', () => host.gone.aborted, 60_000);
+  await waitFor('the connection is lost', () => host.gone.aborted, 60_000);
   await assert.rejects(host.run(['true']), refusal('ssh/connection-lost'));
 });
 
 test('a connection that was given is not left open where nothing can be said over it', async () => {
   const socket = connect(server.port, '127.0.0.1');
-  await untilEvent('socket: connect', socket, 'connect');
+  await waitForEvent('socket: connect', socket, 'connect');
   const broken = new KnownHosts(dir);
   await assert.rejects(connectHost(target, { knownHosts: broken, socket }), { code: 'ssh/known-hosts' });
   assert.ok(socket.destroyed);

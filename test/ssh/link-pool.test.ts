@@ -12,7 +12,7 @@ import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import type { LinkHealth, SshTarget } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'link-pool-'));
 const own = generateKeyPair('ci');
@@ -27,9 +27,9 @@ before(async () => {
 });
 afterEach(async () => {
   for (const pool of pools.splice(0)) pool.close();
-  await until('no connection is left', () => server.connections.size === 0);
+  await waitFor('no connection is left', () => server.connections.size === 0);
   // Sockets, listeners and timers that keep the process alive; the test runner has pipes of its own.
-  await until('no timer and no socket of a client is left', () => {
+  await waitFor('no timer and no socket of a client is left', () => {
     const alive = process.getActiveResourcesInfo();
     return !alive.includes('TCPSocketWrap') && !alive.includes('Timeout');
   });
@@ -79,7 +79,7 @@ test('a release and a new acquire cut nothing; a release alone ends it after the
   assert.equal(await again.host(), host);
   again.release();
   assert.ok(!host.gone.aborted);
-  await until('the connection is closed', () => host.gone.aborted);
+  await waitFor('the connection is closed', () => host.gone.aborted);
   const third = await pool.acquire(target).host();
   assert.notEqual(third, host);
   assert.equal(server.logins, before + 2);
@@ -97,7 +97,7 @@ test('what runs over a connection that nobody holds any more goes on; then it en
   assert.ok(!host.gone.aborted);
   running.stdin.end();
   assert.deepEqual(await running.exit, { code: 0 });
-  await until('the connection is closed', () => host.gone.aborted);
+  await waitFor('the connection is closed', () => host.gone.aborted);
 });
 
 test('a host that is wanted at once: the trouble of the next try, in place of a wait', async () => {
@@ -119,7 +119,7 @@ test('a host that is wanted at once: the trouble of the next try, in place of a 
   assert.deepEqual(tries, []);
   // But now and then it is, for one who waits: it may be mended.
   await assert.rejects(hostNow(stranger, within(5_000), 0), { code: 'ssh/key-refused' });
-  await until('it was tried again', () => tries.length >= 2);
+  await waitFor('it was tried again', () => tries.length >= 2);
 });
 
 test('it comes back when the server dies and returns, and tells all of it', async () => {
@@ -129,7 +129,7 @@ test('it comes back when the server dies and returns, and tells all of it', asyn
   link.onHealth((health) => seen.push(health));
   const host = await link.host();
   await server.close();
-  await until('it is down', () => seen.some((health) => codeOf(health) === 'ssh/refused'));
+  await waitFor('it is down', () => seen.some((health) => codeOf(health) === 'ssh/refused'));
   assert.equal((host.gone.reason as CiError).code, 'ssh/connection-lost');
   const down = seen.find((health) => health.state === 'down')!;
   assert.equal(codeOf(down), 'ssh/connection-lost');
@@ -149,11 +149,11 @@ test('a server that takes the connection and says nothing is given up, and tried
   await once(listener.listen(0, '127.0.0.1'), 'listening');
   const { pool } = newPool({ timeout: 100 });
   const link = pool.acquire({ ...target, port: (listener.address() as AddressInfo).port });
-  await until('it was tried twice', () => sockets.length >= 2);
+  await waitFor('it was tried twice', () => sockets.length >= 2);
   assert.equal(codeOf(link.health), 'ssh/no-answer');
   await assert.rejects(link.host(within(50)), (error: Error) => error.name === 'TimeoutError');
   pool.close();
-  await until('its sockets are closed', () => sockets.every((socket) => socket.destroyed));
+  await waitFor('its sockets are closed', () => sockets.every((socket) => socket.destroyed));
   listener.close();
 });
 
@@ -170,7 +170,7 @@ test('a server that falls silent later is noticed by keep-alive', async () => {
   const link = pool.acquire({ ...target, port: (door.address() as AddressInfo).port });
   const host = await link.host();
   for (const socket of inside) socket.unpipe().pause();
-  await until('the connection is given up', () => host.gone.aborted);
+  await waitFor('the connection is given up', () => host.gone.aborted);
   assert.match((host.gone.reason as Error).message, /connection was lost \(Keepalive timeout\)/);
   pool.close();
   for (const socket of inside) socket.destroy();
@@ -181,7 +181,7 @@ test('a refused key is tried again slowly, or when somebody says so', async () =
   const { pool } = newPool({ slow: 60_000 });
   const stranger = generateKeyPair('stranger');
   const link = pool.acquire({ ...target, privateKey: stranger.privateKey });
-  await until('it is down', () => link.health.state === 'down');
+  await waitFor('it is down', () => link.health.state === 'down');
   assert.equal(codeOf(link.health), 'ssh/key-refused');
   assert.ok(link.health.retryAt! > Date.now() + 50_000);
   const { port, hostKey } = server;
@@ -199,7 +199,7 @@ test('a changed host key stops the link until the new one is accepted', async ()
   await server.close();
   server = await startSshServer({ authorized: [own.publicKey], port });
   const link = pool.acquire(target);
-  await until('it is down', () => link.health.state === 'down');
+  await waitFor('it is down', () => link.health.state === 'down');
   assert.equal(codeOf(link.health), 'ssh/host-key-changed');
   assert.equal(knownHosts.entry('127.0.0.1', port).offered, server.fingerprint);
   knownHosts.accept('127.0.0.1', port);
@@ -211,7 +211,7 @@ test('closing the pool ends every wait', async () => {
   const { pool } = newPool();
   const link = pool.acquire({ ...target, privateKey: 'nonsense' });
   const waiting = link.host();
-  await until('it is down', () => link.health.state === 'down');
+  await waitFor('it is down', () => link.health.state === 'down');
   assert.equal(codeOf(link.health), 'ssh/key-unreadable');
   pool.close();
   await assert.rejects(waiting, (error: CiError) => error.code === 'ssh/closed');

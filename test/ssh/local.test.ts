@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import { localHost } from '../../lib/ssh/local.ts';
-import { runs, until, untilEvent } from '../support/until.ts';
+import { runs, waitFor, waitForEvent } from '../support/wait.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'local-host-'));
 const host = localHost();
@@ -45,7 +45,7 @@ test('a timeout ends the whole process tree', async () => {
     (error: CiError) => error.code === 'ssh/command-timeout',
   );
   for (const pid of readFileSync(file, 'utf8').trim().split(' ').map(Number)) {
-    await until('the process is gone', async () => !(await runs(pid)));
+    await waitFor('the process is gone', async () => !(await runs(pid)));
   }
 });
 
@@ -61,13 +61,13 @@ test('forwardOut and forwardIn are this machine itself', async () => {
   const { port } = echo.address() as AddressInfo;
   const socket = await host.forwardOut('127.0.0.1', port);
   socket.end('ping');
-  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'ping');
+  assert.equal(String((await waitForEvent('socket: data', socket, 'data'))[0]), 'ping');
   await new Promise((resolve) => echo.close(resolve));
   await assert.rejects(host.forwardOut('127.0.0.1', port), (error: CiError) => error.code === 'ssh/forward');
 
   const forward = await host.forwardIn('127.0.0.1', 0, (guest, source) => guest.end(source.address));
   const guest = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
-  assert.equal(String((await untilEvent('guest: data', guest, 'data'))[0]), '127.0.0.2');
+  assert.equal(String((await waitForEvent('guest: data', guest, 'data'))[0]), '127.0.0.2');
   await assert.rejects(
     host.forwardIn('127.0.0.1', forward.port, () => {}),
     (error: CiError) => error.code === 'ssh/listen',
@@ -86,7 +86,7 @@ test('files are read as over SFTP', async () => {
   const { mtime } = await promisify(sftp.stat.bind(sftp))(join(dir, 'a'));
   assert.ok(Math.abs(mtime - Date.now() / 1000) < 60);
   const stream = sftp.createReadStream(join(dir, 'a'));
-  assert.equal(String((await untilEvent('stream: data', stream, 'data'))[0]), 'hello');
+  assert.equal(String((await waitForEvent('stream: data', stream, 'data'))[0]), 'hello');
   await assert.rejects(promisify(sftp.readdir.bind(sftp))(join(dir, 'none')));
   sftp.end();
 });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import { runScript } from '../../lib/ssh/script.ts';
 import { allGone, pidsIn, run, scriptTests } from '../support/script.ts';
-import { runs, until } from '../support/until.ts';
+import { runs, waitFor } from '../support/wait.ts';
 
 const { dir, files, noFilesLeft, login, server, onBoth } = scriptTests();
 
@@ -48,7 +48,7 @@ onBoth((host) => {
     const file = join(dir, 'aborted');
     rmSync(file, { force: true });
     const running = run(host(), `echo $$ >${file}; sleep 1000`, { signal: abort.signal });
-    await until('it runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
+    await waitFor('it runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
     abort.abort(reason);
     await assert.rejects(running, (error) => error === reason);
     await allGone(pidsIn(file));
@@ -104,10 +104,10 @@ test('a lost connection rejects, and the script ends there all the same', async 
   const host = await login();
   const file = join(dir, 'lost');
   const running = run(host, `echo $$ >${file}; sleep 1000`);
-  await until('it runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
+  await waitFor('it runs', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
   server().cut();
   await assert.rejects(running, (error: CiError) => error.code === 'ssh/connection-lost');
   const [pid] = pidsIn(file);
-  await until('the script is ended', async () => !(await runs(pid!)));
-  await until('its files are gone', () => readdirSync(files).length === 0);
+  await waitFor('the script is ended', async () => !(await runs(pid!)));
+  await waitFor('its files are gone', () => readdirSync(files).length === 0);
 });

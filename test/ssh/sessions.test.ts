@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { Sessions } from '../../lib/ssh/sessions.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** A server that takes one session at a time, and what was asked of it and not answered yet. */
 function oneAtATime() {
@@ -45,7 +45,7 @@ test('one that gives up while its session is being opened hands its turn on', as
   await new Promise(setImmediate);
   server.slow = true;
   server.end[0]!();
-  await until('the second asks', () => server.held.length === 1, 60_000);
+  await waitFor('the second asks', () => server.held.length === 1, 60_000);
   server.slow = false;
   leaving.abort(new Error('left'));
   server.held[0]!();

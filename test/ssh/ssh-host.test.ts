@@ -12,7 +12,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
-import { until, untilEvent } from '../support/until.ts';
+import { waitFor, waitForEvent } from '../support/wait.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'ssh-host-'));
 const own = generateKeyPair('ci');
@@ -122,7 +122,7 @@ for (const maxSessions of [1, 2, 7]) {
     const each = Array.from({ length: 60 }, async (_, i) => {
       const running = await host.start(['echo', String(i)]);
       begun.push(i);
-      const [chunk] = await untilEvent('running.stdout: data', running.stdout, 'data');
+      const [chunk] = await waitForEvent('running.stdout: data', running.stdout, 'data');
       assert.equal(String(chunk), `${i}\n`);
       await running.exit;
     });
@@ -146,7 +146,7 @@ test('long sessions keep nobody waiting: a further connection is made, used agai
   assert.equal((await host.run(['echo', 'two'])).stdout, 'two\n');
   assert.equal(server.logins, logins + 1);
   host.close();
-  await until('both connections are closed', () => server.connections.size === 0);
+  await waitFor('both connections are closed', () => server.connections.size === 0);
 });
 
 test('a further connection that is lost takes only what runs on it', async () => {
@@ -235,9 +235,9 @@ test('forwardOut reaches a port there, and says which one it could not', async (
   const { port } = echo.address() as AddressInfo;
   const socket = await host.forwardOut('127.0.0.1', port);
   socket.write('ping');
-  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'ping');
+  assert.equal(String((await waitForEvent('socket: data', socket, 'data'))[0]), 'ping');
   socket.end();
-  await untilEvent('socket: close', socket, 'close');
+  await waitForEvent('socket: close', socket, 'close');
   await new Promise((resolve) => echo.close(resolve));
   await assert.rejects(host.forwardOut('127.0.0.1', port), (error: CiError) => {
     assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
@@ -252,7 +252,7 @@ test('forwardIn hands over connections with their source, until it is closed', a
     socket.end('welcome');
   });
   const socket = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.3' });
-  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'welcome');
+  assert.equal(String((await waitForEvent('socket: data', socket, 'data'))[0]), 'welcome');
   assert.deepEqual(sources, [{ address: '127.0.0.3', port: socket.localPort }]);
   socket.destroy();
   await assert.rejects(
@@ -261,11 +261,11 @@ test('forwardIn hands over connections with their source, until it is closed', a
   );
   await forward.close();
   await forward.close();
-  await until('the port is free', async () => {
+  await waitFor('the port is free', async () => {
     const again = connect(forward.port, '127.0.0.1');
     const refused = await Promise.race([
-      untilEvent('again: connect', again, 'connect').then(() => false),
-      untilEvent('again: error', again, 'error').then(() => true),
+      waitForEvent('again: connect', again, 'connect').then(() => false),
+      waitForEvent('again: error', again, 'error').then(() => true),
     ]).catch(() => true);
     again.destroy();
     return refused;

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endOf } from '../support/child.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { stackFolder } from './support.ts';
 
 /** Runs a line of bash that must succeed. @returns what it printed */
@@ -34,7 +34,7 @@ export async function bareHost({ sshd: lines = '', hasCache = false } = {}): Pro
   const config = sh('cat /etc/ssh/sshd_config');
   writeFileSync('/etc/ssh/sshd_config', `${lines}\n${config}\n`);
   const daemon = spawn('/usr/sbin/sshd', ['-D', '-E', join(stackFolder!, 'sshd.log')], { stdio: 'ignore' });
-  await until('sshd listens on port 22', () => sh("ss -Hltn 'sport = 22'") !== '');
+  await waitFor('sshd listens on port 22', () => sh("ss -Hltn 'sport = 22'") !== '');
   return {
     async close() {
       // setup-worker may have had sshd start itself again: that is another process.

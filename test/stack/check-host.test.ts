@@ -3,14 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { type CheckSettings, checkHost } from '../../lib/libvirt/check/host.ts';
+import type { Check } from '../../lib/libvirt/check/item.ts';
 import { PrivateBridges } from '../../lib/libvirt/network/private-bridges.ts';
 import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host } from '../../lib/ssh/types.ts';
-import type { Check } from '../../lib/libvirt/check/item.ts';
-import { type CheckSettings, checkHost } from '../../lib/libvirt/check/host.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { inSandbox, inventory, libvirtd, stackFolder } from './support.ts';
 

@@ -1,12 +1,12 @@
 /** A controller in a process of its own, to be killed: deploys $FLOW (JSON), starts a build, and says when its script runs. */
 import { handMade } from '../support/lane.ts';
 import { startRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { scriptRuns } from './lab.ts';
 
 const red = await startRed();
 await red.deploy(JSON.parse(process.env['FLOW']!));
 red.send('ci-jobs1', handMade());
 const console = () => red.runtime().supervisor.active()[0]?.log?.console.tail(5).join('\n') ?? '';
-await until('the script runs', () => scriptRuns([], console()), 120_000);
+await waitFor('the script runs', () => scriptRuns([], console()), 120_000);
 process.stdout.write(`${red.userDir}\n`);

@@ -9,7 +9,7 @@ import type { ImageSpec } from '../../lib/worker/types.ts';
 import { end, endOf } from '../support/child.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed } from '../support/red.ts';
-import { until, untilEvent } from '../support/until.ts';
+import { waitFor, waitForEvent } from '../support/wait.ts';
 import { guestLane, type LaneSettings, newPlace, runBuild, sshHost, tinyImage, workerHost } from './flow.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
@@ -36,7 +36,7 @@ async function startController(t: TestContext, flow: FlowConfig[]) {
   });
   t.after(() => process_.kill('SIGKILL'));
   const [said] = await Promise.race([
-    untilEvent('the controller says its folder', process_.stdout, 'data', 60_000),
+    waitForEvent('the controller says its folder', process_.stdout, 'data', 60_000),
     endOf(process_).then(() => Promise.reject(new Error('the controller ended'))),
   ]);
   const userDir = String(said).trim();
@@ -115,7 +115,7 @@ inSandbox(import.meta.url, { limit: 420_000, disks: ['tiny'] }, () => {
     // It is the same controller by what it keeps.
     renameSync(join(controller.userDir, 'recheck'), join(red.userDir, 'recheck'));
     await red.deploy(mine.map((node) => (node.type === 'ssh-exec' ? { ...node, script: 'true' } : node)));
-    await until('all is removed', () => JSON.stringify(left()) === JSON.stringify(before), 60_000).catch(() => {});
+    await waitFor('all is removed', () => JSON.stringify(left()) === JSON.stringify(before), 60_000).catch(() => {});
     assert.deepEqual(left(), before);
     // And the worker is as good as new.
     const { result, fault, console } = await runBuild(red);

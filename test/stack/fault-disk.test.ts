@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import type { Host, Running } from '../../lib/ssh/types.ts';
-import { within } from '../support/until.ts';
+import { within } from '../support/wait.ts';
 import { inSandbox, inventory, stackFolder } from './support.ts';
 import { tinyVariant } from './tiny-variant.ts';
 import { boot, end, openWorld, prepare, type TestGuest, type World } from './world.ts';

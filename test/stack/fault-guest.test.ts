@@ -8,7 +8,7 @@ import { probeKvm } from '../../lib/libvirt/kvm/probe.ts';
 import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host } from '../../lib/ssh/types.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { madeImage, type Outcome, tinyImage } from './flow.ts';
 import { assertEnd, at, Lab, scriptRuns } from './lab.ts';
 import { inSandbox, stackFolder } from './support.ts';
@@ -30,7 +30,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
 
   /** Does something to the one guest that is there. */
   const blow = (what: (domain: string) => void) => async () => {
-    const [domain] = await until('a guest is there', () => domains().length === 1 && domains());
+    const [domain] = await waitFor('a guest is there', () => domains().length === 1 && domains());
     what(domain!);
     struck = Date.now();
   };

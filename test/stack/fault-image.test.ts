@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { logOf } from '../support/lane.ts';
 import type { FlowConfig } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { type LaneSettings, madeImage, type Outcome, sshHost, tinyImage, workerHost } from './flow.ts';
 import { type ImageServer, openImageServer } from './image-server.ts';
 import { assertEnd, Lab, scriptRuns } from './lab.ts';
@@ -37,7 +37,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     const left = () =>
       readdirSync(small, { recursive: true, encoding: 'utf8' }).filter((path) => /recheck-|\.made@/.test(path));
     // A disk that is full may need a second try.
-    await until('nothing is left on the small disk', () => left().length === 0, 60_000).catch(() => {});
+    await waitFor('nothing is left on the small disk', () => left().length === 0, 60_000).catch(() => {});
     assert.deepEqual(left(), []);
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handMade, make } from '../support/lane.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { BUILD_TIME, type Outcome, runBuild } from './flow.ts';
 import { assertEnd, at, Lab, scriptRuns } from './lab.ts';
 import { inSandbox } from './support.ts';
@@ -43,7 +43,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     for (const state of ['cloning', 'waiting', 'waiting']) {
       const from = lab.red.events.length;
       builds.push(runBuild(lab.red, handMade()));
-      await until(`the build is ${state}`, () => at(state)(lab.red.events.slice(from)), 20_000);
+      await waitFor(`the build is ${state}`, () => at(state)(lab.red.events.slice(from)), 20_000);
     }
     const outcomes = await Promise.all(builds);
     for (const outcome of outcomes) assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
@@ -60,7 +60,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     const { lane, changes } = holding(12, '0.1');
     await lab.deploy(lane, changes);
     const first = runBuild(lab.red, handMade());
-    await until('the first has its slot', () => lab.red.runtime().supervisor.active()[0]?.lease.worker, 20_000);
+    await waitFor('the first has its slot', () => lab.red.runtime().supervisor.active()[0]?.resources.worker, 20_000);
     const second = await runBuild(lab.red, handMade());
     const says = /No worker had room within 0\.1 min: worker host-a holds 1 of 1\. Add a worker host or slots/;
     assertEnd(lab.red, second, { result: 'NODE_FAILURE', at: 'clone vm', says });
@@ -124,7 +124,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     );
     const ending = runBuild(lab.red);
     const from = lab.red.events.length;
-    await until(
+    await waitFor(
       'its script has passed',
       () => lab.red.events.slice(from).some((event) => event.kind === 'step-ended' && event.node === 'ssh-exec1'),
       BUILD_TIME,

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
-import { connected, Flow } from '../support/flows.ts';
+import { connected, FlowFile } from '../support/flows.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { newPlace } from './flow.ts';
 import { assertMultiNode, imagesIn } from './multi-node.ts';
 import { guestDisk, inSandbox, inventory } from './support.ts';
@@ -14,7 +14,7 @@ import { guestDisk, inSandbox, inventory } from './support.ts';
 const REVIEW_TIME = 300_000;
 
 inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
-  const flow = Flow.shipped('5 multi-node');
+  const flow = FlowFile.shipped('5 multi-node');
   let red: TestRed;
   let gerrit: SandboxGerrit;
   let atFirst: ReturnType<typeof inventory>;
@@ -44,7 +44,7 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     const { number } = await gerrit.upload({ message: 'A change\n', files: { 'a.txt': `${Date.now()}\n` } });
     const change = () => gerrit.changes().find((one) => one.number === number)!;
     const reviews = () => change().messages.filter(({ author }) => author === 'my-ci');
-    await until(`2 reviews of ${number}`, () => reviews().length >= 2, REVIEW_TIME);
+    await waitFor(`2 reviews of ${number}`, () => reviews().length >= 2, REVIEW_TIME);
     const ours = change()
       .patchsets.at(-1)!
       .votes.filter(({ by }) => by === 'my-ci');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { handMade, run } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { BUILD_TIME, guestLane, madeImage, newPlace, outcomeOf, runBuild, tinyImage, workerHost } from './flow.ts';
 import { openDoor, ROOM } from './servers.ts';
 import { inSandbox, inventory } from './support.ts';
@@ -76,7 +76,7 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     const older = run(red, handMade(), 2 * BUILD_TIME);
     const works = () =>
       red.events.slice(began).some(({ kind, node }) => kind === 'step-started' && node === 'ssh-exec1');
-    await until('its script runs', works, BUILD_TIME);
+    await waitFor('its script runs', works, BUILD_TIME);
     await deploy('two', { script: 'cat /root/version' });
     const newer = await runBuild(red);
     assert.match(newer.console, / two$/m);

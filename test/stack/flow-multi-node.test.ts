@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { RealGerrit } from '../real/gerrit/fixture.ts';
-import { connected, Flow } from '../support/flows.ts';
+import { connected, FlowFile } from '../support/flows.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { newPlace } from './flow.ts';
 import { assertMultiNode, imagesIn } from './multi-node.ts';
 import { guestDisk, inSandbox, inventory } from './support.ts';
@@ -12,7 +12,7 @@ import { guestDisk, inSandbox, inventory } from './support.ts';
 const REVIEW_TIME = 2_400_000;
 
 inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }, () => {
-  const flow = Flow.shipped('5 multi-node');
+  const flow = FlowFile.shipped('5 multi-node');
   let gerrit: RealGerrit;
   let red: TestRed;
   let place: string;
@@ -43,7 +43,7 @@ inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }
   test('two guests of an image made by its scripts know and reach each other; one review, which does not vote', async (t) => {
     const began = performance.now();
     const { number } = await gerrit.pushChange({ subject: 'A change' });
-    await until(`a review of change ${number}`, async () => (await reviewsOf(number)).length > 0, REVIEW_TIME);
+    await waitFor(`a review of change ${number}`, async () => (await reviewsOf(number)).length > 0, REVIEW_TIME);
     t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s from the push to the review, with a cold image`);
     const [review, ...more] = await reviewsOf(number);
     assert.deepEqual(more, []);

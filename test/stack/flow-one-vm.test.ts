@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parseTable } from '../gerrit/results-table.ts';
 import { RealGerrit } from '../real/gerrit/fixture.ts';
-import { connected, Flow } from '../support/flows.ts';
+import { connected, FlowFile } from '../support/flows.ts';
 import { ask, make } from '../support/lane.ts';
 import { startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { type BareHost, bareHost, sh } from './bare-host.ts';
 import { type Listener, openDoor, ROOM, serveFile } from './servers.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
@@ -40,7 +40,7 @@ const files = (test: string) => ({ 'test/run.sh': `#!/bin/sh\n${test}\n` });
 
 /** The README's "Your first virtual machine": from an empty directory and a bare host to votes on a real Gerrit. */
 inSandbox(import.meta.url, { limit: 900_000, disks: ['trixie'], gerrit: true }, () => {
-  const flow = Flow.shipped('4 one VM on libvirt');
+  const flow = FlowFile.shipped('4 one VM on libvirt');
   let host: BareHost;
   let gerrit: RealGerrit;
   let web: Listener;
@@ -76,7 +76,7 @@ inSandbox(import.meta.url, { limit: 900_000, disks: ['trixie'], gerrit: true }, 
   const reviewsOf = async (change: number) =>
     (await gerrit.messages(change)).filter(({ author }) => author === gerrit.ciUser);
   const reviewOf = async (change: number) => {
-    await until(`a review of change ${change}`, async () => (await reviewsOf(change)).length > 0, REVIEW_TIME);
+    await waitFor(`a review of change ${change}`, async () => (await reviewsOf(change)).length > 0, REVIEW_TIME);
     const [review, ...more] = await reviewsOf(change);
     assert.deepEqual(more, [], 'one comment');
     return { ...parseTable(review!.message), message: review!.message };

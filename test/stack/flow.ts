@@ -5,7 +5,7 @@ import type { StepRecord } from '../../lib/model/build.ts';
 import { type Ended, flow, handMade, jobs, logOf, make, reaching, row, run } from '../support/lane.ts';
 import type { OpenSsh } from '../support/openssh.ts';
 import type { FlowConfig, TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { guestDisk, stackFolder } from './support.ts';
 
 type Settings = Record<string, unknown>;
@@ -134,7 +134,7 @@ export async function runBuild(red: TestRed, message = handMade(), limit = BUILD
 /** What a person sees of a build that has ended. */
 export async function outcomeOf(red: TestRed, ended: Ended): Promise<Outcome> {
   const { build } = ended;
-  const said = await until('a review', () =>
+  const said = await waitFor('a review', () =>
     red.received('said').find((message) => (message['build'] as typeof build).set.id === build.set.id),
   );
   const { message: review, labels } = said['payload'] as { message: string; labels: Record<string, number> };

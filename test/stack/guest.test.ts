@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { reap } from '../../lib/builds/cleanup/reap.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 import {
   addressOf,
@@ -289,7 +289,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     assert.deepEqual(known, answer);
     assert.ok(performance.now() - began < 15_000);
     assert.ok(answer.type === 'kvm' ? /showed life/.test(answer.why) : answer.why !== '');
-    await until('the trial guest is gone', () => inventory()['processes']!.length === 0);
+    await waitFor('the trial guest is gone', () => inventory()['processes']!.length === 0);
   });
 });
 

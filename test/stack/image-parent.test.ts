@@ -3,18 +3,18 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { connectGuest } from '../../lib/guests/login.ts';
-import { ImageMaker } from '../../lib/images/builder.ts';
-import { Leftovers } from '../../lib/builds/cleanup/queue.ts';
+import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
+import { logInToGuest } from '../../lib/guests/login.ts';
+import { ImageMaker } from '../../lib/images/builder.ts';
+import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { withKey } from '../../lib/storage/image-key.ts';
-import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import type { ImageScript, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
@@ -30,7 +30,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   let worker: Worker;
   let maker: ImageMaker;
   let links: MetadataLinks;
-  const leftovers = new Leftovers();
+  const cleanupQueue = new CleanupQueue();
   let base: ImageSpec;
   let atFirst: ReturnType<typeof inventory>;
 
@@ -75,12 +75,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       type: 'qemu',
     });
     links = new MetadataLinks(metadata);
-    maker = new ImageMaker({ metadata, links, key, controller: owner.controller, leftovers }, dir);
+    maker = new ImageMaker({ metadata, links, key, controller: owner.controller, cleanupQueue }, dir);
     atFirst = inventory();
   });
   after(async () => {
     await maker.close();
-    leftovers.close();
+    cleanupQueue.close();
     host.close();
     await rm(dir, { recursive: true, force: true });
   });
@@ -110,8 +110,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     const networks = [{ source: 'default' }];
     const spec = { name: 'vm', domain: 'recheck-b1', clone, memory: 256, vcpus: 1, networks, owner };
     await worker.hypervisor.boot(link.url ? { ...spec, metadataUrl: link.url } : spec, within());
-    const login = { user: 'root', privateKey: key.privateKey, papers: undefined, onTrouble() {} };
-    const { host: guest } = await connectGuest(worker, 'recheck-b1', { ...within(), ...login });
+    const login = { user: 'root', privateKey: key.privateKey, metadata: undefined, onTrouble() {} };
+    const { host: guest } = await logInToGuest(worker, 'recheck-b1', { ...within(), ...login });
     assert.equal((await guest.run(['cat', '/root/made'])).stdout, 'one\ntwo\n');
     guest.close();
     await worker.hypervisor.stop('recheck-b1', within());

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { untilEvent } from '../support/until.ts';
+import { waitForEvent } from '../support/wait.ts';
 
 /** A web server with one file, and its moods. */
 export interface ImageServer {
@@ -37,7 +37,7 @@ export async function openImageServer(content: Buffer): Promise<ImageServer> {
     async close() {
       server.closeAllConnections();
       server.close();
-      await untilEvent('server: close', server, 'close');
+      await waitForEvent('server: close', server, 'close');
     },
   };
   const server = createServer((request, response) => {

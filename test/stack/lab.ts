@@ -9,7 +9,7 @@ import type { Result } from '../../lib/model/result.ts';
 import { assertWords, faults, handMade } from '../support/lane.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import {
   guestLane,
   type LaneSettings,
@@ -116,7 +116,7 @@ export class Lab {
     };
     ending.then(note, note);
     const struck = (async () => {
-      await until('the moment to strike', () => isOver || when(this.red.events.slice(from), console()), 2 * BOOT);
+      await waitFor('the moment to strike', () => isOver || when(this.red.events.slice(from), console()), 2 * BOOT);
       // The next test's build is not to be struck.
       if (!isOver) await blow();
     })();
@@ -145,7 +145,7 @@ export class Lab {
   /** Waits for what is tried again after a fault, and checks that nothing is left. */
   async nothingLeft(limit = 10_000): Promise<void> {
     const same = () => JSON.stringify(this.seen()) === JSON.stringify(this.#before);
-    await until('nothing is left', same, limit).catch(() => {});
+    await waitFor('nothing is left', same, limit).catch(() => {});
     assert.deepEqual(this.seen(), this.#before, 'nothing is left behind');
   }
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { inSandbox, inventory } from './support.ts';
 import { addressOf, boot, end, openWorld, prepare, script, type World } from './world.ts';
 
@@ -189,7 +189,7 @@ setsid bash /tmp/copy </dev/null >/tmp/copy.log 2>&1 &`,
     const first = await prepare(world, { build: 'm4' });
     const host = await boot(world, first);
     await world.sshd.stop();
-    await until('the guest is lost', () => host.gone.aborted);
+    await waitFor('the guest is lost', () => host.gone.aborted);
     await world.sshd.start();
     await end(world, first);
     const second = await prepare(world, { build: 'm5' });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end } from '../support/child.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { stackFolder } from './support.ts';
 
 const SAMPLE = join(import.meta.dirname, '../../scripts/nginx.conf');
@@ -47,7 +47,7 @@ http {
   const child = spawn('nginx', argv, { stdio: ['ignore', 'inherit', 'inherit'] });
   // Rejects where there is no nginx.
   await once(child, 'spawn');
-  await until('nginx answers', () => {
+  await waitFor('nginx answers', () => {
     assert.equal(child.exitCode, null, 'nginx runs');
     return fetch('http://127.0.0.1/', { headers: { connection: 'close' } }).then(
       () => true,

@@ -3,7 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { createServer as createWeb } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { untilEvent } from '../support/until.ts';
+import { waitForEvent } from '../support/wait.ts';
 
 /** Something that listens. */
 export interface Listener {
@@ -45,7 +45,7 @@ async function listen(server: Server, address: string, port = 0): Promise<Listen
     port: (server.address() as AddressInfo).port,
     async close() {
       server.close();
-      await untilEvent('server: close', server, 'close');
+      await waitForEvent('server: close', server, 'close');
     },
   };
 }

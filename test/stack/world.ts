@@ -1,7 +1,8 @@
 import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { connectGuest } from '../../lib/guests/login.ts';
+import { logInToGuest } from '../../lib/guests/login.ts';
+import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { buildDocument } from '../../lib/metadata/document.ts';
 import { withHostKey } from '../../lib/metadata/multipart.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
@@ -11,7 +12,6 @@ import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { runScript } from '../../lib/ssh/script.ts';
 import type { Host, HostSource } from '../../lib/ssh/types.ts';
 import { type HostStorageOptions, hostStorage } from '../../lib/storage/host-storage.ts';
-import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/libvirt/worker.ts';
 import type { Clone, GuestSpec, ImageSpec, ListenAt, MetadataLink, Network, Owner } from '../../lib/worker/types.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { guestDisk, stackFolder } from './support.ts';
@@ -132,11 +132,11 @@ export async function logIn({ worker, image, key }: World, guest: TestGuest, lim
   const signal = AbortSignal.timeout(limit);
   let last = 'no answer';
   try {
-    const { host } = await connectGuest(worker, guest.domain, {
+    const { host } = await logInToGuest(worker, guest.domain, {
       signal,
       user: image.loginUser,
       privateKey: key.privateKey,
-      papers: { hostKey: guest.hostKey.publicKey, loggedIn() {}, drop() {} },
+      metadata: { hostKey: guest.hostKey.publicKey, loggedIn() {}, drop() {} },
       onTrouble(why) {
         last = why;
       },

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end } from '../support/child.ts';
-import { until } from '../support/until.ts';
+import { waitFor } from '../support/wait.ts';
 import { stackFolder } from './support.ts';
 
 const POOL = 'recheckpool';
@@ -28,7 +28,7 @@ export async function openPool(size: number): Promise<ZfsPool> {
   const disk = join(stackFolder!, 'zfs.img');
   writeFileSync(disk, '');
   truncateSync(disk, size);
-  await until('zfs-fuse answers', () => works('zpool', 'list'));
+  await waitFor('zfs-fuse answers', () => works('zpool', 'list'));
   const mount = join(stackFolder!, 'zfs');
   execFileSync('zpool', ['create', '-m', mount, POOL, disk], { stdio: 'ignore' });
   const zfs = (...args: string[]): string[] =>
@@ -41,7 +41,7 @@ export async function openPool(size: number): Promise<ZfsPool> {
     zfs,
     async close() {
       // FUSE lets go of it a moment after its last user.
-      await until('the pool is gone', () => works('zpool', 'destroy', '-f', POOL), 60_000);
+      await waitFor('the pool is gone', () => works('zpool', 'destroy', '-f', POOL), 60_000);
       await end(daemon, 'SIGTERM');
     },
   };

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { within } from './until.ts';
+import { within } from './wait.ts';
 
 /** How a child process ended. */
 export interface ChildEnd {

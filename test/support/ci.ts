@@ -9,7 +9,7 @@ import { parseTable } from '../gerrit/results-table.ts';
 import { type FlowConfig, startRed, type TestRed } from './red.ts';
 import { startSshServer, type TestSshServer } from './ssh-server.ts';
 import { shared, type Tab } from './tab.ts';
-import { until } from './until.ts';
+import { waitFor } from './wait.ts';
 
 type Deploy = 'full' | 'nodes' | 'flows';
 
@@ -107,7 +107,7 @@ export class Ci {
 
   /** The newest build of a change, once there is one. */
   build(number: number): Promise<Build> {
-    return until(`a build of change ${number}`, () => this.builds(number).at(-1));
+    return waitFor(`a build of change ${number}`, () => this.builds(number).at(-1));
   }
 
   reviews(number: number): string[] {
@@ -127,7 +127,7 @@ export class Ci {
   /** Waits until nothing more can come of a change's builds, and checks that they hold nothing. */
   async over(number: number, limit = 60_000): Promise<Build[]> {
     const { supervisor } = this.red.runtime();
-    await until(
+    await waitFor(
       `the builds of change ${number} are over and forgotten`,
       () => this.builds(number).length > 0 && !supervisor.builds().some((build) => build.change.number === number),
       limit,
@@ -138,7 +138,7 @@ export class Ci {
 
   /** The one review of a change, as soon as it is there; that it stays the only one, `verdict` tells later. */
   async review(number: number): Promise<Verdict> {
-    await until(`a review of change ${number}`, () => this.reviews(number)[0], 20_000);
+    await waitFor(`a review of change ${number}`, () => this.reviews(number)[0], 20_000);
     return this.#shown(number);
   }
 
@@ -167,13 +167,13 @@ export class Ci {
 
   /** Checks that all slots are free, and that no guest runs and no metadata link is open. */
   async nothingHeld(): Promise<void> {
-    const { room } = this.red.runtime().supervisor;
+    const { scheduler } = this.red.runtime().supervisor;
     const slots = Number(this.#config.find(({ id }) => id === 'worker')!['slots']);
     const worker = { id: 'worker', label: 'worker', slots, isolated: true } as Worker;
     const options = { limit: 1000, trusted: true, signal: new AbortController().signal, onWait: () => {} };
     const runs = Array.from({ length: slots }, (_, index) => `probe-${index}`);
-    await Promise.all(runs.map((run) => room.acquire(run, () => [worker], options)));
-    await Promise.all(runs.map((run) => room.release(worker, run)));
+    await Promise.all(runs.map((run) => scheduler.acquire(run, () => [worker], options)));
+    await Promise.all(runs.map((run) => scheduler.release(worker, run)));
     assert.deepEqual(serversAndChildren(), this.#idle);
   }
 

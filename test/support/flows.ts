@@ -3,18 +3,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import type { FlowConfig, TestRed } from './red.ts';
-import { until } from './until.ts';
+import { waitFor } from './wait.ts';
 
 /** A shipped flow, to be changed as a person would in the editor. */
-export class Flow {
+export class FlowFile {
   readonly nodes: FlowConfig[];
 
   constructor(nodes: FlowConfig[]) {
     this.nodes = nodes;
   }
 
-  static shipped(name: string): Flow {
-    return new Flow(JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'flows', `${name}.json`), 'utf8')));
+  static shipped(name: string): FlowFile {
+    return new FlowFile(
+      JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'flows', `${name}.json`), 'utf8')),
+    );
   }
 
   /** The node of a type, by its name where there are several. */
@@ -41,11 +43,11 @@ export class Flow {
    * The flow exported and imported as a copy: every node has a new id, and what the editor knows to be a reference names
    * it: a property, an item of a list, a wire.
    */
-  copy(): Flow {
+  copy(): FlowFile {
     const ids = new Map(this.nodes.map(({ id }) => [id, randomBytes(8).toString('hex')]));
     const renewed = (value: unknown): unknown =>
       Array.isArray(value) ? value.map(renewed) : typeof value === 'string' ? (ids.get(value) ?? value) : value;
-    return new Flow(
+    return new FlowFile(
       this.nodes.map((node) => {
         const entries = Object.entries(structuredClone(node)).filter(([key]) => key !== 'credentials');
         return Object.fromEntries(entries.map(([key, value]) => [key, renewed(value)])) as FlowConfig;
@@ -63,5 +65,9 @@ export class Flow {
 }
 
 /** Waits until the flow's gerrit-events node hears its Gerrit. */
-export const connected = (red: TestRed, flow: Flow): Promise<unknown> =>
-  until('gerrit-events is connected', () => red.status(flow.node('gerrit-events').id).startsWith('connected'), 30_000);
+export const connected = (red: TestRed, flow: FlowFile): Promise<unknown> =>
+  waitFor(
+    'gerrit-events is connected',
+    () => red.status(flow.node('gerrit-events').id).startsWith('connected'),
+    30_000,
+  );

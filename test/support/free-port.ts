@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { untilEvent } from './until.ts';
+import { waitForEvent } from './wait.ts';
 
 /** A port of this machine that nobody listens on just now: for a process that must be told its port. */
 export async function freePort(): Promise<number> {
@@ -9,6 +9,6 @@ export async function freePort(): Promise<number> {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
-  await untilEvent('server: close', server, 'close');
+  await waitForEvent('server: close', server, 'close');
   return port;
 }

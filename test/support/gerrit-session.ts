@@ -7,7 +7,7 @@ import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
 import type { RunResult, SshTarget } from '../../lib/ssh/types.ts';
 import { exec, logIn, outcome } from './ssh-client.ts';
-import { until } from './until.ts';
+import { waitFor } from './wait.ts';
 
 /** Connections to a Gerrit under test, closed together. */
 export class GerritSession {
@@ -86,7 +86,7 @@ export async function listen(
   await new Promise((resolve) => setTimeout(resolve, 300));
   return {
     events,
-    find: (what, fits) => until(what, () => events.find(fits), 20_000),
+    find: (what, fits) => waitFor(what, () => events.find(fits), 20_000),
     stop: () => running.close(),
   };
 }

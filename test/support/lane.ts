@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import type { BuildEvent, Message } from '../../lib/builds/types.ts';
 import type { BuildView } from '../../lib/model/build.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
-import { Flow } from './flows.ts';
+import { FlowFile } from './flows.ts';
 import type { FlowConfig, TestRed } from './red.ts';
-import { until } from './until.ts';
+import { waitFor } from './wait.ts';
 
-const shipped = Flow.shipped('2 one VM');
+const shipped = FlowFile.shipped('2 one VM');
 
 /** Types of the palette that stand on no tab. */
 const CONFIG = new Set(['gerrit-server', 'ssh-host', 'worker-host', 'vm-image', 'tab']);
@@ -130,7 +130,7 @@ export async function run(red: TestRed, message: Message = handMade(), limit = 6
   const label = `${change},${patchset}`;
   const before = red.events.length;
   red.send('ci-jobs1', message);
-  const ended = await until(
+  const ended = await waitFor(
     `build ${label} ends (status: ${red.status('ci-jobs1')})`,
     () => red.events.slice(before).find((event) => event.kind === 'build-ended' && event.label === label),
     limit,

@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { end } from './child.ts';
-import { until } from './until.ts';
+import { waitFor } from './wait.ts';
 
 /** A real OpenSSH server on loopback, with keys and settings of its own, that lets in the user who started it. */
 export interface OpenSsh {
@@ -115,7 +115,7 @@ export async function startOpenSsh(settings: string[] = [], account: OpenSshAcco
   const start = async (): Promise<void> => {
     const argv = [...under, '/usr/sbin/sshd', '-D', '-f', join(dir, 'sshd_config'), '-E', join(dir, 'log')];
     child = spawn(argv[0]!, argv.slice(1), { stdio: 'ignore' });
-    await until('sshd answers', () => answers(port));
+    await waitFor('sshd answers', () => answers(port));
   };
   const stop = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

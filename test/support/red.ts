@@ -8,7 +8,7 @@ import express from 'express';
 import RED from 'node-red';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
-import { until } from './until.ts';
+import { waitFor } from './wait.ts';
 
 export type FlowConfig = Record<string, unknown> & { id: string; type: string };
 type Runtime = typeof import('../../nodes/shared/runtime.ts');
@@ -121,7 +121,7 @@ export async function startRed(settings: Record<string, unknown> = {}): Promise<
     events,
     logs,
     event: (kind, fits = () => true, limit = 60_000) =>
-      until(
+      waitFor(
         `event ${kind}`,
         () => events.find((event): event is never => event.kind === kind && fits(event as never)),
         limit,

@@ -10,7 +10,7 @@ import { localHost } from '../../lib/ssh/local.ts';
 import { runScript, type Script, type ScriptResult } from '../../lib/ssh/script.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { startSshServer, type TestSshServer } from './ssh-server.ts';
-import { runs } from './until.ts';
+import { runs } from './wait.ts';
 
 export interface Outcome extends ScriptResult {
   output: string;

@@ -1,5 +1,5 @@
 import { Client, type ClientChannel, type ConnectConfig, type ExecOptions } from 'ssh2';
-import { untilEvent, within } from './until.ts';
+import { waitForEvent, within } from './wait.ts';
 
 /** Milliseconds for a command of a test. */
 const LIMIT = 30_000;
@@ -68,7 +68,7 @@ export async function logIn(config: ConnectConfig, limit = LIMIT): Promise<Clien
   const client = new Client();
   client.connect(config);
   try {
-    await untilEvent('the login is done', client, 'ready', limit);
+    await waitForEvent('the login is done', client, 'ready', limit);
   } catch (error) {
     client.on('error', () => {}).destroy();
     throw error;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { limited } from '../../lib/util/abort.ts';
+import { withTimeout } from '../../lib/util/abort.ts';
 
 // A timer that is aborted rejects with an error of its own.
 const work = (signal: AbortSignal) => sleep(60_000, undefined, { signal });
@@ -9,7 +9,7 @@ const work = (signal: AbortSignal) => sleep(60_000, undefined, { signal });
 test('work whose time is over ends with the error for that, not with what a timer in it makes of the abort', async () => {
   const late = new Error('the guest does not answer');
   await assert.rejects(
-    limited(new AbortController().signal, 5, () => late, work),
+    withTimeout(new AbortController().signal, 5, () => late, work),
     late,
   );
 });
@@ -17,13 +17,13 @@ test('work whose time is over ends with the error for that, not with what a time
 test('work that is aborted ends with the reason, other faults are its own', async () => {
   const reason = new Error('the build was aborted');
   const control = new AbortController();
-  const done = limited(control.signal, 60_000, () => new Error('late'), work);
+  const done = withTimeout(control.signal, 60_000, () => new Error('late'), work);
   control.abort(reason);
   await assert.rejects(done, reason);
   const own = new Error('its own');
   const fails = () => Promise.reject(own);
   await assert.rejects(
-    limited(new AbortController().signal, 60_000, () => new Error('late'), fails),
+    withTimeout(new AbortController().signal, 60_000, () => new Error('late'), fails),
     own,
   );
 });

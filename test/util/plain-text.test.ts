@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { lastLines } from '../../lib/util/last-lines.ts';
 import { bootFailed, notUpInTime } from '../../lib/errors/build.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { commandFailed } from '../../lib/errors/gerrit.ts';
@@ -9,6 +8,7 @@ import { imageNotBooted, imageScriptFailed, workFailed } from '../../lib/errors/
 import { virshFailed } from '../../lib/errors/libvirt.ts';
 import { scriptNotStarted } from '../../lib/errors/ssh.ts';
 import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
+import { lastLines } from '../../lib/util/last-lines.ts';
 import { clip, lastPlainLines, plainLine, plainLines, quoted } from '../../lib/util/plain-text.ts';
 
 /** Nothing that a terminal, a browser or a mail program would not show as it is. */

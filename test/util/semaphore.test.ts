@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Turnstile } from '../../lib/util/semaphore.ts';
+import { Semaphore } from '../../lib/util/semaphore.ts';
 
 test('as many go through at once as were said, the others in their order, and a failure gives its place back', async () => {
-  const turnstile = new Turnstile(2);
+  const turnstile = new Semaphore(2);
   const began: number[] = [];
   const gates = [0, 1, 2, 3].map(() => Promise.withResolvers<number>());
   const passes = gates.map((gate, index) =>

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine } from '../../store/types.ts';
 import { buildOver } from '../../errors/build.ts';
 import { type CiError, toCiError } from '../../errors/ci-error.ts';
+import type { Engine } from '../../store/types.ts';
 import type { Build, RunData } from '../build.ts';
-import type { Leftovers } from './queue.ts';
 import type { ReportEntry } from '../report/poster.ts';
-import type { Outlet } from '../types.ts';
+import type { Flow } from '../types.ts';
+import type { CleanupQueue } from './queue.ts';
 
 /** Seconds for which a build is ours without a sign of life. */
 export const LEASE_SECONDS = 60;
@@ -14,19 +14,19 @@ export const LEASE_SECONDS = 60;
 const STOP_LIMIT = 30_000;
 
 /** Ends builds: gives back what they held, closes their logs, tells the engine. */
-export class Undertaker {
+export class BuildFinisher {
   readonly #engine: Engine<RunData, ReportEntry>;
-  readonly #outlet: Outlet;
-  readonly #leftovers: Leftovers;
+  readonly #flow: Flow;
+  readonly #cleanupQueue: CleanupQueue;
 
-  constructor(engine: Engine<RunData, ReportEntry>, outlet: Outlet, leftovers: Leftovers) {
+  constructor(engine: Engine<RunData, ReportEntry>, flow: Flow, cleanupQueue: CleanupQueue) {
     this.#engine = engine;
-    this.#outlet = outlet;
-    this.#leftovers = leftovers;
+    this.#flow = flow;
+    this.#cleanupQueue = cleanupQueue;
   }
 
   /** Ends a build for good: its steps are stopped, then all that it holds is given back. */
-  async bury(build: Build): Promise<void> {
+  async finish(build: Build): Promise<void> {
     build.endedAt = new Date();
     build.clock.stop();
     await this.#stopSteps(build);
@@ -65,7 +65,7 @@ export class Undertaker {
     const faults = await giveBack(build);
     if (faults.length === 0) return;
     const again = async () => (await giveBack(build)).length === 0;
-    const kept = this.#leftovers.keep(`build ${build.id} ${build.attempt}`, again);
+    const kept = this.#cleanupQueue.keep(`build ${build.id} ${build.attempt}`, again);
     const next = kept ? 'It is tried again.' : 'It is left there: remove it by hand.';
     for (const { message } of faults) {
       build.say(`${message} ${next}`);
@@ -74,13 +74,13 @@ export class Undertaker {
   }
 
   #warn(build: Build, message: string): void {
-    this.#outlet.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
+    this.#flow.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
   }
 }
 
-/** Gives what could not be given back; that stays noted in the build's lease. */
-const giveBack = ({ lease, log }: Build): Promise<CiError[]> =>
-  lease.release(async (guest, console) => {
+/** Gives what could not be given back; that stays noted in the build's resources. */
+const giveBack = ({ resources, log }: Build): Promise<CiError[]> =>
+  resources.release(async (guest, console) => {
     // One that nobody reads would keep its file open.
     if (log) await log.addFile(`consoles/${guest}.log`, console);
     else console.destroy();

@@ -1,4 +1,4 @@
-import { Turnstile } from '../../util/semaphore.ts';
+import { Semaphore } from '../../util/semaphore.ts';
 
 /** Milliseconds before each try; the last for as long as it takes. */
 const PAUSES = [5_000, 30_000, 300_000];
@@ -20,9 +20,9 @@ interface Leftover {
 }
 
 /** What could not be removed from workers: tried again until it is gone, or the controller stops. */
-export class Leftovers {
+export class CleanupQueue {
   readonly #kept = new Map<string, Leftover>();
-  readonly #turnstile = new Turnstile(AT_ONCE);
+  readonly #turnstile = new Semaphore(AT_ONCE);
   #closed = false;
 
   /**

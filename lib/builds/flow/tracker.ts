@@ -1,17 +1,17 @@
-import type { Message, Place } from '../types.ts';
+import type { Message, NodeInstance } from '../types.ts';
 
 /** A node that a message was sent to. `message`: a copy, where it must be given again should a deploy close the node. */
-export interface Stop {
+export interface Destination {
   node: string;
   type: string;
-  place: Place;
+  place: NodeInstance;
   message?: Message;
 }
 
 /** The messages of one build that are at one node. */
 interface Token {
   type: string;
-  place: Place;
+  place: NodeInstance;
   /** One a message, oldest first. */
   messages: (Message | undefined)[];
   /** Our own node that the message there was last sent by. */
@@ -47,7 +47,7 @@ const INSTANT = new Set([
 export const holds = (type: string): boolean => !INSTANT.has(type);
 
 /** Where the messages of one build are, as far as the wires tell. */
-export class Positions {
+export class MessageTracker {
   readonly #tokens = new Map<string, Token>();
   /** When a message last moved: milliseconds since the epoch. */
   movedAt = Date.now();
@@ -61,7 +61,7 @@ export class Positions {
    * A message was sent from a node to others. Our own nodes took theirs up before; another's copy is used up by this.
    * Link nodes hand messages to each other without sending: `handsTo` tells whether a node does so to the sender.
    */
-  sent(from: string, ours: boolean, to: Stop[], handsTo: (node: string) => boolean = () => false): void {
+  sent(from: string, ours: boolean, to: Destination[], handsTo: (node: string) => boolean = () => false): void {
     const giver = [...this.#tokens.keys()].find(handsTo);
     const origin = ours ? from : ((this.#tokens.get(from) ?? this.#tokens.get(giver ?? ''))?.origin ?? this.origin);
     if (!ours) this.left(from);
@@ -105,7 +105,7 @@ export class Positions {
    * Puts the messages whose node was closed by a deploy to the node that stands there now, and gives them; those of
    * which no copy was kept, or whose node is gone, are gone as well.
    */
-  revive(placeOf: (node: string) => Place | undefined): { node: string; message: Message }[] {
+  revive(placeOf: (node: string) => NodeInstance | undefined): { node: string; message: Message }[] {
     const revived: { node: string; message: Message }[] = [];
     for (const [node, token] of this.#tokens) {
       if (token.place.alive()) continue;

@@ -1,8 +1,8 @@
 import { messageLost, reviewGone } from '../../errors/build.ts';
 import type { Build } from '../build.ts';
 import type { BuildSet } from '../buildset.ts';
+import type { Flow, Message } from '../types.ts';
 import type { FlowGraph } from './graph.ts';
-import type { Message, Outlet } from '../types.ts';
 
 /** Milliseconds without movement after which a build's branches count as in. */
 const QUIET = 250;
@@ -19,7 +19,7 @@ const FILTERS = new Set(['switch', 'rbe']);
 /** Whether a publish-logs or gerrit-review has a build's message in hand: it goes on from there, however long that takes. */
 const acts = ({ gathered }: Build): boolean => [...gathered.values()].some(({ state }) => state !== 'done');
 
-/** What the recovery does with what it finds. */
+/** What the watchdog does with what it finds. */
 interface Actions {
   end(build: Build): Promise<void>;
   /** Reports builds of a set. False where the review node is not there. */
@@ -28,8 +28,8 @@ interface Actions {
 }
 
 /** Watches over messages: tells when a build's branches are in, when a buildset is complete, and finds lost builds. */
-export class Recovery {
-  readonly #outlet: Outlet;
+export class Watchdog {
+  readonly #flow: Flow;
   readonly #builds: () => Iterable<Build>;
   readonly #actions: Actions;
   #timer: NodeJS.Timeout | undefined;
@@ -37,15 +37,15 @@ export class Recovery {
   #pausedAt: number | undefined;
   readonly #waiting = new Set<{ set: BuildSet; ready(): boolean; resolve(): void }>();
 
-  constructor(outlet: Outlet, builds: () => Iterable<Build>, actions: Actions) {
-    this.#outlet = outlet;
+  constructor(flow: Flow, builds: () => Iterable<Build>, actions: Actions) {
+    this.#flow = flow;
     this.#builds = builds;
     this.#actions = actions;
   }
 
   /** The publish-logs and gerrit-review nodes that a message sent from there comes to, nearest first. */
   targetsFrom(node: string, port?: number): { key: string; type: string }[] {
-    return this.#outlet
+    return this.#flow
       .graph()
       .reach(node, port)
       .filter(({ type }) => type === 'publish-logs' || type === 'gerrit-review');
@@ -55,12 +55,12 @@ export class Recovery {
   settled(build: Build, spec: { node: string; branches?: number }, here: { arrived: number }): Promise<void> {
     const comes = (node: string) => this.#reaches(node, spec.node);
     const ready = (): boolean => {
-      const still = Date.now() - build.positions.movedAt;
+      const still = Date.now() - build.tracker.movedAt;
       if (build.running.size > 0) return false;
       if (spec.branches !== undefined)
         return here.arrived >= spec.branches || still > (build.aborted ? QUIET : build.set.request.idle);
-      if (!build.positions.any(comes)) return true;
-      return still > (build.positions.held(comes) && !build.aborted ? build.set.request.idle : QUIET);
+      if (!build.tracker.any(comes)) return true;
+      return still > (build.tracker.held(comes) && !build.aborted ? build.set.request.idle : QUIET);
     };
     if (ready()) return Promise.resolve();
     return new Promise((resolve) => {
@@ -100,13 +100,13 @@ export class Recovery {
 
   /** Whether a message at a node can come to any publish-logs or gerrit-review. */
   leads(node: string): boolean {
-    const type = this.#outlet.graph().typeOf(node);
+    const type = this.#flow.graph().typeOf(node);
     return type === 'publish-logs' || type === 'gerrit-review' || this.#reachable(node).size > 0;
   }
 
   /** Whether one message out of a node stands for many that came to it. */
   gathers(node: string): boolean {
-    const type = this.#outlet.graph().typeOf(node);
+    const type = this.#flow.graph().typeOf(node);
     return type === 'join' || type === 'batch';
   }
 
@@ -142,9 +142,9 @@ export class Recovery {
     }
     const idle = set.builds.every((build) => {
       if (acts(build)) return false;
-      const still = Date.now() - build.positions.movedAt;
+      const still = Date.now() - build.tracker.movedAt;
       const comes = (node: string) => this.leads(node) && !this.gathers(node);
-      return still > (build.positions.held(comes) ? set.request.idle : DROPPED * 2);
+      return still > (build.tracker.held(comes) ? set.request.idle : DROPPED * 2);
     });
     if (idle && set.reporting.size === 0 && [...set.arrived.keys()].every((review) => set.reported.has(review)))
       this.#actions.forget(set);
@@ -161,7 +161,7 @@ export class Recovery {
     if (this.#actions.report(set, review, builds)) return;
     set.reporting.delete(review);
     const [{ label }] = set.builds as [Build];
-    this.#outlet.observe({ kind: 'warning', label, node: set.request.node, message: reviewGone(label).message });
+    this.#flow.observe({ kind: 'warning', label, node: set.request.node, message: reviewGone(label).message });
   }
 
   /** Whether a build has come to a review, never will, or has ended and rests where nothing holds it. */
@@ -169,9 +169,9 @@ export class Recovery {
     if (build.set.arrived.get(review)?.builds.has(build.id)) return true;
     if (!this.#targetsOf(build).some((target) => target.key === review)) return true;
     if (acts(build)) return false;
-    const still = Date.now() - build.positions.movedAt;
+    const still = Date.now() - build.tracker.movedAt;
     const comes = (node: string) => this.#reaches(node, review) && !this.gathers(node);
-    return still > (build.positions.held(comes) ? build.set.request.idle : QUIET);
+    return still > (build.tracker.held(comes) ? build.set.request.idle : QUIET);
   }
 
   /** Hands a build whose message is lost to where its lane would have led it. */
@@ -180,43 +180,43 @@ export class Recovery {
     if (build.inFlight.size === 0 || build.lost || build.running.size > 0) return;
     if (acts(build)) return;
     if (build.ending && !build.over) return;
-    const still = Date.now() - build.positions.movedAt;
+    const still = Date.now() - build.tracker.movedAt;
     const comes = (node: string) => this.leads(node);
-    const heldBack = build.positions.held(comes) && !build.aborted;
-    if (still < (heldBack ? build.set.request.idle : build.positions.any(comes) ? DROPPED : QUIET)) return;
+    const heldBack = build.tracker.held(comes) && !build.aborted;
+    if (still < (heldBack ? build.set.request.idle : build.tracker.any(comes) ? DROPPED : QUIET)) return;
     if (build.over) this.#lostBehind(build);
     else this.#lostBefore(build);
   }
 
   #lostBefore(build: Build): void {
-    const last = build.positions.last.node;
+    const last = build.tracker.last.node;
     // Of an aborted build nothing is waited for; that its message rests somewhere is no loss.
     if (!build.aborted) this.#sayLost(build, last);
     build.settle('ERROR');
-    build.positions.clear();
-    build.positions.movedAt = Date.now();
+    build.tracker.clear();
+    build.tracker.movedAt = Date.now();
     // What was deleted under it may have cut the way that it had when it started.
     const ahead = [...this.targetsFrom(last), ...this.#targetsOf(build), ...build.targets].filter(
       (target) => !build.gathered.has(target.key),
     );
     const target =
       ahead.find(({ type }) => type === 'publish-logs') ?? ahead.find(({ type }) => type === 'gerrit-review');
-    if (target && this.#outlet.hand(target.key, this.#message(build))) return;
+    if (target && this.#flow.hand(target.key, this.#message(build))) return;
     build.lost = true;
     void this.#actions.end(build);
   }
 
   #sayLost(build: Build, last: string): void {
     const ran = build.steps.findLast((step) => step.node === last);
-    const { message } = messageLost(ran?.name ?? this.#outlet.graph().nameOf(last));
+    const { message } = messageLost(ran?.name ?? this.#flow.graph().nameOf(last));
     build.say(message);
-    this.#outlet.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
+    this.#flow.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
   }
 
   /** An ended build that came to no review: given to the nearest, unless a filter behind publish-logs took it out. */
   #lostBehind(build: Build): void {
     build.lost = true;
-    const { last } = build.positions;
+    const { last } = build.tracker;
     if (build.superseded || FILTERS.has(last.type)) return;
     const { arrived } = build.set;
     if ([...arrived.values()].some((there) => there.builds.has(build.id))) return;
@@ -225,19 +225,19 @@ export class Recovery {
     const reviews = [...this.targetsFrom(last.node), ...(cut ? build.targets : [])].filter(isReview);
     // A join gathers builds: one message then stands for all of them.
     if (reviews.some(({ key }) => arrived.has(key))) return;
-    if (reviews[0]) this.#outlet.hand(reviews[0].key, this.#message(build));
+    if (reviews[0]) this.#flow.hand(reviews[0].key, this.#message(build));
   }
 
   #message(build: Build): Message {
     const { request } = build.set;
-    const kept = build.inFlight.get(build.positions.origin)?.message ?? request.message;
-    return { ...this.#outlet.copy(kept), change: build.change, build: build.view() };
+    const kept = build.inFlight.get(build.tracker.origin)?.message ?? request.message;
+    return { ...this.#flow.copy(kept), change: build.change, build: build.view() };
   }
 
   /** Where the build's lane leads now; as it was at the start where its ci-jobs is gone. */
   #targetsOf(build: Build): { key: string; type: string }[] {
     const { node } = build.set.request;
-    return this.#outlet.graph().has(node) ? this.targetsFrom(node, build.spec.port) : build.targets;
+    return this.#flow.graph().has(node) ? this.targetsFrom(node, build.spec.port) : build.targets;
   }
 
   #reaches(node: string, target: string): boolean {
@@ -245,7 +245,7 @@ export class Recovery {
   }
 
   #reachable(node: string): Set<string> {
-    const graph = this.#outlet.graph();
+    const graph = this.#flow.graph();
     if (this.#reach?.graph !== graph) this.#reach = { graph, known: new Map() };
     let keys = this.#reach.known.get(node);
     if (!keys) {

@@ -1,10 +1,10 @@
-import type { Outbox } from '../../store/types.ts';
 import { noServer, serverDown, serverMissing } from '../../errors/build.ts';
 import { type CiError, messageOf, toCiError } from '../../errors/ci-error.ts';
 import type { GerritClient } from '../../gerrit/client.ts';
 import type { ReviewInput } from '../../gerrit/types.ts';
 import type { LinkHealth } from '../../ssh/types.ts';
-import type { Outlet, ReportState } from '../types.ts';
+import type { Outbox } from '../../store/types.ts';
+import type { Flow, ReportState } from '../types.ts';
 
 /** One review to be posted. */
 export interface ReportEntry {
@@ -56,7 +56,7 @@ const SKEW = 5 * 60_000;
 /** Sends what is in the outbox to Gerrit, each report once, for as long as it takes. */
 export class Poster {
   readonly #outbox: Outbox<ReportEntry>;
-  readonly #outlet: Outlet;
+  readonly #flow: Flow;
   readonly #server: (server: string) => Reachable | undefined;
   readonly #closed = new AbortController();
   #active = 0;
@@ -66,9 +66,9 @@ export class Poster {
   /** How many tries of a report never got as far as Gerrit. */
   readonly #unsent = new Map<string, number>();
 
-  constructor(outbox: Outbox<ReportEntry>, outlet: Outlet, server: (server: string) => Reachable | undefined) {
+  constructor(outbox: Outbox<ReportEntry>, flow: Flow, server: (server: string) => Reachable | undefined) {
     this.#outbox = outbox;
-    this.#outlet = outlet;
+    this.#flow = flow;
     this.#server = server;
   }
 
@@ -124,7 +124,7 @@ export class Poster {
       this.#unsent.delete(key);
       if ((await this.#outbox.pending()) === 0) this.#rest();
     }
-    this.#outlet.observe({ kind: 'report', label, node, set, state });
+    this.#flow.observe({ kind: 'report', label, node, set, state });
   }
 
   async #try(key: string, report: ReportEntry, tries: number): Promise<ReportState> {

@@ -1,17 +1,17 @@
 import { bootFailed, nothingToBoot, PRIVATE_FIRST } from '../../errors/build.ts';
 import { type CiError, messageOf } from '../../errors/ci-error.ts';
 import { isKvmFault } from '../../errors/libvirt.ts';
+import { whyNotUp } from '../../guests/not-up.ts';
+import { connectGuest, settleGuest } from '../../guests/reconnect.ts';
+import { watchGuest } from '../../guests/watch.ts';
 import { pickHardware } from '../../worker/hardware.ts';
 import { isFirstPrivate } from '../../worker/private-first.ts';
 import type { Hardware, Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
-import { whyNotUp } from '../../guests/not-up.ts';
-import { enterGuest, settleGuest } from '../../guests/reconnect.ts';
 import type { Services } from '../services.ts';
-import type { StepContext } from './step.ts';
 import type { StepOutcome } from '../types.ts';
-import { watchGuest } from '../../guests/watch.ts';
+import type { StepContext } from './step.ts';
 
 /** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
 export interface BootSettings extends Hardware {
@@ -48,7 +48,7 @@ interface Boot {
  */
 export async function bootStep(context: StepContext, settings: BootSettings, services: Services): Promise<StepOutcome> {
   const { build } = context;
-  const guests = [...build.lease.guests.values()].filter((guest) => guest.clone && !guest.booted);
+  const guests = [...build.resources.guests.values()].filter((guest) => guest.clone && !guest.booted);
   if (guests.length === 0) throw nothingToBoot();
   const names = guests.map((guest) => guest.name).join(', ');
   const late = AbortSignal.timeout(settings.timeout);
@@ -73,7 +73,7 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   );
   const fault = ended.find((end) => end.status === 'rejected');
   if (fault) throw fault.reason;
-  services.room.noteBoot(guests[0]!.worker);
+  services.scheduler.noteBoot(guests[0]!.worker);
   const payload = Object.fromEntries(guests.map((guest) => [guest.name, guest.address?.host]));
   return { result: 'SUCCESS', payload };
 }
@@ -96,7 +96,7 @@ async function bring(boot: Boot): Promise<void> {
   }
   if (guest.addressEnv) build.env[guest.addressEnv] = guest.address!.host;
   const { worker } = guest;
-  const blind = worker.giveHostKeys && guest.papers?.hostKey === undefined;
+  const blind = worker.giveHostKeys && guest.metadata?.hostKey === undefined;
   build.say(`${guest.name}: up at ${guest.address!.host}${blind ? ', its SSH host key trusted as shown' : ''}`);
 }
 
@@ -115,7 +115,7 @@ async function renew({ build, guest, services, signal }: Boot): Promise<void> {
   const { worker, image, domain } = guest;
   guest.host?.close();
   for (const known of ['host', 'address', 'bootId', 'fault'] as const) delete guest[known];
-  guest.papers?.renew?.();
+  guest.metadata?.renew?.();
   await worker.hypervisor.stop(domain, { signal });
   await worker.storage.remove(domain, { signal });
   const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
@@ -128,7 +128,7 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
   const signal = AbortSignal.any([boot.signal, late, watched]);
   try {
     await start(boot, signal);
-    await enterGuest(guest, services, {
+    await connectGuest(guest, services, {
       signal,
       onAddress() {
         guest.trouble ??= 'no answer';
@@ -156,7 +156,7 @@ async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
 async function start({ build, guest, settings, services }: Boot, signal: AbortSignal): Promise<void> {
   const { worker, domain, clone } = guest;
   const own = settings.guests.find((row) => row.guest === guest.name);
-  const metadataUrl = build.lease.metadata?.url;
+  const metadataUrl = build.resources.metadata?.url;
   const memory = own?.memory ?? settings.memory;
   const vcpus = own?.vcpus ?? settings.vcpus;
   const hardware = pickHardware(settings, guest.image);

@@ -5,8 +5,8 @@ import type { ImageSpec, Worker } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
-import type { StepContext } from './step.ts';
 import type { StepOutcome } from '../types.ts';
+import type { StepContext } from './step.ts';
 
 /** What a guest of a build takes of the host that all of them are on. */
 export interface CloneWish {
@@ -44,16 +44,16 @@ export async function cloneStep(
   if (!image) throw noImage(settings.node);
   if (workers().length === 0) throw noWorker(settings.node);
   const { images } = services;
-  const { lease } = build;
-  if (lease.guests.has(name)) throw guestTwice(name);
-  const worker = lease.worker ?? (await takeSlot());
+  const { resources } = build;
+  if (resources.guests.has(name)) throw guestTwice(name);
+  const worker = resources.worker ?? (await takeSlot());
   const named = workers();
   if (!isOneOf(worker, named)) {
     const labels = named.map(({ label }) => label).join(', ');
     throw otherWorker(settings.node, worker.label, labels || 'none');
   }
   // A branch beside this one may have cloned it meanwhile.
-  if (lease.guests.has(name)) throw guestTwice(name);
+  if (resources.guests.has(name)) throw guestTwice(name);
   const domain = `recheck-${build.id}-${build.attempt}-${name}`;
   const guest: Guest = {
     name,
@@ -63,7 +63,7 @@ export async function cloneStep(
     booted: false,
     ...(settings.addressEnv ? { addressEnv: settings.addressEnv } : {}),
   };
-  lease.guests.set(name, guest);
+  resources.guests.set(name, guest);
   const owner = { controller: services.controller, build: build.id, attempt: build.attempt };
   progress('cloning');
   const onProgress = (text: string) => progress('image', { text });
@@ -75,30 +75,30 @@ export async function cloneStep(
     await keepMaking(build, services, worker, image);
     throw error;
   }
-  services.room.noteClone(worker);
+  services.scheduler.noteClone(worker);
   build.say(`${name}: cloned ${image.name} on ${worker.label}`);
   return { result: 'SUCCESS', payload: { guest: name, host: worker.label, image: image.name, clone: domain } };
 
   function takeSlot(): Promise<Worker> {
-    lease.placing ??= place().finally(() => {
-      lease.placing = undefined;
+    resources.placing ??= place().finally(() => {
+      resources.placing = undefined;
     });
-    return lease.placing;
+    return resources.placing;
   }
 
   async function place(): Promise<Worker> {
     const later = settings.later().filter((wish) => wish.workers.length > 0);
-    const taken = await services.room.acquire(build.id, workers, {
+    const taken = await services.scheduler.acquire(build.id, workers, {
       limit: settings.wait,
       trusted: build.set.request.trusted,
       // One to which a later guest cannot follow, or on which the making of an image failed a moment ago, is no choice
       // where there is another.
-      shuns: (one) => rests(one, image) || later.some((wish) => !isOneOf(one, wish.workers) || rests(one, wish.image)),
+      avoid: (one) => rests(one, image) || later.some((wish) => !isOneOf(one, wish.workers) || rests(one, wish.image)),
       signal,
       onWait: (position, why) => progress('waiting', { position, why }),
     });
-    lease.worker = taken;
-    lease.onRelease(`The slot on ${taken.label}`, () => services.room.release(taken, build.id));
+    resources.worker = taken;
+    resources.onRelease(`The slot on ${taken.label}`, () => services.scheduler.release(taken, build.id));
     return taken;
   }
 

@@ -1,10 +1,10 @@
 import { guestLost, guestRebooted } from '../../errors/build.ts';
+import { hasRebooted, isOtherBoot, reconnect, settleGuest } from '../../guests/reconnect.ts';
 import { isLostSoon } from '../../ssh/gone.ts';
 import type { Host } from '../../ssh/types.ts';
-import { until } from '../../util/abort.ts';
+import { abortable } from '../../util/abort.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
-import { hasRebooted, isOtherBoot, reconnect, settleGuest } from '../../guests/reconnect.ts';
 import type { Services } from '../services.ts';
 import type { StepOutcome } from '../types.ts';
 import { watchGuests, workerFault } from './worker-faults.ts';
@@ -40,7 +40,7 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   let outcome: StepOutcome | undefined;
   try {
     // A guest that stands still does not end what runs in it, which would be waited for.
-    outcome = await until(run.work(host, AbortSignal.any([signal, watch.signal])), watch.signal);
+    outcome = await abortable(run.work(host, AbortSignal.any([signal, watch.signal])), watch.signal);
     if (outcome.result === 'FAILURE' || outcome.result === 'TIMED_OUT') {
       const fault = await workerFault(build, guest);
       signal.throwIfAborted();

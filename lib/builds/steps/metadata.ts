@@ -1,9 +1,9 @@
+import { publishMetadata } from '../../guests/metadata.ts';
 import { buildDocument, type MetadataSettings } from '../../metadata/document.ts';
 import type { ListenAt } from '../../worker/types.ts';
-import { issuePapers } from '../../guests/metadata.ts';
 import type { Services } from '../services.ts';
-import type { StepContext } from './step.ts';
 import type { StepOutcome } from '../types.ts';
+import type { StepContext } from './step.ts';
 
 /** What a metadata-server node is set to. */
 export interface MetadataStepSettings extends MetadataSettings {
@@ -17,8 +17,8 @@ export async function metadataStep(
   { listenAt, ...settings }: MetadataStepSettings,
   services: Services,
 ): Promise<StepOutcome> {
-  const { lease } = build;
-  const guests = [...lease.guests.values()].filter((guest) => !guest.papers);
+  const { resources } = build;
+  const guests = [...resources.guests.values()].filter((guest) => !guest.metadata);
   for (const guest of guests) {
     const { worker, image, domain } = guest;
     const view = {
@@ -31,14 +31,14 @@ export async function metadataStep(
       guest: guest.name,
     };
     const document = buildDocument({ ...settings, controllerKey: services.key.publicKey }, view, domain);
-    const papers = issuePapers(services.metadata, worker, image, domain, document);
-    guest.papers = papers;
-    lease.onRelease(`The metadata of ${domain}`, async () => papers.drop());
+    const published = publishMetadata(services.metadata, worker, image, domain, document);
+    guest.metadata = published;
+    resources.onRelease(`The metadata of ${domain}`, async () => published.drop());
   }
-  if (lease.worker && !lease.metadata) {
-    const { link, release } = await services.links.acquire(lease.worker, signal, listenAt);
-    lease.metadata = link;
-    lease.onRelease(`The metadata link to ${lease.worker.label}`, release);
+  if (resources.worker && !resources.metadata) {
+    const { link, release } = await services.links.acquire(resources.worker, signal, listenAt);
+    resources.metadata = link;
+    resources.onRelease(`The metadata link to ${resources.worker.label}`, release);
   }
   return { result: 'SUCCESS', payload: { guests: guests.map((guest) => guest.name) } };
 }

@@ -1,12 +1,12 @@
 import { fetchTooLong, guestRebooted, postFailed } from '../../errors/build.ts';
 import { messageOf, toCiError } from '../../errors/ci-error.ts';
-import type { Fetched, FetchRow } from '../../logs/types.ts';
-import { limited } from '../../util/abort.ts';
-import type { Guest } from '../resources.ts';
 import { hasRebooted, reconnect } from '../../guests/reconnect.ts';
+import type { Fetched, FetchRow } from '../../logs/types.ts';
+import { withTimeout } from '../../util/abort.ts';
+import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
-import type { StepContext } from './step.ts';
 import type { StepOutcome } from '../types.ts';
+import type { StepContext } from './step.ts';
 
 /** What a publish-logs node fetches. */
 export interface PublishSettings {
@@ -39,7 +39,7 @@ export async function publishStep(
   const rebooted: string[] = [];
   let disk: StepOutcome | undefined;
   const { log } = build;
-  for (const guest of build.lease.guests.values()) {
+  for (const guest of build.resources.guests.values()) {
     if (!guest.host) continue;
     const rows = settings.files
       .filter((row) => log && row.path !== '' && (row.guest === '' || row.guest === guest.name))
@@ -84,7 +84,9 @@ export async function publishStep(
       const host = guest.host!;
       const late = () => fetchTooLong(guest.name, FETCH / 60_000);
       try {
-        return await limited(signal, FETCH, late, (within) => log.fetch(host, rows, guest.name, { signal: within }));
+        return await withTimeout(signal, FETCH, late, (within) =>
+          log.fetch(host, rows, guest.name, { signal: within }),
+        );
       } catch (error) {
         if (tries > 1 || signal.aborted || !host.gone.aborted) throw error;
       }

@@ -1,15 +1,15 @@
 import { noSuchGuest, stepTimeUp } from '../../errors/build.ts';
+import { refreshGuests } from '../../guests/reconnect.ts';
 import { ConsoleSource } from '../../logs/console-source.ts';
 import { Masker } from '../../logs/mask.ts';
 import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { Guest } from '../resources.ts';
-import { Lines } from './lines.ts';
-import { refreshGuests } from '../../guests/reconnect.ts';
 import type { Services } from '../services.ts';
-import type { StepContext } from './step.ts';
 import type { StepOutcome } from '../types.ts';
 import { inGuest } from './in-guest.ts';
+import { Lines } from './lines.ts';
+import type { StepContext } from './step.ts';
 
 /** Milliseconds that guests whose connections were lost may hold up a step that may not need them. */
 const REFRESH_LIMIT_MS = 60_000;
@@ -81,11 +81,11 @@ export async function scriptStep(
 
 async function findTargets({ build, signal }: StepContext, settings: ScriptSettings): Promise<Target[]> {
   if (settings.host) return [await settings.host(signal)];
-  const booted = [...build.lease.guests.values()].filter((guest) => guest.host);
+  const booted = [...build.resources.guests.values()].filter((guest) => guest.host);
   const names = settings.guests.length > 0 ? settings.guests : booted.map((guest) => guest.name);
   if (names.length === 0) throw noSuchGuest('*', []);
   return names.map((name) => {
-    const guest = build.lease.guests.get(name);
+    const guest = build.resources.guests.get(name);
     if (!guest?.host)
       throw noSuchGuest(
         name,

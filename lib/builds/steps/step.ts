@@ -2,7 +2,7 @@ import type { CiError } from '../../errors/ci-error.ts';
 import { toCiError } from '../../errors/ci-error.ts';
 import type { StepRecord } from '../../model/build.ts';
 import type { Build, RunningStep } from '../build.ts';
-import type { Outlet, StepOutcome } from '../types.ts';
+import type { Flow, StepOutcome } from '../types.ts';
 import { workerFault } from './worker-faults.ts';
 
 /** Which builds a step is for. */
@@ -45,7 +45,7 @@ export function runs(when: When, failed: boolean): boolean {
 export async function runStep(
   build: Build,
   spec: StepSpec,
-  outlet: Outlet,
+  flow: Flow,
   work: StepWork,
 ): Promise<{ outcome: StepOutcome; fault?: CiError }> {
   const controller = new AbortController();
@@ -58,7 +58,7 @@ export async function runStep(
   build.running.add(running);
   build.say(`=== ${spec.name}`);
   build.log?.update(build.page());
-  outlet.observe({ kind: 'step-started', ...whose, at: started });
+  flow.observe({ kind: 'step-started', ...whose, at: started });
   let outcome: StepOutcome;
   let fault: CiError | undefined;
   try {
@@ -70,10 +70,10 @@ export async function runStep(
       build,
       signal,
       progress: (what, values) =>
-        outlet.observe({ kind: 'step-progress', ...whose, what, ...(values ? { values } : {}) }),
+        flow.observe({ kind: 'step-progress', ...whose, what, ...(values ? { values } : {}) }),
       warn(message) {
         build.say(message);
-        outlet.observe({ kind: 'warning', label: build.label, node: spec.node, message });
+        flow.observe({ kind: 'warning', label: build.label, node: spec.node, message });
       },
     });
     if (outcome.message !== undefined) build.say(outcome.message);
@@ -116,7 +116,7 @@ export async function runStep(
   }
   build.say(`=== ${spec.name}: ${outcome.result} in ${(record.duration / 1000).toFixed(1)} s`);
   build.log?.update(build.page());
-  outlet.observe({
+  flow.observe({
     kind: 'step-ended',
     ...whose,
     result: outcome.result,

@@ -5,7 +5,7 @@ import type { Guest } from '../resources.ts';
 /** Milliseconds that a worker has to say whether its guests are sound. */
 const CHECK_LIMIT_MS = 20_000;
 
-const bootedGuests = ({ lease }: Build): Guest[] => [...lease.guests.values()].filter(({ booted }) => booted);
+const bootedGuests = ({ resources }: Build): Guest[] => [...resources.guests.values()].filter(({ booted }) => booted);
 
 /**
  * Whether a fault of a guest ends what runs in another one: its test may power a guest off, but nothing in a guest stops

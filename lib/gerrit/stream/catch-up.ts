@@ -1,8 +1,8 @@
 import type { Host } from '../../ssh/types.ts';
-import { commentText } from '../trigger/comment.ts';
 import { projectsCondition, type QueryRow, queryChanges } from '../query.ts';
-import { commentEvents, patchsetEvent } from './row-event.ts';
+import { commentText } from '../trigger/comment.ts';
 import type { GerritEvent } from '../types.ts';
+import { commentEvents, patchsetEvent } from './row-event.ts';
 
 /** How many changes one catching up looks at: OpenDev asks CIs for cheap queries. */
 const MAX_ROWS = 100;

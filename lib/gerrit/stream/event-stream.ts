@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CiError } from '../../errors/ci-error.ts';
-import { Backoff } from '../../util/backoff.ts';
 import type { Link } from '../../ssh/link-pool.ts';
 import type { Host, LinkHealth } from '../../ssh/types.ts';
-import { CatchUp } from './catch-up.ts';
-import { isChangeRefUpdate, parseEvent } from './parse.ts';
-import { readStream, type StreamTimes } from './channel.ts';
+import { Backoff } from '../../util/backoff.ts';
 import type { GerritEvent } from '../types.ts';
+import { CatchUp } from './catch-up.ts';
+import { readStream, type StreamTimes } from './channel.ts';
+import { isChangeRefUpdate, parseEvent } from './parse.ts';
 
 /** How a stream is doing: `up` only while its channel runs. */
 export type StreamHealth = LinkHealth;

@@ -1,3 +1,4 @@
+import type { GerritEvent } from '../types.ts';
 import {
   ACCOUNT,
   CHANGE_FIELDS,
@@ -11,7 +12,6 @@ import {
   text,
   whole,
 } from './repair.ts';
-import type { GerritEvent } from '../types.ts';
 
 /** Nesting that no event has, and that everybody can still copy. */
 const MAX_DEPTH = 1000;

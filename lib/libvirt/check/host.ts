@@ -1,20 +1,20 @@
 import { CiError, messageOf } from '../../errors/ci-error.ts';
+import type { Host } from '../../ssh/types.ts';
+import type { Owner } from '../../worker/types.ts';
 import { archOf } from '../domain/host-hardware.ts';
+import { type CapacityLimits, readCapacity } from '../host-capacity.ts';
+import type { KeptAnswer } from '../kvm/cache.ts';
 import { probeKvm } from '../kvm/probe.ts';
 import { listOwners } from '../owner.ts';
-import type { KeptAnswer } from '../kvm/cache.ts';
 import type { DomainType } from '../types.ts';
 import { Virsh } from '../virsh.ts';
-import type { Host } from '../../ssh/types.ts';
-import type { Check } from './item.ts';
 import { checkFirmware, checkProcessor } from './hardware.ts';
+import type { Check } from './item.ts';
 import { checkLeftovers } from './leftovers.ts';
 import { checkNetworks } from './networks.ts';
 import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './program.ts';
 import { checkSessions, checkShell, noCommandsCheck } from './shell.ts';
 import { checkStorage, type StoragePlace } from './storage.ts';
-import { type RoomLimits, readRoom } from '../host-capacity.ts';
-import type { Owner } from '../../worker/types.ts';
 
 /** Milliseconds for the one look around. */
 const LIMIT = 45_000;
@@ -27,7 +27,7 @@ export interface CheckSettings {
   uri: string;
   type: DomainType | 'auto';
   storage: StoragePlace;
-  limits: RoomLimits;
+  limits: CapacityLimits;
   /** Whether the commands reach it by SSH. */
   remote: boolean;
   /** Whether the build of that owner is under way. */
@@ -235,9 +235,10 @@ async function checkOthers(host: Host, facts: Facts, settings: CheckSettings, si
   }
 }
 
-function checkRoom(facts: Facts, limits: RoomLimits): Check[] {
-  const room = readRoom(facts('room').join('\n'), limits);
-  if (room === undefined) return [];
-  if (room.lack !== undefined) return [{ what: 'room', ok: false, detail: `It ${room.lack}: it takes no build now.` }];
-  return [{ what: 'room', ok: true, detail: `${room.memory} MiB of memory free, load ${room.load}` }];
+function checkRoom(facts: Facts, limits: CapacityLimits): Check[] {
+  const capacity = readCapacity(facts('room').join('\n'), limits);
+  if (capacity === undefined) return [];
+  if (capacity.reason !== undefined)
+    return [{ what: 'room', ok: false, detail: `It ${capacity.reason}: it takes no build now.` }];
+  return [{ what: 'room', ok: true, detail: `${capacity.memory} MiB of memory free, load ${capacity.load}` }];
 }

@@ -3,11 +3,11 @@ import { BACKENDS } from '../../storage/host-storage.ts';
 import { program, STUCK } from '../../storage/programs/programs.ts';
 import { readRecords } from '../../storage/storage-lines.ts';
 import { commandOf, readStuck, reasonOf, type Stuck } from '../../storage/stuck.ts';
+import type { Owner } from '../../worker/types.ts';
 import type { Check } from './item.ts';
 import type { StoragePlace } from './storage.ts';
-import type { Owner } from '../../worker/types.ts';
 
-/** Leftovers that are listed one by one. */
+/** CleanupQueue that are listed one by one. */
 const MAX_LISTED = 20;
 
 /** Milliseconds for one look. */

@@ -1,6 +1,6 @@
 import { cpuNeedsKvm, cpuNotForArch, cpuTooNew } from '../../errors/hardware.ts';
-import { atLeast, type HostHardware } from './host-hardware.ts';
 import type { DomainType } from '../types.ts';
+import { atLeast, type HostHardware } from './host-hardware.ts';
 
 /** A domain's `<cpu>` element, as the template fills it in. Each name is given, empty if it does not apply. */
 export interface CpuElement {

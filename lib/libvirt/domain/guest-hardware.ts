@@ -1,8 +1,8 @@
 import { biosNotForArch } from '../../errors/hardware.ts';
 import type { GuestSpec } from '../../worker/types.ts';
+import type { DomainType } from '../types.ts';
 import { type CpuElement, cpuFor } from './cpu.ts';
 import { type Arch, atLeast, type HostHardware, type Loader, UEFI_MACHINE } from './host-hardware.ts';
-import type { DomainType } from '../types.ts';
 
 /**
  * MiB that an emulated guest's translated code may take. QEMU's own bound is an eighth to a half of the host's memory: a

@@ -1,9 +1,9 @@
 import type { CiError } from '../../errors/ci-error.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, kvmFault } from '../../errors/libvirt.ts';
 import { quoted } from '../../util/plain-text.ts';
-import { conditionOf, kvmFaultIn } from './state.ts';
 import type { DomainType } from '../types.ts';
 import type { Virsh } from '../virsh.ts';
+import { conditionOf, kvmFaultIn } from './state.ts';
 
 /** Bytes of QEMU's log that are read: its last words, below a dump of the processor's registers. */
 const LOG_BYTES = 16_384;

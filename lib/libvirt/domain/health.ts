@@ -1,10 +1,10 @@
 import { CiError } from '../../errors/ci-error.ts';
 import { guestHalted, guestVanished, isKvmFault } from '../../errors/libvirt.ts';
 import { guestDied } from '../../errors/worker.ts';
-import { conditionOf, type DomainCondition, parseDomainList } from './state.ts';
-import { examine, type Finding } from './halted.ts';
 import type { DomainType } from '../types.ts';
 import { Virsh } from '../virsh.ts';
+import { examine, type Finding } from './halted.ts';
+import { conditionOf, type DomainCondition, parseDomainList } from './state.ts';
 
 /** Milliseconds between two looks at the domains of a worker while any of them is watched, and for one look. */
 const WATCH_INTERVAL_MS = 3_000;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { domainRefused, notShutDown, nvramLeft, stillThere } from '../../errors/libvirt.ts';
 import { tapName } from '../network/mac.ts';
-import { VARIABLES, VARIABLES_LEFT } from './nvram.ts';
 import type { Virsh } from '../virsh.ts';
+import { VARIABLES, VARIABLES_LEFT } from './nvram.ts';
 
 /** Seconds that a guest has to power off. */
 const SHUTDOWN = 120;

@@ -1,11 +1,11 @@
 import { badDomainTemplate, noDisk } from '../../errors/libvirt.ts';
 import { render } from '../../template/render.ts';
 import type { GuestSpec } from '../../worker/types.ts';
-import { type GuestHardware, guestHardware } from './guest-hardware.ts';
-import { UNKNOWN_HOST } from './host-hardware.ts';
 import { tapName } from '../network/mac.ts';
 import { OWNER_NAMESPACE, tells } from '../owner.ts';
 import type { DomainType } from '../types.ts';
+import { type GuestHardware, guestHardware } from './guest-hardware.ts';
+import { UNKNOWN_HOST } from './host-hardware.ts';
 
 /**
  * The domain of a guest, in mustache. A user may write another, with the same names:

@@ -46,7 +46,7 @@ export function answerInMemory(): KeptAnswer {
  * What was found out about KVM on each host, in a JSON file: finding out starts a guest. Only a memory: a file that
  * cannot be read or written costs another trial, and no build.
  */
-export class TypeAnswers {
+export class KvmCache {
   readonly #file: string;
   readonly #onNew: (host: string, answer: TypeAnswer) => void;
 

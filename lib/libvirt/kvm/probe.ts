@@ -1,8 +1,8 @@
 import { kvmUnknown } from '../../errors/libvirt.ts';
-import { armProgram } from './arm-program.ts';
-import { bootSector, SIGN_OF_LIFE } from './boot-sector.ts';
 import type { Arch } from '../domain/host-hardware.ts';
 import type { Virsh } from '../virsh.ts';
+import { armProgram } from './arm-program.ts';
+import { bootSector, SIGN_OF_LIFE } from './boot-sector.ts';
 
 /** Seconds in which a guest under KVM must show life; it takes well under one where KVM works. */
 const LIFE = 5;

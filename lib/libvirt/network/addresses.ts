@@ -1,9 +1,9 @@
 import { macTaken } from '../../errors/libvirt.ts';
-import type { Lookout } from './neighbor-watcher.ts';
+import type { Virsh } from '../virsh.ts';
 import { macOfTap } from './mac.ts';
+import type { NeighborWatcher } from './neighbor-watcher.ts';
 import type { Networks } from './networks.ts';
 import { type DomainInterface, parseInterfaces } from './tables.ts';
-import type { Virsh } from '../virsh.ts';
 
 /** Prints the interfaces of each running domain, the domain's name and a tab before each. $1: libvirt's URI. */
 const INTERFACES = `
@@ -26,14 +26,14 @@ const MAX_REMEMBERED = 32;
 export class Addresses {
   readonly #virsh: Virsh;
   readonly #networks: Networks;
-  readonly #lookout: Pick<Lookout, 'look'>;
+  readonly #lookout: Pick<NeighborWatcher, 'look'>;
   /** By MAC: of guests that were booted here, and of those found since. */
   readonly #domains = new Map<string, string>();
   /** The addresses that each noted guest was seen to have, as first seen, and when the lease of each ends. */
   readonly #had = new Map<string, Map<string, string | undefined>>();
   #listed: { at: number; rows: Promise<DomainInterface[]> } | undefined;
 
-  constructor(virsh: Virsh, networks: Networks, lookout: Pick<Lookout, 'look'>) {
+  constructor(virsh: Virsh, networks: Networks, lookout: Pick<NeighborWatcher, 'look'>) {
     this.#virsh = virsh;
     this.#networks = networks;
     this.#lookout = lookout;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addressShared } from '../../errors/libvirt.ts';
-import type { Addresses } from './addresses.ts';
-import type { GuestInterface } from '../domain/xml.ts';
 import type { Health } from '../domain/health.ts';
+import type { GuestInterface } from '../domain/xml.ts';
+import type { Addresses } from './addresses.ts';
 
 /** Milliseconds between two looks for a guest's address. */
 const LOOK_INTERVAL_MS = 100;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { virshFailed } from '../../errors/libvirt.ts';
 import type { Host, HostSource, Running } from '../../ssh/types.ts';
-import { limited, until } from '../../util/abort.ts';
+import { abortable, withTimeout } from '../../util/abort.ts';
 import { parseArp, parseForwarding } from './tables.ts';
 
 /** Milliseconds for one answer, and for which the program stays while nobody asks. */
@@ -48,7 +48,7 @@ interface Program {
 }
 
 /** Who is where on a worker. */
-export interface Sight {
+export interface NeighborTable {
   /** From /proc/net/arp. */
   arp: ReturnType<typeof parseArp>;
   /** From `bridge fdb show`. */
@@ -60,12 +60,12 @@ export interface Sight {
  * asked ten times a second while guests boot, and at each of their requests for metadata, and a command of its own costs
  * its sshd a process and a tenth of a second each time.
  */
-export class Lookout {
+export class NeighborWatcher {
   readonly #label: string;
   readonly #source: HostSource;
   #program: Program | undefined;
   #current: Promise<unknown> = Promise.resolve();
-  #next: Promise<Sight> | undefined;
+  #next: Promise<NeighborTable> | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   /** @param label as messages call the worker */
@@ -75,7 +75,7 @@ export class Lookout {
   }
 
   /** What is there now: never older than the question. Who asks while another's answer is on its way shares the next. */
-  look(signal: AbortSignal): Promise<Sight> {
+  look(signal: AbortSignal): Promise<NeighborTable> {
     if (!this.#next) {
       const next = this.#current.then(() => {
         this.#next = undefined;
@@ -84,14 +84,14 @@ export class Lookout {
       this.#next = next;
       this.#current = next.catch(() => {});
     }
-    return until(this.#next, signal);
+    return abortable(this.#next, signal);
   }
 
-  async #answer(): Promise<Sight> {
+  async #answer(): Promise<NeighborTable> {
     clearTimeout(this.#idle);
     try {
       const late = () => virshFailed(this.#label, WHAT, 'it does not answer');
-      return await limited(new AbortController().signal, LIMIT, late, (signal) => this.#ask(signal));
+      return await withTimeout(new AbortController().signal, LIMIT, late, (signal) => this.#ask(signal));
     } catch (error) {
       this.close();
       throw error;
@@ -100,7 +100,7 @@ export class Lookout {
     }
   }
 
-  async #ask(signal: AbortSignal): Promise<Sight> {
+  async #ask(signal: AbortSignal): Promise<NeighborTable> {
     const host = await this.#source(signal);
     // With another connection, or none, the program is gone.
     if (this.#program?.host !== host || host.gone.aborted) this.close();
@@ -129,7 +129,7 @@ export class Lookout {
     return this.#put(program, signal);
   }
 
-  async #put(program: Program, signal: AbortSignal): Promise<Sight> {
+  async #put(program: Program, signal: AbortSignal): Promise<NeighborTable> {
     const { stdin, stdout } = program.running;
     const mark = randomUUID();
     let text = '';
@@ -143,7 +143,7 @@ export class Lookout {
     program.failed = reject;
     try {
       stdin.write(`${mark}\n`);
-      await until(promise, signal);
+      await abortable(promise, signal);
     } finally {
       stdout.off('data', onData);
       delete program.failed;

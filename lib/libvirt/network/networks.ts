@@ -1,6 +1,6 @@
 import { networkDown, networkMissing } from '../../errors/libvirt.ts';
-import { type Lease, parseLeases } from './tables.ts';
 import type { Virsh } from '../virsh.ts';
+import { type DhcpLease, parseLeases } from './tables.ts';
 
 /** Where a guest's interface hangs: a libvirt network, or a bridge that is the worker's own. */
 export interface NetworkPlace {
@@ -101,7 +101,7 @@ export class Networks {
   }
 
   /** What libvirt's DHCP server gave a MAC, the newest first. */
-  async leases(network: string, mac: string, signal: AbortSignal): Promise<Lease[]> {
+  async leases(network: string, mac: string, signal: AbortSignal): Promise<DhcpLease[]> {
     const text = await this.#virsh.run(['net-dhcp-leases', '--network', network, '--mac', mac], {
       signal,
       what: `the list of the leases of network ${network}`,

@@ -1,5 +1,5 @@
 /** A DHCP lease as libvirt tells it. */
-export interface Lease {
+export interface DhcpLease {
   mac: string;
   address: string;
   /** `2026-11-25 10:58:14`, by the worker's clock: later leases compare greater. */
@@ -10,7 +10,7 @@ export interface Lease {
  * Reads `virsh -q net-dhcp-leases`: date, time, MAC, protocol, address/prefix, host name, client id. Only IPv4; where a
  * MAC has several the newest, which has the latest expiry, stands first.
  */
-export function parseLeases(text: string): Lease[] {
+export function parseLeases(text: string): DhcpLease[] {
   return text
     .split('\n')
     .map((line) => line.trim().split(/\s+/))

@@ -7,7 +7,7 @@ const KEPT = 64 << 10;
 const LINE = 500;
 
 /** The end of a console, kept in memory: bounded, and cheap while nobody asks. Texts are latin1 views of bytes. */
-export class History {
+export class TailBuffer {
   #pieces: (string | Buffer)[] = [];
   #length = 0;
   #cut = false;

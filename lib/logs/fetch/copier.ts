@@ -1,3 +1,4 @@
+import { Semaphore } from '../../util/semaphore.ts';
 import type { Files, NewFile } from './files.ts';
 import type { SftpSession } from './sftp-session.ts';
 
@@ -12,33 +13,12 @@ const ALL_BLOCKS = 96;
 /** Bytes read of a file that says it is empty: those of /proc are not. */
 const UNTOLD = 1 << 20;
 
-/** Lets so many in at a time, in order. */
-class Gate {
-  #free: number;
-  readonly #queue: (() => void)[] = [];
-
-  constructor(places: number) {
-    this.#free = places;
-  }
-
-  async enter(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#queue.push(resolve));
-  }
-
-  leave(): void {
-    const next = this.#queue.shift();
-    if (next) next();
-    else this.#free++;
-  }
-}
-
 /** Copies files of one SFTP session to free places here. */
 export class Copier {
   readonly #session: SftpSession;
   readonly #files: Files;
-  readonly #fileGate = new Gate(FILES);
-  readonly #blockGate = new Gate(ALL_BLOCKS);
+  readonly #openFiles = new Semaphore(FILES);
+  readonly #openBlocks = new Semaphore(ALL_BLOCKS);
   readonly #buffers: Buffer[] = [];
 
   constructor(session: SftpSession, files: Files) {
@@ -52,8 +32,7 @@ export class Copier {
    * @returns bytes written; undefined where it cannot be read
    */
   async copy(path: string, segments: readonly string[], size: number): Promise<number | undefined> {
-    await this.#fileGate.enter();
-    try {
+    return this.#openFiles.pass(async () => {
       const handle = await this.#session.open(path);
       if (handle === undefined) return undefined;
       try {
@@ -61,9 +40,7 @@ export class Copier {
       } finally {
         this.#session.close(handle);
       }
-    } finally {
-      this.#fileGate.leave();
-    }
+    });
   }
 
   async #write(path: string, remote: Buffer, local: NewFile, size: number): Promise<number> {
@@ -97,9 +74,8 @@ export class Copier {
 
   /** Copies [from, to); fewer bytes mean that the file ends there. `once`: one answer is enough. */
   async #block(path: string, remote: Buffer, local: NewFile, from: number, to: number, once = false): Promise<number> {
-    await this.#blockGate.enter();
-    const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
-    try {
+    return this.#openBlocks.pass(async () => {
+      const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
       let at = from;
       while (at < to) {
         const got = await this.#session.read(remote, path, buffer, to - at, at);
@@ -110,8 +86,6 @@ export class Copier {
       }
       this.#buffers.push(buffer);
       return at - from;
-    } finally {
-      this.#blockGate.leave();
-    }
+    });
   }
 }

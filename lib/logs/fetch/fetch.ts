@@ -1,13 +1,13 @@
 import type { FileEntryWithStats } from 'ssh2';
 import { fetchSilent } from '../../errors/logs.ts';
 import type { Host } from '../../ssh/types.ts';
+import { spellSize } from '../pages/words.ts';
+import type { Fetched, FetchLimits, FetchRow } from '../types.ts';
 import { Copier } from './copier.ts';
 import type { Files } from './files.ts';
 import { splitGlob } from './glob.ts';
 import { GuestTar } from './guest-tar.ts';
 import { SftpSession } from './sftp-session.ts';
-import type { Fetched, FetchLimits, FetchRow } from '../types.ts';
-import { spellSize } from '../pages/words.ts';
 
 /** What one guest may bring where the settings say nothing else. */
 export const DEFAULT_FETCH_LIMITS: FetchLimits = { files: 20_000, bytes: 4 * 2 ** 30, depth: 24, silence: 60 };

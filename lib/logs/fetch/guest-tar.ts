@@ -2,8 +2,8 @@ import { CiError } from '../../errors/ci-error.ts';
 import { fetchBroken, fetchLost, fetchSilent } from '../../errors/logs.ts';
 import type { Host, Running } from '../../ssh/types.ts';
 import type { Files } from './files.ts';
-import { type Incoming, Intake } from './write-queue.ts';
 import { TarReader } from './tar-reader.ts';
+import { type Incoming, WriteQueue } from './write-queue.ts';
 
 /**
  * The names come on stdin, and xargs gives them to tar, as many at a time as an argument list holds: not every busybox
@@ -43,7 +43,7 @@ interface Asked {
 export class GuestTar {
   readonly #running: Running;
   readonly #options: GuestTarOptions;
-  readonly #intake: Intake;
+  readonly #writeQueue: WriteQueue;
   readonly #asked = new Map<string, Asked>();
   readonly #watch: NodeJS.Timeout;
   readonly #onAbort = () => this.close();
@@ -61,7 +61,7 @@ export class GuestTar {
   private constructor(running: Running, files: Files, options: GuestTarOptions) {
     this.#running = running;
     this.#options = options;
-    this.#intake = new Intake(files, (error) => this.close(error));
+    this.#writeQueue = new WriteQueue(files, (error) => this.close(error));
     running.stderr.on('error', () => undefined).resume();
     this.#watch = setInterval(() => this.#listen(), Math.min(1000, options.silence * 250));
     options.signal.addEventListener('abort', this.#onAbort);
@@ -145,7 +145,7 @@ export class GuestTar {
         return;
       }
       if (this.#waste > WASTE && this.#now === undefined) this.close();
-      else if (this.#intake.full && !this.#busy) void this.#wait();
+      else if (this.#writeQueue.full && !this.#busy) void this.#wait();
     });
     const ended = (): void => {
       this.#running.exit.then(
@@ -160,7 +160,7 @@ export class GuestTar {
   async #wait(): Promise<void> {
     this.#running.stdout.pause();
     this.#busy = true;
-    await this.#intake.room();
+    await this.#writeQueue.room();
     this.#busy = false;
     this.#heard = Date.now();
     this.#running.stdout.resume();
@@ -171,7 +171,7 @@ export class GuestTar {
     const asked = this.#asked.get(path);
     if (asked === undefined) return;
     this.#asked.delete(path);
-    this.#now = { asked, incoming: this.#intake.begin(asked.segments), wanted: Math.min(size, asked.size) };
+    this.#now = { asked, incoming: this.#writeQueue.begin(asked.segments), wanted: Math.min(size, asked.size) };
   }
 
   #data(chunk: Buffer): void {

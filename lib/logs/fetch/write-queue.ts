@@ -7,7 +7,7 @@ const MOST_BYTES = 16 << 20;
 const MOST_FILES = 64;
 
 /** Writes files that come one behind the other: some are on their way to the disk while the next come. */
-export class Intake {
+export class WriteQueue {
   readonly #files: Files;
   readonly #onFault: (error: unknown) => void;
   #bytes = 0;

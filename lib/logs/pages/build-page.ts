@@ -1,11 +1,11 @@
 import type { StepRecord } from '../../model/build.ts';
+import { CONSOLE_FILE, CONSOLE_PAGE } from '../layout.ts';
+import type { BuildPage, FileEntry } from '../types.ts';
 import { timeWithAgo } from './ago.ts';
 import { fileTree } from './file-tree.ts';
 import { type Html, html, pageHead, safeUrl, styles } from './html.ts';
-import { CONSOLE_FILE, CONSOLE_PAGE } from '../layout.ts';
 import { resultWords } from './result-words.ts';
 import { timeline } from './timeline.ts';
-import type { BuildPage, FileEntry } from '../types.ts';
 import { spell } from './words.ts';
 
 const STYLE = styles('build.css', 'timeline.css');
@@ -74,11 +74,11 @@ function failure({ build }: BuildPage): Html | undefined {
 `;
 }
 
-function again({ recheck, byHand }: BuildPage): Html | undefined {
-  if (!recheck && !byHand?.length) return undefined;
+function again({ recheck, manualCommands }: BuildPage): Html | undefined {
+  if (!recheck && !manualCommands?.length) return undefined;
   return html`<section>
 <h2>Run it again</h2>
-${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${byHand !== undefined && byHand.length > 0 && html`<p>Or the same guest by hand:</p>\n<pre class="tail">${byHand.join('\n')}</pre>\n`}</section>
+${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${manualCommands !== undefined && manualCommands.length > 0 && html`<p>Or the same guest by hand:</p>\n<pre class="tail">${manualCommands.join('\n')}</pre>\n`}</section>
 `;
 }
 

@@ -1,11 +1,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { RESULTS, type Result } from '../../model/result.ts';
-import { AnsiHtml } from './ansi.ts';
-import { FLOOD_PIECE } from '../console.ts';
-import { html, pageHead, styles } from './html.ts';
 import { countLines, type Line, readLines } from '../../util/line-reader.ts';
-import { resultWords } from './result-words.ts';
+import { FLOOD_PIECE } from '../console.ts';
 import { STAMP } from '../stamp.ts';
+import { AnsiHtml } from './ansi.ts';
+import { html, pageHead, styles } from './html.ts';
+import { resultWords } from './result-words.ts';
 import { spellCount, spellSize } from './words.ts';
 
 /** How much of a console one page shows; a browser opens that without a stutter. */

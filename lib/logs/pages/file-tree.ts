@@ -1,5 +1,5 @@
-import { type Html, html } from './html.ts';
 import type { FileEntry } from '../types.ts';
+import { type Html, html } from './html.ts';
 import { spellSize } from './words.ts';
 
 interface Folder {

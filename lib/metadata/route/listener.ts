@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, isIP, type Socket } from 'node:net';
 import { listenerFailed } from '../../errors/worker.ts';
 import type { HostSource } from '../../ssh/types.ts';
-import type { OpenWay, WayOptions } from './route.ts';
 import type { ListenAt, ServeMetadata } from '../../worker/types.ts';
+import type { OpenRoute, RouteOptions } from './open-route.ts';
 
 /** An address and port that is listened on, for one worker. */
 interface Door {
@@ -25,9 +25,9 @@ const doors = new Map<string, Promise<Door>>();
 export async function openListener(
   source: HostSource,
   at: ListenAt,
-  { id, serve, opened, closed }: WayOptions,
+  { id, serve, opened, closed }: RouteOptions,
   signal: AbortSignal,
-): Promise<OpenWay> {
+): Promise<OpenRoute> {
   signal.throwIfAborted();
   const door = await enter(id, at, serve);
   const destination = { address: at.address, port: door.port };

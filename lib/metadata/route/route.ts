@@ -1,28 +1,13 @@
 import type { Host, HostSource } from '../../ssh/types.ts';
 import { KeyedLock } from '../../util/keyed-lock.ts';
-import { openListener } from './listener.ts';
-import { addRules, type Destination, removeRules } from './iptables.ts';
-import { openTunnel } from './tunnel.ts';
 import type { ListenAt, MetadataLink, ServeMetadata } from '../../worker/types.ts';
+import { addRules, type Destination, removeRules } from './iptables.ts';
+import { openListener } from './listener.ts';
+import type { RouteOptions } from './open-route.ts';
+import { openTunnel } from './tunnel.ts';
 
 /** Milliseconds that taking the rules back may take. */
 const TIME = 30_000;
-
-/** What opens a way is given. */
-export interface WayOptions {
-  /** Id of the controller and of the worker's configuration node. */
-  id: string;
-  serve: ServeMetadata;
-  /** To be called where requests arrive at a place from now on: leads the guests there. */
-  opened(host: Host, destination: Destination, signal: AbortSignal): Promise<void>;
-  /** To be called where nobody listens at a place any more. */
-  closed(destination: Destination): void;
-}
-
-/** A way that is open. */
-export interface OpenWay {
-  close(): Promise<void>;
-}
 
 /** One program at a time changes a worker's rules, and with what is open at its turn: an older one would undo a newer. */
 const turns = new KeyedLock();
@@ -45,7 +30,7 @@ const keyOf = ({ address, port }: Destination): string => `${address} ${port}`;
  * Leads a worker's guests to the metadata server: for each bridge that a guest hangs on, while a way is open. With the
  * last way everything on the worker is as it was.
  */
-export class MetadataWay {
+export class MetadataRoute {
   readonly #id: string;
   readonly #source: HostSource;
   readonly #bridges = new Set<string>();
@@ -82,7 +67,7 @@ export class MetadataWay {
   /** @param listenAt an address and port of this machine, where the worker is this machine; else inside the SSH connection */
   async open(serve: ServeMetadata, signal: AbortSignal, listenAt?: ListenAt): Promise<MetadataLink> {
     let place: string | undefined;
-    const options: WayOptions = {
+    const options: RouteOptions = {
       id: this.#id,
       serve,
       opened: async (host, destination, within) => {

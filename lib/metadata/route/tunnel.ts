@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Backoff } from '../../util/backoff.ts';
 import type { Host, HostSource } from '../../ssh/types.ts';
-import { until } from '../../util/abort.ts';
-import type { OpenWay, WayOptions } from './route.ts';
+import { abortable } from '../../util/abort.ts';
+import { Backoff } from '../../util/backoff.ts';
+import type { OpenRoute, RouteOptions } from './open-route.ts';
 
 /** Milliseconds that one try to open the way again may take. */
 const TIME = 30_000;
@@ -20,7 +20,7 @@ interface Listener {
  * here, and rules that lead guests there. No port is opened to anybody, and it works across firewalls. A connection that
  * is lost takes the port with it: the way is opened again on the next one.
  */
-export async function openTunnel(source: HostSource, options: WayOptions, signal: AbortSignal): Promise<OpenWay> {
+export async function openTunnel(source: HostSource, options: RouteOptions, signal: AbortSignal): Promise<OpenRoute> {
   const stop = new AbortController();
   let now: Listener | undefined;
 
@@ -70,11 +70,11 @@ export async function openTunnel(source: HostSource, options: WayOptions, signal
   };
 }
 
-async function listen(source: HostSource, { serve }: WayOptions, signal: AbortSignal): Promise<Listener> {
+async function listen(source: HostSource, { serve }: RouteOptions, signal: AbortSignal): Promise<Listener> {
   const host = await source(signal);
   const opening = host.forwardIn(LOOPBACK, 0, (socket, from) => serve(socket, from.address));
   try {
-    return { host, ...(await until(opening, signal)) };
+    return { host, ...(await abortable(opening, signal)) };
   } catch (error) {
     // One that is opened after all has nobody who closes it.
     opening.then((late) => late.close()).catch(() => {});

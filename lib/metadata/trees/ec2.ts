@@ -1,5 +1,5 @@
-import { type Folder, folder, type Leaf } from './folder.ts';
 import type { MetadataDocument } from '../types.ts';
+import { type Folder, folder, type Leaf } from './folder.ts';
 
 /**
  * Versions that OpenStack's EC2 service has. cloud-init probes 2021-03-23, 2018-09-24 and 2016-09-02 first and takes

@@ -1,5 +1,5 @@
-import { type Folder, folder } from './folder.ts';
 import type { MetadataDocument } from '../types.ts';
+import { type Folder, folder } from './folder.ts';
 
 /** NoCloud's three files. All are there even where empty: cloud-init gives the source up when user-data is missing. */
 export function noCloudTree(document: MetadataDocument): Folder {

@@ -1,5 +1,5 @@
-import { type Folder, folder, type Leaf } from './folder.ts';
 import type { MetadataDocument } from '../types.ts';
+import { type Folder, folder, type Leaf } from './folder.ts';
 
 /** Versions that Nova lists; cloud-init takes the newest that it knows. */
 const VERSIONS = [

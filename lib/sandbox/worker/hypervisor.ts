@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { foreignGuest, guestEnded, guestNotBooted, guestNotEnded, guestNotStarted } from '../../errors/worker.ts';
 import { generateKeyPair } from '../../ssh/keys.ts';
-import { guarded } from './guarded.ts';
+import { abortable } from '../../util/abort.ts';
 import { KeyedLock } from '../../util/keyed-lock.ts';
-import { checkName, Records } from './records.ts';
 import { removeTree } from '../../util/remove-tree.ts';
-import { until } from '../../util/abort.ts';
-import { endLeftovers, GuestProcess } from './guest-process.ts';
-import { freeLoopback } from './loopback.ts';
 import { sameOwner } from '../../worker/owner.ts';
 import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Owner } from '../../worker/types.ts';
+import { guarded } from './guarded.ts';
+import { endLeftovers, GuestProcess } from './guest-process.ts';
+import { freeLoopback } from './loopback.ts';
+import { checkName, Records } from './records.ts';
 
 /** What is written of a guest before it is started. */
 interface GuestRecord {
@@ -79,7 +79,7 @@ export class SandboxHypervisor implements Hypervisor {
   async addresses(domain: string, { signal }: CallOptions): Promise<GuestAddress[]> {
     const guest = this.#guests.get(domain);
     if (!guest) throw guestNotBooted(domain);
-    const port = await until(guest.process.port, signal);
+    const port = await abortable(guest.process.port, signal);
     if (!guest.process.alive) throw guestEnded(domain);
     return [{ host: guest.process.config.address, port }];
   }

@@ -3,12 +3,12 @@ import { cp, mkdir, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskImage } from '../../errors/image.ts';
 import { foreignClone, noImage, noSource, sourceNotFolder } from '../../errors/storage.ts';
+import { KeyedLock } from '../../util/keyed-lock.ts';
+import { removeTree } from '../../util/remove-tree.ts';
 import { sameOwner } from '../../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../../worker/types.ts';
 import { guarded } from './guarded.ts';
-import { KeyedLock } from '../../util/keyed-lock.ts';
 import { checkName, Records } from './records.ts';
-import { removeTree } from '../../util/remove-tree.ts';
 
 /** `name@key`: an image's folder below `images/`. */
 export const imageFolder = (image: ImageSpec): string =>

@@ -1,7 +1,7 @@
 import { diskTooLarge, notAnImage, otherMachine, unknownFormat } from '../../errors/download.ts';
 import { commandMissing } from '../../errors/image.ts';
-import { isRecord } from '../../util/is-record.ts';
 import type { Host } from '../../ssh/types.ts';
+import { isRecord } from '../../util/is-record.ts';
 import { architecturesOfBootFiles, architecturesOfTypes, machinesOf } from './architecture.ts';
 import { CUT, type DiskFormat, faultOf, formatOf, isTaken, natureOf } from './disk-head.ts';
 import { CHECK, INFO, READ } from './examine-programs.ts';

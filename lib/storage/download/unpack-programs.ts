@@ -1,5 +1,5 @@
-import { FETCH_EXIT } from './fetch-programs.ts';
 import { CHUNK_MIB, DESCRIBE, HAS_SPACE } from '../programs/file.ts';
+import { FETCH_EXIT } from './fetch-programs.ts';
 
 /** Bytes of a checksum file that are read. */
 export const MAX_SUMS_BYTES = 4 * 2 ** 20;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build, RunData } from '../../../lib/builds/build.ts';
-import { type Guest, Lease } from '../../../lib/builds/resources.ts';
-import { Leftovers } from '../../../lib/builds/cleanup/queue.ts';
+import { BuildFinisher } from '../../../lib/builds/cleanup/finisher.ts';
+import { CleanupQueue } from '../../../lib/builds/cleanup/queue.ts';
 import type { ReportEntry } from '../../../lib/builds/report/poster.ts';
-import { Undertaker } from '../../../lib/builds/cleanup/finisher.ts';
-import type { Engine } from '../../../lib/store/types.ts';
+import { BuildResources, type Guest } from '../../../lib/builds/resources.ts';
 import { logWriteFailed } from '../../../lib/errors/logs.ts';
-import { FakeOutlet } from '../../support/fake-outlet.ts';
+import type { Engine } from '../../../lib/store/types.ts';
+import { FakeFlow } from '../../support/fake-flow.ts';
 
 test('a worker that was cut off for long and is back keeps nothing; what was left is said once', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -28,8 +28,8 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
       },
     },
   };
-  const lease = new Lease();
-  lease.guests.set('vm', {
+  const resources = new BuildResources();
+  resources.guests.set('vm', {
     name: 'vm',
     worker,
     domain: 'd',
@@ -41,15 +41,15 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
     id: '1',
     attempt: 1,
     label: '1,1',
-    lease,
+    resources,
     running: new Set(),
     clock: { stop() {} },
     set: { request: { node: 'jobs' } },
     say: (text: string) => said.push(text),
   } as unknown as Build;
   const engine = { finish: async () => {} } as unknown as Engine<RunData, ReportEntry>;
-  const outlet = new FakeOutlet([]);
-  await new Undertaker(engine, outlet, new Leftovers()).bury(build);
+  const flow = new FakeFlow([]);
+  await new BuildFinisher(engine, flow, new CleanupQueue()).finish(build);
   const pass = async (minutes: number) => {
     for (let at = 0; at < minutes * 12; at += 1) {
       t.mock.timers.tick(5_000);
@@ -62,7 +62,7 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
   await pass(6);
   assert.deepEqual(removed, ['d', 'd']);
   const words = ['Guest d on worker a could not be removed: the worker is away. It is tried again.'];
-  assert.deepEqual(outlet.warnings(), words);
+  assert.deepEqual(flow.warnings(), words);
   assert.deepEqual(said, words);
 });
 
@@ -78,7 +78,7 @@ test('a log that cannot be closed takes the vote from a build that passed, and i
   };
   const build = {
     label: '1,1',
-    lease: new Lease(),
+    resources: new BuildResources(),
     running: new Set(),
     clock: { stop() {} },
     set: { request: { node: 'jobs' } },
@@ -91,12 +91,12 @@ test('a log that cannot be closed takes the vote from a build that passed, and i
       return this.result;
     },
   };
-  const outlet = new FakeOutlet([]);
+  const flow = new FakeFlow([]);
   const ended: string[] = [];
   const engine = { finish: async (_: unknown, result: string) => ended.push(result) };
-  const undertaker = new Undertaker(engine as unknown as Engine<RunData, ReportEntry>, outlet, new Leftovers());
-  await undertaker.bury(build as unknown as Build);
+  const undertaker = new BuildFinisher(engine as unknown as Engine<RunData, ReportEntry>, flow, new CleanupQueue());
+  await undertaker.finish(build as unknown as Build);
   assert.deepEqual(ended, ['DISK_FULL']);
   assert.deepEqual(pages, ['DISK_FULL'], 'its last page tells it');
-  assert.deepEqual(outlet.warnings(), [full.message]);
+  assert.deepEqual(flow.warnings(), [full.message]);
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, type TestContext, test } from 'node:test';
-import { Leftovers, MOST } from '../../../lib/builds/cleanup/queue.ts';
+import { CleanupQueue, MOST } from '../../../lib/builds/cleanup/queue.ts';
 
 const MINUTE = 60_000;
-let leftovers: Leftovers;
+let cleanupQueue: CleanupQueue;
 beforeEach(() => {
-  leftovers = new Leftovers();
+  cleanupQueue = new CleanupQueue();
 });
 
 /** Lets so much time go by, in steps in which each try comes to its end. */
@@ -20,7 +20,7 @@ test('what could not be removed is tried until it is gone, and then no more', as
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let away = true;
   let tries = 0;
-  leftovers.keep('guest', async () => {
+  cleanupQueue.keep('guest', async () => {
     tries += 1;
     if (tries % 2 === 0) throw new Error('the worker is away');
     return !away;
@@ -40,16 +40,16 @@ test('nothing is tried once it is closed, or somebody else sees to it', async (t
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const tried: string[] = [];
   const stays = (what: string) =>
-    leftovers.keep(what, async () => {
+    cleanupQueue.keep(what, async () => {
       tried.push(what);
       return false;
     });
   stays('one');
   stays('other');
-  await leftovers.drop('one');
+  await cleanupQueue.drop('one');
   await pass(t, MINUTE);
   assert.deepEqual(tried, ['other', 'other']);
-  leftovers.close();
+  cleanupQueue.close();
   await pass(t, 60 * MINUTE);
   assert.deepEqual(tried, ['other', 'other']);
   assert.equal(stays('late'), false);
@@ -59,14 +59,14 @@ test('who sees to it waits for a try that runs, which is the last one', async (t
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const gate = Promise.withResolvers<boolean>();
   let tries = 0;
-  leftovers.keep('guest', () => {
+  cleanupQueue.keep('guest', () => {
     tries += 1;
     return gate.promise;
   });
   await pass(t, 5_000);
   assert.equal(tries, 1);
   let free = false;
-  const dropped = leftovers.drop('guest').then(() => {
+  const dropped = cleanupQueue.drop('guest').then(() => {
     free = true;
   });
   await new Promise(setImmediate);
@@ -79,8 +79,8 @@ test('who sees to it waits for a try that runs, which is the last one', async (t
 
 test('so many are kept, and no more; the same again is not one more', () => {
   const stays = async () => false;
-  for (let n = 0; n < MOST; n += 1) assert.equal(leftovers.keep(`guest ${n}`, stays), true);
-  assert.equal(leftovers.keep('one more', stays), false);
-  assert.equal(leftovers.keep('guest 1', stays), true);
-  leftovers.close();
+  for (let n = 0; n < MOST; n += 1) assert.equal(cleanupQueue.keep(`guest ${n}`, stays), true);
+  assert.equal(cleanupQueue.keep('one more', stays), false);
+  assert.equal(cleanupQueue.keep('guest 1', stays), true);
+  cleanupQueue.close();
 });

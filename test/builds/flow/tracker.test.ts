@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FlowGraph } from '../../../lib/builds/flow/graph.ts';
-import { Positions } from '../../../lib/builds/flow/tracker.ts';
+import { MessageTracker } from '../../../lib/builds/flow/tracker.ts';
 
 const place = { alive: () => true };
 const to = (node: string, type = 'function') => ({ node, type, place });
 const all = () => true;
 
 test('a foreign node uses up what came to it; its sender and the last node of ours are known', () => {
-  const positions = new Positions();
-  positions.sent('exec', true, [to('set')]);
-  assert.equal(positions.senderTo('set'), 'exec');
-  positions.sent('set', false, [to('publish', 'publish-logs')]);
-  assert.deepEqual([positions.senderTo('publish'), positions.origin], ['set', 'exec']);
+  const tracker = new MessageTracker();
+  tracker.sent('exec', true, [to('set')]);
+  assert.equal(tracker.senderTo('set'), 'exec');
+  tracker.sent('set', false, [to('publish', 'publish-logs')]);
+  assert.deepEqual([tracker.senderTo('publish'), tracker.origin], ['set', 'exec']);
   assert.equal(
-    positions.any((node) => node === 'set'),
+    tracker.any((node) => node === 'set'),
     false,
   );
-  positions.left('publish');
-  assert.equal(positions.any(all), false);
+  tracker.left('publish');
+  assert.equal(tracker.any(all), false);
 });
 
 test('a link out hands its message to the link in without sending it', () => {
@@ -34,13 +34,13 @@ test('a link out hands its message to the link in without sending it', () => {
     [true, false, false],
   );
   assert.deepEqual([graph.handsTo('back', 'call'), graph.handsTo('back', 'in')], [true, false]);
-  const positions = new Positions();
-  positions.sent('exec', true, [to('out', 'link out'), to('other', 'link out')]);
-  positions.sent('another', true, []);
-  positions.sent('in', false, [to('next')], (node) => graph.handsTo(node, 'in'));
-  assert.equal(positions.origin, 'exec', 'it came from there, whoever moved meanwhile');
+  const tracker = new MessageTracker();
+  tracker.sent('exec', true, [to('out', 'link out'), to('other', 'link out')]);
+  tracker.sent('another', true, []);
+  tracker.sent('in', false, [to('next')], (node) => graph.handsTo(node, 'in'));
+  assert.equal(tracker.origin, 'exec', 'it came from there, whoever moved meanwhile');
   assert.deepEqual(
-    ['out', 'other', 'next'].map((name) => positions.any((node) => node === name)),
+    ['out', 'other', 'next'].map((name) => tracker.any((node) => node === name)),
     [false, true, true],
   );
 });
@@ -48,21 +48,21 @@ test('a link out hands its message to the link in without sending it', () => {
 test('after a deploy a message is given to the node that stands there now, one that dropped its own gets none', () => {
   const closed = { alive: () => false };
   const message = { payload: 1 };
-  const positions = new Positions();
-  positions.sent('exec', true, [
+  const tracker = new MessageTracker();
+  tracker.sent('exec', true, [
     { node: 'delay', type: 'delay', place: closed, message },
     { node: 'switch', type: 'switch', place: closed },
     { node: 'deleted', type: 'delay', place: closed, message },
     { node: 'running', type: 'delay', place, message },
   ]);
-  const revived = positions.revive((node) => (node === 'deleted' ? undefined : place));
+  const revived = tracker.revive((node) => (node === 'deleted' ? undefined : place));
   assert.deepEqual(revived, [{ node: 'delay', message }]);
   assert.deepEqual(
-    ['delay', 'switch', 'deleted', 'running'].map((name) => positions.any((node) => node === name)),
+    ['delay', 'switch', 'deleted', 'running'].map((name) => tracker.any((node) => node === name)),
     [true, false, false, true],
   );
   assert.deepEqual(
-    positions.revive(() => place),
+    tracker.revive(() => place),
     [],
     'once',
   );

@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Build } from '../../../lib/builds/build.ts';
 import { BuildSet } from '../../../lib/builds/buildset.ts';
-import { Recovery } from '../../../lib/builds/flow/watchdog.ts';
-import { FakeOutlet, request } from '../../support/fake-outlet.ts';
+import { Watchdog } from '../../../lib/builds/flow/watchdog.ts';
+import { FakeFlow, request } from '../../support/fake-flow.ts';
 
 test('a build that has sent nothing yet, as its log takes long to open, is not taken for lost', () => {
-  const outlet = new FakeOutlet([{ id: 'jobs', type: 'ci-jobs', wires: [[]] }]);
+  const flow = new FakeFlow([{ id: 'jobs', type: 'ci-jobs', wires: [[]] }]);
   const asked = request(['unit']);
   const set = new BuildSet(asked);
   const build = new Build('0123abcd', 1, set, 0, asked.jobs[0]!);
   set.builds.push(build);
   build.begun = true;
   const ended: Build[] = [];
-  const recovery = new Recovery(outlet, () => [build], {
+  const recovery = new Watchdog(flow, () => [build], {
     end: async (each) => {
       ended.push(each);
     },
@@ -21,14 +21,14 @@ test('a build that has sent nothing yet, as its log takes long to open, is not t
     forget: () => {},
   });
   const minuteAgo = Date.now() - 60_000;
-  build.positions.movedAt = minuteAgo;
+  build.tracker.movedAt = minuteAgo;
   recovery.check(set);
-  assert.deepEqual([ended.length, outlet.warnings()], [0, []]);
+  assert.deepEqual([ended.length, flow.warnings()], [0, []]);
   // Once it was sent somewhere from where it comes nowhere, it is.
   build.inFlight.set('jobs', { port: 0, message: {} });
-  build.positions.movedAt = minuteAgo;
+  build.tracker.movedAt = minuteAgo;
   recovery.check(set);
   recovery.stop();
   assert.deepEqual(ended, [build]);
-  assert.match(outlet.warnings().join(), /lost/);
+  assert.match(flow.warnings().join(), /lost/);
 });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Build } from '../../../lib/builds/build.ts';
 import { BuildSet } from '../../../lib/builds/buildset.ts';
 import { composeReview, type ReviewSettings } from '../../../lib/builds/report/compose.ts';
-import { request } from '../../support/fake-outlet.ts';
+import { request } from '../../support/fake-flow.ts';
 
 const settings: ReviewSettings = {
   node: 'review',

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Poster, type ReportEntry } from '../../../lib/builds/report/poster.ts';
 import type { ReportState } from '../../../lib/builds/types.ts';
-import { MemoryOutbox } from '../../../lib/store/outbox.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import type { GerritClient } from '../../../lib/gerrit/client.ts';
 import type { LinkHealth } from '../../../lib/ssh/types.ts';
-import { FakeOutlet } from '../../support/fake-outlet.ts';
-import { until } from '../../support/until.ts';
+import { MemoryOutbox } from '../../../lib/store/outbox.ts';
+import { FakeFlow } from '../../support/fake-flow.ts';
+import { waitFor } from '../../support/wait.ts';
 
 const entry = (more: Partial<ReportEntry> = {}): ReportEntry => ({
   set: 's1',
@@ -24,7 +24,7 @@ const entry = (more: Partial<ReportEntry> = {}): ReportEntry => ({
 
 /** A poster before a Gerrit whose answers the test decides. */
 function posting(t: { after(done: () => void): void }) {
-  const outlet = new FakeOutlet([]);
+  const flow = new FakeFlow([]);
   const gerrit = {
     health: { state: 'up' } as LinkHealth,
     /** Messages on the change. */
@@ -45,39 +45,39 @@ function posting(t: { after(done: () => void): void }) {
       return { dropped: [], warnings: [] };
     },
   } as unknown as GerritClient;
-  const poster = new Poster(new MemoryOutbox<ReportEntry>(), outlet, (id) =>
+  const poster = new Poster(new MemoryOutbox<ReportEntry>(), flow, (id) =>
     id === 'gerrit' ? { label: 'gerrit', client, link: gerrit } : undefined,
   );
   t.after(() => poster.close());
   const states = (): ReportState['state'][] =>
-    outlet.events.flatMap((event) => (event.kind === 'report' ? [event.state.state] : []));
-  return { poster, gerrit, outlet, states };
+    flow.events.flatMap((event) => (event.kind === 'report' ? [event.state.state] : []));
+  return { poster, gerrit, flow, states };
 }
 
 test('a report whose answer was lost is not posted twice', async (t) => {
   const { poster, gerrit, states } = posting(t);
   gerrit.lose = 1;
   await poster.put('a', entry());
-  await until('it is posted', () => states().includes('posted'));
+  await waitFor('it is posted', () => states().includes('posted'));
   assert.deepEqual(gerrit.messages.length, 1);
 });
 
 test('a report that reads like an earlier one is posted, also where Gerrit was away at its first try', async (t) => {
   const { poster, gerrit, states } = posting(t);
   await poster.put('a', entry());
-  await until('the first is posted', () => states().includes('posted'));
+  await waitFor('the first is posted', () => states().includes('posted'));
   gerrit.health = { state: 'down' };
   await poster.put('b', entry({ set: 's2' }));
-  await until('the second waits', () => states().includes('waiting'));
+  await waitFor('the second waits', () => states().includes('waiting'));
   gerrit.health = { state: 'up' };
-  await until('the second is done', () => states().filter((state) => state === 'posted').length === 2);
+  await waitFor('the second is done', () => states().filter((state) => state === 'posted').length === 2);
   assert.equal(gerrit.messages.length, 2);
 });
 
 test('a report for no server at all fails at once and says what to do', async (t) => {
-  const { poster, outlet, states } = posting(t);
+  const { poster, flow, states } = posting(t);
   await poster.put('a', entry({ server: '' }));
-  await until('it has failed', () => states().includes('failed'));
-  const told = outlet.events.find((event) => event.kind === 'report');
+  await waitFor('it has failed', () => states().includes('failed'));
+  const told = flow.events.find((event) => event.kind === 'report');
   assert.match(told?.kind === 'report' ? told.state.message : '', /Choose a server in the gerrit-review node/);
 });

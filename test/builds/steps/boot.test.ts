@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Build } from '../../../lib/builds/build.ts';
-import { NO_CLOUD_INIT } from '../../../lib/guests/programs.ts';
 import type { Services } from '../../../lib/builds/services.ts';
 import { bootStep } from '../../../lib/builds/steps/boot.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { diskFull, guestHalted, guestVanished, kvmFault } from '../../../lib/errors/libvirt.ts';
 import { keyRefused } from '../../../lib/errors/ssh.ts';
-import { until } from '../../../lib/util/abort.ts';
+import { NO_CLOUD_INIT } from '../../../lib/guests/programs.ts';
+import { abortable } from '../../../lib/util/abort.ts';
 import type { GuestSpec, Hardware } from '../../../lib/worker/types.ts';
 import { greeting, isGreeting } from '../../support/greeting.ts';
 
@@ -42,7 +42,7 @@ function boot(behaviour: Behaviour = {}) {
     async run(argv: string[], options: { signal: AbortSignal }) {
       if (isGreeting(argv)) return greeting('boot-1');
       did.push('cloud-init');
-      const end = await until(Promise.resolve(behaviour.cloudInit?.()), options.signal);
+      const end = await abortable(Promise.resolve(behaviour.cloudInit?.()), options.signal);
       return { code: 0, stdout: '', stderr: '', ...end };
     },
   });
@@ -70,13 +70,13 @@ function boot(behaviour: Behaviour = {}) {
   const image = { name: 'debian', loginUser: 'debian', ...behaviour.image };
   const guest = { name: 'vm', domain: 'd', worker, image, clone: {}, addressEnv: 'VM_IP' };
   const build = {
-    lease: { guests: new Map([['vm', guest]]) },
+    resources: { guests: new Map([['vm', guest]]) },
     env: {} as Record<string, string>,
     say: (line: string) => said.push(line),
   };
   const services = {
     key: { privateKey: '', publicKey: '' },
-    room: { noteBoot: () => did.push('note') },
+    scheduler: { noteBoot: () => did.push('note') },
     images: { clone: async () => did.push('clone') },
   };
   const { timeout = 20_000, networks = [], cloudInitLimit: cloudInit = 20_000 } = behaviour;

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
-import { ImageMaker } from '../../../lib/images/builder.ts';
-import { Lease } from '../../../lib/builds/resources.ts';
-import { Room } from '../../../lib/builds/scheduler.ts';
+import { BuildResources } from '../../../lib/builds/resources.ts';
+import { Scheduler } from '../../../lib/builds/scheduler.ts';
 import type { Services } from '../../../lib/builds/services.ts';
 import { cloneStep } from '../../../lib/builds/steps/clone.ts';
-import { MemorySlots } from '../../../lib/store/slots.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { storageFull } from '../../../lib/errors/image.ts';
 import { noImage } from '../../../lib/errors/storage.ts';
+import { ImageMaker } from '../../../lib/images/builder.ts';
+import { MemorySlots } from '../../../lib/store/slots.ts';
 import type { Clone, ImageSpec, Storage, Worker } from '../../../lib/worker/types.ts';
 
 const image: ImageSpec = {
@@ -49,13 +49,20 @@ function makeWorker(id: string, storage: Partial<Storage> = {}): Worker {
 async function setUp(t: TestContext) {
   const dir = await mkdtemp(join(tmpdir(), 'recheck-test-'));
   t.after(() => rm(dir, { recursive: true, force: true }));
-  const lease = new Lease();
+  const resources = new BuildResources();
   const files = new Map<string, string>();
   const log = { addFile: async (name: string, stream: NodeJS.ReadableStream) => files.set(name, await text(stream)) };
-  const build = { id: '1', attempt: 1, lease, log, set: { request: { trusted: true } }, say() {} } as unknown as Build;
+  const build = {
+    id: '1',
+    attempt: 1,
+    resources,
+    log,
+    set: { request: { trusted: true } },
+    say() {},
+  } as unknown as Build;
   const images = new ImageMaker({} as Services, dir);
-  const room = new Room(new MemorySlots());
-  const services = { room, images } as unknown as Services;
+  const scheduler = new Scheduler(new MemorySlots());
+  const services = { scheduler, images } as unknown as Services;
   const progress: string[] = [];
   const warnings: string[] = [];
   const clone = (workers: Worker[], settings: Partial<Parameters<typeof cloneStep>[1]> = {}, signal?: AbortSignal) =>
@@ -78,11 +85,11 @@ async function setUp(t: TestContext) {
       },
       services,
     );
-  return { lease, files, images, room, progress, warnings, clone };
+  return { resources, files, images, scheduler, progress, warnings, clone };
 }
 
 test('an image that is missing is made, and its progress shown; then it is cloned', async (t) => {
-  const { lease, progress, clone } = await setUp(t);
+  const { resources, progress, clone } = await setUp(t);
   const worker = makeWorker('a');
   const make = worker.storage.make;
   worker.storage.make = async (spec, options) => {
@@ -93,11 +100,11 @@ test('an image that is missing is made, and its progress shown; then it is clone
   assert.equal(result, 'SUCCESS');
   assert.deepEqual(payload, { guest: 'vm', host: 'worker a', image: 'base', clone: 'recheck-1-1-vm' });
   assert.deepEqual(progress, ['cloning', 'image 62 %']);
-  assert.equal(lease.guests.get('vm')?.clone?.path, '/ci/recheck-1-1-vm');
+  assert.equal(resources.guests.get('vm')?.clone?.path, '/ci/recheck-1-1-vm');
 });
 
 test('a build that starts from an older image is told so', async (t) => {
-  const { lease, warnings, clone } = await setUp(t);
+  const { resources, warnings, clone } = await setUp(t);
   const worker = makeWorker('a', {
     make: async () => {
       throw new CiError({ code: 'image/refused', message: 'The server said 404.' });
@@ -110,7 +117,7 @@ test('a build that starts from an older image is told so', async (t) => {
   const { result } = await clone([worker], { image: { ...image, former: [{ ...image, key: 'before' }] } });
   assert.equal(result, 'SUCCESS');
   assert.match(warnings.join('\n'), /base@before.*The server said 404/);
-  assert(lease.guests.get('vm')?.clone);
+  assert(resources.guests.get('vm')?.clone);
 });
 
 test('an image that fails after its build was aborted harms nobody', async (t) => {
@@ -148,7 +155,7 @@ test('the console of an image whose making failed is among the build’s files',
 });
 
 test('a host on which the image failed a moment ago is no choice where there is another', async (t) => {
-  const { lease, clone } = await setUp(t);
+  const { resources, clone } = await setUp(t);
   const bad = makeWorker('a', {
     make: async () => {
       throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
@@ -156,54 +163,54 @@ test('a host on which the image failed a moment ago is no choice where there is 
   });
   Object.assign(bad, { slots: 9 });
   await assert.rejects(clone([bad]), /script init failed/);
-  await lease.release(async () => {});
-  lease.worker = undefined;
+  await resources.release(async () => {});
+  resources.worker = undefined;
   await clone([bad, makeWorker('b')], { guest: 'other' });
-  assert.equal((lease.worker as Worker | undefined)?.id, 'b');
+  assert.equal((resources.worker as Worker | undefined)?.id, 'b');
 });
 
 test('two clones of a build at once take one slot, on one host', async (t) => {
-  const { lease, clone } = await setUp(t);
+  const { resources, clone } = await setUp(t);
   const workers = [makeWorker('a'), makeWorker('b')];
   await Promise.all([clone(workers, { guest: 'master' }), clone(workers, { guest: 'slave' })]);
-  const hosts = [...lease.guests.values()].map(({ worker }) => worker.id);
+  const hosts = [...resources.guests.values()].map(({ worker }) => worker.id);
   assert.equal(hosts.length, 2);
   assert.equal(new Set(hosts).size, 1);
 });
 
 test('a guest that is being cloned keeps what a branch beside it gives it', async (t) => {
-  const { lease, clone } = await setUp(t);
+  const { resources, clone } = await setUp(t);
   const worker = makeWorker('a');
   const make = worker.storage.make;
-  const papers = { hostKey: undefined, loggedIn() {}, drop() {} };
+  const metadata = { hostKey: undefined, loggedIn() {}, drop() {} };
   worker.storage.make = async (spec, options) => {
-    lease.guests.get('vm')!.papers = papers;
+    resources.guests.get('vm')!.metadata = metadata;
     return make.call(worker.storage, spec, options);
   };
   await clone([worker]);
-  assert.equal(lease.guests.get('vm')!.papers, papers);
-  assert.ok(lease.guests.get('vm')!.clone);
+  assert.equal(resources.guests.get('vm')!.metadata, metadata);
+  assert.ok(resources.guests.get('vm')!.clone);
 });
 
 test('a host whose disk was full is as good as any once a clone works there again', async (t) => {
-  const { lease, room, clone } = await setUp(t);
+  const { resources, scheduler, clone } = await setUp(t);
   const worker = makeWorker('a');
   Object.assign(worker, { slots: 9 });
   const other = makeWorker('b');
   const taken = async (workers: Worker[], guest: string) => {
-    await lease.release(async () => {});
-    lease.worker = undefined;
+    await resources.release(async () => {});
+    resources.worker = undefined;
     await clone(workers, { guest });
-    return (lease.worker as Worker | undefined)?.id;
+    return (resources.worker as Worker | undefined)?.id;
   };
-  room.noteFault(worker, storageFull('Clone recheck-1-1-vm', 'worker a'));
+  scheduler.noteFault(worker, storageFull('Clone recheck-1-1-vm', 'worker a'));
   assert.equal(await taken([worker, other], 'first'), 'b');
   assert.equal(await taken([worker], 'second'), 'a');
   assert.equal(await taken([worker, other], 'third'), 'a');
 });
 
 test('a further guest whose node does not name the build’s host is refused, and told what to do', async (t) => {
-  const { lease, clone } = await setUp(t);
+  const { resources, clone } = await setUp(t);
   const [a, b] = [makeWorker('a'), makeWorker('b')];
   await clone([a], { guest: 'master' });
   await assert.rejects(clone([b], { guest: 'slave', node: 'clone slave' }), (error: CiError) => {
@@ -212,7 +219,7 @@ test('a further guest whose node does not name the build’s host is refused, an
     assert.match(error.message, /^clone slave: .* on worker a, .* worker b\..* same worker hosts/);
     return true;
   });
-  assert.deepEqual([...lease.guests.keys()], ['master']);
+  assert.deepEqual([...resources.guests.keys()], ['master']);
   // A deploy makes another of the same node.
   await clone([makeWorker('a'), b], { guest: 'slave' });
 });
@@ -230,7 +237,7 @@ test('of two guests that are cloned at once, one whose node does not name the ho
 });
 
 test('the first guest goes where those after it may follow, and where no image of theirs failed a moment ago', async (t) => {
-  const { lease, images, clone } = await setUp(t);
+  const { resources, images, clone } = await setUp(t);
   const [a, b, c] = ['a', 'b', 'c'].map((id) => makeWorker(id)) as [Worker, Worker, Worker];
   Object.assign(a, { slots: 9 });
   Object.assign(b, { slots: 8 });
@@ -241,13 +248,13 @@ test('the first guest goes where those after it may follow, and where no image o
   };
   await assert.rejects(images.provide(b, theirs, { signal: new AbortController().signal }), /init failed/);
   await clone([a, b, c], { later: () => [{ image: theirs, workers: [b, c] }] });
-  assert.equal(lease.worker?.id, 'c');
+  assert.equal(resources.worker?.id, 'c');
 });
 
 test('where no host fits all guests of a lane, the first takes one of its own', async (t) => {
-  const { lease, clone } = await setUp(t);
+  const { resources, clone } = await setUp(t);
   await clone([makeWorker('a')], { later: () => [{ image, workers: [makeWorker('b')] }] });
-  assert.equal(lease.worker?.id, 'a');
+  assert.equal(resources.worker?.id, 'a');
 });
 
 test('of two branches that clone a guest of one name at once, one is refused', async (t) => {

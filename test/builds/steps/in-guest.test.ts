@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
 import type { Guest } from '../../../lib/builds/resources.ts';
-import { reconnect } from '../../../lib/guests/reconnect.ts';
 import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
 import type { StepOutcome } from '../../../lib/builds/types.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, libvirtDown } from '../../../lib/errors/libvirt.ts';
 import { connectionLost } from '../../../lib/errors/ssh.ts';
+import { reconnect } from '../../../lib/guests/reconnect.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { greeting } from '../../support/greeting.ts';
-import { within } from '../../support/until.ts';
+import { within } from '../../support/wait.ts';
 
 interface Settings {
   /** What the worker says of the guest when a script has failed. */
@@ -24,7 +24,7 @@ const buildOf = (...guests: Guest[]): Build =>
   ({
     clock: { pause() {}, resume() {} },
     say() {},
-    lease: { guests: new Map(guests.map((guest) => [guest.name, guest])) },
+    resources: { guests: new Map(guests.map((guest) => [guest.name, guest])) },
   }) as unknown as Build;
 
 /** Runs a script in a guest. */

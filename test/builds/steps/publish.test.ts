@@ -45,7 +45,7 @@ function setUp(nextBoot: string) {
     },
   };
   const clock = { pause() {}, resume() {} };
-  const build = { lease: { guests: new Map([['vm', guest]]) }, log, clock, say() {} } as unknown as Build;
+  const build = { resources: { guests: new Map([['vm', guest]]) }, log, clock, say() {} } as unknown as Build;
   const publish = (settings = logs) => publishStep({ build, signal, progress() {} }, settings, services);
   return { state, guest, build, log, publish };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
 import { runStep } from '../../../lib/builds/steps/step.ts';
-import type { Outlet } from '../../../lib/builds/types.ts';
+import type { Flow } from '../../../lib/builds/types.ts';
 import { jobTimeUp } from '../../../lib/errors/build.ts';
 import { diskFull, guestVanished, libvirtDown } from '../../../lib/errors/libvirt.ts';
 
@@ -16,7 +16,7 @@ async function overTime(check: () => Promise<void>) {
     label: '1,1',
     id: 'b1',
     set: { request: { node: 'jobs' } },
-    lease: { guests: new Map([['vm', guest]]) },
+    resources: { guests: new Map([['vm', guest]]) },
     work,
     running: new Set(),
     steps: [],
@@ -24,7 +24,7 @@ async function overTime(check: () => Promise<void>) {
     say() {},
     settle() {},
   } as unknown as Build;
-  return runStep(build, spec, { observe() {} } as unknown as Outlet, async () => {
+  return runStep(build, spec, { observe() {} } as unknown as Flow, async () => {
     work.abort(jobTimeUp(30));
     throw new Error('ended');
   });

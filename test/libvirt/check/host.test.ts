@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channelRefused, commandNotBegun, keyRefused, nameNotFound } from '../../../lib/errors/ssh.ts';
+import { type CheckSettings, checkHost, unreachableCheck } from '../../../lib/libvirt/check/host.ts';
 import type { TypeAnswer } from '../../../lib/libvirt/types.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
-import { type CheckSettings, checkHost, unreachableCheck } from '../../../lib/libvirt/check/host.ts';
 import { scriptedHost } from '../scripted-host.ts';
 import { but, GOOD, look, of, SETTINGS, signal } from './looked-at.ts';
 

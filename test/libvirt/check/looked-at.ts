@@ -1,5 +1,5 @@
-import { OWNER_NAMESPACE } from '../../../lib/libvirt/owner.ts';
 import { type CheckSettings, checkHost } from '../../../lib/libvirt/check/host.ts';
+import { OWNER_NAMESPACE } from '../../../lib/libvirt/owner.ts';
 import { scriptedHost } from '../scripted-host.ts';
 
 /** "Check this host" on a worker that is told by its facts. */

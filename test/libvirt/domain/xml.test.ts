@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DOMAIN_TEMPLATE, domainXml } from '../../../lib/libvirt/domain/xml.ts';
 import { guestHardware } from '../../../lib/libvirt/domain/guest-hardware.ts';
 import { UNKNOWN_HOST } from '../../../lib/libvirt/domain/host-hardware.ts';
+import { DOMAIN_TEMPLATE, domainXml } from '../../../lib/libvirt/domain/xml.ts';
 import { checkMac, freshMac, macOfTap, tapName } from '../../../lib/libvirt/network/mac.ts';
 import { parseOwner } from '../../../lib/libvirt/owner.ts';
 import type { GuestSpec } from '../../../lib/worker/types.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
-import { answerInMemory, TypeAnswers } from '../../../lib/libvirt/kvm/cache.ts';
+import { answerInMemory, KvmCache } from '../../../lib/libvirt/kvm/cache.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'type-answers-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -11,11 +11,11 @@ after(() => rmSync(dir, { recursive: true }));
 test('an answer is kept for its host over a restart, and said when it is new', () => {
   const file = join(dir, 'state', 'types.json');
   const said: string[] = [];
-  const answers = new TypeAnswers(file, (host, { type, why }) => said.push(`${host}: ${type}, ${why}`));
+  const answers = new KvmCache(file, (host, { type, why }) => said.push(`${host}: ${type}, ${why}`));
   const kvm = { type: 'kvm', why: 'a guest showed life' } as const;
   answers.of('host-a').set(kvm);
   answers.of('host-a').set(kvm);
-  const later = new TypeAnswers(file);
+  const later = new KvmCache(file);
   assert.deepEqual(later.of('host-a').get(), kvm);
   assert.equal(later.of('host-b').get(), undefined);
   answers.of('host-a').set({ type: 'qemu', why: 'it hung' });
@@ -27,9 +27,9 @@ test('a file that is broken, or cannot be written, costs no more than the memory
   const file = join(dir, 'broken.json');
   for (const text of ['{"host-a": {"type": "xen", "why": 1}}', '[1]', '{']) {
     writeFileSync(file, text);
-    assert.equal(new TypeAnswers(file).of('host-a').get(), undefined);
+    assert.equal(new KvmCache(file).of('host-a').get(), undefined);
   }
-  new TypeAnswers(join(file, 'below')).of('host-a').set({ type: 'kvm', why: 'x' });
+  new KvmCache(join(file, 'below')).of('host-a').set({ type: 'kvm', why: 'x' });
 });
 
 const DAY = 86_400_000;
@@ -41,8 +41,8 @@ test('an answer is believed for a day, whichever it is; asking writes nothing', 
   try {
     const file = join(dir, 'day.json');
     const said: string[] = [];
-    const slow = new TypeAnswers(file, (host, { type }) => said.push(`${host}: ${type}`)).of('slow');
-    const fast = new TypeAnswers(file).of('fast');
+    const slow = new KvmCache(file, (host, { type }) => said.push(`${host}: ${type}`)).of('slow');
+    const fast = new KvmCache(file).of('fast');
     const short = answerInMemory();
     for (const one of [slow, short]) one.set(qemu);
     fast.set(kvm);
@@ -59,7 +59,7 @@ test('an answer is believed for a day, whichever it is; asking writes nothing', 
     mock.timers.setTime(Date.UTC(2026, 9, 1));
     assert.equal(slow.get(), undefined, 'a clock that was put back');
     fast.forget();
-    assert.equal(new TypeAnswers(file).of('fast').get(), undefined);
+    assert.equal(new KvmCache(file).of('fast').get(), undefined);
     assert.match(readFileSync(file, 'utf8'), /slow/);
   } finally {
     mock.timers.reset();
@@ -69,6 +69,6 @@ test('an answer is believed for a day, whichever it is; asking writes nothing', 
 test('an answer that was kept without its time is found out again', () => {
   const file = join(dir, 'undated.json');
   writeFileSync(file, JSON.stringify({ fast: kvm, slow: qemu }));
-  const answers = new TypeAnswers(file);
+  const answers = new KvmCache(file);
   for (const host of ['fast', 'slow']) assert.equal(answers.of(host).get(), undefined);
 });

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lookout } from '../../../lib/libvirt/network/neighbor-watcher.ts';
+import { NeighborWatcher } from '../../../lib/libvirt/network/neighbor-watcher.ts';
 import { localHost } from '../../../lib/ssh/local.ts';
 import type { Host, HostSource, Running } from '../../../lib/ssh/types.ts';
 
 const signal = AbortSignal.timeout(20_000);
 
 /** What the tests opened. */
-const opened: Lookout[] = [];
+const opened: NeighborWatcher[] = [];
 afterEach(() => {
   for (const lookout of opened.splice(0)) lookout.close();
 });
 
 /** A lookout of the test, closed behind it. */
-function over(source: HostSource): Lookout {
-  const lookout = new Lookout('worker host-a', source);
+function over(source: HostSource): NeighborWatcher {
+  const lookout = new NeighborWatcher('worker host-a', source);
   opened.push(lookout);
   return lookout;
 }

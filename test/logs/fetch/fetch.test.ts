@@ -7,9 +7,10 @@ import { CiError } from '../../../lib/errors/ci-error.ts';
 import { fetchFiles } from '../../../lib/logs/fetch/fetch.ts';
 import { Files } from '../../../lib/logs/fetch/files.ts';
 import type { FetchLimits, FetchRow } from '../../../lib/logs/types.ts';
+import { waitFor } from '../../support/wait.ts';
+import { scratch } from '../help.ts';
 import { FakeGuest, goodTar } from './fake-guest.ts';
 import type { Tree } from './fake-sftp.ts';
-import { scratch, until } from '../help.ts';
 
 /** Whether the guest has a tar. */
 let hasTar = true;
@@ -156,14 +157,14 @@ bothWays('a silent guest, a lost one, an abort: each ends the wait with its own 
     (error) => error instanceof CiError && error.result === 'POST_FAILURE' && /vm gave no answer/.test(error.message),
   );
   const lost = await start();
-  await until(() => lost.sftp.listenerCount('close') > 0);
+  await waitFor('the fetch listens', () => lost.sftp.listenerCount('close') > 0);
   lost.sftp.emit('close');
   await assert.rejects(
     lost.done,
     (error) => error instanceof CiError && error.result === 'POST_FAILURE' && /connection was lost/.test(error.message),
   );
   const aborted = await start();
-  await until(() => aborted.sftp.listenerCount('close') > 0);
+  await waitFor('the fetch listens', () => aborted.sftp.listenerCount('close') > 0);
   aborted.control.abort(new Error('a newer patchset came'));
   await assert.rejects(aborted.done, /a newer patchset came/);
   assert.equal(aborted.sftp.listenerCount('close'), 0);
@@ -188,5 +189,5 @@ test('every handle there is closed again', async (t) => {
   const { guest, paths } = await fetchInto(t, many, [row('/x')]);
   assert.equal(paths.length, 300);
   assert.ok(guest.files.mostOpen > 8, 'files are fetched side by side');
-  await until(() => guest.files.open_ <= 0);
+  await waitFor('all files are closed', () => guest.files.open_ <= 0);
 });

@@ -7,9 +7,10 @@ import { CiError } from '../../../lib/errors/ci-error.ts';
 import { fetchFiles } from '../../../lib/logs/fetch/fetch.ts';
 import { Files } from '../../../lib/logs/fetch/files.ts';
 import type { FetchLimits } from '../../../lib/logs/types.ts';
+import { waitFor } from '../../support/wait.ts';
+import { scratch } from '../help.ts';
 import { type Answer, FakeGuest, goodTar } from './fake-guest.ts';
 import type { Tree } from './fake-sftp.ts';
-import { scratch, until } from '../help.ts';
 import { archive, END, entry } from './tar-archive.ts';
 
 interface Started {
@@ -200,7 +201,7 @@ test('an abort ends it with its own words, and leaves no listener', async (t) =>
     yield entry({ name: 'x/a', content: 'first' }).subarray(0, 514);
     await new Promise(() => {});
   });
-  await until(() => asked);
+  await waitFor('the guest was asked', () => asked);
   control.abort(new Error('a newer patchset came'));
   await assert.rejects(done, /a newer patchset came/);
   assert.equal(guest.closed, 1);
@@ -224,7 +225,7 @@ test('while the disk here takes nothing, the guest is not read either', async (t
     for (; sent < size; sent += 1 << 20) yield Buffer.alloc(1 << 20);
     yield END;
   });
-  await until(() => sent >= 16 << 20);
+  await waitFor('half of the file was sent', () => sent >= 16 << 20);
   for (let turn = 0; turn < 1000; turn++) await setImmediate();
   assert.ok(sent < 24 << 20, `${sent} bytes were taken`);
   disk.resolve();

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { openListener } from '../../../lib/metadata/route/listener.ts';
-import type { OpenWay } from '../../../lib/metadata/route/route.ts';
+import type { OpenRoute } from '../../../lib/metadata/route/open-route.ts';
 import { freePort } from '../../support/free-port.ts';
-import { untilEvent } from '../../support/until.ts';
+import { waitForEvent } from '../../support/wait.ts';
 
 const signal = AbortSignal.timeout(10_000);
 const here = async () => assert.fail('a listener on loopback needs no rules');
@@ -13,7 +13,7 @@ test('a redeployed worker takes over its port from builds that still run; anothe
   const port = await freePort();
   const at = { address: '127.0.0.1', port };
   const closed: number[] = [];
-  const open = (id: string, word: string): Promise<OpenWay> =>
+  const open = (id: string, word: string): Promise<OpenRoute> =>
     openListener(
       here,
       at,
@@ -31,7 +31,7 @@ test('a redeployed worker takes over its port from builds that still run; anothe
     socket.on('data', (text) => {
       said += text;
     });
-    await untilEvent('socket: close', socket, 'close');
+    await waitForEvent('socket: close', socket, 'close');
     return said;
   };
   const first = await open('a', 'first');

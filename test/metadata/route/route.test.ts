@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MetadataRoute } from '../../../lib/metadata/route/route.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
-import { MetadataWay } from '../../../lib/metadata/route/route.ts';
 
 const signal = AbortSignal.timeout(10_000);
 
@@ -24,7 +24,7 @@ test('rules that could not be taken back are taken back when the way is closed a
     if (away) throw new Error('the worker is away');
     removals += 1;
   });
-  const link = await new MetadataWay('retried', async () => host).open(() => {}, signal);
+  const link = await new MetadataRoute('retried', async () => host).open(() => {}, signal);
   away = true;
   await assert.rejects(link.close(), /away/);
   away = false;

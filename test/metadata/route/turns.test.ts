@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MetadataRoute } from '../../../lib/metadata/route/route.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
-import { MetadataWay } from '../../../lib/metadata/route/route.ts';
 import { scriptedHost } from '../../libvirt/scripted-host.ts';
 import { freePort } from '../../support/free-port.ts';
 
@@ -36,7 +36,7 @@ function slowWorker(first = 4711) {
 
 test('a way that opens while the last one closes keeps its rules: one program at a time, each with what is open then', async () => {
   const { host, rules, seen } = slowWorker();
-  const way = new MetadataWay('turns', async () => host);
+  const way = new MetadataRoute('turns', async () => host);
   const open = () => way.open(() => {}, AbortSignal.timeout(5_000));
   let link = await open();
   await way.use('virbr0', AbortSignal.timeout(5_000));
@@ -54,7 +54,7 @@ test('a way that opens while the last one closes keeps its rules: one program at
 
 test('guests that start together have their rules made once; one that starts while that is done has them made again', async () => {
   const { host, rules, seen } = slowWorker();
-  const way = new MetadataWay('together', async () => host);
+  const way = new MetadataRoute('together', async () => host);
   const link = await way.open(() => {}, AbortSignal.timeout(5_000));
   const use = () => way.use('virbr0', AbortSignal.timeout(5_000));
   const before = seen.programs;
@@ -72,7 +72,7 @@ test('guests that start together have their rules made once; one that starts whi
 
 test('two ways at once, one at an address of this machine: closing one leaves the rules of the other', async () => {
   const { host, rules } = slowWorker();
-  const way = new MetadataWay('two-ways', async () => host);
+  const way = new MetadataRoute('two-ways', async () => host);
   const signal = AbortSignal.timeout(5_000);
   const port = await freePort();
   const tunnel = await way.open(() => {}, signal);
@@ -92,7 +92,7 @@ test('two ways at once, one at an address of this machine: closing one leaves th
 test('two ways with one port at different addresses do not take each other’s rules along', async () => {
   const port = await freePort();
   const { host, rules } = slowWorker(port);
-  const way = new MetadataWay('one-port', async () => host);
+  const way = new MetadataRoute('one-port', async () => host);
   const signal = AbortSignal.timeout(5_000);
   const tunnel = await way.open(() => {}, signal);
   await way.use('virbr0', signal);

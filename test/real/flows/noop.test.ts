@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parseTable } from '../../gerrit/results-table.ts';
-import { connected, Flow } from '../../support/flows.ts';
+import { connected, FlowFile } from '../../support/flows.ts';
 import { startRed, type TestRed } from '../../support/red.ts';
-import { until } from '../../support/until.ts';
+import { waitFor } from '../../support/wait.ts';
 import { RealGerrit } from '../gerrit/fixture.ts';
 
 describe('the shipped flow "1 noop" on a real Gerrit', () => {
   let gerrit: RealGerrit;
   let red: TestRed;
-  const flow = Flow.shipped('1 noop');
+  const flow = FlowFile.shipped('1 noop');
   const reviews = async (change: number) =>
     (await gerrit.messages(change)).filter(({ author }) => author === gerrit.ciUser);
   const reviewsOf = (change: number, count: number) =>
-    until(
+    waitFor(
       `${count} reviews of change ${change}`,
       async () => {
         const posted = await reviews(change);
@@ -69,7 +69,7 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     assert.match(review!.message, /Build succeeded/);
     assert.equal((await gerrit.votes(number))['Code-Review'] ?? 0, 0);
     const node = flow.node('gerrit-review').id;
-    await until(
+    await waitFor(
       'the node says so',
       () =>
         /Code-Review|vote|label/i.test(red.status(node)) &&
@@ -91,7 +91,7 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     const { number } = await gerrit.pushChange();
     await reviewsOf(number, 1);
     // The build is held up on its way, so that its report falls into the time without a Gerrit.
-    const delayed = new Flow(structuredClone(flow.nodes));
+    const delayed = new FlowFile(structuredClone(flow.nodes));
     delayed.insert(delayed.node('ci-jobs'), {
       id: 'wait',
       type: 'delay',
@@ -106,9 +106,9 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     await red.deploy(delayed.nodes, 'nodes');
     const seen = red.events.length;
     await gerrit.comment(number, 'recheck');
-    await until('the build runs', () => red.events.slice(seen).some(({ kind }) => kind === 'build-started'));
+    await waitFor('the build runs', () => red.events.slice(seen).some(({ kind }) => kind === 'build-started'));
     await gerrit.site.stop();
-    await until(
+    await waitFor(
       'the report waits',
       () => red.events.slice(seen).some((event) => event.kind === 'report' && event.state.state === 'waiting'),
       30_000,

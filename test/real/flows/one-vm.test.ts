@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parseTable } from '../../gerrit/results-table.ts';
-import { connected, Flow } from '../../support/flows.ts';
+import { connected, FlowFile } from '../../support/flows.ts';
 import { startRed, type TestRed } from '../../support/red.ts';
-import { until } from '../../support/until.ts';
+import { waitFor } from '../../support/wait.ts';
 import { RealGerrit } from '../gerrit/fixture.ts';
 
 /** A project whose test is a script of the patchset itself. */
@@ -12,7 +12,7 @@ const files = (test: string) => ({ 'test/run.sh': `#!/bin/sh\n${test}\n` });
 describe('the shipped flow "2 one VM" on a real Gerrit', () => {
   let gerrit: RealGerrit;
   let red: TestRed;
-  const flow = Flow.shipped('2 one VM');
+  const flow = FlowFile.shipped('2 one VM');
 
   before(async () => {
     gerrit = await RealGerrit.start();
@@ -29,7 +29,7 @@ describe('the shipped flow "2 one VM" on a real Gerrit', () => {
   });
 
   const reviewOf = (change: number) =>
-    until(
+    waitFor(
       'a review',
       async () => (await gerrit.messages(change)).find(({ author }) => author === gerrit.ciUser),
       60_000,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GerritClient } from '../../../lib/gerrit/client.ts';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import { composeReport } from '../../../lib/gerrit/report.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
+import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import type { Link } from '../../../lib/ssh/link-pool.ts';
 import { parseTable } from '../../gerrit/results-table.ts';
-import { until } from '../../support/until.ts';
+import { waitFor } from '../../support/wait.ts';
 import type { ContractContext } from './contract.ts';
 
 /** Our own client and stream on the server. */
@@ -178,20 +178,20 @@ export function clientContract(context: ContractContext): void {
       const types = ['patchset-created', 'comment-added'];
       pool.attach(link, 'contract', types, subscriber, { catchUp: { projects: [context.gerrit.project] } });
       try {
-        await until('the stream is up', () => health.state === 'up', 20_000);
+        await waitFor('the stream is up', () => health.state === 'up', 20_000);
         const before = await push();
-        await until('its event', () => events.some(({ change }) => change?.number === before.change), 20_000);
+        await waitFor('its event', () => events.some(({ change }) => change?.number === before.change), 20_000);
         (await link.host(limit())).close();
-        await until('the stream is down', () => health.state === 'down', 20_000);
+        await waitFor('the stream is down', () => health.state === 'down', 20_000);
         const after = await push();
         await context.gerrit.comment(before.change, 'recheck');
         await context.gerrit.comment(after.change, 'recheck please', 'message');
-        await until('the stream is up again', () => health.state === 'up', 30_000);
+        await waitFor('the stream is up again', () => health.state === 'up', 30_000);
         const has = (type: string, number: number, text = '') =>
           events.filter((one) => one.type === type && one.change?.number === number && commentText(one) === text);
-        await until('the patchset', () => has('patchset-created', after.change).length > 0, 20_000);
-        await until('the recheck', () => has('comment-added', before.change, 'recheck').length > 0, 20_000);
-        await until('the message', () => has('comment-added', after.change, 'recheck please').length > 0, 20_000);
+        await waitFor('the patchset', () => has('patchset-created', after.change).length > 0, 20_000);
+        await waitFor('the recheck', () => has('comment-added', before.change, 'recheck').length > 0, 20_000);
+        await waitFor('the message', () => has('comment-added', after.change, 'recheck please').length > 0, 20_000);
         assert.equal(has('patchset-created', before.change).length, 1);
         assert.equal(has('patchset-created', after.change).length, 1);
         assert.equal(has('comment-added', before.change, 'recheck').length, 1);

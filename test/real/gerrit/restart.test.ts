@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import { makeFilter } from '../../../lib/gerrit/filter.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
+import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import { GerritSession } from '../../support/gerrit-session.ts';
-import { until } from '../../support/until.ts';
+import { waitFor } from '../../support/wait.ts';
 import { RealGerrit } from './fixture.ts';
 
 let gerrit: RealGerrit;
@@ -36,9 +36,9 @@ test('the stream outlives a restart of the server; each form of a comment is rea
     },
   });
   const comment = (text: string) =>
-    until(`the comment: ${text}`, () => events.find((event) => event.comment && commentText(event) === text), 30_000);
+    waitFor(`the comment: ${text}`, () => events.find((event) => event.comment && commentText(event) === text), 30_000);
   try {
-    await until('the stream is up', () => health.state === 'up', 20_000);
+    await waitFor('the stream is up', () => health.state === 'up', 20_000);
 
     // A vote on an old patchset that a rule copies to the newest adds a block to the message.
     const { number } = await gerrit.pushChange();
@@ -50,10 +50,10 @@ test('the stream outlives a restart of the server; each form of a comment is rea
     assert.ok(filter(copied).take);
 
     await gerrit.site.stop();
-    await until('the stream is down', () => health.state !== 'up', 30_000);
+    await waitFor('the stream is down', () => health.state !== 'up', 30_000);
     await gerrit.site.configure('event.comment-added.publishPatchSetLevelComment', 'false');
     await gerrit.site.start();
-    await until('the stream is up again', () => health.state === 'up', 90_000);
+    await waitFor('the stream is up again', () => health.state === 'up', 90_000);
 
     // With that setting 3.10 and 3.13 tell of a comment written in the UI without its words; a message has them still.
     await gerrit.comment(number, 'recheck');

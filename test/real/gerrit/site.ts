@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { end } from '../../support/child.ts';
-import { untilEvent } from '../../support/until.ts';
+import { waitForEvent } from '../../support/wait.ts';
 import { CACHE, classPath, type GerritVersion, locked } from './jars.ts';
 import { findJava } from './java.ts';
 
@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
   await once(server, 'listening');
   const address = server.address();
   server.close();
-  await untilEvent('server: close', server, 'close');
+  await waitForEvent('server: close', server, 'close');
   return typeof address === 'object' && address ? address.port : 0;
 }
 

@@ -11,9 +11,10 @@ import { Files } from '../../../lib/logs/fetch/files.ts';
 import { connectHost } from '../../../lib/ssh/connect.ts';
 import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
-import { build, change, page, scratch, until } from '../../logs/help.ts';
+import { build, change, page, scratch } from '../../logs/help.ts';
 import { end } from '../../support/child.ts';
 import { startOpenSsh } from '../../support/openssh.ts';
+import { waitFor } from '../../support/wait.ts';
 
 const { signal } = new AbortController();
 
@@ -142,7 +143,7 @@ for (const tar of ['gnu', 'none'] as const) {
     const root = await scratch(t);
     const done = fetchFiles(host, [{ remote: from, dir: '' }], new Files(root), { guest: 'vm', signal });
     done.catch(() => {});
-    await until(() =>
+    await waitFor('the copy is whole', () =>
       stat(join(root, 'big')).then(
         ({ size }) => size > 0,
         () => false,

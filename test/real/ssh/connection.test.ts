@@ -10,7 +10,7 @@ import { generateKeyPair, publicKeyOf } from '../../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../../lib/ssh/link-pool.ts';
 import { type OpenSsh, startOpenSsh } from '../../support/openssh.ts';
-import { until, untilEvent } from '../../support/until.ts';
+import { waitFor, waitForEvent } from '../../support/wait.ts';
 
 let sshd: OpenSsh;
 let knownHosts: KnownHosts;
@@ -138,9 +138,9 @@ test('files by SFTP; forwarding both ways with the source kept', async () => {
 
   const forward = await host.forwardIn('127.0.0.1', 0, (socket, source) => socket.end(`from ${source.address}`));
   const socket = connect({ port: forward.port, host: '127.0.0.1', localAddress: '127.0.0.9' });
-  assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'from 127.0.0.9');
+  assert.equal(String((await waitForEvent('socket: data', socket, 'data'))[0]), 'from 127.0.0.9');
   const through = await host.forwardOut('127.0.0.1', forward.port);
-  assert.equal(String((await untilEvent('through: data', through, 'data'))[0]), 'from 127.0.0.1');
+  assert.equal(String((await waitForEvent('through: data', through, 'data'))[0]), 'from 127.0.0.1');
   await forward.close();
   await assert.rejects(host.forwardOut('127.0.0.1', forward.port), code('ssh/forward'));
   host.close();
@@ -152,7 +152,7 @@ test('a guest behind a worker is reached through the worker’s connection', asy
   const guest = await connectHost({ ...sshd.target, label: 'guest' }, { knownHosts, socket });
   assert.equal((await guest.run(['echo', 'nested'])).stdout, 'nested\n');
   worker.close();
-  await until('the guest is gone with it', () => guest.gone.aborted);
+  await waitFor('the guest is gone with it', () => guest.gone.aborted);
 });
 
 test('a link outlives its server: lost, said, and up again', async () => {
@@ -162,7 +162,7 @@ test('a link outlives its server: lost, said, and up again', async () => {
   const running = await host.start(['cat']);
   await sshd.stop();
   await assert.rejects(running.exit, code('ssh/connection-lost'));
-  await until('it is down', () => (link.health.error as CiError | undefined)?.code === 'ssh/refused');
+  await waitFor('it is down', () => (link.health.error as CiError | undefined)?.code === 'ssh/refused');
   await sshd.start();
   const again = await link.host(AbortSignal.timeout(5000));
   assert.equal((await again.run(['echo', 'back'])).stdout, 'back\n');

@@ -11,7 +11,7 @@ import { runScript } from '../../../lib/ssh/script.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { type OpenSsh, startOpenSsh } from '../../support/openssh.ts';
 import { allGone, pidsIn, run } from '../../support/script.ts';
-import { runs, until } from '../../support/until.ts';
+import { runs, waitFor } from '../../support/wait.ts';
 
 let sshd: OpenSsh;
 let host: Host;
@@ -65,7 +65,7 @@ test('an abort ends it', async () => {
   const file = join(sshd.dir, 'aborted');
   const abort = new AbortController();
   const running = run(host, `echo $$ >${file}; sleep 1000`, { signal: abort.signal });
-  await until('it runs', filled(file));
+  await waitFor('it runs', filled(file));
   abort.abort(new Error('superseded'));
   await assert.rejects(running, /superseded/);
   await allGone(pidsIn(file));
@@ -75,12 +75,12 @@ test('a lost connection ends the script there, and removes its files', async () 
   const file = join(sshd.dir, 'lost');
   const other = await login();
   const running = run(other, `dirname "$0" >${file}.dir; echo $$ >${file}; sleep 1000`);
-  await until('it runs', filled(file));
+  await waitFor('it runs', filled(file));
   other.close();
   await assert.rejects(running, (error: CiError) => error.code === 'ssh/closed');
-  await until('the script is ended', async () => !(await runs(pidsIn(file)[0]!)));
+  await waitFor('the script is ended', async () => !(await runs(pidsIn(file)[0]!)));
   const folder = readFileSync(`${file}.dir`, 'utf8').trim();
-  await until('its files are gone', () => !existsSync(folder));
+  await waitFor('its files are gone', () => !existsSync(folder));
 });
 
 test('output that nobody takes stays there: memory does not grow', async () => {

@@ -10,7 +10,7 @@ import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { type OpenSsh, startOpenSsh } from '../../support/openssh.ts';
 import { run } from '../../support/script.ts';
-import { until, untilEvent } from '../../support/until.ts';
+import { waitFor, waitForEvent } from '../../support/wait.ts';
 
 /** A server with these settings, and a connection to it that nothing has run on. */
 async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd: OpenSsh; login(): Promise<Host> }> {
@@ -33,7 +33,7 @@ async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd
 
 /** Takes the one place that MaxStartups 1 leaves for who is logging in. */
 async function oneLogsIn({ port }: OpenSsh): Promise<Socket> {
-  return until('another one is logging in', async () => {
+  return waitFor('another one is logging in', async () => {
     const socket = connect(port, '127.0.0.1');
     const said = await new Promise<string>((resolve) => {
       socket.once('data', (chunk) => resolve(String(chunk))).once('error', (error) => resolve(error.message));
@@ -111,7 +111,7 @@ test('a program that stays and a long script keep nobody waiting: MaxSessions 1'
     Array.from({ length: 5 }, () => host.forwardIn('127.0.0.1', 0, (one) => one.end('x'))),
   );
   const sockets = await Promise.all(ports.map(({ port }) => host.forwardOut('127.0.0.1', port)));
-  for (const socket of sockets) assert.equal(String((await untilEvent('socket: data', socket, 'data'))[0]), 'x');
+  for (const socket of sockets) assert.equal(String((await waitForEvent('socket: data', socket, 'data'))[0]), 'x');
   assert.equal(host.busy, true);
   host.close();
   await assert.rejects(stays.exit, { code: 'ssh/closed' });
@@ -147,7 +147,7 @@ test('commands that were let go of, and run on there, are no end for others', as
   const { login } = await serverWith(t, 'MaxSessions 2');
   const host = await login();
   for (const left of await Promise.all([0, 1].map(() => host.start(['sh', '-c', 'echo up; exec sleep 60'])))) {
-    await untilEvent('left.stdout: data', left.stdout, 'data');
+    await waitForEvent('left.stdout: data', left.stdout, 'data');
     left.close();
   }
   const began = performance.now();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exec, outcome } from '../../support/ssh-client.ts';
-import { until, within } from '../../support/until.ts';
+import { waitFor, within } from '../../support/wait.ts';
 import { guestFor } from './client.ts';
 
 test('exit codes and signals arrive as sshd sends them', async (t) => {
@@ -71,9 +71,9 @@ test('a command waits while nobody reads it, and goes on when its client closes'
     'while head -c 65536 /dev/zero; do printf x >> written; done 2>/dev/null; echo > end',
   );
   channel.pause();
-  await until('it writes', async () => (await sizeOf()) > 0);
+  await waitFor('it writes', async () => (await sizeOf()) > 0);
   let before = -1;
-  await until('it has stopped', async () => {
+  await waitFor('it has stopped', async () => {
     const now = await sizeOf();
     const same = now === before;
     before = now;
@@ -82,7 +82,7 @@ test('a command waits while nobody reads it, and goes on when its client closes'
   });
   assert.ok(before < 200, `${before} pieces were taken from a command that nobody reads`);
   channel.destroy();
-  await until('its pipe broke', () => stat(join(world.root, 'clones', 'unit-1', 'end')).then(Boolean, () => false));
+  await waitFor('its pipe broke', () => stat(join(world.root, 'clones', 'unit-1', 'end')).then(Boolean, () => false));
 });
 
 test('output and errors that flood together both arrive whole', async (t) => {

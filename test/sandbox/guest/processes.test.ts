@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { endGuestProcesses, guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
 import { endOf } from '../../support/child.ts';
-import { within } from '../../support/until.ts';
+import { within } from '../../support/wait.ts';
 import { eventually } from '../worker/sandbox-world.ts';
 
 const sh = (t: TestContext, mark: string | undefined, script: string) => {

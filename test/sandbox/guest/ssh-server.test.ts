@@ -5,7 +5,7 @@ import ssh2 from 'ssh2';
 import { parseAuthorizedKey } from '../../../lib/sandbox/guest/ssh-server.ts';
 import { generateKeyPair } from '../../../lib/ssh/keys.ts';
 import { exec, outcome, shell, subsystem } from '../../support/ssh-client.ts';
-import { untilEvent, within } from '../../support/until.ts';
+import { waitForEvent, within } from '../../support/wait.ts';
 import { guestFor } from './client.ts';
 
 test('authorized keys are read with the options that may stand before them', () => {
@@ -65,7 +65,7 @@ test('a lost connection leaves the command to itself and the guest in service, a
   const { connect } = await guestFor(t);
   const client = await connect();
   const { channel } = await exec(client, 'echo begun; sleep 0.5; echo done > proof; echo more; echo more');
-  await untilEvent('it has begun', channel, 'data');
+  await waitForEvent('it has begun', channel, 'data');
   client.destroy();
   const again = await connect();
   const waited = 'for i in $(seq 100); do test -f proof && cat proof && exit 0; sleep 0.1; done; exit 1';

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
 import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
 import { end, endOf } from '../../support/child.ts';
-import { untilEvent } from '../../support/until.ts';
+import { waitForEvent } from '../../support/wait.ts';
 import { eventually, owner, within } from './sandbox-world.ts';
 
 const CONTROLLER = fileURLToPath(new URL('./controller.ts', import.meta.url));
@@ -22,7 +22,7 @@ async function startController(t: TestContext) {
     return rm(root, { recursive: true, force: true });
   });
   const [line] = await Promise.race([
-    untilEvent('the controller is up', child.stdout, 'data', 30_000),
+    waitForEvent('the controller is up', child.stdout, 'data', 30_000),
     endOf(child).then(() => Promise.reject(new Error('the controller did not come up'))),
   ]);
   assert.equal(String(line), 'ready\n');

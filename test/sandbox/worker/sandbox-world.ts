@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MetadataService } from '../../../lib/metadata/service.ts';
+import type { SandboxTimes } from '../../../lib/sandbox/worker/hypervisor.ts';
+import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
 import { generateKeyPair } from '../../../lib/ssh/keys.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
-import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
-import type { SandboxTimes } from '../../../lib/sandbox/worker/hypervisor.ts';
 import type { GuestSpec, MetadataLink, Worker } from '../../../lib/worker/types.ts';
 
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };

@@ -1,6 +1,6 @@
+import { lastOf, parseOptions } from '../ssh/options.ts';
 import { LABEL_NAMES } from './accounts.ts';
 import { accountJson, changeJson, gsonLine, patchsetJson, seconds } from './events.ts';
-import { lastOf, parseOptions } from '../ssh/options.ts';
 import { compileQuery, QueryError } from './query-language.ts';
 import { fatal } from './refusal.ts';
 import type { Site } from './site.ts';

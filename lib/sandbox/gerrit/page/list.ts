@@ -1,8 +1,8 @@
-import { accountOf } from '../model/accounts.ts';
-import { type Html, html } from './html.ts';
 import type { SandboxGerrit } from '../../gerrit.ts';
-import { ago, button, layout, signed, statusChip, verdict } from './parts.ts';
+import { accountOf } from '../model/accounts.ts';
 import { type Change, newest } from '../model/types.ts';
+import { type Html, html } from './html.ts';
+import { ago, button, layout, signed, statusChip, verdict } from './parts.ts';
 
 /** The page of all changes, the newest first. */
 export function listPage(gerrit: SandboxGerrit): Html {

@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { CiError, messageOf } from '../../../errors/ci-error.ts';
-import type { Repository } from '../model/git.ts';
+import type { SandboxGerrit } from '../../gerrit.ts';
 import { isGitPath, serveGit } from '../http/git-http.ts';
 import { refusalOf } from '../http/guard.ts';
-import { type Html, html } from './html.ts';
-import type { SandboxGerrit } from '../../gerrit.ts';
+import type { Repository } from '../model/git.ts';
+import type { Patchset, SampleKind } from '../model/types.ts';
 import { changePage } from './change.ts';
+import { type Html, html } from './html.ts';
 import { listPage } from './list.ts';
 import { layout } from './parts.ts';
-import type { Patchset, SampleKind } from '../model/types.ts';
 
 /** Bytes of a form, with room for the longest comment where each byte is written as %XX. */
 const FORM_LIMIT = 128 * 1024;

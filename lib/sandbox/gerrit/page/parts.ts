@@ -1,6 +1,6 @@
 import { labelRange } from '../model/accounts.ts';
-import { type Html, html } from './html.ts';
 import type { Change, Patchset } from '../model/types.ts';
+import { type Html, html } from './html.ts';
 
 /** A whole page. `base` is the way up to the page's folder: '' or '../'. */
 export const layout = (title: string, body: Html, base = ''): Html => html`<!doctype html>

@@ -1,13 +1,13 @@
 import type { ServerChannel } from 'ssh2';
 import { ACCOUNTS } from '../model/accounts.ts';
-import { splitCommandLine } from './command-line.ts';
-import { parseOptions } from './options.ts';
 import { queryCommand } from '../model/query.ts';
 import { fatal, Refusal } from '../model/refusal.ts';
-import { reviewCommand } from './review-command.ts';
 import { PROJECT, type Site } from '../model/site.ts';
-import { streamEvents } from './stream.ts';
 import type { Account } from '../model/types.ts';
+import { splitCommandLine } from './command-line.ts';
+import { parseOptions } from './options.ts';
+import { reviewCommand } from './review-command.ts';
+import { streamEvents } from './stream.ts';
 
 /** What `gerrit version` says: the version whose manners the sandbox has. */
 export const VERSION = '3.13.5-sandbox';

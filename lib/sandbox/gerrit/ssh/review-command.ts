@@ -1,11 +1,11 @@
 import { LABEL_NAMES, labelRange } from '../model/accounts.ts';
 import { applyReview } from '../model/apply-review.ts';
 import { abandon, restore, submit } from '../model/lifecycle.ts';
-import { lastOf, type Parsed, parseOptions } from './options.ts';
 import { fatal, Refusal, reviewFailed } from '../model/refusal.ts';
 import { readReviewInput } from '../model/review-input.ts';
 import { findRevision, PROJECTS, type Site } from '../model/site.ts';
 import type { Account, ReviewInput } from '../model/types.ts';
+import { lastOf, type Parsed, parseOptions } from './options.ts';
 
 const labelOption = (label: string): string => `--${label.toLowerCase()}`;
 

@@ -1,9 +1,9 @@
 import type { ServerChannel } from 'ssh2';
 import { gsonLine, type StreamEvent, seconds } from '../model/events.ts';
-import { parseOptions } from './options.ts';
 import { Refusal } from '../model/refusal.ts';
 import type { Site } from '../model/site.ts';
 import type { Account } from '../model/types.ts';
+import { parseOptions } from './options.ts';
 
 /** Events that wait for a slow reader (StreamEvents.MAX_EVENTS of Gerrit); what comes on top is dropped. */
 const QUEUE = 128;

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { createServer, get, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { SandboxGerrit } from '../../../../lib/sandbox/gerrit.ts';
 import { sandboxPage } from '../../../../lib/sandbox/gerrit/page/page.ts';
-import { until } from '../../../support/until.ts';
+import type { SandboxGerrit } from '../../../../lib/sandbox/gerrit.ts';
+import { waitFor } from '../../../support/wait.ts';
 import { temporaryFolder, temporaryGerrit } from '../temporary.ts';
 
 interface Answer {
@@ -197,9 +197,9 @@ test('an open page hears of each change, and is let go when the sandbox closes',
       res.on('end', resolve);
     });
   });
-  await until('it begins', () => heard.includes('retry'));
+  await waitFor('it begins', () => heard.includes('retry'));
   await gerrit.uploadSample('good');
-  await until('it hears', () => heard.includes('data: changed'));
+  await waitFor('it hears', () => heard.includes('data: changed'));
   assert.equal(heard.match(/data: changed/g)?.length, 1);
   await gerrit.close();
   await ended;

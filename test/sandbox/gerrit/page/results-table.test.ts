@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readResults } from '../../../../lib/sandbox/gerrit/page/results-table.ts';
 import type { Message } from '../../../../lib/sandbox/gerrit/model/types.ts';
+import { readResults } from '../../../../lib/sandbox/gerrit/page/results-table.ts';
 
 const message = (text: string, more: Partial<Message> = {}): Message => ({
   author: 'my-ci',

@@ -8,7 +8,7 @@ import { fingerprint, generateKeyPair } from '../../../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../../../lib/ssh/types.ts';
 import { runLine } from '../../../support/gerrit-session.ts';
 import { exec, logIn } from '../../../support/ssh-client.ts';
-import { until, within } from '../../../support/until.ts';
+import { waitFor, within } from '../../../support/wait.ts';
 import { temporaryFolder, temporaryGerrit } from '../temporary.ts';
 
 async function connect(target: SshTarget, hostVerifier?: (key: Buffer) => boolean): Promise<Client> {
@@ -69,14 +69,14 @@ test('a reader who stands still loses events, and is told so before the ones tha
     for (const line of lines) types.push(JSON.parse(line).type);
   });
   channel.resume();
-  await until('it was told', () => types.includes('dropped-output'));
-  await until('the kept ones came', () => types.length - types.indexOf('dropped-output') > 128);
+  await waitFor('it was told', () => types.includes('dropped-output'));
+  await waitFor('the kept ones came', () => types.length - types.indexOf('dropped-output') > 128);
   assert.equal(types.filter((type) => type === 'dropped-output').length, 1);
   assert.ok(types.length < COUNT, 'some are lost');
 
   await gerrit.comment(number, 'after', 'ann', 'message');
   const count = types.length;
-  await until('it goes on', () => types.length > count);
+  await waitFor('it goes on', () => types.length > count);
 });
 
 test('twenty streams that come and go leave nothing behind', async (t) => {
@@ -95,7 +95,7 @@ test('twenty streams that come and go leave nothing behind', async (t) => {
   channel.on('data', (chunk: Buffer) => seen.push(chunk.toString()));
   await runLine(gerrit.target, 'gerrit version');
   await gerrit.comment(number, 'once');
-  await until('the event', () => seen.length > 0);
+  await waitFor('the event', () => seen.length > 0);
   assert.equal(seen.join('').match(/comment-added/g)?.length, 1);
 });
 

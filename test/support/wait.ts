@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Polls until the condition gives something true, and returns it; throws after the limit (milliseconds). */
-export async function until<T>(
+export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
   limit = 60_000,
@@ -38,7 +38,7 @@ export async function within<T>(what: string, promise: Promise<T>, limit = 60_00
  * Waits for an event and gives its arguments; throws after the limit, and where the emitter has an error. Only for what
  * cannot have happened before the call: an event that is over is never heard.
  */
-export const untilEvent = (
+export const waitForEvent = (
   what: string,
   emitter: EventEmitter,
   event: string,

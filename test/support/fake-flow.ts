@@ -1,13 +1,13 @@
 import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
 import type { Supervisor } from '../../lib/builds/supervisor.ts';
-import type { BuildEvent, Message, Outlet, Place, StartRequest } from '../../lib/builds/types.ts';
+import type { BuildEvent, Flow, Message, NodeInstance, StartRequest } from '../../lib/builds/types.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 
 /** What a node of the fake flow does with a message. */
 type Input = (message: Message) => unknown;
 
 /** A flow without Node-RED: messages go along the wires of a graph to the test's own functions. */
-export class FakeOutlet implements Outlet {
+export class FakeFlow implements Flow {
   readonly events: BuildEvent[] = [];
   /** Messages that left a node, in order. */
   readonly sent: { node: string; port: number; message: Message }[] = [];
@@ -53,7 +53,7 @@ export class FakeOutlet implements Outlet {
     return true;
   }
 
-  place(): Place {
+  place(): NodeInstance {
     return { alive: () => true };
   }
 

@@ -2,9 +2,9 @@ import type { NodeAPI } from 'node-red';
 import type { Build } from '../../lib/builds/build.ts';
 import type { BuildSet } from '../../lib/builds/buildset.ts';
 import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
-import type { Stop } from '../../lib/builds/flow/tracker.ts';
+import type { Destination } from '../../lib/builds/flow/tracker.ts';
 import type { CloneWish } from '../../lib/builds/steps/clone.ts';
-import type { BuildEvent, Message, Outlet, Place } from '../../lib/builds/types.ts';
+import type { BuildEvent, Flow, Message, NodeInstance } from '../../lib/builds/types.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';
@@ -34,12 +34,12 @@ interface SendEvent {
 }
 
 /** Whether the node at a message's destination is still the deployed one. Foreign nodes say nothing when they close. */
-const placeOf = (node: RuntimeNode): Place => ({
+const placeOf = (node: RuntimeNode): NodeInstance => ({
   alive: () => node._flow?.getNode === undefined || node._flow.getNode(node.id, true) === node,
 });
 
 /** The deployed flow, as the supervisor reaches it. */
-export class FlowOutlet implements Outlet {
+export class FlowAdapter implements Flow {
   readonly #red: NodeAPI;
   readonly #registry: Registry<Offer>;
   readonly #observe: (event: BuildEvent) => void;
@@ -64,7 +64,7 @@ export class FlowOutlet implements Outlet {
     return node !== undefined;
   }
 
-  place(key: string): Place | undefined {
+  place(key: string): NodeInstance | undefined {
     const node = this.#node(key);
     return node && placeOf(node);
   }
@@ -121,7 +121,7 @@ export class FlowOutlet implements Outlet {
    * @returns undoes it
    */
   follow(
-    moved: (message: Message, from: string, ours: boolean, to: Stop[]) => void,
+    moved: (message: Message, from: string, ours: boolean, to: Destination[]) => void,
     deploying: () => void,
     deployed: () => void,
   ): () => void {

@@ -1,8 +1,8 @@
 import { basename, dirname, join } from 'node:path';
-import { type Arch, UEFI_MACHINE } from './domain/host-hardware.ts';
-import { quote } from '../ssh/quote.ts';
 import { imageFolder } from '../sandbox/worker/storage.ts';
+import { quote } from '../ssh/quote.ts';
 import type { GuestByHand, ImageSpec } from '../worker/types.ts';
+import { type Arch, UEFI_MACHINE } from './domain/host-hardware.ts';
 
 /** UEFI firmware that keeps no variables, where Debian and Ubuntu install it. */
 const UEFI_FILES = { x86_64: '/usr/share/ovmf/OVMF.fd', aarch64: '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd' };
@@ -14,7 +14,7 @@ const cpuModel = (cpu = ''): string => (/^(|host.*|max.*|x86-64-v\d)$/i.test(cpu
  * The command by which a person starts a guest of the same image on the worker, on its console: what it writes is
  * thrown away, and its SSH is at 127.0.0.1:2222. It has no metadata server: who logs in must be known to the image.
  */
-export function bootByHand(image: ImageSpec, guest: GuestByHand, arch: Arch = 'x86_64'): string[] {
+export function manualBootCommands(image: ImageSpec, guest: GuestByHand, arch: Arch = 'x86_64'): string[] {
   const { clone, memory = 1024, vcpus = 1, hardware = image } = guest;
   if (!clone) return [];
   // Images and clones stand side by side.
