@@ -29,7 +29,7 @@ export default function (RED: NodeAPI): void {
     'gerrit-server',
     function (this: GerritServerNode, config: GerritServerConfig) {
       RED.nodes.createNode(this, config);
-      const { pool, servers, poster } = runtimeOf(RED);
+      const { pool, servers, supervisor } = runtimeOf(RED);
       const sandbox = config.kind === 'sandbox' ? acquireSandbox(RED) : undefined;
       let closed = false;
       const open = (target: SshTarget, ciName: string, local: boolean): ServerEntry => {
@@ -50,7 +50,7 @@ export default function (RED: NodeAPI): void {
         servers.set(config.id, entry);
         // Reports that wait for this server are sent as soon as it is back.
         link.onHealth(({ state }) => {
-          if (state === 'up') poster.kick();
+          if (state === 'up') supervisor.reporter.kick();
         });
         return entry;
       };

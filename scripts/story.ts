@@ -63,7 +63,7 @@ export class Story {
 
   #report(event: BuildEvent & { kind: 'report' }): void {
     const { state } = event;
-    const first = state.message.split('\n', 1)[0] ?? '';
+    const first = ('message' in state ? state.message : '').split('\n', 1)[0] ?? '';
     const page = this.#page(Number.parseInt(event.label, 10));
     if (state.state === 'posted') {
       this.reported.add(event.label);

@@ -25,11 +25,6 @@ export interface RunningStep {
   over: Promise<void>;
 }
 
-/** What the engine keeps of a build. */
-export interface RunData {
-  build: Build;
-}
-
 /** A node at which the branches of a build meet. */
 export interface Gathering {
   arrived: number;
@@ -74,7 +69,7 @@ export class Build {
   over = false;
   /** Whether a newer run of its job took its place: it is not reported. */
   superseded = false;
-  /** Whether the engine gave it to us; before that it waits in the queue. */
+  /** Whether its message was sent on its way, or is about to be: its log is opened before. */
   begun = false;
   /** Whether its message was looked for in vain. */
   lost = false;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { noRoom, strangersCode } from '../errors/build.ts';
 import { messageOf } from '../errors/ci-error.ts';
 import { isWorkerFault, isWorkerFull } from '../errors/worker.ts';
-import type { SlotTable } from '../store/types.ts';
+import type { Slots } from '../store/slots.ts';
 import type { Worker } from '../worker/types.ts';
 
 /** Milliseconds after which hosts are asked again that had a free slot, but no memory, or could not be reached. */
@@ -41,7 +41,7 @@ interface Waiter {
 
 /** Finds a host with room for a build; where none has any, builds wait in the order in which they came. */
 export class Scheduler {
-  readonly #slots: SlotTable;
+  readonly #slots: Slots;
   readonly #waiting: Waiter[] = [];
   /** Hosts that were asked and have not answered yet: one that is down must not hold up the others' builds. */
   readonly #asks = new Map<Worker, Promise<Lack>>();
@@ -53,7 +53,7 @@ export class Scheduler {
   #again = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(slots: SlotTable) {
+  constructor(slots: Slots) {
     this.#slots = slots;
   }
 

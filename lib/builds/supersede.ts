@@ -1,4 +1,3 @@
-import type { RunRequest } from '../store/types.ts';
 import type { Build } from './build.ts';
 import type { StartRequest } from './types.ts';
 
@@ -13,15 +12,10 @@ const placeOf = ({ change, pipeline, node }: StartRequest): unknown[] => [
 
 const jobKey = (request: StartRequest, job: string): string => JSON.stringify([...placeOf(request), job]);
 
-/** How the engine knows a job's run again, and the older ones that it takes the place of. */
-export function runKeys(request: StartRequest, job: string): Pick<RunRequest<unknown>, 'key' | 'supersede'> {
-  const { change, trigger, supersede } = request;
-  return {
-    key: JSON.stringify([...placeOf(request), change.patchset, change.revision, trigger.key, job]),
-    ...(supersede && change.number !== undefined
-      ? { supersede: { key: jobKey(request, job), rank: change.patchset ?? 0 } }
-      : {}),
-  };
+/** Returns the key by which a job's build is known again: a trigger that is seen twice starts it once. */
+export function dedupeKey(request: StartRequest, job: string): string {
+  const { change, trigger } = request;
+  return JSON.stringify([...placeOf(request), change.patchset, change.revision, trigger.key, job]);
 }
 
 /**

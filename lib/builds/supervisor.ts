@@ -1,24 +1,30 @@
+import { randomBytes } from 'node:crypto';
 import { aborted, lateBranch, noBuild, superseded } from '../errors/build.ts';
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import { openBuildLog } from '../logs/build-log.ts';
-import type { Engine } from '../store/types.ts';
+import { Slots } from '../store/slots.ts';
+import { TriggersSeen } from '../store/triggers-seen.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import type { Owner } from '../worker/types.ts';
-import { Build, type Gathering, type RunData } from './build.ts';
+import { Build, type Gathering } from './build.ts';
 import { BuildSet } from './buildset.ts';
-import { BuildFinisher, LEASE_SECONDS } from './cleanup/finisher.ts';
+import { BuildFinisher } from './cleanup/finisher.ts';
 import { CleanupQueue } from './cleanup/queue.ts';
 import { MessageRouter } from './flow/router.ts';
 import type { Destination } from './flow/tracker.ts';
 import { Watchdog } from './flow/watchdog.ts';
-import type { ReportEntry } from './report/poster.ts';
+import type { ReportServer } from './report/poster.ts';
+import { Reporter } from './report/reporter.ts';
 import { Scheduler } from './scheduler.ts';
 import { runStep, runs, type StepSpec, type StepWork } from './steps/step.ts';
-import { replaces, runKeys } from './supersede.ts';
+import { dedupeKey, replaces } from './supersede.ts';
 import type { Flow, Message, StartRequest } from './types.ts';
 
-/** Logs opened at once. More would not be faster, and each holds a file and its buffers while a flood of builds waits. */
-const OPENING = 8;
+/** Logs that are opened at once. More would not be faster, and each holds a file and its buffers. */
+const MAX_LOGS_OPENING_COUNT = 8;
+
+/** A build is started once: nothing starts it again yet. */
+const FIRST_ATTEMPT = 1;
 
 /** What a gathering node does once a build's branches are in. */
 export interface GatherSpec {
@@ -34,34 +40,34 @@ export interface GatherSpec {
 export class Supervisor {
   readonly scheduler: Scheduler;
   readonly cleanupQueue = new CleanupQueue();
-  readonly #engine: Engine<RunData, ReportEntry>;
+  readonly reporter: Reporter;
   readonly #flow: Flow;
+  readonly #triggers = new TriggersSeen();
   readonly #builds = new Map<string, Build>();
   readonly #watchdog: Watchdog;
   readonly #router: MessageRouter;
   readonly #finisher: BuildFinisher;
-  readonly #opening = new Semaphore(OPENING);
+  readonly #opening = new Semaphore(MAX_LOGS_OPENING_COUNT);
 
-  constructor(engine: Engine<RunData, ReportEntry>, flow: Flow) {
-    this.#engine = engine;
+  /** @param server the Gerrit server of an id, for reports; undefined if the flow has none of that id now */
+  constructor(flow: Flow, server: (id: string) => ReportServer | undefined) {
     this.#flow = flow;
-    this.scheduler = new Scheduler(engine.slots);
-    this.#finisher = new BuildFinisher(engine, flow, this.cleanupQueue);
+    this.scheduler = new Scheduler(new Slots());
+    this.#finisher = new BuildFinisher(flow, this.cleanupQueue);
+    this.reporter = new Reporter({
+      flow,
+      server,
+      send: (build, node, message) => this.#router.send(build, node, 0, message),
+    });
     this.#watchdog = new Watchdog(flow, () => this.#builds.values(), {
       end: (build) => this.end(build),
-      report: (set, review, builds) => this.onSetComplete?.(set, review, builds) ?? false,
+      report: (set, review, builds) => this.reporter.report(set, review, builds),
       forget: (set) => {
         for (const build of set.builds) this.#builds.delete(build.id);
       },
     });
     this.#router = new MessageRouter(flow, this.#watchdog);
   }
-
-  /**
-   * Told when all builds of a set are in at a gerrit-review, with those that it is to report: none where newer runs took
-   * the place of all. Gives false where the node is not there.
-   */
-  onSetComplete: ((set: BuildSet, review: string, builds: Build[]) => boolean) | undefined;
 
   /** All builds that it knows, ended ones too while their report is awaited. */
   builds(): Build[] {
@@ -82,19 +88,17 @@ export class Supervisor {
     const set = new BuildSet(request);
     let duplicates = 0;
     for (const spec of request.jobs) {
-      const data = {} as RunData;
-      const run = await this.#engine.enqueue({ ...runKeys(request, spec.name), data });
-      if (run.outcome === 'duplicate') {
+      if (!(await this.#triggers.admit(dedupeKey(request, spec.name)))) {
         duplicates += 1;
         continue;
       }
-      for (const each of run.superseded) this.#supersede(each, request);
-      for (const build of this.#builds.values()) if (replaces(request, spec.name, build)) build.superseded = true;
-      data.build = new Build(run.id, 1, set, set.builds.length, spec);
-      set.builds.push(data.build);
-      this.#builds.set(run.id, data.build);
+      for (const older of this.#builds.values())
+        if (replaces(request, spec.name, older)) this.#supersede(older, request);
+      const build = new Build(randomBytes(4).toString('hex'), FIRST_ATTEMPT, set, set.builds.length, spec);
+      set.builds.push(build);
+      this.#builds.set(build.id, build);
     }
-    await this.#claim();
+    await Promise.all(set.builds.map((build) => this.#begin(build)));
     return { started: set.builds, duplicates };
   }
 
@@ -180,15 +184,19 @@ export class Supervisor {
     this.#router.send(build, node, port, message);
   }
 
-  /** Notes that a build came to a gerrit-review. */
-  arrive(build: Build, review: string, message: Message): void {
-    build.set.arrive(review, build.id, message);
-    this.#watchdog.check(build.set);
-  }
-
-  /** A set's report is posted, or given up. */
-  reportDone(build: Build, review: string): void {
-    build.set.reporting.delete(review);
+  /**
+   * Takes a build that came to a gerrit-review: it ends here, if no publish-logs stands before it, and the buildset is
+   * reported once all of its builds have come.
+   *
+   * @param node key of the gerrit-review
+   */
+  report(node: string, message: Message): Promise<CiError | undefined> {
+    return this.gather({ node }, message, async (build, last) => {
+      await this.end(build);
+      build.set.arrive(node, build.id, last);
+      this.#watchdog.check(build.set);
+      return undefined;
+    });
   }
 
   /** Ends a build: stops what still runs, gives back all that it held and closes its log. Again is fine. */
@@ -223,21 +231,14 @@ export class Supervisor {
     this.#watchdog.stop();
     for (const build of this.active()) build.abort(aborted('the controller stops'));
     await Promise.all(this.builds().map((build) => this.end(build)));
+    this.reporter.close();
     this.cleanupQueue.close();
   }
 
-  async #claim(): Promise<void> {
-    const begun: Promise<void>[] = [];
-    for (;;) {
-      const run = await this.#engine.claim('here', LEASE_SECONDS);
-      if (!run) break;
-      run.data.build.begun = true;
-      begun.push(this.#begin(run.data.build));
-    }
-    await Promise.all(begun);
-  }
-
   async #begin(build: Build): Promise<void> {
+    // Superseded while the other jobs of its trigger were admitted.
+    if (build.ending) return;
+    build.begun = true;
     const { request } = build.set;
     build.targets = this.#watchdog.targetsFrom(request.node, build.spec.port);
     const publish = build.targets.find((target) => target.type === 'publish-logs');
@@ -289,9 +290,10 @@ export class Supervisor {
     this.#watchdog.check(build.set);
   }
 
-  #supersede(id: string, request: StartRequest): void {
-    const build = this.#builds.get(id);
-    if (!build || build.endedAt) return;
+  /** An older build gives way to a newer one: it ends, and its report, if that waits for other jobs, is left out. */
+  #supersede(build: Build, request: StartRequest): void {
+    build.superseded = true;
+    if (build.endedAt) return;
     build.abort(superseded(request.trigger.reason));
     if (!build.begun) void this.end(build);
   }

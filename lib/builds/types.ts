@@ -3,6 +3,7 @@ import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import type { Result } from '../model/result.ts';
 import type { FlowGraph } from './flow/graph.ts';
+import type { ReviewSettings } from './report/settings.ts';
 
 /** What travels along the wires: the build's view and what users' own nodes add. Plain JSON. */
 export interface Message {
@@ -72,6 +73,8 @@ export interface Flow {
   graph(): FlowGraph;
   /** Where a publish-logs node puts its logs; undefined where the node is not there. */
   logSettings(node: string): LogSettings | undefined;
+  /** What a gerrit-review node is set to; undefined if the node is not there. */
+  reviewSettings(node: string): ReviewSettings | undefined;
   /** Copies a message for keeping. */
   copy(message: Message): Message;
   /** Tells what happens, for statuses, events and the log. */
@@ -103,8 +106,10 @@ export type ReportState =
   | { state: 'waiting'; pending: number; message: string }
   | { state: 'posted'; vote?: string; message: string; warnings: string[]; url?: string }
   | { state: 'silent'; vote?: string; message: string; url?: string }
-  | { state: 'nothing'; message: string }
-  | { state: 'failed'; message: string };
+  | { state: 'nothing'; why: 'superseded' | 'noPatchset' }
+  | { state: 'failed'; message: string }
+  /** A template of the node cannot be used: the report goes on in the default words. */
+  | { state: 'badTemplate'; message: string };
 
 /** What a step's work ends with. */
 export interface StepOutcome {

@@ -1,46 +1,63 @@
-import type { Outbox, OutboxClaim, OutboxEntry } from './types.ts';
+/** One thing to be sent at least once. */
+export interface OutboxEntry<Report> {
+  /** Unique: an entry of a key that was queued or sent before is refused. */
+  key: string;
+  report: Report;
+}
+
+/** An entry that somebody is sending. */
+export interface OutboxClaim<Report> extends OutboxEntry<Report> {
+  /** How often it was claimed, this time included. */
+  tries: number;
+}
 
 interface Row<Report> extends OutboxClaim<Report> {
-  /** When it is due, or its holder's lease ends: milliseconds since the epoch. */
-  due: number;
+  isClaimed: boolean;
+  /** When it is due: milliseconds since the epoch. */
+  dueAt: number;
 }
 
 /** How many keys of sent entries are remembered, so that none is sent twice. */
-const SENT_KEPT = 10_000;
+const MAX_SENT_KEYS_COUNT = 10_000;
 
-/** The outbox in memory: each entry is sent at least once while the process lives. */
-export class MemoryOutbox<Report> implements Outbox<Report> {
+/** What is to be sent to the world: each entry is sent at least once while the process lives. */
+export class Outbox<Report> {
   readonly #rows = new Map<string, Row<Report>>();
   readonly #sent = new Set<string>();
 
+  /** Queues an entry. @returns false if its key was queued before */
   async put(entry: OutboxEntry<Report>): Promise<boolean> {
     if (this.#rows.has(entry.key) || this.#sent.has(entry.key)) return false;
-    this.#rows.set(entry.key, { ...entry, tries: 0, due: 0 });
+    this.#rows.set(entry.key, { ...entry, tries: 0, isClaimed: false, dueAt: 0 });
     return true;
   }
 
-  async claim(_owner: string, lease: number): Promise<OutboxClaim<Report> | undefined> {
+  /** Returns the oldest entry that is due, which nobody else gets until `retry` puts it back. */
+  async claim(): Promise<OutboxClaim<Report> | undefined> {
     const now = Date.now();
     for (const row of this.#rows.values()) {
-      if (row.due > now) continue;
-      row.due = now + lease * 1000;
+      if (row.isClaimed || row.dueAt > now) continue;
+      row.isClaimed = true;
       row.tries += 1;
       return { key: row.key, report: row.report, tries: row.tries };
     }
     return undefined;
   }
 
-  async ack(key: string): Promise<void> {
+  /** Takes an entry out: it was sent, or it is given up. */
+  async done(key: string): Promise<void> {
     if (!this.#rows.delete(key)) return;
     this.#sent.add(key);
-    if (this.#sent.size > SENT_KEPT) this.#sent.delete(this.#sent.values().next().value!);
+    if (this.#sent.size > MAX_SENT_KEYS_COUNT) this.#sent.delete(this.#sent.values().next().value!);
   }
 
-  async nack(key: string, delay: number): Promise<void> {
+  /** Puts a claimed entry back, due again after `delayMs`. */
+  async retry(key: string, delayMs: number): Promise<void> {
     const row = this.#rows.get(key);
-    if (row) row.due = Date.now() + delay;
+    if (row) Object.assign(row, { isClaimed: false, dueAt: Date.now() + delayMs });
   }
 
+  /** Returns how many entries are not done. */
   async pending(): Promise<number> {
     return this.#rows.size;
   }

@@ -1,25 +1,31 @@
-import type { SlotTable } from './types.ts';
-
-/** Slots of worker hosts, in memory. */
-export class MemorySlots implements SlotTable {
+/** Which builds hold the slots of which worker host. */
+export class Slots {
   readonly #hosts = new Map<string, Map<number, string>>();
 
-  async acquire(host: string, slots: number, run: string): Promise<number | undefined> {
+  /**
+   * Takes a slot of the host. A build that asks again gets the slot that it has.
+   *
+   * @param slots how many the host has now
+   * @returns the slot's number, from 0; undefined if none is free
+   */
+  async acquire(host: string, slots: number, build: string): Promise<number | undefined> {
     const taken = this.#of(host);
-    for (const [slot, owner] of taken) if (owner === run) return slot;
+    for (const [slot, owner] of taken) if (owner === build) return slot;
     for (let slot = 0; slot < slots; slot++) {
       if (taken.has(slot)) continue;
-      taken.set(slot, run);
+      taken.set(slot, build);
       return slot;
     }
     return undefined;
   }
 
-  async release(host: string, run: string): Promise<void> {
+  /** Frees the build's slot of the host; idempotent. */
+  async release(host: string, build: string): Promise<void> {
     const taken = this.#of(host);
-    for (const [slot, owner] of taken) if (owner === run) taken.delete(slot);
+    for (const [slot, owner] of taken) if (owner === build) taken.delete(slot);
   }
 
+  /** Returns how many slots of the host are taken. */
   async held(host: string): Promise<number> {
     return this.#of(host).size;
   }

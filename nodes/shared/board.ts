@@ -1,5 +1,6 @@
 import type { NodeStatus } from 'node-red';
 import type { BuildEvent } from '../../lib/builds/types.ts';
+import { reportStatus } from './report-status.ts';
 import { text } from './texts.ts';
 
 interface Busy {
@@ -78,6 +79,12 @@ export class Board {
           row.rest = { fill: 'red', shape: 'ring', text: this.#trouble(event) };
         }
         break;
+      case 'report': {
+        const status = reportStatus(event.label, event.state);
+        if (!status) return;
+        row.rest = status;
+        break;
+      }
       case 'warning':
         row.rest = { fill: 'yellow', shape: 'ring', text: event.message.slice(0, 60) };
         break;

@@ -1,8 +1,7 @@
 import type { NodeAPI } from 'node-red';
-import type { Build } from '../../lib/builds/build.ts';
-import type { BuildSet } from '../../lib/builds/buildset.ts';
 import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
 import type { Destination } from '../../lib/builds/flow/tracker.ts';
+import type { ReviewSettings } from '../../lib/builds/report/settings.ts';
 import type { CloneWish } from '../../lib/builds/steps/clone.ts';
 import type { BuildEvent, Flow, Message, NodeInstance } from '../../lib/builds/types.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
@@ -15,8 +14,8 @@ export interface Offer {
   logs?: LogSettings;
   /** Of clone-image: what it takes of a host. @throws CiError where its image or hosts cannot be made */
   clone?: () => CloneWish;
-  /** Of gerrit-review: reports a buildset whose builds are all in. */
-  report?: (set: BuildSet, builds: Build[]) => void;
+  /** Of gerrit-review: how it reports. */
+  review?: ReviewSettings;
 }
 
 interface RuntimeNode {
@@ -80,6 +79,10 @@ export class FlowAdapter implements Flow {
 
   logSettings(key: string): LogSettings | undefined {
     return this.#registry.get(key)?.logs;
+  }
+
+  reviewSettings(key: string): ReviewSettings | undefined {
+    return this.#registry.get(key)?.review;
   }
 
   /** What the clone-image nodes take that a message sent from there can come to; those that cannot work say so themselves. */

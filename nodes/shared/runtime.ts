@@ -1,8 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
-import type { RunData } from '../../lib/builds/build.ts';
-import { Poster, type ReportEntry } from '../../lib/builds/report/poster.ts';
 import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/services.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent } from '../../lib/builds/types.ts';
@@ -13,12 +11,12 @@ import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
-import { MemoryEngine } from '../../lib/store/memory.ts';
 import { Board } from './board.ts';
 import { FlowAdapter, type Offer } from './flow-adapter.ts';
 import { keepImages } from './image-keeper.ts';
 import { nodeKey, Registry } from './keys.ts';
 import { RecentTriggers } from './recent-triggers.ts';
+import { logReport } from './report-status.ts';
 
 /** A Gerrit server that the flow is connected to. */
 export interface ServerEntry {
@@ -47,7 +45,6 @@ export interface Runtime {
   board: Board;
   flow: FlowAdapter;
   supervisor: Supervisor;
-  poster: Poster;
   services: Services;
   servers: Map<string, ServerEntry>;
   /** What gerrit-events nodes sent a moment ago, which a deploy may take away. */
@@ -96,17 +93,11 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const flow = new FlowAdapter(RED, registry, (event) => {
     board.take(event);
     if (event.kind === 'warning') registry.get(event.node)?.node.warn(event.message);
+    if (event.kind === 'report') logReport(RED, registry.get(event.node)?.node, event);
     for (const listener of listeners) listener(event);
     RED.events.emit('recheck:event', event);
   });
-  const engine = new MemoryEngine<RunData, ReportEntry>();
-  const supervisor = new Supervisor(engine, flow);
-  supervisor.onSetComplete = (set, review, builds) => {
-    const report = registry.get(review)?.report;
-    report?.(set, builds);
-    return report !== undefined;
-  };
-  const poster = new Poster(engine.outbox, flow, (server) => servers.get(server));
+  const supervisor = new Supervisor(flow, (id) => servers.get(id));
   const metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
   const key = controllerKey(stateDir);
@@ -144,14 +135,12 @@ function makeRuntime(RED: NodeAPI): Runtime {
     board,
     flow,
     supervisor,
-    poster,
     services,
     servers,
     triggers,
     async close() {
       unfollow();
       board.stop();
-      poster.close();
       keeper.close();
       await Promise.all([supervisor.close(), images.close()]);
       streams.close();

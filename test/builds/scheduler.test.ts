@@ -6,7 +6,7 @@ import type { CiError } from '../../lib/errors/ci-error.ts';
 import { imageFailedBefore, imageScriptFailed, placeMissing, storageFull } from '../../lib/errors/image.ts';
 import { guestVanished, libvirtDown, networkDown } from '../../lib/errors/libvirt.ts';
 import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
-import { MemorySlots } from '../../lib/store/slots.ts';
+import { Slots } from '../../lib/store/slots.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -20,7 +20,7 @@ const ask = (signal = new AbortController().signal, limit = 60_000) => ({
 });
 
 test('takes the worker with the most scheduler', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const workers = [worker('a', 1), worker('b', 2)];
   assert.equal((await scheduler.acquire('1', () => workers, ask())).id, 'b');
   assert.deepEqual(
@@ -33,7 +33,7 @@ test('takes the worker with the most scheduler', async () => {
 });
 
 test('builds wait in their order and are told their place', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const one = [worker('a', 1)];
   await scheduler.acquire('1', () => one, ask());
   const places: number[] = [];
@@ -52,7 +52,7 @@ test('builds wait in their order and are told their place', async () => {
 });
 
 test('one that gives up leaves the queue, and its slot goes to the next', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const one = [worker('a', 1)];
   await scheduler.acquire('1', () => one, ask());
   const gone = new AbortController();
@@ -65,7 +65,7 @@ test('one that gives up leaves the queue, and its slot goes to the next', async 
 });
 
 test('past its limit the wait ends with what was full', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const one = [worker('a', 1)];
   await scheduler.acquire('1', () => one, ask());
   await assert.rejects(
@@ -78,7 +78,7 @@ test('past its limit the wait ends with what was full', async () => {
 });
 
 test('a worker without walls takes untrusted code only where its operator said so', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const open = worker('a', 1, { isolated: false });
   await assert.rejects(
     scheduler.acquire('1', () => [open], ask()),
@@ -92,7 +92,7 @@ test('a worker without walls takes untrusted code only where its operator said s
 });
 
 /** Slots in a store that answers when the test says so. */
-class SlowSlots extends MemorySlots {
+class SlowSlots extends Slots {
   answer: Promise<unknown> = Promise.resolve();
 
   override async held(host: string): Promise<number> {
@@ -136,7 +136,7 @@ test('where the slots cannot be asked, the build waits no longer', async () => {
 
 test('a host without free memory takes nothing; the build says what it waits for, and gets it when there is some', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   let reason: string | undefined = 'has 512 MiB of free memory, and 1024 are wanted';
   const tight = worker('a', 2, { capacity: async () => ({ memory: 512, load: 0, ...(reason ? { reason } : {}) }) });
   const reasons: string[] = [];
@@ -152,7 +152,7 @@ test('a host without free memory takes nothing; the build says what it waits for
 });
 
 test('of two hosts with as many free slots, the one with more free memory is taken', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const hosts = [
     worker('a', 1, { capacity: async () => ({ memory: 2_000, load: 0 }) }),
     worker('b', 1, { capacity: async () => ({ memory: 9_000, load: 0 }) }),
@@ -161,7 +161,7 @@ test('of two hosts with as many free slots, the one with more free memory is tak
 });
 
 test('a host that is down holds up no build that another can take, and is named where there is no other', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const down = worker('a', 9, { capacity: () => new Promise(() => {}) });
   const up = worker('b', 1, { capacity: async () => ({ memory: 100, load: 0 }) });
   assert.equal((await scheduler.acquire('1', () => [down, up], ask())).id, 'b');
@@ -178,7 +178,7 @@ test('a host that is down holds up no build that another can take, and is named 
 });
 
 test('a host that is shunned is taken only where every other is too', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 9), worker('b', 1)];
   const shy = { ...ask(), avoid: ({ id }: Worker) => id === 'a' };
   assert.equal((await scheduler.acquire('1', () => hosts, shy)).id, 'b');
@@ -187,7 +187,7 @@ test('a host that is shunned is taken only where every other is too', async () =
 
 test('a host whose disk was full is the last choice for ten minutes', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 9), worker('b', 2)];
   const next = async (run: string, of = hosts) => (await scheduler.acquire(run, () => of, ask())).id;
   scheduler.noteFault(hosts[0], storageFull('Clone x', 'worker a'));
@@ -201,7 +201,7 @@ test('a host whose disk was full is the last choice for ten minutes', async (t) 
 
 /** Rooms of two hosts, a with more slots, and which of them the next build gets. */
 function twoHosts() {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 9), worker('b', 2)] as const;
   let run = 0;
   const next = async () => (await scheduler.acquire(`${++run}`, () => [...hosts], ask())).id;
@@ -259,7 +259,7 @@ test('of hosts that are all in doubt, the one with the most scheduler is taken',
 });
 
 test('a build that waits is told of hosts in doubt too', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 1), worker('b', 1)];
   scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
   await scheduler.acquire('1', () => hosts, ask());
@@ -270,7 +270,7 @@ test('a build that waits is told of hosts in doubt too', async () => {
 });
 
 test('where every sound host is down, one in doubt is taken', async () => {
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const down = { ...worker('b', 1), capacity: async () => Promise.reject(new Error('worker b: no connection.')) };
   const hosts = [worker('a', 1), down as Worker];
   scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
@@ -279,7 +279,7 @@ test('where every sound host is down, one in doubt is taken', async () => {
 
 test('a host that is added while a build waits takes it', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 1)];
   await scheduler.acquire('1', () => hosts, ask());
   const told: number[] = [];

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunData } from '../../lib/builds/build.ts';
-import type { BuildSet } from '../../lib/builds/buildset.ts';
 import type { FlowNode } from '../../lib/builds/flow/graph.ts';
-import type { ReportEntry } from '../../lib/builds/report/poster.ts';
 import type { StepSpec, StepWork } from '../../lib/builds/steps/step.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, networkDown } from '../../lib/errors/libvirt.ts';
-import { MemoryEngine } from '../../lib/store/memory.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { FakeFlow, request } from '../support/fake-flow.ts';
 import { waitFor } from '../support/wait.ts';
@@ -32,22 +28,10 @@ function lane(nodes?: FlowNode[]) {
       { id: 'review', type: 'gerrit-review', wires: [[]] },
     ],
   );
-  const supervisor = new Supervisor(new MemoryEngine<RunData, ReportEntry>(), flow);
+  const supervisor = new Supervisor(flow, () => undefined);
   flow.supervisor = supervisor;
-  const reports: { set: BuildSet; review: string; builds: string[] }[] = [];
-  supervisor.onSetComplete = (set, review, builds) => {
-    if (flow.closed.has(review) || !flow.graph().has(review)) return false;
-    reports.push({ set, review, builds: builds.map((build) => build.spec.name) });
-    return true;
-  };
-  const review = (node: string) =>
-    flow.inputs.set(node, (message) =>
-      supervisor.gather({ node }, message, async (build, last) => {
-        await supervisor.end(build);
-        supervisor.arrive(build, node, last);
-        return undefined;
-      }),
-    );
+  const reports = () => flow.reports();
+  const review = (node: string) => flow.inputs.set(node, (message) => supervisor.report(node, message));
   const step = (node: string, work: StepWork = good, more: Partial<StepSpec> = {}) =>
     flow.inputs.set(node, (message) => supervisor.step(spec(node, more), message, work));
   review('review');
@@ -71,31 +55,27 @@ test('a step that ends while a deploy has its node closed goes on after the depl
   await new Promise((resolve) => setTimeout(resolve, 600));
   flow.closed.clear();
   supervisor.deployed();
-  await waitFor('it is reported', () => reports.length === 1);
+  await waitFor('it is reported', () => reports().length === 1);
   assert.equal(started[0]!.result, undefined);
   assert.deepEqual(flow.warnings(), []);
 });
 
 test('a buildset that is complete while a deploy has its review closed is reported after it, once', async () => {
   const { flow, supervisor, reports } = lane();
-  flow.inputs.set('review', (message) =>
-    supervisor.gather({ node: 'review' }, message, async (build, last) => {
-      await supervisor.end(build);
-      supervisor.deploying();
-      flow.closed.add('review');
-      supervisor.arrive(build, 'review', last);
-      return undefined;
-    }),
-  );
+  flow.onEvent = ({ kind }) => {
+    if (kind !== 'build-ended') return;
+    supervisor.deploying();
+    flow.closed.add('review');
+  };
   await supervisor.start(request(['unit']));
   await waitFor('it arrived', () => flow.closed.has('review'));
   await new Promise((resolve) => setTimeout(resolve, 300));
-  assert.equal(reports.length, 0);
+  assert.equal(reports().length, 0);
   flow.closed.clear();
   supervisor.deployed();
-  await waitFor('it is reported', () => reports.length > 0);
+  await waitFor('it is reported', () => reports().length > 0);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  assert.equal(reports.length, 1);
+  assert.equal(reports().length, 1);
 });
 
 test('what a step takes while its build ends is given back', async () => {
@@ -142,8 +122,8 @@ test('each review reports the jobs whose lanes lead to it', async () => {
   const asked = request(['unit', 'lint']);
   asked.jobs[1]!.port = 1;
   await supervisor.start(asked);
-  await waitFor('both are reported', () => reports.length === 2);
-  const told = Object.fromEntries(reports.map(({ review: node, builds }) => [node, builds]));
+  await waitFor('both are reported', () => reports().length === 2);
+  const told = Object.fromEntries(reports().map(({ review: node, jobs }) => [node, jobs]));
   assert.deepEqual(told, { review: ['unit'], second: ['lint'] });
 });
 
@@ -160,11 +140,11 @@ test('a recheck takes the place of the jobs that it runs; the older run of the o
   const recheck = request(['unit']);
   recheck.trigger.type = 'recheck';
   await supervisor.start(recheck);
-  await waitFor('the recheck is reported', () => reports.length === 1);
+  await waitFor('the recheck is reported', () => reports().length === 1);
   gate.resolve();
-  await waitFor('the older run is reported', () => reports.length === 2);
+  await waitFor('the older run is reported', () => reports().length === 2);
   assert.deepEqual(
-    reports.map(({ builds }) => builds),
+    reports().map(({ jobs }) => jobs),
     [['unit'], ['slow']],
   );
 });
@@ -172,7 +152,7 @@ test('a recheck takes the place of the jobs that it runs; the older run of the o
 test('a branch that comes late changes nothing', async () => {
   const { flow, supervisor, reports } = lane();
   const { started } = await supervisor.start(request(['unit']));
-  await waitFor('it is reported', () => reports.length === 1);
+  await waitFor('it is reported', () => reports().length === 1);
   const message = { ...flow.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
   flow.hand('review', message);
   await waitFor('it is said', () => flow.warnings().length > 0);
@@ -190,7 +170,7 @@ test('a change of msg.build by hand is ignored, and the node before is named as 
   const input = flow.inputs.get('review')!;
   flow.inputs.set('review', (message) => input({ ...message, build: { ...message.build!, job: 'mine' } }));
   await supervisor.start(request(['unit']));
-  await waitFor('it is reported', () => reports.length === 1);
+  await waitFor('it is reported', () => reports().length === 1);
   assert.match(flow.warnings()[0] ?? '', /"run its tests" changed msg.build/);
 });
 
@@ -206,9 +186,9 @@ for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), netw
         build.resources.worker = full;
         throw fault;
       });
-      const before = reports.length;
+      const before = reports().length;
       await supervisor.start(request(['unit']));
-      await waitFor('it is reported', () => reports.length > before);
+      await waitFor('it is reported', () => reports().length > before);
       return (await supervisor.scheduler.acquire(run, () => [full!, other!], asked)).id;
     };
     const own = new CiError({ code: 'disk-full', message: 'The logs’ disk is full.', result: 'DISK_FULL' });
@@ -218,14 +198,9 @@ for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), netw
 
 test('a report whose review was deleted is said, not lost in silence', async () => {
   const { flow, supervisor } = lane();
-  flow.inputs.set('review', (message) =>
-    supervisor.gather({ node: 'review' }, message, async (build, last) => {
-      await supervisor.end(build);
-      flow.closed.add('review');
-      supervisor.arrive(build, 'review', last);
-      return undefined;
-    }),
-  );
+  flow.onEvent = ({ kind }) => {
+    if (kind === 'build-ended') flow.closed.add('review');
+  };
   await supervisor.start(request(['unit']));
   await waitFor('it is said', () => flow.warnings().length > 0);
   assert.match(flow.warnings()[0]!, /gerrit-review node that was to report 1,1 is not in the flow/);
@@ -245,7 +220,7 @@ test('a job with more time than a timer can count is not over at once', async ()
   const asked = request(['unit']);
   asked.jobs[0]!.timeout = 60 * 24 * 3600_000;
   const { started } = await supervisor.start(asked);
-  await waitFor('it is reported', () => reports.length === 1);
+  await waitFor('it is reported', () => reports().length === 1);
   assert.equal(started[0]!.result, undefined);
 });
 
@@ -265,9 +240,9 @@ test('a build that takes long to give back what it held is reported all the same
     }),
   );
   await supervisor.start(request(['unit']));
-  await waitFor('it is reported', () => reports.length > 0);
+  await waitFor('it is reported', () => reports().length > 0);
   assert.deepEqual(
-    reports.map(({ builds }) => builds),
+    reports().map(({ jobs }) => jobs),
     [['unit']],
   );
 });

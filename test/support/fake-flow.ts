@@ -1,4 +1,5 @@
 import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
+import type { ReviewSettings } from '../../lib/builds/report/settings.ts';
 import type { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent, Flow, Message, NodeInstance, StartRequest } from '../../lib/builds/types.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
@@ -15,6 +16,13 @@ export class FakeFlow implements Flow {
   readonly closed = new Set<string>();
   readonly inputs = new Map<string, Input>();
   logs: LogSettings | undefined;
+  /** What every gerrit-review of it is set to: a line for each job, shown and not posted. */
+  review: Omit<ReviewSettings, 'node'> = {
+    ...{ label: 'Verified', success: 1, failure: -1, vote: true, silent: true, tag: '' },
+    templates: { header: '', jobLine: '{{name}}', footer: '' },
+  };
+  /** Told each event as it happens. */
+  onEvent: (event: BuildEvent) => void = () => {};
   /** Told of messages that move; set after the supervisor was made. */
   supervisor: Supervisor | undefined;
   #nodes: FlowNode[];
@@ -65,12 +73,27 @@ export class FakeFlow implements Flow {
     return this.logs;
   }
 
+  reviewSettings(node: string): ReviewSettings | undefined {
+    return this.closed.has(node) || !this.#find(node) ? undefined : { ...this.review, node };
+  }
+
   copy(message: Message): Message {
     return structuredClone(message);
   }
 
   observe(event: BuildEvent): void {
     this.events.push(event);
+    this.onEvent(event);
+  }
+
+  /** What was reported so far, or would have been: the jobs' names by buildset and gerrit-review. */
+  reports(): { set: string; review: string; jobs: string[] }[] {
+    return this.events.flatMap((event) => {
+      if (event.kind !== 'report') return [];
+      const { set, node, state } = event;
+      const jobs = 'message' in state ? state.message.split('\n').filter((line) => line !== '') : [];
+      return [{ set, review: node, jobs }];
+    });
   }
 
   /** The words of all warnings so far. */

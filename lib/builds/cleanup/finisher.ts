@@ -1,26 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildOver } from '../../errors/build.ts';
 import { type CiError, toCiError } from '../../errors/ci-error.ts';
-import type { Engine } from '../../store/types.ts';
-import type { Build, RunData } from '../build.ts';
-import type { ReportEntry } from '../report/poster.ts';
+import type { Build } from '../build.ts';
 import type { Flow } from '../types.ts';
 import type { CleanupQueue } from './queue.ts';
-
-/** Seconds for which a build is ours without a sign of life. */
-export const LEASE_SECONDS = 60;
 
 /** Milliseconds that steps may take to stop when their build ends: a script's end on its target has 15 s. */
 const STOP_LIMIT = 30_000;
 
-/** Ends builds: gives back what they held, closes their logs, tells the engine. */
+/** Ends builds: gives back what they held, closes their logs. */
 export class BuildFinisher {
-  readonly #engine: Engine<RunData, ReportEntry>;
   readonly #flow: Flow;
   readonly #cleanupQueue: CleanupQueue;
 
-  constructor(engine: Engine<RunData, ReportEntry>, flow: Flow, cleanupQueue: CleanupQueue) {
-    this.#engine = engine;
+  constructor(flow: Flow, cleanupQueue: CleanupQueue) {
     this.#flow = flow;
     this.#cleanupQueue = cleanupQueue;
   }
@@ -32,7 +25,6 @@ export class BuildFinisher {
     await this.#stopSteps(build);
     await this.#release(build);
     await this.#closeLog(build);
-    await this.#engine.finish(build, build.result ?? 'SUCCESS', []);
     build.over = true;
   }
 

@@ -3,8 +3,8 @@ import { type CiError, messageOf, toCiError } from '../../errors/ci-error.ts';
 import type { GerritClient } from '../../gerrit/client.ts';
 import type { ReviewInput } from '../../gerrit/types.ts';
 import type { LinkHealth } from '../../ssh/types.ts';
-import type { Outbox } from '../../store/types.ts';
-import type { Flow, ReportState } from '../types.ts';
+import type { Outbox } from '../../store/outbox.ts';
+import type { ReportState } from '../types.ts';
 
 /** One review to be posted. */
 export interface ReportEntry {
@@ -29,8 +29,10 @@ export interface ReportEntry {
 }
 
 /** A Gerrit server as reports reach it. */
-interface Reachable {
+export interface ReportServer {
   label: string;
+  /** What the CI calls itself there. */
+  ciName: string;
   client: GerritClient;
   link: { readonly health: LinkHealth };
 }
@@ -40,24 +42,24 @@ interface Reachable {
  * service users together two threads (sshd.batchThreads); more would only stand in its queue.
  */
 export const PARALLEL = 4;
-/** Seconds that posting one may take before another try. */
-const LEASE = 90;
+/** Milliseconds that posting one may take before another try. */
+const POST_TIMEOUT_MS = 81_000;
 /** Milliseconds between two tries, and when it is given up. */
-const FIRST_RETRY = 1_000;
-const LAST_RETRY = 60_000;
-const GIVE_UP = 3 * 24 * 3600_000;
+const MIN_RETRY_DELAY_MS = 1_000;
+const MAX_RETRY_DELAY_MS = 60_000;
+const GIVE_UP_AFTER_MS = 3 * 24 * 3600_000;
 /** Milliseconds until it is looked again whether a server is back. */
-const DOWN_RETRY = 1_000;
+const SERVER_DOWN_RETRY_MS = 1_000;
 /** Milliseconds between two looks into the outbox while a report waits in it. */
-const LOOK = 500;
+const POLL_MS = 500;
 /** Milliseconds by which Gerrit's clock may be behind ours. */
-const SKEW = 5 * 60_000;
+const MAX_CLOCK_SKEW_MS = 5 * 60_000;
 
 /** Sends what is in the outbox to Gerrit, each report once, for as long as it takes. */
 export class Poster {
   readonly #outbox: Outbox<ReportEntry>;
-  readonly #flow: Flow;
-  readonly #server: (server: string) => Reachable | undefined;
+  readonly #server: (id: string) => ReportServer | undefined;
+  readonly #tell: (entry: ReportEntry, state: ReportState) => void;
   readonly #closed = new AbortController();
   #active = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -66,23 +68,31 @@ export class Poster {
   /** How many tries of a report never got as far as Gerrit. */
   readonly #unsent = new Map<string, number>();
 
-  constructor(outbox: Outbox<ReportEntry>, flow: Flow, server: (server: string) => Reachable | undefined) {
+  /** @param tell told of each try how the report is doing */
+  constructor(
+    outbox: Outbox<ReportEntry>,
+    server: (id: string) => ReportServer | undefined,
+    tell: (entry: ReportEntry, state: ReportState) => void,
+  ) {
     this.#outbox = outbox;
-    this.#flow = flow;
     this.#server = server;
+    this.#tell = tell;
   }
 
-  async put(key: string, report: ReportEntry): Promise<void> {
-    await this.#outbox.put({ key, report });
-    this.kick();
+  /** Queues a report to be posted; a key that was queued before is ignored. */
+  put(key: string, report: ReportEntry): void {
+    this.#outbox
+      .put({ key, report })
+      .then(() => this.kick())
+      .catch(warn);
   }
 
-  /** Looks into the outbox, as when a server has come back. */
+  /** Looks into the outbox at once, as when a server is back. */
   kick(): void {
     this.#again = true;
     while (this.#active < PARALLEL && !this.#closed.signal.aborted) {
       this.#active += 1;
-      this.#work().catch((error: unknown) => process.emitWarning(error as Error));
+      this.#work().catch(warn);
     }
   }
 
@@ -100,7 +110,7 @@ export class Poster {
     try {
       for (;;) {
         this.#again = false;
-        const claim = await this.#outbox.claim('here', LEASE);
+        const claim = await this.#outbox.claim();
         if (!claim || this.#closed.signal.aborted) return;
         await this.#post(claim.key, claim.report, claim.tries);
       }
@@ -111,11 +121,11 @@ export class Poster {
   }
 
   async #post(key: string, report: ReportEntry, tries: number): Promise<void> {
-    const { set, node, label } = report;
+    const { label } = report;
     let state: ReportState;
     try {
       state = await this.#try(key, report, tries);
-      await this.#outbox.ack(key);
+      await this.#outbox.done(key);
     } catch (error) {
       if (this.#closed.signal.aborted) return;
       state = await this.#putOff(key, report, tries, toCiError(error, label));
@@ -124,7 +134,7 @@ export class Poster {
       this.#unsent.delete(key);
       if ((await this.#outbox.pending()) === 0) this.#rest();
     }
-    this.#flow.observe({ kind: 'report', label, node, set, state });
+    this.#tell(report, state);
   }
 
   async #try(key: string, report: ReportEntry, tries: number): Promise<ReportState> {
@@ -138,26 +148,31 @@ export class Poster {
     const { client, link } = server;
     if (link.health.state !== 'up') throw serverDown(server.label, link.health.error?.message ?? '');
     this.#unsent.set(key, unsent);
-    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(LEASE * 900)]);
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(POST_TIMEOUT_MS)]);
     // A try whose answer was lost may have been posted: look before it is sent again.
     const asked = tries - unsent > 1;
     const message = review.message ?? '';
-    const posted = asked && (await client.hasMessage({ change: report.change, since: at - SKEW }, message, signal));
+    const posted =
+      asked && (await client.hasMessage({ change: report.change, since: at - MAX_CLOCK_SKEW_MS }, message, signal));
     const { warnings } = posted ? { warnings: [] } : await client.postReview({ ...report, review }, signal);
     return { state: 'posted', vote, message, warnings, url };
   }
 
   /** Puts a report back to be tried again, or gives it up. */
   async #putOff(key: string, report: ReportEntry, tries: number, fault: CiError): Promise<ReportState> {
-    if (!fault.transient || Date.now() - report.at > GIVE_UP) {
-      await this.#outbox.ack(key);
+    if (!fault.transient || Date.now() - report.at > GIVE_UP_AFTER_MS) {
+      await this.#outbox.done(key);
       return { state: 'failed', message: messageOf(fault) };
     }
     const down = fault.code === 'build/server-down';
-    const delay = down ? DOWN_RETRY : Math.min(LAST_RETRY, FIRST_RETRY * 1.5 ** Math.min(tries, 20));
-    await this.#outbox.nack(key, delay);
+    const delay = down
+      ? SERVER_DOWN_RETRY_MS
+      : Math.min(MAX_RETRY_DELAY_MS, MIN_RETRY_DELAY_MS * 1.5 ** Math.min(tries, 20));
+    await this.#outbox.retry(key, delay);
     // One that looks again and again: a single timer that fires a moment before the report is due would lose it.
-    this.#timer ??= setInterval(() => this.kick(), LOOK).unref();
+    this.#timer ??= setInterval(() => this.kick(), POLL_MS).unref();
     return { state: 'waiting', pending: await this.#outbox.pending(), message: fault.message };
   }
 }
+
+const warn = (error: unknown): void => process.emitWarning(error as Error);

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Build, RunData } from '../../../lib/builds/build.ts';
+import type { Build } from '../../../lib/builds/build.ts';
 import { BuildFinisher } from '../../../lib/builds/cleanup/finisher.ts';
 import { CleanupQueue } from '../../../lib/builds/cleanup/queue.ts';
-import type { ReportEntry } from '../../../lib/builds/report/poster.ts';
 import { BuildResources, type Guest } from '../../../lib/builds/resources.ts';
 import { logWriteFailed } from '../../../lib/errors/logs.ts';
-import type { Engine } from '../../../lib/store/types.ts';
 import { FakeFlow } from '../../support/fake-flow.ts';
 
 test('a worker that was cut off for long and is back keeps nothing; what was left is said once', async (t) => {
@@ -47,9 +45,8 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
     set: { request: { node: 'jobs' } },
     say: (text: string) => said.push(text),
   } as unknown as Build;
-  const engine = { finish: async () => {} } as unknown as Engine<RunData, ReportEntry>;
   const flow = new FakeFlow([]);
-  await new BuildFinisher(engine, flow, new CleanupQueue()).finish(build);
+  await new BuildFinisher(flow, new CleanupQueue()).finish(build);
   const pass = async (minutes: number) => {
     for (let at = 0; at < minutes * 12; at += 1) {
       t.mock.timers.tick(5_000);
@@ -92,11 +89,8 @@ test('a log that cannot be closed takes the vote from a build that passed, and i
     },
   };
   const flow = new FakeFlow([]);
-  const ended: string[] = [];
-  const engine = { finish: async (_: unknown, result: string) => ended.push(result) };
-  const undertaker = new BuildFinisher(engine as unknown as Engine<RunData, ReportEntry>, flow, new CleanupQueue());
-  await undertaker.finish(build as unknown as Build);
-  assert.deepEqual(ended, ['DISK_FULL']);
+  await new BuildFinisher(flow, new CleanupQueue()).finish(build as unknown as Build);
+  assert.equal(build.result, 'DISK_FULL');
   assert.deepEqual(pages, ['DISK_FULL'], 'its last page tells it');
   assert.deepEqual(flow.warnings(), [full.message]);
 });

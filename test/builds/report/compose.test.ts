@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Build } from '../../../lib/builds/build.ts';
 import { BuildSet } from '../../../lib/builds/buildset.ts';
-import { composeReview, type ReviewSettings } from '../../../lib/builds/report/compose.ts';
+import { composeReview } from '../../../lib/builds/report/compose.ts';
+import type { ReviewSettings } from '../../../lib/builds/report/settings.ts';
 import { request } from '../../support/fake-flow.ts';
 
 const settings: ReviewSettings = {
@@ -11,6 +12,7 @@ const settings: ReviewSettings = {
   success: 1,
   failure: -1,
   vote: true,
+  silent: false,
   templates: {},
   tag: '',
 };

@@ -5,8 +5,7 @@ import type { ReportState } from '../../../lib/builds/types.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import type { GerritClient } from '../../../lib/gerrit/client.ts';
 import type { LinkHealth } from '../../../lib/ssh/types.ts';
-import { MemoryOutbox } from '../../../lib/store/outbox.ts';
-import { FakeFlow } from '../../support/fake-flow.ts';
+import { Outbox } from '../../../lib/store/outbox.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const entry = (more: Partial<ReportEntry> = {}): ReportEntry => ({
@@ -24,7 +23,7 @@ const entry = (more: Partial<ReportEntry> = {}): ReportEntry => ({
 
 /** A poster before a Gerrit whose answers the test decides. */
 function posting(t: { after(done: () => void): void }) {
-  const flow = new FakeFlow([]);
+  const told: ReportState[] = [];
   const gerrit = {
     health: { state: 'up' } as LinkHealth,
     /** Messages on the change. */
@@ -45,29 +44,30 @@ function posting(t: { after(done: () => void): void }) {
       return { dropped: [], warnings: [] };
     },
   } as unknown as GerritClient;
-  const poster = new Poster(new MemoryOutbox<ReportEntry>(), flow, (id) =>
-    id === 'gerrit' ? { label: 'gerrit', client, link: gerrit } : undefined,
+  const poster = new Poster(
+    new Outbox<ReportEntry>(),
+    (id) => (id === 'gerrit' ? { label: 'gerrit', ciName: 'my-ci', client, link: gerrit } : undefined),
+    (_entry, state) => told.push(state),
   );
   t.after(() => poster.close());
-  const states = (): ReportState['state'][] =>
-    flow.events.flatMap((event) => (event.kind === 'report' ? [event.state.state] : []));
-  return { poster, gerrit, flow, states };
+  const states = (): ReportState['state'][] => told.map(({ state }) => state);
+  return { poster, gerrit, told, states };
 }
 
 test('a report whose answer was lost is not posted twice', async (t) => {
   const { poster, gerrit, states } = posting(t);
   gerrit.lose = 1;
-  await poster.put('a', entry());
+  poster.put('a', entry());
   await waitFor('it is posted', () => states().includes('posted'));
   assert.deepEqual(gerrit.messages.length, 1);
 });
 
 test('a report that reads like an earlier one is posted, also where Gerrit was away at its first try', async (t) => {
   const { poster, gerrit, states } = posting(t);
-  await poster.put('a', entry());
+  poster.put('a', entry());
   await waitFor('the first is posted', () => states().includes('posted'));
   gerrit.health = { state: 'down' };
-  await poster.put('b', entry({ set: 's2' }));
+  poster.put('b', entry({ set: 's2' }));
   await waitFor('the second waits', () => states().includes('waiting'));
   gerrit.health = { state: 'up' };
   await waitFor('the second is done', () => states().filter((state) => state === 'posted').length === 2);
@@ -75,9 +75,9 @@ test('a report that reads like an earlier one is posted, also where Gerrit was a
 });
 
 test('a report for no server at all fails at once and says what to do', async (t) => {
-  const { poster, flow, states } = posting(t);
-  await poster.put('a', entry({ server: '' }));
+  const { poster, told, states } = posting(t);
+  poster.put('a', entry({ server: '' }));
   await waitFor('it has failed', () => states().includes('failed'));
-  const told = flow.events.find((event) => event.kind === 'report');
-  assert.match(told?.kind === 'report' ? told.state.message : '', /Choose a server in the gerrit-review node/);
+  const [state] = told;
+  assert.match(state?.state === 'failed' ? state.message : '', /Choose a server in the gerrit-review node/);
 });

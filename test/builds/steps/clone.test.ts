@@ -13,7 +13,7 @@ import { CiError } from '../../../lib/errors/ci-error.ts';
 import { storageFull } from '../../../lib/errors/image.ts';
 import { noImage } from '../../../lib/errors/storage.ts';
 import { ImageMaker } from '../../../lib/images/builder.ts';
-import { MemorySlots } from '../../../lib/store/slots.ts';
+import { Slots } from '../../../lib/store/slots.ts';
 import type { Clone, ImageSpec, Storage, Worker } from '../../../lib/worker/types.ts';
 
 const image: ImageSpec = {
@@ -61,7 +61,7 @@ async function setUp(t: TestContext) {
     say() {},
   } as unknown as Build;
   const images = new ImageMaker({} as Services, dir);
-  const scheduler = new Scheduler(new MemorySlots());
+  const scheduler = new Scheduler(new Slots());
   const services = { scheduler, images } as unknown as Services;
   const progress: string[] = [];
   const warnings: string[] = [];

@@ -1,0 +1,44 @@
+import type { Node, NodeAPI, NodeStatus } from 'node-red';
+import type { BuildEvent, ReportState } from '../../lib/builds/types.ts';
+import { text } from './texts.ts';
+
+const TYPE = 'gerrit-review';
+
+/** Returns the status that shows how a report is doing; undefined if it says nothing about that. */
+export function reportStatus(label: string, state: ReportState): NodeStatus | undefined {
+  const vote = 'vote' in state && state.vote ? state.vote : text(TYPE, 'status.noVote');
+  switch (state.state) {
+    case 'posted':
+      return state.warnings.length > 0
+        ? { fill: 'yellow', shape: 'ring', text: `${label}: ${state.warnings[0]}`.slice(0, 80) }
+        : { fill: 'green', shape: 'dot', text: `${label} ${vote}` };
+    case 'silent':
+      return { fill: 'grey', shape: 'dot', text: text(TYPE, 'status.silent', { label, vote }) };
+    case 'waiting':
+      return { fill: 'red', shape: 'ring', text: text(TYPE, 'status.waiting', { pending: state.pending }) };
+    case 'nothing':
+      return { fill: 'grey', shape: 'ring', text: `${label}: ${text(TYPE, `status.${state.why}`)}` };
+    case 'failed':
+      return { fill: 'red', shape: 'ring', text: `${label}: ${state.message}`.slice(0, 80) };
+    case 'badTemplate':
+      return undefined;
+  }
+}
+
+/**
+ * Writes how a report is doing to Node-RED's log.
+ *
+ * @param node the gerrit-review; undefined if it is not in the flow now, as within a deploy
+ */
+export function logReport(RED: NodeAPI, node: Node | undefined, event: BuildEvent & { kind: 'report' }): void {
+  const { label, state } = event;
+  // Node-RED's own log has the same methods.
+  const log = node ?? RED.log;
+  if (state.state === 'posted') for (const warning of state.warnings) log.warn(warning);
+  if (state.state === 'failed' || state.state === 'badTemplate') log.error(state.message);
+  if (state.state === 'silent') {
+    const said = `${text(TYPE, 'status.wouldPost', { label })}\n${state.message}`;
+    if (node) node.log(said);
+    else RED.log.info(said);
+  }
+}

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Slots } from '../../lib/store/slots.ts';
+
+test('a host gives out no more slots than it has, and a build has one', async () => {
+  const slots = new Slots();
+  assert.equal(await slots.acquire('h', 2, 'a'), 0);
+  assert.equal(await slots.acquire('h', 2, 'a'), 0);
+  assert.equal(await slots.acquire('h', 2, 'b'), 1);
+  assert.equal(await slots.acquire('h', 2, 'c'), undefined);
+  await slots.release('h', 'a');
+  assert.equal(await slots.acquire('h', 2, 'c'), 0);
+  assert.equal(await slots.held('h'), 2);
+});
