@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { cloneStep } from '../lib/builds/steps/clone.ts';
+import { cloneStep } from '../lib/builds/steps.ts';
 import type { Worker } from '../lib/worker/types.ts';
 import { numberOf, rowsOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';

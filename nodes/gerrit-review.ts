@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import type { ReviewSettings } from '../lib/builds/report/settings.ts';
+import type { ReviewSettings } from '../lib/builds/review-settings.ts';
 import type { ReviewInput } from '../lib/gerrit/types.ts';
 import { nodeQuestion } from './shared/admin.ts';
 import { onInput } from './shared/handler.ts';

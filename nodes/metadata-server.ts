@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { metadataStep } from '../lib/builds/steps/metadata.ts';
+import { metadataStep } from '../lib/builds/steps.ts';
 import { numberOf, textOf } from './shared/settings.ts';
 import { stepNode } from './shared/step-node.ts';
 import { readKeysFile } from './shared/text-file.ts';

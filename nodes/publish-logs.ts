@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { publishStep } from '../lib/builds/steps/publish.ts';
-import { runStep } from '../lib/builds/steps/step.ts';
+import { runStep } from '../lib/builds/step.ts';
+import { publishStep } from '../lib/builds/steps.ts';
 import { onInput } from './shared/handler.ts';
 import { serveLogs } from './shared/logs.ts';
 import { enter, runtimeOf } from './shared/runtime.ts';

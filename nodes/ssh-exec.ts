@@ -1,6 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { scriptStep } from '../lib/builds/steps/script.ts';
-import type { When } from '../lib/builds/steps/step.ts';
+import type { When } from '../lib/builds/step.ts';
+import { scriptStep } from '../lib/builds/steps.ts';
 import { noHost } from '../lib/errors/build.ts';
 import { isRecord } from '../lib/util/is-record.ts';
 import { environmentOf, flagOf, namesOf, numberOf, rowsOf, textOf } from './shared/settings.ts';

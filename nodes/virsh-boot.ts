@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { bootStep } from '../lib/builds/steps/boot.ts';
+import { bootStep } from '../lib/builds/steps.ts';
 import { CLOUD_INIT_MINUTES } from '../lib/guests/ready.ts';
 import { domainAdmin } from './shared/domain-admin.ts';
 import { type HardwareConfig, hardwareOf } from './shared/hardware-settings.ts';

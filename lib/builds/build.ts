@@ -39,7 +39,7 @@ const VIEWS_KEPT = 256;
 export class Build {
   readonly id: string;
   readonly attempt: number;
-  readonly set: BuildSet;
+  readonly set: BuildSet<Build>;
   readonly index: number;
   readonly spec: JobSpec;
   readonly startedAt = new Date();
@@ -77,7 +77,7 @@ export class Build {
   targets: { key: string; type: string }[] = [];
   readonly #views = new Set<string>();
 
-  constructor(id: string, attempt: number, set: BuildSet, index: number, spec: JobSpec) {
+  constructor(id: string, attempt: number, set: BuildSet<Build>, index: number, spec: JobSpec) {
     this.id = id;
     this.attempt = attempt;
     this.set = set;

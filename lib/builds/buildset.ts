@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Build } from './build.ts';
 import type { Message, StartRequest } from './types.ts';
 
 /** All builds of one trigger, and which of them have come to which gerrit-review. */
-export class BuildSet {
+export class BuildSet<Member> {
   readonly id = randomBytes(4).toString('hex');
   readonly request: StartRequest;
-  readonly builds: Build[] = [];
+  readonly builds: Member[] = [];
   /** Builds that came to a review node, with the last message. */
   readonly arrived = new Map<string, { builds: Set<string>; message: Message }>();
   readonly reported = new Set<string>();

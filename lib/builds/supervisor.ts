@@ -11,14 +11,13 @@ import { BuildSet } from './buildset.ts';
 import { BuildFinisher } from './cleanup/finisher.ts';
 import { CleanupQueue } from './cleanup/queue.ts';
 import { MessageRouter } from './flow/router.ts';
-import type { Destination } from './flow/tracker.ts';
 import { Watchdog } from './flow/watchdog.ts';
 import type { ReportServer } from './report/poster.ts';
 import { Reporter } from './report/reporter.ts';
 import { Scheduler } from './scheduler.ts';
-import { runStep, runs, type StepSpec, type StepWork } from './steps/step.ts';
+import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
 import { dedupeKey, replaces } from './supersede.ts';
-import type { Flow, Message, StartRequest } from './types.ts';
+import type { Destination, Flow, Message, StartRequest } from './types.ts';
 
 /** Logs that are opened at once. More would not be faster, and each holds a file and its buffers. */
 const MAX_LOGS_OPENING_COUNT = 8;
@@ -85,7 +84,7 @@ export class Supervisor {
    * @returns the builds started and how many were seen before
    */
   async start(request: StartRequest): Promise<{ started: Build[]; duplicates: number }> {
-    const set = new BuildSet(request);
+    const set = new BuildSet<Build>(request);
     let duplicates = 0;
     for (const spec of request.jobs) {
       if (!(await this.#triggers.admit(dedupeKey(request, spec.name)))) {

@@ -2,8 +2,8 @@ import type { LogSettings } from '../logs/types.ts';
 import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import type { Result } from '../model/result.ts';
-import type { FlowGraph } from './flow/graph.ts';
-import type { ReviewSettings } from './report/settings.ts';
+import type { FlowGraph } from './flow-graph.ts';
+import type { ReviewSettings } from './review-settings.ts';
 
 /** What travels along the wires: the build's view and what users' own nodes add. Plain JSON. */
 export interface Message {
@@ -59,6 +59,14 @@ export interface StartRequest {
 /** A place of a message on its way: opaque to the library, `alive` tells whether the node there still is the same. */
 export interface NodeInstance {
   alive(): boolean;
+}
+
+/** A node that a message was sent to. `message`: a copy, where it must be given again should a deploy close the node. */
+export interface Destination {
+  node: string;
+  type: string;
+  place: NodeInstance;
+  message?: Message;
 }
 
 /** The flow as the supervisor reaches it: handed in by the nodes. Nodes come and go with deploys; keys stay. */

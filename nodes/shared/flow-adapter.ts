@@ -1,9 +1,8 @@
 import type { NodeAPI } from 'node-red';
-import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
-import type { Destination } from '../../lib/builds/flow/tracker.ts';
-import type { ReviewSettings } from '../../lib/builds/report/settings.ts';
-import type { CloneWish } from '../../lib/builds/steps/clone.ts';
-import type { BuildEvent, Flow, Message, NodeInstance } from '../../lib/builds/types.ts';
+import { FlowGraph, type FlowNode } from '../../lib/builds/flow-graph.ts';
+import type { ReviewSettings } from '../../lib/builds/review-settings.ts';
+import type { CloneWish } from '../../lib/builds/steps.ts';
+import type { BuildEvent, Destination, Flow, Message, NodeInstance } from '../../lib/builds/types.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';

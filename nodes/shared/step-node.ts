@@ -1,5 +1,5 @@
 import type { Node, NodeAPI } from 'node-red';
-import type { StepSpec, StepWork } from '../../lib/builds/steps/step.ts';
+import type { StepSpec, StepWork } from '../../lib/builds/step.ts';
 import type { Offer } from './flow-adapter.ts';
 import { onInput } from './handler.ts';
 import { enter, type Runtime } from './runtime.ts';

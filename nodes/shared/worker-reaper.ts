@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Node } from 'node-red';
-import { reap } from '../../lib/builds/cleanup/reap.ts';
+import { reap } from '../../lib/builds/reap.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import type { Runtime } from './runtime.ts';
 import type { Placed } from './workers.ts';

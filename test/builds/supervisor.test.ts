@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FlowNode } from '../../lib/builds/flow/graph.ts';
-import type { StepSpec, StepWork } from '../../lib/builds/steps/step.ts';
+import type { FlowNode } from '../../lib/builds/flow-graph.ts';
+import type { StepSpec, StepWork } from '../../lib/builds/step.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, networkDown } from '../../lib/errors/libvirt.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { reap } from '../../lib/builds/cleanup/reap.ts';
+import { reap } from '../../lib/builds/reap.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
 import { waitFor } from '../support/wait.ts';

@@ -1,5 +1,5 @@
-import { FlowGraph, type FlowNode } from '../../lib/builds/flow/graph.ts';
-import type { ReviewSettings } from '../../lib/builds/report/settings.ts';
+import { FlowGraph, type FlowNode } from '../../lib/builds/flow-graph.ts';
+import type { ReviewSettings } from '../../lib/builds/review-settings.ts';
 import type { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent, Flow, Message, NodeInstance, StartRequest } from '../../lib/builds/types.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';

@@ -1,6 +1,6 @@
 import type { Build } from '../build.ts';
-import type { Flow, Message } from '../types.ts';
-import { type Destination, holds } from './tracker.ts';
+import type { Destination, Flow, Message } from '../types.ts';
+import { holds } from './tracker.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** Hands builds' messages on through the flow, and keeps what a deploy holds up or would take away. */

@@ -1,12 +1,4 @@
-import type { Message, NodeInstance } from '../types.ts';
-
-/** A node that a message was sent to. `message`: a copy, where it must be given again should a deploy close the node. */
-export interface Destination {
-  node: string;
-  type: string;
-  place: NodeInstance;
-  message?: Message;
-}
+import type { Destination, Message, NodeInstance } from '../types.ts';
 
 /** The messages of one build that are at one node. */
 interface Token {

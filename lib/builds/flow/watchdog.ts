@@ -1,8 +1,8 @@
 import { messageLost, reviewGone } from '../../errors/build.ts';
 import type { Build } from '../build.ts';
 import type { BuildSet } from '../buildset.ts';
+import type { FlowGraph } from '../flow-graph.ts';
 import type { Flow, Message } from '../types.ts';
-import type { FlowGraph } from './graph.ts';
 
 /** Milliseconds without movement after which a build's branches count as in. */
 const QUIET = 250;
@@ -23,8 +23,8 @@ const acts = ({ gathered }: Build): boolean => [...gathered.values()].some(({ st
 interface Actions {
   end(build: Build): Promise<void>;
   /** Reports builds of a set. False where the review node is not there. */
-  report(set: BuildSet, review: string, builds: Build[]): boolean;
-  forget(set: BuildSet): void;
+  report(set: BuildSet<Build>, review: string, builds: Build[]): boolean;
+  forget(set: BuildSet<Build>): void;
 }
 
 /** Watches over messages: tells when a build's branches are in, when a buildset is complete, and finds lost builds. */
@@ -35,7 +35,7 @@ export class Watchdog {
   #timer: NodeJS.Timeout | undefined;
   #reach: { graph: FlowGraph; known: Map<string, Set<string>> } | undefined;
   #pausedAt: number | undefined;
-  readonly #waiting = new Set<{ set: BuildSet; ready(): boolean; resolve(): void }>();
+  readonly #waiting = new Set<{ set: BuildSet<Build>; ready(): boolean; resolve(): void }>();
 
   constructor(flow: Flow, builds: () => Iterable<Build>, actions: Actions) {
     this.#flow = flow;
@@ -70,7 +70,7 @@ export class Watchdog {
   }
 
   /** Looks at once, at one buildset where only that has moved, and from then on while there is anything to look at. */
-  check(set?: BuildSet): void {
+  check(set?: BuildSet<Build>): void {
     this.watch();
     this.#look(set);
   }
@@ -110,7 +110,7 @@ export class Watchdog {
     return type === 'join' || type === 'batch';
   }
 
-  #look(only?: BuildSet): void {
+  #look(only?: BuildSet<Build>): void {
     if (this.paused) return;
     for (const waiter of this.#waiting) {
       if ((only !== undefined && waiter.set !== only) || !waiter.ready()) continue;
@@ -122,7 +122,7 @@ export class Watchdog {
       this.#complete(only);
       return;
     }
-    const sets = new Set<BuildSet>();
+    const sets = new Set<BuildSet<Build>>();
     for (const build of this.#builds()) {
       sets.add(build.set);
       this.#find(build);
@@ -132,7 +132,7 @@ export class Watchdog {
   }
 
   /** Reports a set whose builds are all in, and forgets one of which nothing more can come. */
-  #complete(set: BuildSet): void {
+  #complete(set: BuildSet<Build>): void {
     if (set.builds.some((build) => !build.over)) return;
     for (const review of set.arrived.keys()) {
       if (!set.reported.has(review) && set.builds.every((build) => this.#isIn(build, review))) {
@@ -151,7 +151,7 @@ export class Watchdog {
   }
 
   /** Each review reports the builds whose lanes lead to it, but for those that a newer run took the place of. */
-  #report(set: BuildSet, review: string): void {
+  #report(set: BuildSet<Build>, review: string): void {
     const here = set.arrived.get(review)?.builds;
     const builds = set.builds.filter(
       (build) =>

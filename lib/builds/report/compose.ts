@@ -3,9 +3,9 @@ import { composeReport } from '../../gerrit/report.ts';
 import { voteOf } from '../../gerrit/review/vote.ts';
 import type { Build } from '../build.ts';
 import type { BuildSet } from '../buildset.ts';
+import type { ReviewSettings } from '../review-settings.ts';
 import { addComments, noComments } from './comments.ts';
 import type { ReportEntry } from './poster.ts';
-import type { ReviewSettings } from './settings.ts';
 
 /** A review to be posted. */
 export interface ComposedReview extends ReportEntry {
@@ -16,7 +16,7 @@ export interface ComposedReview extends ReportEntry {
 
 /** Writes the one review of a buildset's builds; undefined where the event had no patchset to post it on. */
 export function composeReview(
-  set: BuildSet,
+  set: BuildSet<Build>,
   builds: readonly Build[],
   settings: ReviewSettings,
   ciName: string,

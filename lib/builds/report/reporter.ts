@@ -14,7 +14,7 @@ const MAX_PENDING_MESSAGES_COUNT = 1_000;
 
 /** What is sent on from the gerrit-review node once a report is done. */
 interface Pending {
-  set: BuildSet;
+  set: BuildSet<Build>;
   build: Build;
   message: Message;
   review: ReportEntry['review'] | undefined;
@@ -58,7 +58,7 @@ export class Reporter {
    * @param builds those that are reported; none if newer builds superseded them all
    * @returns false if the node is not in the flow
    */
-  report(set: BuildSet, node: string, builds: readonly Build[]): boolean {
+  report(set: BuildSet<Build>, node: string, builds: readonly Build[]): boolean {
     const { flow, server } = this.#options;
     const settings = flow.reviewSettings(node);
     if (!settings) return false;

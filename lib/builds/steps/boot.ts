@@ -10,8 +10,8 @@ import type { Hardware, Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
+import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
-import type { StepContext } from './step.ts';
 
 /** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
 export interface BootSettings extends Hardware {

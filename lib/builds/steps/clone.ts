@@ -5,8 +5,8 @@ import type { ImageSpec, Worker } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
+import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
-import type { StepContext } from './step.ts';
 
 /** What a guest of a build takes of the host that all of them are on. */
 export interface CloneWish {

@@ -7,7 +7,7 @@ import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
 import type { StepOutcome } from '../types.ts';
-import { watchGuests, workerFault } from './worker-faults.ts';
+import { watchGuests, workerFault } from '../worker-faults.ts';
 
 /** Milliseconds to find out what became of a guest, and that one which may reboot has for it. */
 const REACH = 120_000;

@@ -2,8 +2,8 @@ import { publishMetadata } from '../../guests/metadata.ts';
 import { buildDocument, type MetadataSettings } from '../../metadata/document.ts';
 import type { ListenAt } from '../../worker/types.ts';
 import type { Services } from '../services.ts';
+import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
-import type { StepContext } from './step.ts';
 
 /** What a metadata-server node is set to. */
 export interface MetadataStepSettings extends MetadataSettings {

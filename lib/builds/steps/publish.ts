@@ -5,8 +5,8 @@ import type { Fetched, FetchRow } from '../../logs/types.ts';
 import { withTimeout } from '../../util/abort.ts';
 import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
+import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
-import type { StepContext } from './step.ts';
 
 /** What a publish-logs node fetches. */
 export interface PublishSettings {

@@ -6,10 +6,10 @@ import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
+import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 import { inGuest } from './in-guest.ts';
 import { Lines } from './lines.ts';
-import type { StepContext } from './step.ts';
 
 /** Milliseconds that guests whose connections were lost may hold up a step that may not need them. */
 const REFRESH_LIMIT_MS = 60_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FlowGraph } from '../../../lib/builds/flow/graph.ts';
 import { MessageTracker } from '../../../lib/builds/flow/tracker.ts';
+import { FlowGraph } from '../../../lib/builds/flow-graph.ts';
 
 const place = { alive: () => true };
 const to = (node: string, type = 'function') => ({ node, type, place });

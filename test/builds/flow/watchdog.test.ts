@@ -8,7 +8,7 @@ import { FakeFlow, request } from '../../support/fake-flow.ts';
 test('a build that has sent nothing yet, as its log takes long to open, is not taken for lost', () => {
   const flow = new FakeFlow([{ id: 'jobs', type: 'ci-jobs', wires: [[]] }]);
   const asked = request(['unit']);
-  const set = new BuildSet(asked);
+  const set = new BuildSet<Build>(asked);
   const build = new Build('0123abcd', 1, set, 0, asked.jobs[0]!);
   set.builds.push(build);
   build.begun = true;

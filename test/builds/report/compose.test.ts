@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Build } from '../../../lib/builds/build.ts';
 import { BuildSet } from '../../../lib/builds/buildset.ts';
 import { composeReview } from '../../../lib/builds/report/compose.ts';
-import type { ReviewSettings } from '../../../lib/builds/report/settings.ts';
+import type { ReviewSettings } from '../../../lib/builds/review-settings.ts';
 import { request } from '../../support/fake-flow.ts';
 
 const settings: ReviewSettings = {
@@ -19,7 +19,7 @@ const settings: ReviewSettings = {
 
 test('a template that cannot be read costs the wording, not the report', () => {
   const asked = request(['unit']);
-  const set = new BuildSet(asked);
+  const set = new BuildSet<Build>(asked);
   const build = new Build('1', 1, set, 0, asked.jobs[0]!);
   set.builds.push(build);
   const whole = composeReview(set, [build], settings, 'my-ci');

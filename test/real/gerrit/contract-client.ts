@@ -8,7 +8,7 @@ import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import type { Link } from '../../../lib/ssh/link-pool.ts';
 import { parseTable } from '../../gerrit/results-table.ts';
 import { waitFor } from '../../support/wait.ts';
-import type { ContractContext } from './contract.ts';
+import type { ContractContext } from './contract-context.ts';
 
 /** Our own client and stream on the server. */
 export function clientContract(context: ContractContext): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ContractContext } from './contract.ts';
+import type { ContractContext } from './contract-context.ts';
 
 /** The commands that only read: version, query, ls-members. */
 export function commandContract(context: ContractContext): void {

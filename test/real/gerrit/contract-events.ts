@@ -4,7 +4,7 @@ import { changeOf } from '../../../lib/gerrit/change.ts';
 import { makeFilter } from '../../../lib/gerrit/filter.ts';
 import { commentText, votesOf } from '../../../lib/gerrit/trigger/comment.ts';
 import { listen } from '../../support/gerrit-session.ts';
-import type { ContractContext } from './contract.ts';
+import type { ContractContext } from './contract-context.ts';
 
 /** The event stream: what comes, in which order, with which fields. */
 export function eventContract(context: ContractContext): void {

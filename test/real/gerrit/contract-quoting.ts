@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { runLine } from '../../support/gerrit-session.ts';
-import type { ContractContext } from './contract.ts';
+import type { ContractContext } from './contract-context.ts';
 
 /** Arguments that a shell, a JSON reader or a careless splitter would change. */
 const ODD = [

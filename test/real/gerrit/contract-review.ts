@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ReviewInput } from '../../../lib/gerrit/types.ts';
 import type { RunResult } from '../../../lib/ssh/types.ts';
-import type { ContractContext } from './contract.ts';
+import type { ContractContext } from './contract-context.ts';
 
 /** `gerrit review`, by flags and by --json, and its refusals. */
 export function reviewContract(context: ContractContext): void {

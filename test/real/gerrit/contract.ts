@@ -3,15 +3,10 @@ import { GerritSession } from '../../support/gerrit-session.ts';
 import type { GerritUnderTest } from '../../support/gerrit-under-test.ts';
 import { clientContract } from './contract-client.ts';
 import { commandContract } from './contract-commands.ts';
+import type { ContractContext } from './contract-context.ts';
 import { eventContract } from './contract-events.ts';
 import { quotingContract } from './contract-quoting.ts';
 import { reviewContract } from './contract-review.ts';
-
-/** What a part of the contract works with; filled in before its first test. */
-export interface ContractContext {
-  gerrit: GerritUnderTest;
-  session: GerritSession;
-}
 
 /**
  * What a Gerrit server does and this project relies on, as tests: run against the real server and the sandbox's, so

@@ -1,5 +1,5 @@
-import type { ReportTemplates } from '../../gerrit/report.ts';
-import type { ReviewInput } from '../../gerrit/types.ts';
+import type { ReportTemplates } from '../gerrit/report.ts';
+import type { ReviewInput } from '../gerrit/types.ts';
 
 /** What a gerrit-review node is set to. */
 export interface ReviewSettings {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { reap } from '../../../lib/builds/cleanup/reap.ts';
-import type { Owner, Worker } from '../../../lib/worker/types.ts';
+import { reap } from '../../lib/builds/reap.ts';
+import type { Owner, Worker } from '../../lib/worker/types.ts';
 
 const MINE = 'c1c1c1c1c1c1';
 const of = (build: string, controller = MINE): Owner => ({ controller, build, attempt: 1 });

@@ -1,8 +1,8 @@
-import type { CiError } from '../../errors/ci-error.ts';
-import { toCiError } from '../../errors/ci-error.ts';
-import type { StepRecord } from '../../model/build.ts';
-import type { Build, RunningStep } from '../build.ts';
-import type { Flow, StepOutcome } from '../types.ts';
+import type { CiError } from '../errors/ci-error.ts';
+import { toCiError } from '../errors/ci-error.ts';
+import type { StepRecord } from '../model/build.ts';
+import type { Build, RunningStep } from './build.ts';
+import type { Flow, StepOutcome } from './types.ts';
 import { workerFault } from './worker-faults.ts';
 
 /** Which builds a step is for. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FlowGraph, type FlowNode } from '../../../lib/builds/flow/graph.ts';
+import { FlowGraph, type FlowNode } from '../../lib/builds/flow-graph.ts';
 
 const n = (id: string, type: string, wires: string[][], more: Partial<FlowNode> = {}): FlowNode => ({
   id,

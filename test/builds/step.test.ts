@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Build } from '../../../lib/builds/build.ts';
-import { runStep } from '../../../lib/builds/steps/step.ts';
-import type { Flow } from '../../../lib/builds/types.ts';
-import { jobTimeUp } from '../../../lib/errors/build.ts';
-import { diskFull, guestVanished, libvirtDown } from '../../../lib/errors/libvirt.ts';
+import type { Build } from '../../lib/builds/build.ts';
+import { runStep } from '../../lib/builds/step.ts';
+import type { Flow } from '../../lib/builds/types.ts';
+import { jobTimeUp } from '../../lib/errors/build.ts';
+import { diskFull, guestVanished, libvirtDown } from '../../lib/errors/libvirt.ts';
 
 const spec = { node: 'n1', type: 'ssh-exec', name: 'work', when: 'passing', timed: true } as const;
 

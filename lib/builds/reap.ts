@@ -1,4 +1,4 @@
-import type { CallOptions, Owner, Worker } from '../../worker/types.ts';
+import type { CallOptions, Owner, Worker } from '../worker/types.ts';
 
 /** Milliseconds that one thing may take which is cleared up after a crash. */
 const LIMIT = 120_000;
