@@ -3,28 +3,20 @@ import { noImage } from '../../lib/errors/build.ts';
 import type { ImageMaker } from '../../lib/images/builder.ts';
 import { ImageKeeper } from '../../lib/images/gc.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
-import type { VmImageNode } from '../vm-image.ts';
-import type { WorkerHostNode } from '../worker-host.ts';
+import { configNodes, type WorkerHostNode } from './config-nodes.ts';
 
 /** Removes images that no vm-image of the deployed flow is any more, from the worker hosts of that flow. */
 export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
-  const deployed = <T>(type: string): (T | null)[] => {
-    const found: (T | null)[] = [];
-    RED.nodes.eachNode((node) => {
-      if (node.type === type) found.push(RED.nodes.getNode(node.id) as T | null);
-    });
-    return found;
-  };
   return new ImageKeeper(maker, {
     images: (): ImageSpec[] =>
-      deployed<VmImageNode>('vm-image').map((node) => {
+      configNodes(RED, 'vm-image').map((node) => {
         // One that is disabled may be wanted again.
         if (!node) throw noImage('vm-image');
         return node.spec();
       }),
     // As of a crash, nothing is looked for on a worker that no node uses.
     workers: (): Worker[] =>
-      deployed<WorkerHostNode>('worker-host').flatMap((node) => (node?.attended && workerOf(node)) || []),
+      configNodes(RED, 'worker-host').flatMap((node) => (node?.attended && workerOf(node)) || []),
     onCollected(worker, what) {
       if ('removed' in what) RED.log.info(`[vm-image] ${worker.label}: removed ${what.removed.join(', ')}`);
       else RED.log.warn(`[vm-image] ${what.failed}`);

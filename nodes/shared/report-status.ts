@@ -1,23 +1,23 @@
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 import type { BuildEvent, ReportState } from '../../lib/builds/types.ts';
-import { text } from './texts.ts';
+import { t } from './i18n.ts';
 
 const TYPE = 'gerrit-review';
 
 /** Returns the status that shows how a report is doing; undefined if it says nothing about that. */
 export function reportStatus(label: string, state: ReportState): NodeStatus | undefined {
-  const vote = 'vote' in state && state.vote ? state.vote : text(TYPE, 'status.noVote');
+  const vote = 'vote' in state && state.vote ? state.vote : t(TYPE, 'status.noVote');
   switch (state.state) {
     case 'posted':
       return state.warnings.length > 0
         ? { fill: 'yellow', shape: 'ring', text: `${label}: ${state.warnings[0]}`.slice(0, 80) }
         : { fill: 'green', shape: 'dot', text: `${label} ${vote}` };
     case 'silent':
-      return { fill: 'grey', shape: 'dot', text: text(TYPE, 'status.silent', { label, vote }) };
+      return { fill: 'grey', shape: 'dot', text: t(TYPE, 'status.silent', { label, vote }) };
     case 'waiting':
-      return { fill: 'red', shape: 'ring', text: text(TYPE, 'status.waiting', { pending: state.pending }) };
+      return { fill: 'red', shape: 'ring', text: t(TYPE, 'status.waiting', { pending: state.pending }) };
     case 'nothing':
-      return { fill: 'grey', shape: 'ring', text: `${label}: ${text(TYPE, `status.${state.why}`)}` };
+      return { fill: 'grey', shape: 'ring', text: `${label}: ${t(TYPE, `status.${state.why}`)}` };
     case 'failed':
       return { fill: 'red', shape: 'ring', text: `${label}: ${state.message}`.slice(0, 80) };
     case 'badTemplate':
@@ -37,7 +37,7 @@ export function logReport(RED: NodeAPI, node: Node | undefined, event: BuildEven
   if (state.state === 'posted') for (const warning of state.warnings) log.warn(warning);
   if (state.state === 'failed' || state.state === 'badTemplate') log.error(state.message);
   if (state.state === 'silent') {
-    const said = `${text(TYPE, 'status.wouldPost', { label })}\n${state.message}`;
+    const said = `${t(TYPE, 'status.wouldPost', { label })}\n${state.message}`;
     if (node) node.log(said);
     else RED.log.info(said);
   }

@@ -4,31 +4,19 @@ import type { Node, NodeAPI } from 'node-red';
 import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/services.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent } from '../../lib/builds/types.ts';
-import type { GerritClient } from '../../lib/gerrit/client.ts';
 import { StreamPool } from '../../lib/gerrit/stream.ts';
 import { ImageMaker } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
-import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
-import { Board } from './board.ts';
+import { LinkPool } from '../../lib/ssh/link-pool.ts';
+import type { ServerEntry } from './config-nodes.ts';
 import { FlowAdapter, type Offer } from './flow-adapter.ts';
 import { keepImages } from './image-keeper.ts';
 import { nodeKey, Registry } from './keys.ts';
 import { RecentTriggers } from './recent-triggers.ts';
 import { logReport } from './report-status.ts';
-
-/** A Gerrit server that the flow is connected to. */
-export interface ServerEntry {
-  id: string;
-  label: string;
-  ciName: string;
-  ciUser: string;
-  /** Whether it is on this machine, so that its changes may run without walls. */
-  local: boolean;
-  link: Link;
-  client: GerritClient;
-}
+import { Board } from './status-board.ts';
 
 /** What the nodes of one process share. */
 export interface Runtime {

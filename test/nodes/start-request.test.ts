@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import type { ServerEntry } from '../../nodes/shared/runtime.ts';
-import { type CiJobsConfig, startRequest } from '../../nodes/shared/start-request.ts';
+import { type CiJobsConfig, startRequest } from '../../nodes/ci-jobs/start-request.ts';
+import type { ServerEntry } from '../../nodes/shared/config-nodes.ts';
 
 const config = { jobs: [{ name: 'unit', voting: true }], lanes: [] } as unknown as CiJobsConfig;
 const servers = (...ids: string[]) => new Map(ids.map((id) => [id, { id, ciName: 'my-ci' } as ServerEntry]));

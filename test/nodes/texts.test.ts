@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
-const files = (folder: string) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts'));
+const files = (folder: string) =>
+  readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts') && file !== 'editor.ts');
+/** Node types, each of which has a folder. */
+const TYPES = readdirSync(join(root, 'nodes')).filter((type) => existsSync(join(root, 'nodes', type, 'node.ts')));
 
 /** A locale's text at a dotted key. */
 const at = (type: string, key: string): unknown =>
   [type, ...key.split('.')].reduce<unknown>(
     (found, part) => (found as Record<string, unknown> | undefined)?.[part],
-    JSON.parse(read('nodes', 'locales', 'en-US', `${type}.json`)),
+    JSON.parse(read('nodes', type, 'locale.json')),
   );
 
 /** Values that a text wants to be filled with. */
@@ -25,9 +28,8 @@ const STEPS = ['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publ
 
 test('every text that a node shows stands in its own locale', () => {
   let asked = 0;
-  for (const file of files('nodes')) {
-    const type = file.replace(/\.ts$/, '');
-    for (const key of keysIn(read('nodes', file))) {
+  for (const type of TYPES) {
+    for (const key of files(`nodes/${type}`).flatMap((file) => keysIn(read('nodes', type, file)))) {
       assert.equal(typeof at(type, key), 'string', `${key} of ${type}`);
       asked += 1;
     }
@@ -36,7 +38,7 @@ test('every text that a node shows stands in its own locale', () => {
 });
 
 test('every text that the board shows stands in the locale of each type that it shows it for', () => {
-  const keys = keysIn(read('nodes', 'shared', 'board.ts'));
+  const keys = keysIn(read('nodes', 'shared', 'status-board.ts'));
   assert.ok(keys.includes('status.ready') && keys.includes('status.running'), keys.join());
   for (const key of keys) {
     if (at('ci-jobs', key) !== undefined) continue;
@@ -47,12 +49,10 @@ test('every text that the board shows stands in the locale of each type that it 
 });
 
 test('other shared files name no text by a key that no locale has', () => {
-  const all = readdirSync(join(root, 'nodes', 'locales', 'en-US')).filter((file) => file.endsWith('.json'));
-  const types = all.map((file) => file.replace(/\.json$/, '')).filter((type) => type !== 'editor-base');
   for (const file of files('nodes/shared')) {
     for (const [, key] of read('nodes', 'shared', file).matchAll(/'((?:status|button)\.\w+)'/g))
       assert.ok(
-        types.some((type) => typeof at(type, key!) === 'string'),
+        TYPES.some((type) => typeof at(type, key!) === 'string'),
         `${key} in ${file}`,
       );
   }
@@ -68,7 +68,7 @@ test('what a step says of its progress has a text, and the values that the text 
   };
   let said = 0;
   for (const [file, type] of Object.entries(types)) {
-    for (const [, what, values] of read('lib', 'build', 'steps', file).matchAll(
+    for (const [, what, values] of read('lib', 'builds', 'steps', file).matchAll(
       /progress\('(\w+)'(?:,\s*\{([^}]*)\})?\)/g,
     )) {
       const found = at(type, `status.${what}`);

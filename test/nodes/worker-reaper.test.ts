@@ -3,8 +3,8 @@ import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import type { Node } from 'node-red';
 import type { Runtime } from '../../nodes/shared/runtime.ts';
-import { attend } from '../../nodes/shared/worker-reaper.ts';
-import type { Placed } from '../../nodes/shared/workers.ts';
+import { attend } from '../../nodes/worker-host/reaper.ts';
+import type { Placed } from '../../nodes/worker-host/settings.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** A node, and how often its worker was looked over for what a crash left; that is away until a test says so. */

@@ -14,9 +14,9 @@ const TYPES = Object.keys(manifest['node-red'].nodes);
 
 /** What stands in a node's HTML between `registerType('type', {` and its first function. */
 function literals(type: string): { category: string; inputs?: string; outputs?: string } {
-  const html = read('nodes', `${type}.html`);
+  const html = read('nodes', type, 'editor.html');
   const registered = [...html.matchAll(/registerType\('([\w-]+)', \{/g)].map((match) => match[1]);
-  assert.deepEqual(registered, [type], `nodes/${type}.html registers its type, as a literal, once`);
+  assert.deepEqual(registered, [type], `nodes/${type}/editor.html registers its type, as a literal, once`);
   const text = html.slice(html.indexOf(`registerType('${type}', {`));
   const value = (key: string, pattern: string) => new RegExp(`\\n\\s+${key}: (${pattern}),`).exec(text)?.[1];
   const category = value('category', "'[\\w ]+'");
@@ -62,10 +62,10 @@ test('takes the newest Node-RED, and the Node that one runs on', async () => {
 test('types are literals in the HTML, each once', () => {
   assert.equal(new Set(TYPES).size, TYPES.length);
   for (const type of TYPES) literals(type);
-  const pages = readdirSync(join(root, 'nodes')).filter(
+  const pages = readdirSync(join(root, 'nodes'), { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.html') && read('nodes', file).includes('registerType('),
   );
-  assert.deepEqual(pages.map((file) => file.replace('.html', '')).sort(), [...TYPES].sort());
+  assert.deepEqual(pages.sort(), TYPES.map((type) => join(type, 'editor.html')).sort());
 });
 
 test('the examples use every node that is not a configuration', () => {

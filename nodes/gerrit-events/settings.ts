@@ -1,0 +1,56 @@
+import type { NodeDef } from 'node-red';
+import type { FilterSettings, TriggerType } from '../../lib/gerrit/filter.ts';
+import type { PatternRow } from '../../lib/gerrit/patterns.ts';
+import type { ReplayPace } from '../../lib/gerrit/replay.ts';
+import type { ServerEntry } from '../shared/config-nodes.ts';
+import { flagOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';
+
+/** What a gerrit-events node is set to. */
+export interface GerritEventsConfig extends NodeDef {
+  source: 'stream' | 'replay';
+  server: string;
+  onPatchset: boolean;
+  onRecheck: boolean;
+  onMerged: boolean;
+  onRefUpdated: boolean;
+  projects: PatternRow[];
+  branches: PatternRow[];
+  recheck: string;
+  replayFile: string;
+  replayPace: string;
+}
+
+const patternsOf = (rows: unknown): PatternRow[] => rowsOf<PatternRow>(rows).filter((row) => textOf(row.pattern));
+
+/** What starts builds here. */
+export const triggersOf = (config: GerritEventsConfig): TriggerType[] => [
+  ...(flagOf(config.onPatchset) ? (['patchset'] as const) : []),
+  ...(flagOf(config.onRecheck) ? (['recheck'] as const) : []),
+  ...(flagOf(config.onMerged) ? (['merged'] as const) : []),
+  ...(flagOf(config.onRefUpdated) ? (['ref'] as const) : []),
+];
+
+/** The projects to ask Gerrit about: those named in full, or all (`*`) where there are patterns, which Gerrit does not know. */
+export const askedProjects = (config: GerritEventsConfig): string[] => {
+  const rows = patternsOf(config.projects);
+  return rows.every((row) => row.match === 'exact') ? rows.map((row) => row.pattern) : ['*'];
+};
+
+/** The filter's settings; `entry` is missing for a replay without a server. */
+export const filterSettings = (
+  config: GerritEventsConfig,
+  entry: ServerEntry | undefined,
+  triggers: TriggerType[],
+): FilterSettings => ({
+  triggers,
+  projects: patternsOf(config.projects),
+  branches: patternsOf(config.branches),
+  ciUser: entry?.ciUser ?? '',
+  ciName: entry?.ciName ?? 'my-ci',
+  ...(textOf(config.recheck) ? { recheck: textOf(config.recheck) } : {}),
+});
+
+export function paceOf(config: GerritEventsConfig): ReplayPace {
+  const pace = textOf(config.replayPace, 'recorded');
+  return pace === 'asap' || pace === 'recorded' ? pace : numberOf(pace, 0);
+}

@@ -1,0 +1,85 @@
+import type { Node } from 'node-red';
+import type { LinkHealth } from '../../lib/ssh/types.ts';
+import { t } from '../shared/i18n.ts';
+
+/** What a gerrit-events node has seen. */
+interface Counts {
+  seen: number;
+  taken: number;
+  /** Lines that were no events. */
+  garbage: number;
+  /** Times that the server dropped events. */
+  dropped: number;
+}
+
+/** Milliseconds between two statuses: a flood of events must not become a flood of those. */
+const PAUSE = 200;
+
+/** Counts by node, kept over deploys so that a status goes on counting. */
+const kept = new Map<string, Counts>();
+
+/** The status of a gerrit-events node: how its stream does, and what came. */
+export class EventStatus {
+  readonly #node: Node;
+  readonly #counts: Counts;
+  #health: LinkHealth = { state: 'connecting' };
+  #replay: 'status.replaying' | 'status.replayed' | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #said = '';
+  #closed = false;
+
+  constructor(node: Node, key: string) {
+    this.#node = node;
+    this.#counts = kept.get(key) ?? { seen: 0, taken: 0, garbage: 0, dropped: 0 };
+    kept.set(key, this.#counts);
+    node.on('close', () => {
+      this.#closed = true;
+      clearTimeout(this.#timer);
+    });
+  }
+
+  /** Counts what came, and shows it soon. */
+  count(what: keyof Counts, by = 1): void {
+    this.#counts[what] += by;
+    this.#timer ??= setTimeout(() => this.#paint(), PAUSE).unref();
+  }
+
+  /** How the stream does. Each new trouble is said in the log once. */
+  health(health: LinkHealth): void {
+    this.#health = health;
+    const trouble = health.error?.message ?? '';
+    if (trouble && trouble !== this.#said) this.#node.warn(trouble);
+    this.#said = trouble;
+    this.#paint();
+  }
+
+  /** How far a replay is, which has no connection. */
+  replay(state: 'status.replaying' | 'status.replayed'): void {
+    this.#replay = state;
+    this.#paint();
+  }
+
+  #paint(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#closed) return;
+    const { type } = this.#node;
+    const counts = { ...this.#counts };
+    const garbage = counts.garbage ? ` ${t(type, 'status.garbage', counts)}` : '';
+    const extra = garbage + (counts.dropped ? ` ${t(type, 'status.dropped', counts)}` : '');
+    const { state, error, retryAt } = this.#health;
+    if (this.#replay) {
+      const fill = this.#replay === 'status.replayed' ? 'grey' : 'green';
+      this.#node.status({ fill, shape: 'dot', text: t(type, this.#replay, counts) + extra });
+    } else if (state === 'up') {
+      this.#node.status({ fill: 'green', shape: 'dot', text: t(type, 'status.connected', counts) + extra });
+    } else if (state === 'connecting') {
+      this.#node.status({ fill: 'yellow', shape: 'ring', text: t(type, 'status.connecting') });
+    } else {
+      const seconds = Math.max(0, Math.ceil(((retryAt ?? Date.now()) - Date.now()) / 1000));
+      const words = `${t(type, 'status.retry', { seconds })}: ${error?.message ?? ''}`;
+      this.#node.status({ fill: 'red', shape: 'ring', text: words.slice(0, 120) });
+      if (seconds > 0) this.#timer = setTimeout(() => this.#paint(), 1000).unref();
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import type { Node, NodeAPI } from 'node-red';
+import { sweep } from '../../lib/logs/retention.ts';
+import { logHandler } from '../../lib/logs/serve.ts';
+import { guard } from '../shared/handler.ts';
+import { runtimeOf } from '../shared/runtime.ts';
+
+/** Where Node-RED serves the logs, below its root for nodes' pages. */
+export const LOG_PATH = '/recheck/logs';
+
+/** Milliseconds between two sweeps. */
+const SWEEP = 3600_000;
+
+/** Log folders that are served, by their path in the URL. */
+const mounted = new Map<string, string>();
+
+/**
+ * Serves a log folder, and sweeps it from time to time while the node is there.
+ *
+ * @returns its URL; undefined where this Node-RED serves no pages of nodes
+ */
+export function serveLogs(
+  RED: NodeAPI,
+  node: Node,
+  root: string,
+  keep: { days: number; gigabytes: number },
+): string | undefined {
+  const runtime = runtimeOf(RED);
+  const closed = new AbortController();
+  const timer = setInterval(tidy, SWEEP).unref();
+  node.on('close', () => {
+    clearInterval(timer);
+    closed.abort();
+  });
+  tidy();
+  if (!runtime.baseUrl) return undefined;
+  let path = [...mounted].find(([, folder]) => folder === root)?.[0];
+  if (path === undefined) {
+    // The first folder has the short URL; others are numbered.
+    path = mounted.size === 0 ? LOG_PATH : `${LOG_PATH}-${mounted.size + 1}`;
+    mounted.set(path, root);
+    RED.httpNode.use(path, logHandler(root));
+  }
+  return `${runtime.baseUrl}${path}`;
+
+  function tidy(): void {
+    guard(node, async () => {
+      const live = runtime.supervisor.active().flatMap((build) => (build.log ? [build.log.dir] : []));
+      await sweep(
+        root,
+        { days: keep.days || undefined, gigabytes: keep.gigabytes || undefined, keep: new Set(live) },
+        closed.signal,
+      ).catch((error: unknown) => {
+        // A deploy ends it; the next node of that folder sweeps again.
+        if (!closed.signal.aborted) throw error;
+      });
+    });
+  }
+}

@@ -1,0 +1,163 @@
+import type { NodeStatus } from 'node-red';
+import type { BuildEvent } from '../../lib/builds/types.ts';
+import { t } from './i18n.ts';
+import { reportStatus } from './report-status.ts';
+
+interface Busy {
+  label: string;
+  at: number;
+  what?: string;
+  values?: Record<string, string | number>;
+}
+
+interface Row {
+  type: string;
+  busy: Map<string, Busy>;
+  /** Of ci-jobs: its builds that wait for room, by id. */
+  waiting: Set<string>;
+  passed: number;
+  failed: number;
+  /** What is shown while nothing runs. */
+  rest?: NodeStatus;
+}
+
+/** Types that say so while they wait for their first build. */
+const READY = new Set(['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publish-logs']);
+
+/** How a status reaches a node; false where the node is not there now. */
+export type ShowStatus = (node: string, status: NodeStatus) => boolean;
+
+const seconds = (since: number): string => {
+  const all = Math.floor((Date.now() - since) / 1000);
+  return `${Math.floor(all / 60)}:${String(all % 60).padStart(2, '0')}`;
+};
+
+/** Shows on the nodes what their builds do: a process-wide board, so that a redeployed node shows on. */
+export class Board {
+  readonly #rows = new Map<string, Row>();
+  readonly #show: ShowStatus;
+  #tick: NodeJS.Timeout | undefined;
+
+  constructor(show: ShowStatus) {
+    this.#show = show;
+  }
+
+  /** A node was deployed: it shows what it showed before, or that it is ready. */
+  enter(node: string, type: string): void {
+    const row = this.#rows.get(node);
+    if (row?.type !== type) this.#rows.set(node, { type, busy: new Map(), waiting: new Set(), passed: 0, failed: 0 });
+    if (READY.has(type)) this.#paint(node, this.#rows.get(node)!);
+  }
+
+  take(event: BuildEvent): void {
+    this.#noteWaiting(event);
+    const row = this.#rows.get(event.node);
+    if (!row) return;
+    switch (event.kind) {
+      case 'build-started':
+        row.busy.set(event.build!.id, { label: event.label, at: Date.now() });
+        row.rest = undefined;
+        break;
+      case 'build-ended':
+        row.busy.delete(event.build!.id);
+        break;
+      case 'step-started':
+        row.busy.set(event.id ?? event.label, { label: event.label, at: event.at });
+        break;
+      case 'step-progress': {
+        const busy = row.busy.get(event.id ?? event.label);
+        if (busy) Object.assign(busy, { what: event.what, values: event.values });
+        break;
+      }
+      case 'step-ended':
+        row.busy.delete(event.id ?? event.label);
+        if (event.result === 'SUCCESS') {
+          row.passed += 1;
+          row.rest = undefined;
+        } else {
+          row.failed += 1;
+          row.rest = { fill: 'red', shape: 'ring', text: this.#trouble(event) };
+        }
+        break;
+      case 'report': {
+        const status = reportStatus(event.label, event.state);
+        if (!status) return;
+        row.rest = status;
+        break;
+      }
+      case 'warning':
+        row.rest = { fill: 'yellow', shape: 'ring', text: event.message.slice(0, 60) };
+        break;
+      default:
+        return;
+    }
+    this.#paint(event.node, row);
+  }
+
+  /** Shows something at rest on a node, as its own code decides. */
+  rest(node: string, status: NodeStatus): void {
+    const row = this.#rows.get(node);
+    if (!row) return;
+    row.rest = status;
+    this.#paint(node, row);
+  }
+
+  stop(): void {
+    clearInterval(this.#tick);
+    this.#tick = undefined;
+  }
+
+  /** Shows on a ci-jobs node how many of its builds wait for room. */
+  #noteWaiting(event: BuildEvent): void {
+    const row = this.#rows.get(event.jobs ?? '');
+    if (!row || !event.id) return;
+    const before = row.waiting.size;
+    if (event.kind === 'step-progress' && event.what === 'waiting') row.waiting.add(event.id);
+    else row.waiting.delete(event.id);
+    if (row.waiting.size !== before) this.#paint(event.jobs!, row);
+  }
+
+  #trouble(event: BuildEvent & { kind: 'step-ended' }): string {
+    const step = event.message?.match(/exit \d+|signal \w+/)?.[0];
+    return `${event.result}: ${step ?? event.message ?? ''}`.slice(0, 60);
+  }
+
+  #paint(node: string, row: Row): void {
+    this.#show(node, this.#status(row));
+    const working = [...this.#rows.values()].some(({ busy, type }) => busy.size > 0 && type !== 'ci-jobs');
+    if (!working) this.stop();
+    else this.#tick ??= setInterval(() => this.#repaint(), 1000).unref();
+  }
+
+  #repaint(): void {
+    for (const [node, row] of this.#rows) {
+      if (row.busy.size > 0 && row.type !== 'ci-jobs') this.#show(node, this.#status(row));
+    }
+  }
+
+  #status({ type, busy, waiting, passed, failed, rest }: Row): NodeStatus {
+    const first = busy.values().next().value;
+    if (type === 'ci-jobs') {
+      if (!first) return rest ?? { fill: 'grey', shape: 'dot', text: t(type, 'status.idle') };
+      if (waiting.size === 0)
+        return { fill: 'blue', shape: 'dot', text: t(type, 'status.running', { running: busy.size }) };
+      const counts = { running: busy.size - waiting.size, waiting: waiting.size };
+      return {
+        fill: 'blue',
+        shape: counts.running > 0 ? 'dot' : 'ring',
+        text: t(type, 'status.runningWaiting', counts),
+      };
+    }
+    if (first) {
+      const held = first.what === 'waiting';
+      const what = first.what ? ` ${t(type, `status.${first.what}`, first.values)}` : '';
+      const more = busy.size > 1 ? ` +${busy.size - 1}` : '';
+      const shape = held ? 'ring' : 'dot';
+      return { fill: held ? 'yellow' : 'blue', shape, text: `${first.label}${more}${what} ${seconds(first.at)}` };
+    }
+    if (rest) return rest;
+    if (passed + failed === 0) return { fill: 'grey', shape: 'dot', text: t(type, 'status.ready') };
+    const counts = failed > 0 ? 'status.counts' : 'status.passed';
+    return { fill: 'green', shape: 'dot', text: t(type, counts, { passed, failed }) };
+  }
+}

@@ -1,0 +1,92 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import type { When } from '../../lib/builds/step.ts';
+import { scriptStep } from '../../lib/builds/steps.ts';
+import { noHost } from '../../lib/errors/build.ts';
+import { isRecord } from '../../lib/util/is-record.ts';
+import { configNode } from '../shared/config-nodes.ts';
+import { useLocale } from '../shared/i18n.ts';
+import { environmentOf, flagOf, namesOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';
+import { stepNode } from '../shared/step-node.ts';
+
+interface Config extends NodeDef {
+  target: 'guest' | 'host';
+  guests: string;
+  host: string;
+  script: string;
+  interpreter: string;
+  user: string;
+  env: { name: string; value: string }[];
+  secretNames: string[];
+  timeout: string;
+  mayReboot?: boolean;
+  when: When;
+  wires: string[][];
+}
+
+/** Milliseconds for a script that has no limit of its own, where the job's time does not count either. */
+const LONGEST = 24 * 3600_000;
+const LONGEST_AFTER = 10 * 60_000;
+
+/** ssh-exec: a script in guests, or on another machine. */
+export default function (RED: NodeAPI): void {
+  useLocale('ssh-exec', RED);
+  RED.nodes.registerType(
+    'ssh-exec',
+    function (this: Node<{ secrets: string }>, config: Config) {
+      RED.nodes.createNode(this, config);
+      const when = (textOf(config.when, 'passing') as When) ?? 'passing';
+      const guests = namesOf(config.guests);
+      const secrets = secretsOf(this.credentials?.secrets, rowsOf<string>(config.secretNames));
+      const limit = numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? LONGEST : LONGEST_AFTER);
+      // Only the patch's own scripts are on the job's time; what runs always or after a failure has its own limit.
+      const spec = { when, timed: when === 'passing', ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
+      const openHost = async (signal: AbortSignal) => {
+        // Looked up at each build: a deploy may have changed the configuration node alone.
+        const host = configNode(RED, 'ssh-host', config.host);
+        if (!host) throw noHost(this.name || this.type);
+        return host.open(signal);
+      };
+      stepNode(RED, this, spec, (runtime, key) => (context) => {
+        const { id } = context.build;
+        const topic = context.build.change.project;
+        return scriptStep(
+          context,
+          {
+            node: this.name || this.type,
+            guests,
+            ...(config.target === 'host' ? { host: openHost } : {}),
+            script: config.script ?? '',
+            interpreter: textOf(config.interpreter, '/bin/bash -xe'),
+            ...(textOf(config.user) ? { user: textOf(config.user) } : {}),
+            env: environmentOf(config.env),
+            secrets,
+            timeout: limit,
+            mayReboot: flagOf(config.mayReboot ?? false),
+            // Nothing is made of the lines where nobody is wired to them.
+            ...(config.wires[1]?.length
+              ? {
+                  onLines: (lines: string[], dropped: number) =>
+                    runtime.flow.deliver(key, 1, {
+                      topic,
+                      payload: lines,
+                      buildId: id,
+                      ...(dropped ? { dropped } : {}),
+                    }),
+                }
+              : {}),
+          },
+          runtime.services,
+        );
+      });
+    },
+    { credentials: { secrets: { type: 'password' } } },
+  );
+}
+
+/** Secret variables as the editor keeps them: a JSON object in one credential, where a removed one may still stand. */
+function secretsOf(json: string | undefined, names: string[]): Record<string, string> {
+  if (!json) return {};
+  const values: unknown = JSON.parse(json);
+  if (!isRecord(values)) return {};
+  return Object.fromEntries(names.filter((name) => name in values).map((name) => [name, String(values[name])]));
+}

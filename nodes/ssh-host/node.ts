@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { NodeAPI, NodeDef } from 'node-red';
+import { hostWithin } from '../../lib/ssh/host-within.ts';
+import type { SshHostNode } from '../shared/config-nodes.ts';
+import { useLocale } from '../shared/i18n.ts';
+import { runtimeOf } from '../shared/runtime.ts';
+import { numberOf, textOf } from '../shared/settings.ts';
+import { isLoopback, SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
+import { hostAdmin } from './admin.ts';
+
+/** ssh-host: a machine that scripts run on and that is no guest. */
+export default function (RED: NodeAPI): void {
+  useLocale('ssh-host', RED);
+  hostAdmin(RED);
+  RED.nodes.registerType(
+    'ssh-host',
+    function (this: SshHostNode, config: NodeDef & SshConfig) {
+      RED.nodes.createNode(this, config);
+      const { pool, connectLimit } = runtimeOf(RED);
+      const { credentials } = this;
+      // One that is set alike is the same, whatever it is called.
+      const { host, port, user, keyFile, hostKey } = config;
+      const target = () => targetOf('host', config, credentials, 22);
+      Object.assign(this, {
+        target,
+        address: `${textOf(config.host)}:${numberOf(config.port, 22, 1)}`,
+        isHere: isLoopback(textOf(config.host)),
+        identity: createHash('sha256')
+          .update(JSON.stringify([host, port, user, keyFile, hostKey, credentials]))
+          .digest('hex'),
+      });
+      this.open = async (signal) => {
+        const link = pool.acquire(await target());
+        try {
+          return {
+            name: link.target.label,
+            host: await hostWithin(link, connectLimit, signal),
+            release: () => link.release(),
+          };
+        } catch (error) {
+          link.release();
+          throw error;
+        }
+      };
+    },
+    { credentials: SSH_CREDENTIALS },
+  );
+}

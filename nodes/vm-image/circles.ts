@@ -1,0 +1,40 @@
+import type { NodeAPI } from 'node-red';
+import { parentCircle } from '../../lib/errors/image.ts';
+import { isRecord } from '../../lib/util/is-record.ts';
+import { imageName } from './settings.ts';
+
+/** A vm-image as a flow file has it. */
+type Saved = Record<string, unknown>;
+
+/** Circles of images that name each other as parent, each once. */
+export function circlesOf(images: readonly Saved[]): Saved[][] {
+  const byId = new Map(images.map((image) => [image['id'], image]));
+  const seen = new Set<Saved>();
+  const circles: Saved[][] = [];
+  for (const image of images) {
+    const line: Saved[] = [];
+    for (let at: Saved | undefined = image; at && !seen.has(at); at = byId.get(at['parent'])) {
+      seen.add(at);
+      line.push(at);
+    }
+    const back = line.indexOf(byId.get(line.at(-1)?.['parent']) as Saved);
+    if (back >= 0) circles.push(line.slice(back));
+  }
+  return circles;
+}
+
+/**
+ * Says which images name each other as parent: Node-RED (5.0.7, Flow.start) then starts neither them nor what it has not
+ * started by then, and tells of it on its standard output only.
+ */
+export function tellCircles(RED: NodeAPI): void {
+  RED.events.on('flows:starting', (event: { config?: { flows?: unknown } }) => {
+    const nodes = event.config?.flows;
+    if (!Array.isArray(nodes)) return;
+    const images = nodes.filter((node): node is Saved => isRecord(node) && node['type'] === 'vm-image' && !node['d']);
+    for (const circle of circlesOf(images)) {
+      const { message } = parentCircle(circle.map(({ name }) => imageName(name)));
+      RED.log.error(`${message} Until then Node-RED starts none of them, nor other configuration nodes.`);
+    }
+  });
+}

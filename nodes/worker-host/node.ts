@@ -1,0 +1,26 @@
+import type { NodeAPI } from 'node-red';
+import type { WorkerHostNode } from '../shared/config-nodes.ts';
+import { guard } from '../shared/handler.ts';
+import { useLocale } from '../shared/i18n.ts';
+import { runtimeOf } from '../shared/runtime.ts';
+import { workerAdmin } from './admin.ts';
+import { attend } from './reaper.ts';
+import { type WorkerConfig, workerOf } from './settings.ts';
+
+/** worker-host: a machine that guests run on. */
+export default function (RED: NodeAPI): void {
+  useLocale('worker-host', RED);
+  workerAdmin(RED);
+  RED.nodes.registerType('worker-host', function (this: WorkerHostNode, config: WorkerConfig) {
+    RED.nodes.createNode(this, config);
+    const runtime = runtimeOf(RED);
+    // Made when it is asked for: a deploy may have changed its ssh-host alone.
+    Object.defineProperty(this, 'worker', { get: () => workerOf(RED, runtime, config).worker });
+    this.attended = false;
+    this.attend = () => {
+      if (this.attended) return;
+      this.attended = true;
+      guard(this, async () => attend(this, runtime, workerOf(RED, runtime, config)));
+    };
+  });
+}

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Node } from 'node-red';
+import { reap } from '../../lib/builds/reap.ts';
+import { messageOf } from '../../lib/errors/ci-error.ts';
+import type { Runtime } from '../shared/runtime.ts';
+import type { Placed } from './settings.ts';
+
+/** Milliseconds before what a crash left is looked for again; the last for as long as it takes. */
+const PAUSES = [30_000, 60_000, 120_000, 300_000];
+
+/** Places that were looked over for what a crash left: once a process. */
+const reaped = new Set<string>();
+
+/**
+ * Holds a worker's connection until the node is closed, and ends what a crash left on it, as soon as it can be reached and
+ * all of it can be removed: once a process and place.
+ */
+export async function attend(
+  node: Node,
+  runtime: Runtime,
+  { worker, place, machine }: Placed,
+  pauses: readonly number[] = PAUSES,
+): Promise<void> {
+  const closed = new AbortController();
+  node.on('close', () => closed.abort());
+  const { signal } = closed;
+  const { supervisor, services } = runtime;
+  const { controller, images } = services;
+  const target = await machine?.target?.();
+  if (signal.aborted) return;
+  const link = target && runtime.pool.acquire(target);
+  if (link) node.on('close', () => link.release());
+  for (let tries = 1; !reaped.has(place); tries += 1) {
+    try {
+      await link?.host(signal);
+      // Before it begins: another node of this place need not do it too.
+      reaped.add(place);
+      await reap(worker, controller, (owner) => supervisor.owns(owner) || images.owns(owner));
+    } catch (error) {
+      if (signal.aborted && !reaped.has(place)) return;
+      reaped.delete(place);
+      if (tries === 1) node.error(messageOf(error));
+      if (signal.aborted) return;
+      await sleep(pauses[Math.min(tries, pauses.length) - 1], undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+}

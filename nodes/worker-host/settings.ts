@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { NodeAPI, NodeDef } from 'node-red';
+import { hostNodeGone } from '../../lib/errors/worker.ts';
+import type { CheckSettings } from '../../lib/libvirt/check/host.ts';
+import { CAPACITY_LIMITS } from '../../lib/libvirt/host-capacity.ts';
+import { KvmCache } from '../../lib/libvirt/kvm/cache.ts';
+import { libvirtWorker } from '../../lib/libvirt/worker.ts';
+import { safeName } from '../../lib/logs/file-name.ts';
+import { sandboxWorker } from '../../lib/sandbox/worker.ts';
+import { hostNow, hostWithin } from '../../lib/ssh/host-within.ts';
+import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import type { Link } from '../../lib/ssh/link-pool.ts';
+import { localHost } from '../../lib/ssh/local.ts';
+import type { Host, HostSource, SshTarget } from '../../lib/ssh/types.ts';
+import { hostStorage } from '../../lib/storage/host-storage.ts';
+import type { Storage, Worker } from '../../lib/worker/types.ts';
+import { configNode, type SshHostNode } from '../shared/config-nodes.ts';
+import { t } from '../shared/i18n.ts';
+import type { Runtime } from '../shared/runtime.ts';
+import { flagOf, numberOf, textOf } from '../shared/settings.ts';
+
+/** A worker-host as the editor saves it; any value may be missing. */
+export interface WorkerConfig extends NodeDef {
+  kind: 'sandbox' | 'libvirt';
+  /** Id of an ssh-host; empty for this machine directly. */
+  host: string;
+  storage: 'btrfs' | 'zfs' | 'directory';
+  path: string;
+  uri: string;
+  domainType: 'auto' | 'kvm' | 'qemu';
+  slots: string;
+  memory: string;
+  load: string;
+  strangers: boolean;
+}
+
+/** The machine of a worker. */
+export interface Machine {
+  /** Whether it is this machine, by whatever way. */
+  isHere: boolean;
+  /** Where it is, for people. */
+  address: string;
+  /** Another with each other machine or login. */
+  identity: string;
+  source: HostSource;
+  /** The same, where it can be reached at once. */
+  sourceNow: HostSource;
+  /** How it is logged in to; missing for this machine directly. */
+  target?: () => Promise<SshTarget>;
+}
+
+export const URI = 'qemu:///system';
+export const PLACE = '/ci/recheck';
+
+/** As messages call a worker. */
+export function labelOf(RED: NodeAPI, config: WorkerConfig): string {
+  const host = config.kind === 'libvirt' ? hostNode(RED, config) : undefined;
+  return `worker ${textOf(config.name, host ? host.name || host.address : 'this machine')}`;
+}
+
+const hostNode = (RED: NodeAPI, { host }: WorkerConfig): SshHostNode | undefined =>
+  configNode(RED, 'ssh-host', textOf(host));
+
+/**
+ * The machine that a worker-host names. Its connection is shared, and acquired anew for each piece of work: builds go on
+ * with it when the node is closed, and it comes back where it was lost.
+ *
+ * @throws CiError where the ssh-host is not there
+ */
+export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Machine {
+  const label = labelOf(RED, config);
+  if (!textOf(config.host)) {
+    const host = localHost(label);
+    const source = async () => host;
+    return { isHere: true, address: 'this machine', identity: 'this machine', source, sourceNow: source };
+  }
+  const node = hostNode(RED, config);
+  if (!node?.target) throw hostNodeGone(label);
+  const target = async () => ({ ...(await node.target()), label });
+  const over = async (reach: (link: Link) => Promise<Host>): Promise<Host> => {
+    const link = runtime.pool.acquire(await target());
+    try {
+      return await reach(link);
+    } finally {
+      link.release();
+    }
+  };
+  return {
+    isHere: node.isHere,
+    address: node.address,
+    identity: node.identity,
+    target,
+    source: (signal) => over((link) => hostWithin(link, runtime.connectLimit, signal)),
+    sourceNow: (signal) => over((link) => hostNow(link, signal)),
+  };
+}
+
+/** What of a worker-host's settings a check of its machine looks at. */
+export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConfig, machine: Machine): CheckSettings {
+  const { domainType, storage } = config;
+  const uri = textOf(config.uri, URI);
+  const { controller, images } = runtime.services;
+  return {
+    controller,
+    uri,
+    type: domainType === 'kvm' || domainType === 'qemu' ? domainType : 'auto',
+    storage: {
+      kind: storage === 'zfs' || storage === 'directory' ? storage : 'btrfs',
+      place: textOf(config.path, PLACE),
+    },
+    limits: {
+      memory: numberOf(config.memory, CAPACITY_LIMITS.memory),
+      load: numberOf(config.load, CAPACITY_LIMITS.load),
+    },
+    remote: machine.target !== undefined,
+    alive: (owner) => runtime.supervisor.owns(owner) || images.owns(owner),
+    answers: answersOf(RED, runtime).of(`${machine.address} ${uri}`),
+  };
+}
+
+let answers: KvmCache | undefined;
+
+/** What was found out about KVM on each host: remembered in the state folder, and said when it is new. */
+function answersOf(RED: NodeAPI, { stateDir }: Runtime): KvmCache {
+  answers ??= new KvmCache(join(stateDir, 'domain-types.json'), (host, { type, why }) =>
+    RED.log.info(`[worker-host] ${t('worker-host', `log.${type}`, { host, why })}`),
+  );
+  return answers;
+}
+
+/**
+ * The worker of each node as it is now, and what it was made of: settings that did not change give the same worker, and
+ * so do nodes that are set alike, as in a flow that was imported as a copy: two workers on one machine would each take
+ * all of its slots, and their guests' way to the metadata server from each other.
+ */
+const workers = new Map<string, { settings: string; worker: Worker }>();
+/** Storages by machine and place: two for one place would not know of each other's work. */
+const storages = new Map<string, Storage>();
+
+/** Where a worker's things are, so that what a crash left there is looked for once. */
+export interface Placed {
+  worker: Worker;
+  place: string;
+  machine?: Machine;
+}
+
+/**
+ * The worker of a worker-host.
+ *
+ * @throws CiError where the settings cannot make one
+ */
+export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Placed {
+  const label = labelOf(RED, config);
+  const { id } = config;
+  const common = { label, slots: numberOf(config.slots, 2, 1) };
+  if (config.kind !== 'libvirt') {
+    const root = textOf(config.path, join(runtime.stateDir, 'worker'));
+    const options = { ...common, root, acceptsUntrusted: flagOf(config.strangers) };
+    return { worker: kept(id, options, () => sandboxWorker({ id, ...options })), place: root };
+  }
+  const machine = machineOf(RED, runtime, config);
+  const { identity, isHere, source, sourceNow } = machine;
+  const { controller, uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
+  const place = [identity, uri, storage.kind, storage.place].join(' ');
+  const worker = kept(id, { ...common, place, isHere, type, limits }, () => {
+    let shared = storages.get(place);
+    if (!shared) {
+      shared = hostStorage({ ...storage, host: source });
+      storages.set(place, shared);
+    }
+    const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(id)}.json`));
+    return libvirtWorker({
+      id,
+      controller,
+      ...common,
+      uri,
+      type,
+      limits,
+      isHere,
+      source,
+      sourceNow,
+      storage: shared,
+      knownHosts,
+      ...(known ? { answers: known } : {}),
+    });
+  });
+  return { worker, place, machine };
+}
+
+/** The worker that these settings made last time, for this node or another, else a new one. */
+function kept(id: string, values: object, make: () => Worker): Worker {
+  const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex');
+  const known = workers.get(id);
+  if (known?.settings === digest) return known.worker;
+  const alike = [...workers.values()].find(({ settings }) => settings === digest);
+  const worker = alike?.worker ?? make();
+  workers.set(id, { settings: digest, worker });
+  return worker;
+}
