@@ -26,7 +26,7 @@ export default function (RED: NodeAPI): void {
   RED.nodes.registerType('gerrit-events', function (this: GerritEventsNode, config: GerritEventsConfig) {
     RED.nodes.createNode(this, config);
     const { runtime, key } = enter(RED, this);
-    const status = new EventStatus(this, key);
+    const status = new EventStatus(this, key, runtime);
     const closed = new AbortController();
 
     const open = async (triggers = triggersOf(config)) => {

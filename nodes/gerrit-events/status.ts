@@ -1,6 +1,7 @@
 import type { Node } from 'node-red';
 import type { LinkHealth } from '../../lib/ssh/types.ts';
 import { t } from '../shared/i18n.ts';
+import type { Runtime } from '../shared/runtime.ts';
 
 /** What a gerrit-events node has seen. */
 interface Counts {
@@ -16,7 +17,7 @@ interface Counts {
 const PAUSE = 200;
 
 /** Counts by node, kept over deploys so that a status goes on counting. */
-const kept = new Map<string, Counts>();
+const COUNTS = { make: () => new Map<string, Counts>() };
 
 /** The status of a gerrit-events node: how its stream does, and what came. */
 export class EventStatus {
@@ -28,8 +29,9 @@ export class EventStatus {
   #said = '';
   #closed = false;
 
-  constructor(node: Node, key: string) {
+  constructor(node: Node, key: string, runtime: Runtime) {
     this.#node = node;
+    const kept = runtime.of(COUNTS);
     this.#counts = kept.get(key) ?? { seen: 0, taken: 0, garbage: 0, dropped: 0 };
     kept.set(key, this.#counts);
     node.on('close', () => {

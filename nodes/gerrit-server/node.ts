@@ -9,7 +9,7 @@ import { runtimeOf } from '../shared/runtime.ts';
 import { textOf } from '../shared/settings.ts';
 import { isLoopback, SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
 import { serverAdmin } from './admin.ts';
-import { acquireSandbox } from './sandbox.ts';
+import { acquireSandbox, serveSandbox } from './sandbox.ts';
 
 export interface GerritServerConfig extends NodeDef, SshConfig {
   name: string;
@@ -21,6 +21,7 @@ export interface GerritServerConfig extends NodeDef, SshConfig {
 export default function (RED: NodeAPI): void {
   useLocale('gerrit-server', RED);
   serverAdmin(RED);
+  serveSandbox(RED);
   RED.nodes.registerType(
     'gerrit-server',
     function (this: GerritServerNode, config: GerritServerConfig) {

@@ -2,60 +2,78 @@ import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
 import { sandboxPage } from '../../lib/sandbox/gerrit/page/page.ts';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
-import { runtimeOf } from '../shared/runtime.ts';
+import { type Runtime, runtimeOf } from '../shared/runtime.ts';
 
-/** Milliseconds that the sandbox outlives its last user: a redeploy must not restart it. */
-const GRACE = 10_000;
+/** How long the sandbox outlives its last user: a redeploy must not restart it. */
+const GRACE_MS = 10_000;
 
-let running: Promise<SandboxGerrit> | undefined;
-let users = 0;
-let grace: NodeJS.Timeout | undefined;
-let mounted = false;
+/** The sandbox Gerrit of this process and who uses it. */
+class Sandbox {
+  running: Promise<SandboxGerrit> | undefined;
+  #users = 0;
+  #grace: NodeJS.Timeout | undefined;
 
-/** The sandbox Gerrit of this process, started with its first user; `release` lets go of it. */
+  /** @param start starts it, if it does not run */
+  acquire(start: () => Promise<SandboxGerrit>): { gerrit: Promise<SandboxGerrit>; release(): void } {
+    clearTimeout(this.#grace);
+    this.#users += 1;
+    if (!this.running) {
+      const starting = start();
+      this.running = starting;
+      // A start that failed is tried again by the next user.
+      starting.catch(() => {
+        if (this.running === starting) this.running = undefined;
+      });
+    }
+    let isReleased = false;
+    return {
+      gerrit: this.running,
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.#users -= 1;
+        if (this.#users > 0) return;
+        this.#grace = setTimeout(() => void this.close(), GRACE_MS).unref();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#grace);
+    const ended = this.running;
+    this.running = undefined;
+    // One that never started has nothing to close.
+    await ended?.then((gerrit) => gerrit.close()).catch(() => undefined);
+  }
+}
+
+const SANDBOX = {
+  make(runtime: Runtime): Sandbox {
+    const sandbox = new Sandbox();
+    runtime.onClose(() => sandbox.close());
+    return sandbox;
+  },
+};
+
+/** Returns the sandbox Gerrit of this process, started with its first user; `release` lets go of it. */
 export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; release(): void } {
-  const { stateDir, baseUrl } = runtimeOf(RED);
-  clearTimeout(grace);
-  users += 1;
-  if (!running) {
+  const runtime = runtimeOf(RED);
+  const { stateDir, baseUrl } = runtime;
+  const sandbox = runtime.of(SANDBOX);
+  return sandbox.acquire(() => {
     const starting = startSandboxGerrit({
       dir: join(stateDir, 'sandbox-gerrit'),
       ...(baseUrl ? { httpUrl: `${baseUrl}/sandbox` } : {}),
     });
-    running = starting;
-    // A start that failed is tried again by the next user.
-    starting.catch(() => {
-      if (running === starting) running = undefined;
-    });
     starting.then((gerrit) => RED.events.emit('recheck:sandbox', gerrit)).catch(() => undefined);
-  }
-  mount(RED);
-  let released = false;
-  return {
-    gerrit: running,
-    release() {
-      if (released) return;
-      released = true;
-      users -= 1;
-      if (users > 0) return;
-      grace = setTimeout(() => void close(), GRACE).unref();
-    },
-  };
+    return starting;
+  });
 }
 
-async function close(): Promise<void> {
-  const ended = running;
-  running = undefined;
-  // One that never started has nothing to close.
-  await ended?.then((gerrit) => gerrit.close()).catch(() => undefined);
-}
-
-/** Puts the sandbox's page at /sandbox; while no sandbox runs it says so. */
-function mount(RED: NodeAPI): void {
-  if (mounted) return;
-  mounted = true;
-  runtimeOf(RED).onClose(close);
-  RED.httpNode.use('/sandbox', (req, res) => {
+/** Serves the sandbox's page at /sandbox; while no sandbox runs it says so. */
+export function serveSandbox(RED: NodeAPI): void {
+  RED.httpNode?.use('/sandbox', (req, res) => {
+    const { running } = runtimeOf(RED).of(SANDBOX);
     if (!running) {
       res.status(404).type('text').send('No sandbox Gerrit runs: no gerrit-server of the flow is set to it.');
       return;

@@ -11,7 +11,7 @@ export const LOG_PATH = '/recheck/logs';
 const SWEEP = 3600_000;
 
 /** Log folders that are served, by their path in the URL. */
-const mounted = new Map<string, string>();
+const FOLDERS = { make: () => new Map<string, { root: string; handle: ReturnType<typeof logHandler> }>() };
 
 /**
  * Serves a log folder, and sweeps it from time to time while the node is there.
@@ -33,12 +33,18 @@ export function serveLogs(
   });
   tidy();
   if (!runtime.baseUrl) return undefined;
-  let path = [...mounted].find(([, folder]) => folder === root)?.[0];
+  const folders = runtime.of(FOLDERS);
+  let path = [...folders].find(([, folder]) => folder.root === root)?.[0];
   if (path === undefined) {
     // The first folder has the short URL; others are numbered.
-    path = mounted.size === 0 ? LOG_PATH : `${LOG_PATH}-${mounted.size + 1}`;
-    mounted.set(path, root);
-    RED.httpNode.use(path, logHandler(root));
+    const taken = folders.size === 0 ? LOG_PATH : `${LOG_PATH}-${folders.size + 1}`;
+    path = taken;
+    folders.set(taken, { root, handle: logHandler(root) });
+    RED.httpNode.use(taken, (req, res, next) => {
+      const folder = runtimeOf(RED).of(FOLDERS).get(taken);
+      if (folder) folder.handle(req, res);
+      else next();
+    });
   }
   return `${runtime.baseUrl}${path}`;
 

@@ -18,6 +18,11 @@ import { RecentTriggers } from './recent-triggers.ts';
 import { logReport } from './report-status.ts';
 import { Board } from './status-board.ts';
 
+/** State of one concern of a node type that lives as long as the runtime. */
+export interface Slot<State> {
+  make(runtime: Runtime): State;
+}
+
 /** What the nodes of one process share. */
 export interface Runtime {
   /** Folder for pins, keys, logs and the sandbox. */
@@ -37,7 +42,9 @@ export interface Runtime {
   servers: Map<string, ServerEntry>;
   /** What gerrit-events nodes sent a moment ago, which a deploy may take away. */
   triggers: RecentTriggers;
-  /** Ends everything at once, for who runs Node-RED inside a process of its own that goes on. */
+  /** Returns the state of a slot, made at its first use. */
+  of<State>(slot: Slot<State>): State;
+  /** Ends everything, and forgets all state: the next node makes a new runtime. */
   close(): Promise<void>;
   /** Noted to be done at the end. */
   onClose(end: () => void | Promise<void>): void;
@@ -112,7 +119,8 @@ function makeRuntime(RED: NodeAPI): Runtime {
   });
   const streams = new StreamPool();
   const ends: (() => void | Promise<void>)[] = [];
-  return {
+  const slots = new Map<Slot<unknown>, unknown>();
+  const made: Runtime = {
     stateDir,
     baseUrl: baseUrl(RED),
     knownHosts,
@@ -126,6 +134,10 @@ function makeRuntime(RED: NodeAPI): Runtime {
     services,
     servers,
     triggers,
+    of<State>(slot: Slot<State>): State {
+      if (!slots.has(slot)) slots.set(slot, slot.make(made));
+      return slots.get(slot) as State;
+    },
     async close() {
       unfollow();
       board.stop();
@@ -134,6 +146,10 @@ function makeRuntime(RED: NodeAPI): Runtime {
       streams.close();
       pool.close();
       for (const end of ends) await end();
+      slots.clear();
+      servers.clear();
+      listeners.clear();
+      runtime = undefined;
     },
     onClose(end) {
       ends.push(end);
@@ -143,6 +159,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
       return () => listeners.delete(listener);
     },
   };
+  return made;
 }
 
 /** One key pair for all guests, kept so that an image made long ago still lets the controller in. */

@@ -13,12 +13,11 @@ export const TEST_TIMEOUT_MS = 20_000;
 /** What the editor sends for a secret that was not changed. */
 const UNCHANGED = '__PWRD__';
 
-let keyAdminDone = false;
-
-/** Serves what the forms of gerrit-server and ssh-host share: new key pairs, and the pinned host keys. */
+/**
+ * Serves what the forms of gerrit-server and ssh-host share: new key pairs, and the pinned host keys. Both types call it,
+ * since either may be disabled; the first route of a path is the one that answers.
+ */
 export function keyAdmin(RED: NodeAPI): void {
-  if (keyAdminDone) return;
-  keyAdminDone = true;
   const allowed = RED.auth.needsPermission('gerrit-server.write');
   RED.httpAdmin.post(
     '/recheck/keys',

@@ -8,8 +8,8 @@ import type { Placed } from './settings.ts';
 /** Milliseconds before what a crash left is looked for again; the last for as long as it takes. */
 const PAUSES = [30_000, 60_000, 120_000, 300_000];
 
-/** Places that were looked over for what a crash left: once a process. */
-const reaped = new Set<string>();
+/** Places that were looked over for what a crash left. */
+const REAPED = { make: () => new Set<string>() };
 
 /**
  * Holds a worker's connection until the node is closed, and ends what a crash left on it, as soon as it can be reached and
@@ -26,6 +26,7 @@ export async function attend(
   const { signal } = closed;
   const { supervisor, services } = runtime;
   const { controller, images } = services;
+  const reaped = runtime.of(REAPED);
   const target = await machine?.target?.();
   if (signal.aborted) return;
   const link = target && runtime.pool.acquire(target);

@@ -119,24 +119,30 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
   };
 }
 
-let answers: KvmCache | undefined;
+/** What the worker hosts of one process share. */
+const WORKERS = {
+  make: () => ({
+    /** What was found out about KVM on each host. */
+    answers: undefined as KvmCache | undefined,
+    /**
+     * The worker of each node as it is now, and what it was made of: settings that did not change give the same worker,
+     * and so do nodes that are set alike, as in a flow that was imported as a copy: two workers on one machine would
+     * each take all of its slots, and their guests' route to the metadata server from each other.
+     */
+    workers: new Map<string, { settings: string; worker: Worker }>(),
+    /** Storages by machine and place: two for one place would not know of each other's work. */
+    storages: new Map<string, Storage>(),
+  }),
+};
 
-/** What was found out about KVM on each host: remembered in the state folder, and said when it is new. */
-function answersOf(RED: NodeAPI, { stateDir }: Runtime): KvmCache {
-  answers ??= new KvmCache(join(stateDir, 'domain-types.json'), (host, { type, why }) =>
+/** What was found out about KVM on each host: remembered in the state folder, and logged when it is new. */
+function answersOf(RED: NodeAPI, runtime: Runtime): KvmCache {
+  const shared = runtime.of(WORKERS);
+  shared.answers ??= new KvmCache(join(runtime.stateDir, 'domain-types.json'), (host, { type, why }) =>
     RED.log.info(`[worker-host] ${t('worker-host', `log.${type}`, { host, why })}`),
   );
-  return answers;
+  return shared.answers;
 }
-
-/**
- * The worker of each node as it is now, and what it was made of: settings that did not change give the same worker, and
- * so do nodes that are set alike, as in a flow that was imported as a copy: two workers on one machine would each take
- * all of its slots, and their guests' way to the metadata server from each other.
- */
-const workers = new Map<string, { settings: string; worker: Worker }>();
-/** Storages by machine and place: two for one place would not know of each other's work. */
-const storages = new Map<string, Storage>();
 
 /** Where a worker's things are, so that what a crash left there is looked for once. */
 export interface Placed {
@@ -157,13 +163,14 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
   if (config.kind !== 'libvirt') {
     const root = textOf(config.path, join(runtime.stateDir, 'worker'));
     const options = { ...common, root, acceptsUntrusted: flagOf(config.strangers) };
-    return { worker: kept(id, options, () => sandboxWorker({ id, ...options })), place: root };
+    return { worker: kept(runtime, id, options, () => sandboxWorker({ id, ...options })), place: root };
   }
   const machine = machineOf(RED, runtime, config);
   const { identity, isHere, source, sourceNow } = machine;
   const { controller, uri, type, storage, limits, answers: known } = checkSettings(RED, runtime, config, machine);
   const place = [identity, uri, storage.kind, storage.place].join(' ');
-  const worker = kept(id, { ...common, place, isHere, type, limits }, () => {
+  const { storages } = runtime.of(WORKERS);
+  const worker = kept(runtime, id, { ...common, place, isHere, type, limits }, () => {
     let shared = storages.get(place);
     if (!shared) {
       shared = hostStorage({ ...storage, host: source });
@@ -189,7 +196,8 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
 }
 
 /** The worker that these settings made last time, for this node or another, else a new one. */
-function kept(id: string, values: object, make: () => Worker): Worker {
+function kept(runtime: Runtime, id: string, values: object, make: () => Worker): Worker {
+  const { workers } = runtime.of(WORKERS);
   const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex');
   const known = workers.get(id);
   if (known?.settings === digest) return known.worker;

@@ -11,7 +11,12 @@ import { waitFor } from '../support/wait.ts';
 function setUp(place: string) {
   const state = { away: true, looks: 0, said: [] as string[] };
   const node = Object.assign(new EventEmitter(), { error: (text: string) => state.said.push(text) });
-  const runtime = { supervisor: {}, services: { controller: 'c1', images: {} } } as unknown as Runtime;
+  const reaped = new Set<string>();
+  const runtime = {
+    supervisor: {},
+    services: { controller: 'c1', images: {} },
+    of: () => reaped,
+  } as unknown as Runtime;
   const worker = {
     storage: { list: async () => [] },
     hypervisor: {

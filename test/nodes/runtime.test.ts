@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { flow, handMade, jobs, make, row, run } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { waitFor } from '../support/wait.ts';
+
+describe('the runtime', () => {
+  let red: TestRed;
+  before(async () => {
+    red = await startRed();
+  });
+  after(() => red?.close());
+
+  test('its end forgets all state: the nodes that are deployed after it start with a new one', async () => {
+    const lane = flow(...row(jobs(), make('publish-logs'), make('gerrit-review', { silent: true })));
+    await red.deploy(lane);
+    const slot = { make: () => ({ count: 0 }) };
+    const first = red.runtime();
+    first.of(slot).count += 1;
+    const message = handMade({}, { trigger: { type: 'patchset', key: 'upload', reason: 'patchset 1 was uploaded' } });
+    assert.equal((await run(red, message)).result, 'SUCCESS');
+    await first.close();
+    await red.deploy(lane);
+    const second = red.runtime();
+    assert.notEqual(second, first);
+    assert.equal(second.of(slot).count, 0);
+    const ended = red.events.length;
+    // The same trigger again: only the one before knew of it.
+    red.send('ci-jobs1', message);
+    await waitFor('it is built again', () => red.events.slice(ended).some(({ kind }) => kind === 'build-ended'));
+  });
+});
