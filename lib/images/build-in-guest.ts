@@ -10,15 +10,18 @@ import { CLOUD_INIT_MINUTES, whenReady } from '../guests/ready.ts';
 import { watchGuest } from '../guests/watch.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
 import { buildDocument } from '../metadata/document.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
+import { imageFolder } from '../storage/names.ts';
 import { abortable } from '../util/abort.ts';
 import { clip } from '../util/plain-text.ts';
+import { program } from '../util/program.ts';
 import { pickHardware } from '../worker/hardware.ts';
 import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
-import { SEAL } from './seal-program.ts';
+
+/** The program that prepares a guest's disk to be an image; it says on stdout what an operator should know. */
+const SEAL = program(import.meta.url, 'seal');
 
 /** Milliseconds that ending one thing may take. */
 const END_LIMIT = 60_000;

@@ -1,31 +1,15 @@
 import { isResumable } from '../errors/download.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
 import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
-import { checkName } from '../sandbox/worker/records.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { abortable } from '../util/abort.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
-import type { Backend } from './backends/backend.ts';
-import { btrfs } from './backends/btrfs.ts';
-import { overlay } from './backends/directory.ts';
-import { zfs } from './backends/zfs.ts';
+import { BACKENDS, type Backend } from './backends.ts';
 import { collectable } from './collectable.ts';
 import { fetchImage } from './download/download.ts';
-import {
-  ADOPT,
-  CLONE,
-  DISCARD,
-  DROP,
-  EXIT,
-  FORK_DRAFT,
-  HAS,
-  IMAGES,
-  LIST,
-  OPEN_DRAFT,
-  REMOVE,
-} from './programs/programs.ts';
+import { checkName, imageFolder } from './names.ts';
+import { EXIT } from './programs.ts';
 import { StorageHost } from './storage-host.ts';
 import { readClone, readGone, readImages, readRecords } from './storage-lines.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
@@ -41,8 +25,6 @@ export interface HostStorageOptions {
   /** Gives the worker, waiting until it can be reached. */
   host: HostSource;
 }
-
-export const BACKENDS = { btrfs, zfs, directory: overlay } satisfies Record<Backend['kind'], Backend>;
 
 /**
  * Copy-on-write storage on a machine that commands reach as root.
@@ -77,7 +59,7 @@ class HostStorage implements Storage {
 
   async has(image: ImageSpec, { signal }: CallOptions): Promise<boolean> {
     const what = `The look for image ${image.name}`;
-    const { code } = await this.#there.run(HAS, [imageFolder(image)], { what, answers: [EXIT.notThere], signal });
+    const { code } = await this.#there.run('has', [imageFolder(image)], { what, answers: [EXIT.notThere], signal });
     return code === 0;
   }
 
@@ -94,7 +76,7 @@ class HostStorage implements Storage {
       if (source.kind === 'empty') throw emptyImage(image.name, host.label);
       this.#drafts.add(id);
       try {
-        const { code, stdout } = await this.#there.run(OPEN_DRAFT, [id], { what, answers: [EXIT.ready] });
+        const { code, stdout } = await this.#there.run('open-draft', [id], { what, answers: [EXIT.ready] });
         if (code === EXIT.ready) return;
         try {
           await fetchImage(host, image.name, source, readClone(id, stdout).path, { signal, onProgress });
@@ -124,7 +106,7 @@ class HostStorage implements Storage {
       await this.#dropping?.catch(() => undefined);
       this.#cloning.set(id, (this.#cloning.get(id) ?? 0) + 1);
       try {
-        const { code, stdout } = await this.#there.run(CLONE, [name, id, record, old ? 'old' : ''], {
+        const { code, stdout } = await this.#there.run('clone', [name, id, record, old ? 'old' : ''], {
           what: `Clone ${name} of image ${image.name}`,
           answers: [EXIT.noImage, EXIT.foreign, EXIT.taken],
         });
@@ -148,12 +130,12 @@ class HostStorage implements Storage {
   async remove(name: string, { signal }: CallOptions): Promise<void> {
     checkName('a clone', name);
     await this.#whole(`clone ${name}`, signal, () =>
-      this.#there.run(REMOVE, [name], { what: `The removal of clone ${name}` }),
+      this.#there.run('remove', [name], { what: `The removal of clone ${name}` }),
     );
   }
 
   async list({ signal }: CallOptions): Promise<{ name: string; owner: Owner }[]> {
-    const { stdout } = await this.#there.run(LIST, [], { what: 'The list of clones', signal });
+    const { stdout } = await this.#there.run('list', [], { what: 'The list of clones', signal });
     return readRecords(stdout).map(({ name, owner }) => ({ name, owner }));
   }
 
@@ -166,7 +148,7 @@ class HostStorage implements Storage {
       await this.#dropping?.catch(() => undefined);
       this.#drafts.add(id).add(imageFolder(parent));
       try {
-        const { code, stdout } = await this.#there.run(FORK_DRAFT, [id, imageFolder(parent)], {
+        const { code, stdout } = await this.#there.run('fork-draft', [id, imageFolder(parent)], {
           what: `Image ${image.name}`,
           answers: [EXIT.ready, EXIT.noImage],
         });
@@ -200,8 +182,8 @@ class HostStorage implements Storage {
     return this.#whole('collect', signal, async () => {
       const what = 'The list of images';
       const [images, records] = [
-        await this.#there.run(IMAGES, [], { what, signal }),
-        await this.#there.run(LIST, [], { what: 'The list of clones', signal }),
+        await this.#there.run('images', [], { what, signal }),
+        await this.#there.run('list', [], { what: 'The list of clones', signal }),
       ];
       const used = readRecords(records.stdout).map(({ image }) => image);
       const kept = [...keep.map(imageFolder), ...used, ...this.#drafts, ...this.#cloning.keys()];
@@ -209,7 +191,7 @@ class HostStorage implements Storage {
       if (going.length === 0) return [];
       const args = going.flatMap(({ kind, id }) => [kind, id]);
       // Nothing is cloned from now until they are gone.
-      const drop = this.#there.run(DROP, args, { what: 'The removal of old images', answers: [EXIT.stuck] });
+      const drop = this.#there.run('drop', args, { what: 'The removal of old images', answers: [EXIT.stuck] });
       this.#dropping = drop;
       try {
         const { stdout } = await drop;
@@ -225,7 +207,7 @@ class HostStorage implements Storage {
   }
 
   async #keep(image: ImageSpec, id: string): Promise<void> {
-    const { code } = await this.#there.run(ADOPT, [id], {
+    const { code } = await this.#there.run('adopt', [id], {
       what: `Image ${image.name}`,
       answers: [EXIT.noDraft, EXIT.noDisk],
       timeout: FLUSH,
@@ -236,7 +218,7 @@ class HostStorage implements Storage {
 
   async #drop(id: string): Promise<void> {
     this.#drafts.delete(id);
-    await this.#there.run(DISCARD, [id], { what: `The removal of the half-made image ${id}` });
+    await this.#there.run('discard', [id], { what: `The removal of the half-made image ${id}` });
   }
 
   /** Does work that is not left half done: an abort ends the wait for it, and keeps it from being begun. */

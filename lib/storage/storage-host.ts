@@ -11,12 +11,12 @@ import {
 } from '../errors/image.ts';
 import { notRemoved } from '../errors/storage.ts';
 import type { Host, HostSource, RunResult } from '../ssh/types.ts';
-import type { Backend } from './backends/backend.ts';
-import { DIAGNOSE, EXIT, program } from './programs/programs.ts';
+import type { Backend } from './backends.ts';
+import { diagnoseCommand, EXIT, type Operation, storageCommand } from './programs.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
 
-/** Milliseconds for one program. */
-const LIMIT = 60_000;
+/** Milliseconds that one program may take. */
+export const PROGRAM_TIMEOUT_MS = 60_000;
 
 export interface StorageRun {
   /** The work, as a message begins: "Clone unit-7f3a". */
@@ -52,11 +52,10 @@ export class StorageHost {
   }
 
   /** @throws CiError that says what is missing there, or what the commands said */
-  async run(operation: string, args: readonly string[], run: StorageRun): Promise<RunResult> {
-    const { what, answers = [], signal, timeout = LIMIT } = run;
+  async run(operation: Operation, args: readonly string[], run: StorageRun): Promise<RunResult> {
+    const { what, answers = [], signal, timeout = PROGRAM_TIMEOUT_MS } = run;
     const host = await this.host(signal ?? AbortSignal.timeout(timeout));
-    const text = program(this.#backend.functions, operation);
-    const result = await host.run(['/bin/sh', '-c', text, 'storage', this.place, ...args], {
+    const result = await host.run(storageCommand(this.#backend.kind, operation, this.place, args), {
       timeout,
       ...(signal ? { signal } : {}),
     });
@@ -73,8 +72,7 @@ export class StorageHost {
   async #reason(host: Host, what: string, { stderr, signal }: RunResult): Promise<Error> {
     const { kind, command, packages, fileSystem } = this.#backend;
     const { place } = this;
-    const argv = ['/bin/sh', '-c', DIAGNOSE, 'diagnose', place, command, fileSystem];
-    const { stdout } = await host.run(argv, { timeout: LIMIT });
+    const { stdout } = await host.run(diagnoseCommand(this.#backend, place), { timeout: PROGRAM_TIMEOUT_MS });
     const said = stdout.trim();
     const rest = said.slice(said.indexOf(' ') + 1);
     switch (said.split(/\s/, 1)[0]) {

@@ -23,7 +23,7 @@ export interface Stuck {
   lacksChattr: boolean;
 }
 
-/** Reads what removal-program.ts prints of things that could not be removed. */
+/** Reads what removal.sh prints of things that could not be removed. */
 export function readStuck(stdout: string): Stuck[] {
   const found: Stuck[] = [];
   for (const line of stdout.split('\n')) {

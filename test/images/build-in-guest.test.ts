@@ -8,7 +8,7 @@ import { diskFull, guestHalted, guestVanished } from '../../lib/errors/libvirt.t
 import { type ImageServices, makeInGuest } from '../../lib/images/build-in-guest.ts';
 import type { ConsoleWriter } from '../../lib/logs/console.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
-import { READY } from '../../lib/ssh/script-programs.ts';
+import { READY } from '../../lib/ssh/script.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { ImageSource, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { greeting, isGreeting } from '../support/greeting.ts';

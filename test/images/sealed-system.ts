@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { SEAL } from '../../lib/images/seal-program.ts';
 
+const SEAL = readFileSync(new URL('../../lib/images/shell/seal.sh', import.meta.url), 'utf8');
 const OUTSIDE = /(?<![\w.*}/])\/(etc|var|run|proc|boot|efi|lib|usr)\//g;
 
 export type Files = Record<string, string>;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import { EXIT } from '../../lib/storage/programs/programs.ts';
+import { EXIT } from '../../lib/storage/programs.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(10_000) });
 

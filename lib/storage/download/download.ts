@@ -17,9 +17,8 @@ import { architecturesOf, machinesOf } from './architecture.ts';
 import { type Checksum, findChecksum, readChecksum } from './checksum.ts';
 import { type Compression, compressionOf } from './disk-head.ts';
 import { bytesOf, examine, type Subject } from './examine.ts';
-import { COPY, FETCH, FETCH_EXIT, FINISH } from './fetch-programs.ts';
 import { type Course, type FetchOptions, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
-import { MAX_SUMS_BYTES, SUMS, UNPACK } from './unpack-programs.ts';
+import { COPY, FETCH, FETCH_EXIT, FINISH, SUMS, UNPACK } from './programs.ts';
 
 export { diskBytes } from './examine.ts';
 export type { FetchOptions } from './fetch-run.ts';
@@ -30,7 +29,10 @@ const MAX_MIB = 256 * 1024;
 /** MiB that a file may be larger than its disk: an image format's own data. */
 const SLACK_MIB = 256;
 
-/** Milliseconds to read a checksum file: each of three tries has a limit of its own. */
+/** Bytes of a checksum file that are read. */
+const MAX_SUMS_BYTES = 4 * 2 ** 20;
+
+/** Milliseconds to read a checksum file: each of three tries has a limit of its own in sums.sh. */
 const SUMS_TIMEOUT_MS = 240_000;
 
 type UrlSource = Extract<ImageSource, { kind: 'url' }>;
@@ -152,7 +154,8 @@ async function wantedChecksum(
   if (setting === undefined || 'hex' in setting) return setting;
   const sums = placeOf(image, setting.url);
   const useless = (why: string): Error => checksumFileUseless(image, sums.shown, host.label, why);
-  const env = Object.entries({ ...sums.env, DIR: dir }).map(([name, value]) => `${name}=${value}`);
+  const settings = { ...sums.env, DIR: dir, MAX_BYTES: String(MAX_SUMS_BYTES) };
+  const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   const options = { signal, timeout: SUMS_TIMEOUT_MS, limit: MAX_SUMS_BYTES + 1024 };
   const { code, stdout, stderr } = await host.run(['env', ...env, '/bin/sh', '-c', SUMS], options);
   if (code === FETCH_EXIT.noCurl) throw commandMissing(host.label, 'curl', 'curl');

@@ -4,10 +4,10 @@ import type { Host } from '../../ssh/types.ts';
 import { isRecord } from '../../util/is-record.ts';
 import { architecturesOfBootFiles, architecturesOfTypes, machinesOf } from './architecture.ts';
 import { CUT, type DiskFormat, faultOf, formatOf, isTaken, natureOf } from './disk-head.ts';
-import { CHECK, INFO, READ } from './examine-programs.ts';
 import { bootFiles, type ReadDisk } from './fat.ts';
 import { type Course, type FetchOptions, lastSaid, runFetch } from './fetch-run.ts';
 import { isEsp, partitionsOf, TABLE_BYTES } from './partitions.ts';
+import { CHECK, INFO, READ } from './programs.ts';
 
 const GIB = 2 ** 30;
 
