@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compressionOf, faultOf, formatOf, isTaken, natureOf } from '../../../lib/storage/download/disk-head.ts';
+import { compressionOf, faultOf, formatOf, isAccepted, natureOf } from '../../../lib/storage/download/disk-head.ts';
 
 const hex = (text: string) => Buffer.from(text, 'latin1').toString('hex');
 const RAW = `${'00'.repeat(510)}55aa`;
@@ -30,11 +30,11 @@ test('only formats are taken that cannot name another file, or show it in their 
   };
   for (const [format, head] of Object.entries(heads)) {
     assert.equal(formatOf(head), format);
-    assert(isTaken(format));
+    assert(isAccepted(format));
     assert.equal(faultOf(format, head), undefined, format);
   }
   for (const head of ['KDMV', 'COWD', '# Disk DescriptorFile\nversion=1', 'QED\0', 'QFI\xfb\0\0\0\x01']) {
-    assert.equal(isTaken(formatOf(hex(head))), false, head);
+    assert.equal(isAccepted(formatOf(hex(head))), false, head);
   }
 });
 
