@@ -34,7 +34,7 @@ let metadata: MetadataService;
 let did: string[];
 let images: Set<string>;
 let worker: { -readonly [Key in keyof Worker]: Worker[Key] };
-/** What the next making of the base waits for. */
+/** What the next build of the base image waits for. */
 let download: Promise<void>;
 let exitCode: number;
 /** The guest that was booted last. */
@@ -101,7 +101,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-test('an image is made once for all who wait, and each hears how it goes', async () => {
+test('an image is built once for all who wait, and each is told its progress', async () => {
   const gate = Promise.withResolvers<void>();
   download = gate.promise;
   const heard: string[][] = [[], []];
@@ -123,7 +123,7 @@ test('an image is made once for all who wait, and each hears how it goes', async
   assert.equal(maker.state(worker, base), undefined);
 });
 
-test('an image of scripts is made in a guest of its parent, shut down and then kept', async () => {
+test('an image with scripts is built in a guest of its parent, shut down and then kept', async () => {
   const said: string[] = [];
   await maker.provide(worker, child, { ...within(), onProgress: (text) => said.push(text) });
   assert.deepEqual(did, [
@@ -156,7 +156,7 @@ test('an image of scripts is made in a guest of its parent, shut down and then k
   assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say second/);
 });
 
-test('the guest of an image is told from that of another Recheck that makes the same one', async () => {
+test('the guest of an image build differs from that of another Recheck that builds the same image', async () => {
   const { boot } = worker.hypervisor;
   let owns: [mine: boolean, others: boolean] | undefined;
   worker.hypervisor.boot = async (spec, options) => {
@@ -170,7 +170,7 @@ test('the guest of an image is told from that of another Recheck that makes the 
   assert.equal(maker.owns(booted.owner), false, 'once it is made');
 });
 
-test('a script that fails is named, nothing is kept, and the console has it all', async () => {
+test('a script that fails is named, nothing is kept, and the console has its output', async () => {
   exitCode = 3;
   await assert.rejects(maker.provide(worker, child, within()), (error) => {
     assert(error instanceof CiError);
@@ -199,7 +199,7 @@ test('an image that could not be sealed is not kept', async () => {
   }
 });
 
-test('one that failed is not tried again for half an hour, unless it is asked for', async () => {
+test('an image that failed is not built again for half an hour, unless somebody asks for it', async () => {
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   exitCode = 3;
   await assert.rejects(maker.provide(worker, child, within()));
@@ -218,7 +218,7 @@ test('one that failed is not tried again for half an hour, unless it is asked fo
   assert(images.has('child@k2'));
 });
 
-test('an image rests no longer than the parent whose fault it was, and not once that one is there', async () => {
+test('a child image is held back no longer than the parent that failed, and not once that exists', async () => {
   const minute = (n: number) => mock.timers.setTime(1_000_000 + n * 60_000);
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
@@ -244,7 +244,7 @@ test('an image rests no longer than the parent whose fault it was, and not once 
   assert(images.has('child@k2'));
 });
 
-test('the console of an earlier making is not shown for the fault of a parent', async () => {
+test('the console of an earlier build is not shown for a failure of the parent', async () => {
   exitCode = 3;
   await assert.rejects(maker.provide(worker, child, within()), /exit code 3/);
   assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first/);
@@ -257,7 +257,7 @@ test('the console of an earlier making is not shown for the fault of a parent', 
   await assert.rejects(readFile(maker.consoleFile(worker, child)), { code: 'ENOENT' });
 });
 
-test('a worker that was cut off is told of, and tried again by the next who wants the image', async () => {
+test('a worker that was cut off is reported, and the next who needs the image tries again', async () => {
   const { draft } = worker.storage;
   worker.storage.draft = async () => {
     throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost', transient: true });
@@ -271,14 +271,14 @@ test('a worker that was cut off is told of, and tried again by the next who want
   assert(images.has('child@k2'));
 });
 
-test('a guest that dies before it lets anybody in ends the making at once', async () => {
+test('a guest that dies before an SSH login ends the build at once', async () => {
   worker.login = async () => {
     throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off before its SSH was open.' });
   };
   await assert.rejects(maker.provide(worker, child, within()), /did not come up: Guest d powered off/);
 });
 
-test('what is set now, what is being made, and all that these are made of are kept', async () => {
+test('images that are set or being built are kept, and so are their parents', async () => {
   const gate = Promise.withResolvers<void>();
   download = gate.promise;
   const other: ImageSpec = { ...base, name: 'other' };

@@ -10,7 +10,7 @@ const GRACE = 30;
 const image = { name: 'base', key: 'k' } as ImageSpec;
 const workers = [{ id: 'a', label: 'worker a' } as Worker, { id: 'b', label: 'worker b' } as Worker];
 
-test('after a change, and not at once, what nothing uses goes from each worker; one that is down keeps its own', async (t) => {
+test('some time after a change, unused images are removed from each worker that is up', async (t) => {
   const asked: string[] = [];
   const maker = {
     async collect(worker: Worker, kept: readonly ImageSpec[]) {
@@ -39,7 +39,7 @@ test('after a change, and not at once, what nothing uses goes from each worker; 
   await waitFor('it looks again', () => asked.length === 4);
 });
 
-test('where an image cannot be told, nothing is removed', async (t) => {
+test('nothing is removed if the settings of an image cannot be read', async (t) => {
   let looked = false;
   const keeper = new ImageKeeper(
     {
