@@ -1,13 +1,13 @@
 import type { NodeAPI } from 'node-red';
 import { noImage } from '../../lib/errors/build.ts';
-import type { ImageMaker } from '../../lib/images/builder.ts';
-import { ImageKeeper } from '../../lib/images/gc.ts';
+import type { ImageBuilder } from '../../lib/images/builder.ts';
+import { ImageCollector } from '../../lib/images/gc.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import type { VmImageNode } from '../vm-image.ts';
 import type { WorkerHostNode } from '../worker-host.ts';
 
 /** Removes images that no vm-image of the deployed flow is any more, from the worker hosts of that flow. */
-export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
+export function keepImages(RED: NodeAPI, builder: ImageBuilder): ImageCollector {
   const deployed = <T>(type: string): (T | null)[] => {
     const found: (T | null)[] = [];
     RED.nodes.eachNode((node) => {
@@ -15,7 +15,7 @@ export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
     });
     return found;
   };
-  return new ImageKeeper(maker, {
+  return new ImageCollector(builder, {
     images: (): ImageSpec[] =>
       deployed<VmImageNode>('vm-image').map((node) => {
         // One that is disabled may be wanted again.

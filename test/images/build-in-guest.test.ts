@@ -5,7 +5,8 @@ import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, guestHalted, guestVanished } from '../../lib/errors/libvirt.ts';
-import { type ImageServices, makeInGuest } from '../../lib/images/build-in-guest.ts';
+import { buildInGuest } from '../../lib/images/build-in-guest.ts';
+import type { ImageServices } from '../../lib/images/services.ts';
 import type { ConsoleWriter } from '../../lib/logs/console.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { READY } from '../../lib/ssh/script.ts';
@@ -92,13 +93,13 @@ beforeEach(() => {
 function make(signal = new AbortController().signal): Promise<unknown> {
   const console = { line() {}, write() {}, tail: () => [], lines: 0 } as unknown as ConsoleWriter;
   const parent = source as Extract<ImageSource, { kind: 'parent' }>;
-  return makeInGuest(worker as Worker, image, parent, services, { signal, console, onProgress() {} }).then(
-    () => assert.fail('it was made'),
+  return buildInGuest(worker as Worker, image, parent, services, { signal, console, onProgress() {} }).then(
+    () => assert.fail('it was built'),
     (error: unknown) => error,
   );
 }
 
-/** Builds the image; resolves once its script runs. */
+/** Builds the image; resolves once its script runs, with functions that end it. */
 async function begin() {
   const ending = new AbortController();
   let told: ((fault: CiError) => void) | undefined;

@@ -7,7 +7,7 @@ import type { Services } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { storageFull, workerSilent } from '../../lib/errors/image.ts';
 import { noImage } from '../../lib/errors/storage.ts';
-import { ImageMaker } from '../../lib/images/builder.ts';
+import { ImageBuilder } from '../../lib/images/builder.ts';
 import { imageFolder } from '../../lib/storage/names.ts';
 import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
 
@@ -20,7 +20,7 @@ const [third, second, first] = ['k3', 'k2', 'k1'].map(
 const image: ImageSpec = { ...third, former: [second, first] };
 
 let dir: string;
-let maker: ImageMaker;
+let builder: ImageBuilder;
 /** The images on the worker; `old` are those to be made again because their source has changed. */
 let images: Map<string, 'current' | 'old'>;
 /** Why no image can be built. */
@@ -30,7 +30,7 @@ let warnings: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'recheck-image-'));
-  maker = new ImageMaker({} as Services, dir);
+  builder = new ImageBuilder({} as Services, dir);
   images = new Map();
   fault = undefined;
   warnings = [];
@@ -53,12 +53,12 @@ beforeEach(async () => {
   } as unknown as Worker;
 });
 afterEach(async () => {
-  await maker.close();
+  await builder.close();
   await rm(dir, { recursive: true, force: true });
 });
 
 const clone = async (): Promise<string> =>
-  (await maker.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
+  (await builder.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
 const refuse = () => {
   fault = new CiError({ code: 'image/refused', message: 'The server said 404.' });
 };
@@ -80,7 +80,7 @@ test('while a renewal fails, the previous image is used, with a warning that say
   assert.equal(await clone(), 'base@k1');
   assert.match(warnings[1]!, /base@k1.*It failed just now/s);
   fault = undefined;
-  maker.forget(worker, image);
+  builder.forget(worker, image);
   assert.equal(await clone(), 'base@k3');
 });
 
@@ -106,7 +106,7 @@ test('the previous image is used if the disk is full; a lost worker is left to t
 });
 
 test('previous images are kept until the renewed one exists', async () => {
-  assert.deepEqual(await maker.collect(worker, [image], within()), ['base@k3', 'base@k2', 'base@k1']);
+  assert.deepEqual(await builder.collect(worker, [image], within()), ['base@k3', 'base@k2', 'base@k1']);
   images.set('base@k3', 'current');
-  assert.deepEqual(await maker.collect(worker, [image], within()), ['base@k3']);
+  assert.deepEqual(await builder.collect(worker, [image], within()), ['base@k3']);
 });
