@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImageMaker } from '../images/builder.ts';
+import type { ImageBuilder } from '../images/builder.ts';
 import type { MetadataService } from '../metadata/service.ts';
 import type { ListenAt, MetadataLink, Worker } from '../worker/types.ts';
 import type { CleanupQueue } from './cleanup/queue.ts';
@@ -10,7 +10,7 @@ export interface Services {
   scheduler: Scheduler;
   metadata: MetadataService;
   links: MetadataLinks;
-  images: ImageMaker;
+  images: ImageBuilder;
   /** What could not be removed from workers. */
   cleanupQueue: CleanupQueue;
   /** The controller's own key pair, let into every guest. */

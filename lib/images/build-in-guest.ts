@@ -1,4 +1,3 @@
-import type { Services } from '../builds/services.ts';
 import { PRIVATE_FIRST } from '../errors/build.ts';
 import { CiError, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
@@ -10,96 +9,101 @@ import { CLOUD_INIT_MINUTES, whenReady } from '../guests/ready.ts';
 import { watchGuest } from '../guests/watch.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
 import { buildDocument } from '../metadata/document.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import { runScript } from '../ssh/script.ts';
 import type { Host } from '../ssh/types.ts';
+import { imageFolder } from '../storage/names.ts';
 import { abortable } from '../util/abort.ts';
 import { clip } from '../util/plain-text.ts';
+import { program } from '../util/program.ts';
 import { pickHardware } from '../worker/hardware.ts';
 import { isFirstPrivate } from '../worker/private-first.ts';
 import type { Clone, ImageScript, ImageSource, ImageSpec, Owner, Worker } from '../worker/types.ts';
-import { SEAL } from './seal-program.ts';
+import type { ImageServices } from './services.ts';
 
-/** Milliseconds that ending one thing may take. */
-const END_LIMIT = 60_000;
+/** Prepares a guest's disk to be an image, and prints what an operator should know. */
+const SEAL = program(import.meta.url, 'seal');
 
-/** Owner of the guest that an image is built in. */
+/** Milliseconds that removing one thing may take. */
+const REMOVE_TIMEOUT_MS = 60_000;
+
+/** Milliseconds by which a script's own time limit is later than the build's, whose message says more. */
+const SCRIPT_SLACK_MS = 60_000;
+
+/** Returns the owner of the guest that an image is built in. */
 export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
   controller,
   build: `image-${imageFolder(image)}`,
   attempt: 0,
 });
 
-/** Faults of a connection, the worker's own or a guest's, and a guest that is gone: they tell nothing of what was done in it. */
+/** Faults of the connection to a worker or guest, and of a guest that is gone: they say nothing about the script. */
 const CUT =
   /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-(gone|halted))$/;
 
 const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
-/** What the making of an image takes of the controller's services. */
-export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller' | 'cleanupQueue'>;
-
-/** One thing to be undone. */
-interface Undo {
+/** One thing to remove after a build. */
+interface Removal {
+  /** As the subject of a message: "its guest". */
   what: string;
   work(limit: { signal: AbortSignal }): Promise<unknown>;
 }
 
-export interface GuestMaking {
+export interface ImageBuildOptions {
   signal: AbortSignal;
   console: ConsoleWriter;
-  /** Told what happens now. */
+  /** Called with the current step. */
   onProgress(text: string): void;
 }
 
 /**
- * Makes an image from its parent, which must be there: clones the parent, boots the clone, runs the scripts in it, shuts
- * it down cleanly and keeps it. Whatever happens, no guest and no half-made image is left; what cannot be removed now is
- * tried again behind it.
+ * Builds an image from its parent, which must exist: clones the parent, boots the clone, runs the scripts in it, shuts it
+ * down cleanly and keeps its disk. Whatever happens, no guest and no unfinished image is left; what cannot be removed now
+ * is retried later.
  *
- * @throws CiError that says what failed; the signal's reason where it aborts
+ * @throws CiError that says what failed; the signal's reason if it aborts
  */
-export async function makeInGuest(
+export async function buildInGuest(
   worker: Worker,
   image: ImageSpec,
   source: Extract<ImageSource, { kind: 'parent' }>,
   services: ImageServices,
-  making: GuestMaking,
+  build: ImageBuildOptions,
 ): Promise<void> {
   const { making: settings } = source;
   const { storage, hypervisor } = worker;
   const { controller } = services;
-  // Another Recheck on that worker may make the same image, in a storage path of its own.
+  // Another Recheck may build the same image on that worker, in a storage of its own.
   const domain = `recheck-image-${controller}-${image.name}-${image.key}`;
   const leftover = `image ${worker.id} ${imageFolder(image)}`;
   const late = AbortSignal.timeout(settings.timeout);
-  const signal = AbortSignal.any([making.signal, late]);
-  let at = '';
+  const signal = AbortSignal.any([build.signal, late]);
+  let step = '';
   const say = (text: string): void => {
-    at = text;
-    making.console.line(`=== ${text}`);
-    making.onProgress(text);
+    step = text;
+    build.console.line(`=== ${text}`);
+    build.onProgress(text);
   };
-  const onOutput = (chunk: Buffer) => making.console.write(chunk);
-  /** Undone in the reverse order. */
-  const undo: Undo[] = [];
-  /** Whether a draft was begun: it may be there even where the answer was not waited for. */
+  const onOutput = (chunk: Buffer) => build.console.write(chunk);
+  /** Removed in reverse order. */
+  const removals: Removal[] = [];
+  /** Whether a draft was begun: it may exist even if its answer was not waited for. */
   let drafted = false;
   let kept = false;
   let failure: { error: unknown } | undefined;
   try {
     say('cloning');
-    // One of a controller that crashed, or an earlier making, would run on a disk that is gone.
+    // A guest left by a crashed controller or an earlier build would run on a disk that is gone.
     await hypervisor.stop(domain, { signal });
-    // From here on it is this making that removes them.
+    // From here on this build removes them.
     await abortable(services.cleanupQueue.drop(leftover), signal);
     drafted = true;
     const draft = await storage.draft(image, { signal });
     const published = publishMetadata(services.metadata, worker, image, domain, document());
-    undo.push({ what: 'its metadata', work: async () => published.drop() });
+    removals.push({ what: 'its metadata', work: async () => published.drop() });
     const { link, release } = await services.links.acquire(worker, signal);
-    undo.push({ what: 'the way to its metadata', work: release });
-    undo.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
+    removals.push({ what: 'the route to its metadata', work: release });
+    removals.push({ what: 'its guest', work: (limit) => hypervisor.stop(domain, limit) });
     const host = await boot(draft, published, link.url);
     const watch = watchGuest(hypervisor, domain);
     try {
@@ -122,19 +126,20 @@ export async function makeInGuest(
     failure = { error };
     await keepConsole();
   }
-  if (drafted && !kept) undo.unshift({ what: 'its half-made disk', work: (limit) => storage.discard(image, limit) });
-  let left = await undoEach(undo.reverse(), (what, error) => {
-    making.console.line(`${what} could not be removed now: ${messageOf(error)}`);
+  if (drafted && !kept)
+    removals.unshift({ what: 'its unfinished disk', work: (limit) => storage.discard(image, limit) });
+  let left = await removeEach(removals.reverse(), (what, error) => {
+    build.console.line(`${what} could not be removed now: ${messageOf(error)}`);
   });
   if (left.length > 0) {
     services.cleanupQueue.keep(leftover, async () => {
-      left = await undoEach(left);
+      left = await removeEach(left);
       return left.length === 0;
     });
   }
   if (!failure) return;
   const fault = faultOf(failure.error, left.length > 0);
-  making.console.line(messageOf(fault));
+  build.console.line(messageOf(fault));
   throw fault;
 
   function document() {
@@ -147,7 +152,7 @@ export async function makeInGuest(
   async function boot(clone: Clone, published: GuestMetadata, metadataUrl: string | undefined): Promise<Host> {
     say('booting');
     const privateFirst = isFirstPrivate(settings.networks);
-    if (privateFirst) making.console.line(PRIVATE_FIRST);
+    if (privateFirst) build.console.line(PRIVATE_FIRST);
     let trouble: string | undefined;
     let isIn = false;
     const watch = watchGuest(hypervisor, domain);
@@ -188,7 +193,7 @@ export async function makeInGuest(
       return await settle(host, within, logIn);
     } catch (error) {
       const cause = watch.signal.aborted ? watch.signal.reason : error;
-      if (isIn || making.signal.aborted) throw cause;
+      if (isIn || build.signal.aborted) throw cause;
       const { why, last } = await whyNotUp(cause, {
         hypervisor,
         domain,
@@ -203,7 +208,7 @@ export async function makeInGuest(
     }
   }
 
-  /** Waits for cloud-init: what it has not done by then would be missing in the image. */
+  /** Waits for cloud-init: what it has not done before the scripts run would be missing in the image. */
   async function settle(host: Host, within: AbortSignal, logIn: (signal: AbortSignal) => Promise<Host>): Promise<Host> {
     const { cloudInit = CLOUD_INIT_MINUTES * 60_000 } = settings;
     if (cloudInit === 0 || !worker.bootsSystems) return host;
@@ -213,7 +218,7 @@ export async function makeInGuest(
       await whenReady(image.name, host, {
         signal: within,
         limit: cloudInit,
-        say: (line) => making.console.line(line),
+        say: (line) => build.console.line(line),
         logIn: async (signal) => {
           at = await logIn(signal);
           return at;
@@ -227,53 +232,58 @@ export async function makeInGuest(
   }
 
   async function run(host: Host, { name, user, interpreter, text }: ImageScript, stopped: AbortSignal): Promise<void> {
-    const from = making.console.lines;
+    const from = build.console.lines;
     const login = user === '' ? {} : { user };
-    const script = { text, interpreter, env: {}, timeout: settings.timeout + END_LIMIT, ...login };
+    const script = { text, interpreter, env: {}, timeout: settings.timeout + SCRIPT_SLACK_MS, ...login };
     const running = runScript(host, script, { signal: AbortSignal.any([signal, stopped]), onOutput });
-    // A guest that stands still does not end its script, which would be waited for.
+    // A guest that hangs does not end its script, so the script alone would be waited for.
     const result = await abortable(running, stopped).catch((error) => {
-      throw isCut(error) ? imageLost(image.name, at, error, false) : error;
+      throw isCut(error) ? imageLost(image.name, step, error, false) : error;
     });
     if (result.code === 0) return;
-    const how = result.signal === undefined ? `ended with exit code ${result.code}` : `was ended by ${result.signal}`;
-    const said = making.console.lines > from ? (making.console.tail(1)[0] ?? '') : '';
+    const how =
+      result.signal === undefined ? `ended with exit code ${result.code}` : `was killed by signal ${result.signal}`;
+    const said = build.console.lines > from ? (build.console.tail(1)[0] ?? '') : '';
     throw imageScriptFailed(image.name, name, how, clip(said, 300));
   }
 
   async function seal(host: Host, stopped: AbortSignal): Promise<void> {
     const script = { name: 'that seals it', user: 'root', interpreter: '/bin/sh', text: SEAL };
     await run(host, script, stopped).catch((error) => {
-      // A login that cannot become root makes an image all the same: it is as its scripts left it.
+      // A login that cannot become root is no reason to fail: the image is as its scripts left it.
       if (!(error instanceof CiError && error.code === 'ssh/script-not-started')) throw error;
-      making.console.line(`The image keeps its machine-id and its SSH host keys: ${error.message}`);
+      build.console.line(`The image keeps its machine-id and its SSH host keys: ${error.message}`);
     });
   }
 
-  /** @param left whether something could not be removed: then the worker is out of reach */
+  /** @param left whether something could not be removed: then the worker cannot be reached */
   function faultOf(error: unknown, left: boolean): unknown {
-    if (making.signal.aborted) return making.signal.reason;
+    if (build.signal.aborted) return build.signal.reason;
     if (isWorkerFull(error)) return error;
-    if (left) return imageLost(image.name, at, error, true);
-    const booted = !(error instanceof CiError && error.code === 'image/not-booted');
-    if (late.aborted && booted) return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), at);
+    if (left) return imageLost(image.name, step, error, true);
+    const hasBooted = !(error instanceof CiError && error.code === 'image/not-booted');
+    if (late.aborted && hasBooted)
+      return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), step);
     return error;
   }
 
   async function keepConsole(): Promise<void> {
     const lines = await consoleEnd(hypervisor, domain);
     if (lines.length === 0) return;
-    making.console.line('=== the end of the serial console');
-    for (const line of lines) making.console.line(line);
+    build.console.line('=== the end of the serial console');
+    for (const line of lines) build.console.line(line);
   }
 }
 
-/** Undoes each in turn, whatever becomes of the others. Gives those that could not be. */
-async function undoEach(undo: readonly Undo[], onFault?: (what: string, error: unknown) => void): Promise<Undo[]> {
-  const left: Undo[] = [];
-  for (const one of undo) {
+/** Removes each in turn, even if others fail. Returns those that could not be removed. */
+async function removeEach(
+  removals: readonly Removal[],
+  onFault?: (what: string, error: unknown) => void,
+): Promise<Removal[]> {
+  const left: Removal[] = [];
+  for (const one of removals) {
     try {
-      await one.work({ signal: AbortSignal.timeout(END_LIMIT) });
+      await one.work({ signal: AbortSignal.timeout(REMOVE_TIMEOUT_MS) });
     } catch (error) {
       left.push(one);
       onFault?.(one.what, error);

@@ -5,36 +5,37 @@ import { imageFailedBefore, makingStopped, oldImageUsed, workerSilent } from '..
 import { isKvmFault } from '../errors/libvirt.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
+import { imageFolder } from '../storage/names.ts';
 import { abortable, withTimeout } from '../util/abort.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
-import { type ImageServices, imageOwner, makeInGuest } from './build-in-guest.ts';
+import { buildInGuest, imageOwner } from './build-in-guest.ts';
+import type { ImageServices } from './services.ts';
 import { answerOf } from './worker-answer.ts';
 
-/** Milliseconds for which an image that failed is left alone. */
-const REST = 1_800_000;
+/** Milliseconds for which an image that failed is not built again. */
+const FAILED_PAUSE_MS = 1_800_000;
 
-/** Bytes of an image's console. */
-const CONSOLE_LIMIT = 256 * 2 ** 20;
+/** Bytes that are kept of an image's console. */
+const MAX_CONSOLE_BYTES = 256 * 2 ** 20;
 
-const MINUTE = 60_000;
+const MINUTE_MS = 60_000;
 
-/** Minutes that the making of an image without a guest may take: downloads have a limit below it. */
-const MAKING = 420;
+/** Minutes that building an image without a guest may take: more than a download may (fetch-run.ts). */
+const MAKE_TIMEOUT_MINUTES = 420;
 
-/** How often a clone is tried where its image goes away under it. */
-const TRIES = 3;
+/** Tries to clone an image that is removed meanwhile. */
+const MAX_CLONE_TRIES = 3;
 
-/** How the making of an image goes, or how it failed. */
+/** The progress of an image build, or how it failed. */
 export type ImageState = {
-  /** Console of the making, of images made by scripts. */
+  /** File of the build's console, for images with scripts. */
   console: string;
   /** Milliseconds since the epoch. */
   since: number;
 } & (
   | { state: 'making'; text: string }
-  /** `rests`: it is not tried again for now, unless it is asked for. */
+  /** `rests`: it is not built again for now, unless somebody asks for it. */
   | { state: 'failed'; error: CiError; rests: boolean }
 );
 
@@ -43,7 +44,7 @@ interface Failure {
   since: number;
 }
 
-interface Making {
+interface ImageBuild {
   worker: string;
   image: ImageSpec;
   since: number;
@@ -53,21 +54,21 @@ interface Making {
 }
 
 export interface ProvideOptions extends CallOptions {
-  /** Told what happens to the image now: "62 %", "script init_dsvm". */
+  /** Called with what happens to the image now: "62 %", "script init_dsvm". */
   onProgress?(text: string): void;
-  /** Told that an older image is used, and why. */
+  /** Called if an older image is used, with the reason. */
   onWarning?(message: string): void;
 }
 
 /**
- * Sees to it that images are on their workers: each is made once for all who wait for it, and its making goes on where
- * they give up. One that failed is not tried again before it is changed, asked for, or half an hour has gone by; a fault
- * that may pass by itself (the worker was cut off, its disk was full) does not count.
+ * Builds images on their workers: each once for all who wait for it, and to its end even if they give up. An image that
+ * failed is not built again until it is changed, somebody asks for it, or half an hour has passed; a fault that may go away
+ * (the worker was cut off, its disk was full) does not count.
  */
-export class ImageMaker {
+export class ImageBuilder {
   readonly #services: ImageServices;
   readonly #dir: string;
-  readonly #making = new Map<string, Making>();
+  readonly #builds = new Map<string, ImageBuild>();
   readonly #failed = new Map<string, Failure>();
   readonly #stop = new AbortController();
 
@@ -78,16 +79,16 @@ export class ImageMaker {
   }
 
   /**
-   * Clones the image, which is made first if it is missing: one round trip if it is there. If an image cannot be
-   * renewed, or cannot be copied again after its folder on the worker has changed, the previous one is cloned and
-   * `onWarning` is told.
+   * Clones the image, building it first if it is missing: one round trip if it exists. If an image cannot be renewed,
+   * or cannot be copied again after its folder on the worker has changed, the previous one is cloned and `onWarning` is
+   * called.
    */
   async clone(worker: Worker, image: ImageSpec, name: string, owner: Owner, options: ProvideOptions): Promise<Clone> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#cloneOf(worker, image, name, owner, options);
       } catch (error) {
-        if (!isMissing(error) || tries === TRIES) throw error;
+        if (!isMissing(error) || tries === MAX_CLONE_TRIES) throw error;
       }
       try {
         await this.provide(worker, image, options);
@@ -101,64 +102,64 @@ export class ImageMaker {
   }
 
   /**
-   * Waits until the image is there, making it where it is missing. The signal ends the wait, not the making.
+   * Waits until the image exists, building it if it is missing. The signal ends the wait, not the build.
    *
-   * @throws CiError why it cannot be made, or could not a short while ago
+   * @throws CiError if it cannot be built, or could not a short while ago
    */
   async provide(worker: Worker, image: ImageSpec, { signal, onProgress }: ProvideOptions): Promise<void> {
     const key = keyOf(worker, image);
-    if (!this.#making.has(key)) {
-      if (await this.#isThere(worker, image, signal)) {
+    if (!this.#builds.has(key)) {
+      if (await this.#exists(worker, image, signal)) {
         this.forget(worker, image);
         return;
       }
       const failed = this.#failed.get(key);
       if (failed && rests(failed))
-        throw imageFailedBefore(failed.error, Math.floor((Date.now() - failed.since) / MINUTE));
+        throw imageFailedBefore(failed.error, Math.floor((Date.now() - failed.since) / MINUTE_MS));
     }
-    // Another may have begun it while the worker was asked.
-    const making = this.#making.get(key) ?? this.#begin(worker, image, key);
+    // Another caller may have begun it while the worker was asked.
+    const build = this.#builds.get(key) ?? this.#start(worker, image, key);
     const listener = (text: string): void => onProgress?.(text);
-    making.listeners.add(listener);
-    if (making.text !== '') listener(making.text);
+    build.listeners.add(listener);
+    if (build.text !== '') listener(build.text);
     try {
-      await abortable(making.promise, signal);
+      await abortable(build.promise, signal);
     } finally {
-      making.listeners.delete(listener);
+      build.listeners.delete(listener);
     }
   }
 
-  /** Forgets that the image, and those that it is made of, failed: the next who wants it tries at once. */
+  /** Forgets that the image and its parents failed: the next caller who needs it builds it at once. */
   forget(worker: Worker, image: ImageSpec): void {
     this.#failed.delete(keyOf(worker, image));
     if (image.source.kind === 'parent') this.forget(worker, image.source.parent);
   }
 
-  /** How its making goes, or how it or one that it is made of failed; undefined where there is nothing to tell. */
+  /** Returns the progress of its build, or how it or a parent failed; undefined if neither. */
   state(worker: Worker, image: ImageSpec): ImageState | undefined {
     const key = keyOf(worker, image);
     const console = this.consoleFile(worker, image);
-    const making = this.#making.get(key);
-    if (making) return { state: 'making', text: making.text, since: making.since, console };
+    const build = this.#builds.get(key);
+    if (build) return { state: 'making', text: build.text, since: build.since, console };
     const failed = this.#failure(worker, image);
     return failed && { state: 'failed', ...failed, rests: rests(failed), console };
   }
 
-  /** File with the console of the image's last making there. */
+  /** Returns the path of the console of the image's last build there. */
   consoleFile(worker: Worker, image: ImageSpec): string {
     return join(this.#dir, `${safeName(worker.id)}-${imageFolder(image)}.log`);
   }
 
   /**
-   * Removes what nothing uses from a worker: images that are none of these, nor being made, nor part of either.
+   * Removes unused images from a worker: those that are neither set nor being built, nor parents of such images.
    *
-   * @param current the images as they are set now
-   * @returns `name@key` of each that went
+   * @param current the images that are set now
+   * @returns `name@key` of each that was removed
    */
   async collect(worker: Worker, current: readonly ImageSpec[], options: CallOptions): Promise<string[]> {
-    const making = [...this.#making.values()].filter((one) => one.worker === worker.id).map(({ image }) => image);
-    const wanted = withParents([...current, ...making]);
-    // Until a renewal has worked, the previous image may still be needed.
+    const building = [...this.#builds.values()].filter((one) => one.worker === worker.id).map(({ image }) => image);
+    const wanted = withParents([...current, ...building]);
+    // Until a renewal has succeeded, the previous image may still be needed.
     const former: ImageSpec[] = [];
     for (const image of wanted) {
       if (image.former && !(await worker.storage.has(image, options))) former.push(...image.former);
@@ -166,20 +167,20 @@ export class ImageMaker {
     return worker.storage.collect([...wanted, ...withParents(former)], options);
   }
 
-  /** Whether a guest of that owner is one in which an image is being made now. */
+  /** Returns whether a guest of that owner is one in which an image is being built now. */
   owns(owner: Owner): boolean {
     const { controller } = this.#services;
-    return [...this.#making.values()].some(({ image }) => sameOwner(imageOwner(controller, image), owner));
+    return [...this.#builds.values()].some(({ image }) => sameOwner(imageOwner(controller, image), owner));
   }
 
-  /** Ends all making, and waits until nothing of it is left. */
+  /** Ends all builds, and waits until everything of them is removed. */
   async close(): Promise<void> {
     this.#stop.abort(makingStopped());
-    await Promise.allSettled([...this.#making.values()].map(({ promise }) => promise));
+    await Promise.allSettled([...this.#builds.values()].map(({ promise }) => promise));
   }
 
-  #isThere(worker: Worker, image: ImageSpec, signal: AbortSignal): Promise<boolean> {
-    return answerOf(worker, `The look for image ${image.name}`, signal, (within) => worker.storage.has(image, within));
+  #exists(worker: Worker, image: ImageSpec, signal: AbortSignal): Promise<boolean> {
+    return answerOf(worker, `Looking up image ${image.name}`, signal, (within) => worker.storage.has(image, within));
   }
 
   #cloneOf(
@@ -194,7 +195,7 @@ export class ImageMaker {
     return answerOf(worker, what, signal, (within) => worker.storage.clone(image, name, owner, { ...within, ...more }));
   }
 
-  /** Clones the latest image from before a renewal that failed; returns undefined if there is none. */
+  /** Clones the previous image after a renewal failed; returns undefined if there is none. */
   async #clonePrevious(
     worker: Worker,
     image: ImageSpec,
@@ -220,55 +221,49 @@ export class ImageMaker {
     return own ?? (image.source.kind === 'parent' ? this.#failure(worker, image.source.parent) : undefined);
   }
 
-  #begin(worker: Worker, image: ImageSpec, key: string): Making {
+  #start(worker: Worker, image: ImageSpec, key: string): ImageBuild {
     const listeners = new Set<(text: string) => void>();
-    const making: Making = {
-      worker: worker.id,
-      image,
-      since: Date.now(),
-      text: '',
-      listeners,
-      promise: Promise.resolve(),
-    };
-    this.#making.set(key, making);
+    const begun = { worker: worker.id, image, since: Date.now(), text: '' };
+    const build: ImageBuild = { ...begun, listeners, promise: Promise.resolve() };
+    this.#builds.set(key, build);
     this.#failed.delete(key);
-    making.promise = this.#make(worker, image, (text) => {
-      making.text = text;
+    build.promise = this.#build(worker, image, (text) => {
+      build.text = text;
       for (const listener of listeners) listener(text);
     })
       .catch((error) => {
         const fault = toCiError(error, `Image ${image.name}`);
-        // A parent's is on record already: its child is held up just as long.
+        // A parent's failure is already recorded, and holds its children back just as long.
         if (!this.#failure(worker, image)) this.#failed.set(key, { error: fault, since: Date.now() });
         throw fault;
       })
-      .finally(() => this.#making.delete(key));
-    // Whoever waits hears of it; nobody may wait any more.
-    making.promise.catch(() => {});
-    return making;
+      .finally(() => this.#builds.delete(key));
+    // Those who wait are told; it may be that nobody waits any more.
+    build.promise.catch(() => {});
+    return build;
   }
 
-  async #make(worker: Worker, image: ImageSpec, onProgress: (text: string) => void): Promise<void> {
+  async #build(worker: Worker, image: ImageSpec, onProgress: (text: string) => void): Promise<void> {
     const { signal } = this.#stop;
     const { source } = image;
     if (source.kind !== 'parent') {
-      const late = () => workerSilent(`Image ${image.name}`, worker.label, MAKING);
-      await withTimeout(signal, MAKING * MINUTE, late, (within) =>
+      const late = () => workerSilent(`Image ${image.name}`, worker.label, MAKE_TIMEOUT_MINUTES);
+      await withTimeout(signal, MAKE_TIMEOUT_MINUTES * MINUTE_MS, late, (within) =>
         worker.storage.make(image, { signal: within, onProgress }),
       );
       return;
     }
     const { parent } = source;
     const file = this.consoleFile(worker, image);
-    // What an earlier making said is no reason of what happens now, be it to the parent.
+    // The console of an earlier build does not explain what happens now, even to the parent.
     await rm(file, { force: true });
     await this.provide(worker, parent, { signal, onProgress: (text) => onProgress(`${parent.name}: ${text}`) });
-    // Another controller may have made it meanwhile, or it lacked only its parent.
-    if (await this.#isThere(worker, image, signal)) return;
+    // Another controller may have built it meanwhile, or only its parent was missing.
+    if (await this.#exists(worker, image, signal)) return;
     await mkdir(this.#dir, { recursive: true });
-    const console = await ConsoleWriter.open(file, { limit: CONSOLE_LIMIT });
+    const console = await ConsoleWriter.open(file, { limit: MAX_CONSOLE_BYTES });
     try {
-      const make = () => makeInGuest(worker, image, source, this.#services, { signal, console, onProgress });
+      const make = () => buildInGuest(worker, image, source, this.#services, { signal, console, onProgress });
       await make().catch((error) => {
         if (!isKvmFault(error)) throw error;
         console.line('=== again: the worker emulates its guests from now on');
@@ -282,16 +277,16 @@ export class ImageMaker {
 
 const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
 
-/** Whether the next attempt would fail too: a connection that was lost comes back, a full disk stays full. */
+/** Returns whether the next attempt would fail too: a lost connection comes back, a full disk stays full. */
 const isLasting = (error: unknown): boolean =>
   error instanceof CiError && (!error.transient || error.result === 'DISK_FULL');
 
-/** Whether the image is left alone for now. */
-const rests = ({ error, since }: Failure): boolean => !error.transient && Date.now() - since < REST;
+/** Returns whether the image is not built again for now. */
+const rests = ({ error, since }: Failure): boolean => !error.transient && Date.now() - since < FAILED_PAUSE_MS;
 
 const keyOf = (worker: Worker, image: ImageSpec): string => `${worker.id} ${imageFolder(image)}`;
 
-/** The images and all that they are made of. */
+/** Returns the images and all of their parents. */
 function withParents(images: readonly ImageSpec[]): ImageSpec[] {
   return images.flatMap((image) =>
     image.source.kind === 'parent' ? [image, ...withParents([image.source.parent])] : [image],

@@ -1,44 +1,44 @@
 import { messageOf } from '../errors/ci-error.ts';
 import type { ImageSpec, Worker } from '../worker/types.ts';
-import type { ImageMaker } from './builder.ts';
+import type { ImageBuilder } from './builder.ts';
 
-/** Milliseconds that images stay which nothing uses: a flow that is being changed may want them again. */
-const GRACE = 3600_000;
+/** Milliseconds that unused images are kept: a flow that is being edited may need them again. */
+const GRACE_MS = 3600_000;
 
-/** Milliseconds for looking over one worker. */
-const LIMIT = 600_000;
+/** Milliseconds that collecting the images of one worker may take. */
+const COLLECT_TIMEOUT_MS = 600_000;
 
-/** What is set in the flow now. */
+/** What is set in the flow. */
 export interface ImageSettings {
-  /** Every image of the flow. @throws CiError where one of them cannot be told */
+  /** Returns every image of the flow. @throws CiError if the settings of one cannot be read */
   images(): ImageSpec[];
   workers(): Worker[];
-  /** Told what was removed from a worker, or why nothing was. */
+  /** Called with what was removed from a worker, or why nothing was. */
   onCollected(worker: Worker, what: { removed: string[] } | { failed: string }): void;
 }
 
-/** Removes images from the workers that nothing uses any more: versions that were changed, and ones that were renewed. */
-export class ImageKeeper {
-  readonly #maker: ImageMaker;
+/** Removes unused images from the workers: earlier versions of images that were changed or renewed. */
+export class ImageCollector {
+  readonly #builder: ImageBuilder;
   readonly #settings: ImageSettings;
-  readonly #grace: number;
+  readonly #graceMs: number;
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param grace milliseconds from the first change to the look */
-  constructor(maker: ImageMaker, settings: ImageSettings, grace = GRACE) {
-    this.#maker = maker;
+  /** @param graceMs from the first change to the removal */
+  constructor(builder: ImageBuilder, settings: ImageSettings, graceMs = GRACE_MS) {
+    this.#builder = builder;
     this.#settings = settings;
-    this.#grace = grace;
+    this.#graceMs = graceMs;
   }
 
-  /** Something changed, by which an image may be out of use: a deploy, or the end of a build. */
+  /** Schedules a removal after a change by which an image may no longer be used: a deploy, or the end of a build. */
   changed(): void {
     if (this.#stop.signal.aborted) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#collect();
-    }, this.#grace).unref();
+    }, this.#graceMs).unref();
   }
 
   close(): void {
@@ -51,13 +51,13 @@ export class ImageKeeper {
     try {
       images = this.#settings.images();
     } catch {
-      // Its node says so. What it would keep is not known, so all is kept.
+      // Its node reports the error. Which images it needs is not known, so all are kept.
       return;
     }
     for (const worker of this.#settings.workers()) {
-      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(LIMIT)]);
+      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(COLLECT_TIMEOUT_MS)]);
       try {
-        const removed = await this.#maker.collect(worker, images, { signal });
+        const removed = await this.#builder.collect(worker, images, { signal });
         if (removed.length > 0) this.#settings.onCollected(worker, { removed });
       } catch (error) {
         if (this.#stop.signal.aborted) return;

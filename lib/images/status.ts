@@ -1,25 +1,25 @@
 import { stat } from 'node:fs/promises';
 import { messageOf } from '../errors/ci-error.ts';
 import type { CallOptions, ImageSpec, Worker } from '../worker/types.ts';
-import type { ImageMaker } from './builder.ts';
+import type { ImageBuilder } from './builder.ts';
 
-/** How an image stands on one worker, for people to look at. */
+/** The state of an image on one worker, as the editor shows it. */
 export interface WorkerImage {
   worker: string;
   label: string;
-  /** `unknown` where the worker cannot be asked. */
+  /** `unknown` if the worker cannot be asked. */
   state: 'there' | 'absent' | 'making' | 'failed' | 'unknown';
-  /** How the making goes, why it failed, or why the worker cannot be asked. */
+  /** The progress of its build, why it failed, or why the worker cannot be asked. */
   text?: string;
-  /** Milliseconds since the epoch: when the making began, or failed. */
+  /** Milliseconds since the epoch: when the build began, or failed. */
   since?: number;
-  /** Whether there is a console of its last making. */
+  /** Whether there is a console of its last build. */
   console: boolean;
 }
 
-/** How the image stands on that worker. Never rejects. */
+/** Returns the state of the image on that worker. Never rejects. */
 export async function imageOn(
-  images: ImageMaker,
+  images: ImageBuilder,
   worker: Worker,
   image: ImageSpec,
   { signal }: CallOptions,

@@ -1,7 +1,18 @@
 import { CiError } from '../errors/ci-error.ts';
 import { badEnvironment, badUser, scriptNotStarted } from '../errors/ssh.ts';
-import { READY, RUN_SCRIPT, SWITCH_USER, WATCH } from './script-programs.ts';
+import { program } from '../util/program.ts';
 import type { Exit, Host, Running } from './types.ts';
+
+/*
+ * The programs that run a script on its target. They need mktemp, dd, wc, cat and rm; setsid and /proc, if present, let
+ * them end everything that a script started.
+ */
+const SWITCH_USER = program(import.meta.url, 'switch-user');
+const RUN_SCRIPT = program(import.meta.url, 'run-script');
+const WATCH = program(import.meta.url, 'watch');
+
+/** What run-script.sh prints on stderr when the script is about to run; a fault before it is not the script's. */
+export const READY = 'recheck: the script runs';
 
 /** A script as a step runs it. */
 export interface Script {

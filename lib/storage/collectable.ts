@@ -1,4 +1,4 @@
-/** An image on a worker, or one that is half made. */
+/** An image on a worker, or an unfinished one. */
 export interface StoredImage {
   kind: 'image' | 'draft';
   /** `name@key`. */
@@ -8,10 +8,10 @@ export interface StoredImage {
 }
 
 /**
- * Which images and drafts may go: those that nothing asked to be kept is, directly or by way of others, made of. One that
- * is made of another comes before it.
+ * Returns the images and drafts that may be removed: those that are neither kept nor an ancestor of one that is. Children
+ * come before their parents.
  *
- * @param keep ids that stay, and that clones are made of
+ * @param keep IDs of images that are set, and of those that clones are made of
  */
 export function collectable(stored: readonly StoredImage[], keep: Iterable<string>): StoredImage[] {
   const parents = new Map(stored.map(({ id, of }) => [id, of]));

@@ -1,61 +1,43 @@
 import { isResumable } from '../errors/download.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
 import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
-import { checkName } from '../sandbox/worker/records.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { abortable } from '../util/abort.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
-import type { Backend } from './backends/backend.ts';
-import { btrfs } from './backends/btrfs.ts';
-import { overlay } from './backends/directory.ts';
-import { zfs } from './backends/zfs.ts';
+import { BACKENDS, type Backend } from './backends.ts';
 import { collectable } from './collectable.ts';
 import { fetchImage } from './download/download.ts';
-import {
-  ADOPT,
-  CLONE,
-  DISCARD,
-  DROP,
-  EXIT,
-  FORK_DRAFT,
-  HAS,
-  IMAGES,
-  LIST,
-  OPEN_DRAFT,
-  REMOVE,
-} from './programs/programs.ts';
+import { checkName, imageFolder } from './names.ts';
+import { EXIT } from './programs.ts';
 import { StorageHost } from './storage-host.ts';
 import { readClone, readGone, readImages, readRecords } from './storage-lines.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
 
-/** Milliseconds for writing an image's data out. */
-const FLUSH = 600_000;
+/** Milliseconds that syncing an image's data to the disk may take. */
+const SYNC_TIMEOUT_MS = 600_000;
 
-/** A worker's storage as its settings name it. */
+/** A worker's storage, as set in its form. */
 export interface HostStorageOptions {
   kind: Backend['kind'];
-  /** Absolute path; for zfs the name of a dataset that is mounted. */
+  /** Absolute path; for zfs the name of a mounted dataset. */
   place: string;
-  /** Gives the worker, waiting until it can be reached. */
+  /** Returns the worker, waiting until it can be reached. */
   host: HostSource;
 }
 
-export const BACKENDS = { btrfs, zfs, directory: overlay } satisfies Record<Backend['kind'], Backend>;
-
 /**
- * Copy-on-write storage on a machine that commands reach as root.
+ * Returns copy-on-write storage on a machine on which commands run as root.
  *
  *     <place>/<name>@<key>/     an image: its disks (vda.qcow2, …)
  *     <place>/<clone>/          a clone
- *     <place>/.recheck/<clone>  whose it is
+ *     <place>/.recheck/<clone>  the record of its owner
  *
- * Each call is one round trip. What changes something there runs to its end once it has begun, however its caller
- * fares: the next call for the same thing waits for it, here or, where the connection was lost, there. One controller
+ * Each call is one round trip. A call that changes something there always runs to its end, even if its caller aborts: the
+ * next call for the same clone or image waits for it, here or, if the connection was lost, on the worker. One controller
  * owns a place.
  *
- * @throws CiError where the place cannot name a storage of that kind
+ * @throws CiError if the place is not valid for a storage of that kind
  */
 export function hostStorage({ kind, place, host }: HostStorageOptions): Storage {
   const valid = kind === 'zfs' ? /^[A-Za-z][\w.-]*(\/[\w.:-]+)*$/ : /^\/[^/\0\n]+(\/[^/\0\n]+)*\/?$/;
@@ -66,7 +48,7 @@ export function hostStorage({ kind, place, host }: HostStorageOptions): Storage 
 class HostStorage implements Storage {
   readonly #there: StorageHost;
   readonly #lock = new KeyedLock();
-  /** Images that are being made, and those that clones are being made of: never collected. */
+  /** Images that are being built, and those that are being cloned: never collected. */
   readonly #drafts = new Set<string>();
   readonly #cloning = new Map<string, number>();
   #dropping: Promise<unknown> | undefined;
@@ -76,8 +58,8 @@ class HostStorage implements Storage {
   }
 
   async has(image: ImageSpec, { signal }: CallOptions): Promise<boolean> {
-    const what = `The look for image ${image.name}`;
-    const { code } = await this.#there.run(HAS, [imageFolder(image)], { what, answers: [EXIT.notThere], signal });
+    const what = `Looking up image ${image.name}`;
+    const { code } = await this.#there.run('has', [imageFolder(image)], { what, answers: [EXIT.notThere], signal });
     return code === 0;
   }
 
@@ -94,12 +76,12 @@ class HostStorage implements Storage {
       if (source.kind === 'empty') throw emptyImage(image.name, host.label);
       this.#drafts.add(id);
       try {
-        const { code, stdout } = await this.#there.run(OPEN_DRAFT, [id], { what, answers: [EXIT.ready] });
+        const { code, stdout } = await this.#there.run('open-draft', [id], { what, answers: [EXIT.ready] });
         if (code === EXIT.ready) return;
         try {
           await fetchImage(host, image.name, source, readClone(id, stdout).path, { signal, onProgress });
         } catch (error) {
-          // A refused file must not take space, and what is resumed later must not keep the disk full.
+          // A refused file must not take space, and a download that is resumed later must not keep the disk full.
           if (!isResumable(error)) await this.#drop(id).catch(() => undefined);
           throw error;
         }
@@ -120,11 +102,11 @@ class HostStorage implements Storage {
     const id = imageFolder(image);
     const { controller, build, attempt } = owner;
     const record = JSON.stringify({ controller, build, attempt, image: id });
-    return this.#whole(`clone ${name}`, signal, async () => {
+    return this.#uninterrupted(`clone ${name}`, signal, async () => {
       await this.#dropping?.catch(() => undefined);
       this.#cloning.set(id, (this.#cloning.get(id) ?? 0) + 1);
       try {
-        const { code, stdout } = await this.#there.run(CLONE, [name, id, record, old ? 'old' : ''], {
+        const { code, stdout } = await this.#there.run('clone', [name, id, record, old ? 'old' : ''], {
           what: `Clone ${name} of image ${image.name}`,
           answers: [EXIT.noImage, EXIT.foreign, EXIT.taken],
         });
@@ -147,13 +129,13 @@ class HostStorage implements Storage {
 
   async remove(name: string, { signal }: CallOptions): Promise<void> {
     checkName('a clone', name);
-    await this.#whole(`clone ${name}`, signal, () =>
-      this.#there.run(REMOVE, [name], { what: `The removal of clone ${name}` }),
+    await this.#uninterrupted(`clone ${name}`, signal, () =>
+      this.#there.run('remove', [name], { what: `The removal of clone ${name}` }),
     );
   }
 
   async list({ signal }: CallOptions): Promise<{ name: string; owner: Owner }[]> {
-    const { stdout } = await this.#there.run(LIST, [], { what: 'The list of clones', signal });
+    const { stdout } = await this.#there.run('list', [], { what: 'Listing the clones', signal });
     return readRecords(stdout).map(({ name, owner }) => ({ name, owner }));
   }
 
@@ -162,11 +144,11 @@ class HostStorage implements Storage {
     const id = imageFolder(image);
     if (source.kind !== 'parent') throw noImage(image.name);
     const { parent } = source;
-    return this.#whole(`image ${id}`, signal, async () => {
+    return this.#uninterrupted(`image ${id}`, signal, async () => {
       await this.#dropping?.catch(() => undefined);
       this.#drafts.add(id).add(imageFolder(parent));
       try {
-        const { code, stdout } = await this.#there.run(FORK_DRAFT, [id, imageFolder(parent)], {
+        const { code, stdout } = await this.#there.run('fork-draft', [id, imageFolder(parent)], {
           what: `Image ${image.name}`,
           answers: [EXIT.ready, EXIT.noImage],
         });
@@ -179,7 +161,7 @@ class HostStorage implements Storage {
         this.#drafts.delete(id);
         throw error;
       } finally {
-        // Once the draft is there, it says itself what it is made of.
+        // Once the draft exists, it names its parent itself.
         this.#drafts.delete(imageFolder(parent));
       }
     });
@@ -187,29 +169,29 @@ class HostStorage implements Storage {
 
   async adopt(image: ImageSpec, { signal }: CallOptions): Promise<void> {
     const id = imageFolder(image);
-    await this.#whole(`image ${id}`, signal, () => this.#keep(image, id));
+    await this.#uninterrupted(`image ${id}`, signal, () => this.#keep(image, id));
     this.#drafts.delete(id);
   }
 
   async discard(image: ImageSpec, { signal }: CallOptions): Promise<void> {
     const id = imageFolder(image);
-    await this.#whole(`image ${id}`, signal, () => this.#drop(id));
+    await this.#uninterrupted(`image ${id}`, signal, () => this.#drop(id));
   }
 
   async collect(keep: readonly ImageSpec[], { signal }: CallOptions): Promise<string[]> {
-    return this.#whole('collect', signal, async () => {
-      const what = 'The list of images';
+    return this.#uninterrupted('collect', signal, async () => {
+      const what = 'Listing the images';
       const [images, records] = [
-        await this.#there.run(IMAGES, [], { what, signal }),
-        await this.#there.run(LIST, [], { what: 'The list of clones', signal }),
+        await this.#there.run('images', [], { what, signal }),
+        await this.#there.run('list', [], { what: 'Listing the clones', signal }),
       ];
       const used = readRecords(records.stdout).map(({ image }) => image);
       const kept = [...keep.map(imageFolder), ...used, ...this.#drafts, ...this.#cloning.keys()];
       const going = collectable(readImages(images.stdout), kept);
       if (going.length === 0) return [];
       const args = going.flatMap(({ kind, id }) => [kind, id]);
-      // Nothing is cloned from now until they are gone.
-      const drop = this.#there.run(DROP, args, { what: 'The removal of old images', answers: [EXIT.stuck] });
+      // Nothing is cloned until they are gone.
+      const drop = this.#there.run('drop', args, { what: 'The removal of old images', answers: [EXIT.stuck] });
       this.#dropping = drop;
       try {
         const { stdout } = await drop;
@@ -225,10 +207,10 @@ class HostStorage implements Storage {
   }
 
   async #keep(image: ImageSpec, id: string): Promise<void> {
-    const { code } = await this.#there.run(ADOPT, [id], {
+    const { code } = await this.#there.run('adopt', [id], {
       what: `Image ${image.name}`,
       answers: [EXIT.noDraft, EXIT.noDisk],
-      timeout: FLUSH,
+      timeout: SYNC_TIMEOUT_MS,
     });
     if (code === EXIT.noDraft) throw draftGone(image.name, this.#there.label);
     if (code === EXIT.noDisk) throw noDisk(image.name, this.#there.label);
@@ -236,11 +218,11 @@ class HostStorage implements Storage {
 
   async #drop(id: string): Promise<void> {
     this.#drafts.delete(id);
-    await this.#there.run(DISCARD, [id], { what: `The removal of the half-made image ${id}` });
+    await this.#there.run('discard', [id], { what: `The removal of the unfinished image ${id}` });
   }
 
-  /** Does work that is not left half done: an abort ends the wait for it, and keeps it from being begun. */
-  async #whole<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  /** Runs work that must not be interrupted: an abort ends only the wait for it, or keeps it from starting. */
+  async #uninterrupted<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     const done = this.#lock.run(key, new AbortController().signal, async () => {
       signal.throwIfAborted();

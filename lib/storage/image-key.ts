@@ -1,24 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { ImageSource, ImageSpec } from '../worker/types.ts';
 
-const DAY = 86_400_000;
+const DAY_MS = 86_400_000;
 
-/** How many renewals may fail in a row before the image from before them is no longer used. */
+/** Renewals that may fail in a row before the last image that worked is no longer used. */
 const MAX_FAILED_RENEWALS = 8;
 
 /**
- * The image with the key of what it is made of, and its parents with theirs: whatever changes what is on the disk makes
- * another image, names and the memory of the guest that it is made in do not. One that is renewed every N
- * days gets another key every N days since 1970, so that all workers agree; `former` lists it as it was
- * before each of the latest turns.
+ * Adds the key to an image, and to its parents: a hash of everything that determines what is on the disk. A name or the
+ * memory of the guest that it is built in does not. An image that is renewed every N days gets another key every N days
+ * since 1970, so that all workers agree; `former` lists the image as it was before each of its latest renewals.
  *
  * @param now milliseconds since the epoch
  */
 export function withKey(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
   const former: ImageSpec[] = [];
-  for (let turn = lastTurn(image.source, now); turn > 0 && former.length < MAX_FAILED_RENEWALS; ) {
-    former.push(keyed(image, turn - 1));
-    turn = lastTurn(image.source, turn - 1);
+  for (let renewal = lastRenewal(image.source, now); renewal > 0 && former.length < MAX_FAILED_RENEWALS; ) {
+    former.push(keyed(image, renewal - 1));
+    renewal = lastRenewal(image.source, renewal - 1);
   }
   return { ...keyed(image, now), ...(former.length > 0 ? { former } : {}) };
 }
@@ -34,11 +33,11 @@ function keyed(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
   return { ...rest, source: made, key };
 }
 
-/** When an image, or one that it is made of, was last to be renewed; 0 if none ever is. */
-function lastTurn(source: ImageSource, now: number): number {
-  if (source.kind === 'parent') return lastTurn(source.parent.source, now);
-  const spell = source.kind === 'url' ? (source.renew ?? 0) * DAY : 0;
-  return spell > 0 ? Math.floor(now / spell) * spell : 0;
+/** Returns when an image or one of its parents was last due for renewal; 0 if none is ever renewed. */
+function lastRenewal(source: ImageSource, now: number): number {
+  if (source.kind === 'parent') return lastRenewal(source.parent.source, now);
+  const period = source.kind === 'url' ? (source.renew ?? 0) * DAY_MS : 0;
+  return period > 0 ? Math.floor(now / period) * period : 0;
 }
 
 function ingredients(image: Omit<ImageSpec, 'key'>, now: number): unknown {
@@ -53,10 +52,10 @@ function ingredients(image: Omit<ImageSpec, 'key'>, now: number): unknown {
       return [
         source.kind,
         url.trim(),
-        // Digits mean the same in either case, an address may not.
+        // Hexadecimal digits are the same in either case, a URL may not be.
         sha256.includes('/') ? sha256.trim() : sha256.trim().toLowerCase(),
         diskSize,
-        renew > 0 ? Math.floor(now / (renew * DAY)) : 0,
+        renew > 0 ? Math.floor(now / (renew * DAY_MS)) : 0,
       ];
     }
     case 'parent':
@@ -66,16 +65,16 @@ function ingredients(image: Omit<ImageSpec, 'key'>, now: number): unknown {
         source.parent.key,
         source.scripts.map(({ user, interpreter, text }) => [user || loginUser, interpreter, text]),
         source.making.userData,
-        // cloud-init leaves them on the disk. An image without them keeps the key that it had before they counted.
+        // cloud-init leaves them on the disk. An image without any keeps the key that it had before they were included.
         ...[keysIn(source.making.authorizedKeys)].filter((keys) => keys.length > 0),
         ...(source.making.cloudInit === 0 ? ['cloud-init not waited for'] : []),
-        // Bootloaders, and what is built for the processor at hand, differ by them; so does whether its guest boots at all.
+        // Boot loaders and programs that are built for the host's processor depend on them, and so does whether it boots.
         ...(cpu || firmware ? [{ cpu, firmware }] : []),
       ];
   }
 }
 
-/** The keys of an authorized_keys text in one order, without comments: as much as reaches the disk. */
+/** Returns the keys of an authorized_keys text, sorted and without comment lines: what reaches the disk. */
 const keysIn = (text: string): string[] =>
   text
     .split('\n')

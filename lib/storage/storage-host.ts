@@ -11,24 +11,25 @@ import {
 } from '../errors/image.ts';
 import { notRemoved } from '../errors/storage.ts';
 import type { Host, HostSource, RunResult } from '../ssh/types.ts';
-import type { Backend } from './backends/backend.ts';
-import { DIAGNOSE, EXIT, program } from './programs/programs.ts';
+import type { Backend } from './backends.ts';
+import { diagnoseCommand, EXIT, type Operation, storageCommand } from './programs.ts';
 import { commandOf, readStuck, reasonOf } from './stuck.ts';
 
-/** Milliseconds for one program. */
-const LIMIT = 60_000;
+/** Milliseconds that one program may take. */
+export const PROGRAM_TIMEOUT_MS = 60_000;
 
 export interface StorageRun {
-  /** The work, as a message begins: "Clone unit-7f3a". */
+  /** The work, as the subject of an error message: "Clone unit-7f3a". */
   what: string;
-  /** Exit codes that are answers and no faults. */
+  /** Exit codes that are answers, not faults. */
   answers?: readonly number[];
-  /** Ends the wait; without it the program runs to its end. */
+  /** Ends the wait. If missing, the program's end is waited for. */
   signal?: AbortSignal;
+  /** Milliseconds. */
   timeout?: number;
 }
 
-/** Runs a backend's programs on its machine, and tells why one failed. */
+/** Runs a backend's programs on its machine, and finds out why one failed. */
 export class StorageHost {
   readonly place: string;
   readonly #source: HostSource;
@@ -41,7 +42,7 @@ export class StorageHost {
     this.place = place;
   }
 
-  /** As messages call the machine. */
+  /** The machine's name in messages. */
   get label(): string {
     return this.#host?.label ?? 'the worker';
   }
@@ -51,12 +52,15 @@ export class StorageHost {
     return this.#host;
   }
 
-  /** @throws CiError that says what is missing there, or what the commands said */
-  async run(operation: string, args: readonly string[], run: StorageRun): Promise<RunResult> {
-    const { what, answers = [], signal, timeout = LIMIT } = run;
+  /**
+   * Runs an operation.
+   *
+   * @throws CiError that says what is missing there, or what the commands printed
+   */
+  async run(operation: Operation, args: readonly string[], run: StorageRun): Promise<RunResult> {
+    const { what, answers = [], signal, timeout = PROGRAM_TIMEOUT_MS } = run;
     const host = await this.host(signal ?? AbortSignal.timeout(timeout));
-    const text = program(this.#backend.functions, operation);
-    const result = await host.run(['/bin/sh', '-c', text, 'storage', this.place, ...args], {
+    const result = await host.run(storageCommand(this.#backend.kind, operation, this.place, args), {
       timeout,
       ...(signal ? { signal } : {}),
     });
@@ -69,12 +73,11 @@ export class StorageHost {
     throw isFull(result.stderr) ? storageFull(what, host.label) : await this.#reason(host, what, result);
   }
 
-  /** Asks the machine what it lacks. */
+  /** Returns the cause of a fault: what the machine lacks, or what the commands printed. */
   async #reason(host: Host, what: string, { stderr, signal }: RunResult): Promise<Error> {
     const { kind, command, packages, fileSystem } = this.#backend;
     const { place } = this;
-    const argv = ['/bin/sh', '-c', DIAGNOSE, 'diagnose', place, command, fileSystem];
-    const { stdout } = await host.run(argv, { timeout: LIMIT });
+    const { stdout } = await host.run(diagnoseCommand(this.#backend, place), { timeout: PROGRAM_TIMEOUT_MS });
     const said = stdout.trim();
     const rest = said.slice(said.indexOf(' ') + 1);
     switch (said.split(/\s/, 1)[0]) {
@@ -91,7 +94,7 @@ export class StorageHost {
       case 'write':
         return isFull(rest) ? storageFull(what, host.label) : workFailed(what, host.label, rest);
       default:
-        return workFailed(what, host.label, stderr || (signal ? `it was ended by signal ${signal}` : ''));
+        return workFailed(what, host.label, stderr || (signal ? `it was killed by signal ${signal}` : ''));
     }
   }
 }

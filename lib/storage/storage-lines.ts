@@ -2,10 +2,10 @@ import { isRecord } from '../util/is-record.ts';
 import type { Clone, Disk, Owner } from '../worker/types.ts';
 import type { StoredImage } from './collectable.ts';
 
-/** A device's name, as virtio, SCSI and Xen disks have it, and what may follow it in a file's name. */
+/** The name of a virtio, SCSI or Xen disk, and what may follow it in a file name. */
 const DISK_FILE = /^((?:[hsv]|xv)d[a-z])(?:\.(.*))?$/;
 
-/** Reads a clone's folder and disks: lines `path …` and `file …`. Files that are named after no device are no disks. */
+/** Parses a clone's folder and disks: lines `path …` and `file …`. A file that is not named after a device is no disk. */
 export function readClone(name: string, stdout: string): Clone {
   let path = '';
   const disks = new Map<string, Disk>();
@@ -21,8 +21,8 @@ export function readClone(name: string, stdout: string): Clone {
 }
 
 /**
- * Reads whose clones are: lines `name:record`. What is no record of ours is left out. One that names no controller is
- * nobody's (''): its image is in use all the same.
+ * Parses the records of clones: lines `name:record`. Lines that Recheck did not write are left out. A clone whose record
+ * names no controller has the controller '': its image is in use all the same.
  */
 export function readRecords(stdout: string): { name: string; owner: Owner; image: string }[] {
   const found: { name: string; owner: Owner; image: string }[] = [];
@@ -44,7 +44,7 @@ export function readRecords(stdout: string): { name: string; owner: Owner; image
   return found;
 }
 
-/** Reads the images: lines `image|draft name@key [parent's]`. */
+/** Parses the images: lines `image|draft name@key [parent's name@key]`. */
 export function readImages(stdout: string): StoredImage[] {
   const found: StoredImage[] = [];
   for (const line of stdout.split('\n')) {
@@ -55,7 +55,7 @@ export function readImages(stdout: string): StoredImage[] {
   return found;
 }
 
-/** Reads which images were removed: lines `gone name@key`. */
+/** Parses which images were removed: lines `gone name@key`. */
 export function readGone(stdout: string): string[] {
   return stdout.split('\n').flatMap((line) => (line.startsWith('gone ') ? [line.slice('gone '.length)] : []));
 }

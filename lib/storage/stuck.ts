@@ -5,25 +5,25 @@ export interface Stuck {
   kind: 'clone' | 'draft' | 'image';
   name: string;
   path: string;
-  /** Of zfs. */
+  /** Only for zfs. */
   dataset?: string;
-  /** What the commands said that were to remove it; empty if none was tried. */
+  /** What the commands that should have removed it printed; empty if none was tried. */
   said: string;
-  /** Mounted at its folder or below. */
+  /** Mount points at its folder or below. */
   mounts: string[];
-  /** Swap files in it. */
+  /** Swap files in it that are in use. */
   swaps: string[];
   /** Btrfs subvolumes in it, the deepest first, itself included. */
   subvolumes: string[];
   /** Held snapshots of it; the tag is `TAG` if the worker's zfs cannot name it. */
   holds: { snapshot: string; tag: string }[];
-  /** Datasets that somebody cloned from its snapshots. */
+  /** Datasets of somebody else that were cloned from its snapshots. */
   clones: string[];
   /** Whether the worker lacks chattr. */
   lacksChattr: boolean;
 }
 
-/** Reads what removal-program.ts prints of things that could not be removed. */
+/** Parses what removal.sh prints about clones, drafts and images that could not be removed. */
 export function readStuck(stdout: string): Stuck[] {
   const found: Stuck[] = [];
   for (const line of stdout.split('\n')) {
@@ -46,7 +46,7 @@ export function readStuck(stdout: string): Stuck[] {
   return found;
 }
 
-/** Why it is still there, as a part of a sentence. */
+/** Returns why it still exists, as part of a sentence. */
 export function reasonOf({ said, mounts, swaps, holds, clones }: Stuck): string {
   const reasons = [
     ...holds.map(({ snapshot, tag }) => `its snapshot ${snapshot} is held${tag === 'TAG' ? '' : ` (${tag})`}`),
@@ -57,7 +57,7 @@ export function reasonOf({ said, mounts, swaps, holds, clones }: Stuck): string 
   return reasons.slice(0, 3).join('; ') || said.replace(/\.$/, '') || 'its build has ended';
 }
 
-/** The command with which root removes it: what is in the way first. */
+/** Returns the command line that removes it as root, after what is in the way. */
 export function commandOf(stuck: Stuck): string {
   const { path, dataset, said, mounts, swaps, subvolumes, holds, clones, lacksChattr } = stuck;
   const commands = mounts.map((mount) => ['umount', '-l', mount]);

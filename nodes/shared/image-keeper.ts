@@ -1,13 +1,13 @@
 import type { NodeAPI } from 'node-red';
 import { noImage } from '../../lib/errors/build.ts';
-import type { ImageMaker } from '../../lib/images/builder.ts';
-import { ImageKeeper } from '../../lib/images/gc.ts';
+import type { ImageBuilder } from '../../lib/images/builder.ts';
+import { ImageCollector } from '../../lib/images/gc.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { configNodes, type WorkerHostNode } from './config-nodes.ts';
 
 /** Removes images that no vm-image of the deployed flow is any more, from the worker hosts of that flow. */
-export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
-  return new ImageKeeper(maker, {
+export function keepImages(RED: NodeAPI, builder: ImageBuilder): ImageCollector {
+  return new ImageCollector(builder, {
     images: (): ImageSpec[] =>
       configNodes(RED, 'vm-image').map((node) => {
         // One that is disabled may be wanted again.

@@ -5,7 +5,7 @@ import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/ser
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import { StreamPool } from '../../lib/gerrit/stream.ts';
-import { ImageMaker } from '../../lib/images/builder.ts';
+import { ImageBuilder } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
@@ -98,7 +98,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const key = controllerKey(stateDir);
   const controller = controllerOf(key.publicKey);
   const { scheduler, cleanupQueue } = supervisor;
-  const images = new ImageMaker({ metadata, links, key, controller, cleanupQueue }, join(stateDir, 'images'));
+  const images = new ImageBuilder({ metadata, links, key, controller, cleanupQueue }, join(stateDir, 'images'));
   const services: Services = { scheduler, metadata, links, images, cleanupQueue, key, controller };
   const keeper = keepImages(RED, images);
   const triggers = new RecentTriggers();

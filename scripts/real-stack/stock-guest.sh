@@ -35,6 +35,7 @@ mkdir -p "$(dirname "$out")" "$(dirname "$cache")"
 # The machine's own sources, for another release of Debian.
 sources=/etc/apt/sources.list.d/debian.sources
 [ -e "$sources" ] || sources=/etc/apt/sources.list
+# shellcheck source=/dev/null
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 
 if [ "$(cat "$cache/done" 2>/dev/null)" != "$list" ]; then

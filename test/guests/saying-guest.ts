@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { connectionLost } from '../../lib/errors/ssh.ts';
-import { READY } from '../../lib/ssh/script-programs.ts';
+import { READY } from '../../lib/ssh/script.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting, isGreeting } from '../support/greeting.ts';
 

@@ -5,10 +5,11 @@ import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull, guestHalted, guestVanished } from '../../lib/errors/libvirt.ts';
-import { type ImageServices, makeInGuest } from '../../lib/images/build-in-guest.ts';
+import { buildInGuest } from '../../lib/images/build-in-guest.ts';
+import type { ImageServices } from '../../lib/images/services.ts';
 import type { ConsoleWriter } from '../../lib/logs/console.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
-import { READY } from '../../lib/ssh/script-programs.ts';
+import { READY } from '../../lib/ssh/script.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { ImageSource, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { greeting, isGreeting } from '../support/greeting.ts';
@@ -22,7 +23,7 @@ const image: ImageSpec = { name: 'child', key: 'k2', source, loginUser: 'root' }
 let services: ImageServices;
 /** What was done on the worker, in order. */
 let did: string[];
-/** Whether nothing there can be removed. */
+/** Whether nothing can be removed on the worker. */
 let away: boolean;
 let worker: { hypervisor: Partial<Worker['hypervisor']> };
 /** How the guest's cloud-init ends. */
@@ -88,17 +89,17 @@ beforeEach(() => {
   };
 });
 
-/** Makes the image; gives what it ends with. */
+/** Builds the image; returns the error that it ends with. */
 function make(signal = new AbortController().signal): Promise<unknown> {
   const console = { line() {}, write() {}, tail: () => [], lines: 0 } as unknown as ConsoleWriter;
   const parent = source as Extract<ImageSource, { kind: 'parent' }>;
-  return makeInGuest(worker as Worker, image, parent, services, { signal, console, onProgress() {} }).then(
-    () => assert.fail('it was made'),
+  return buildInGuest(worker as Worker, image, parent, services, { signal, console, onProgress() {} }).then(
+    () => assert.fail('it was built'),
     (error: unknown) => error,
   );
 }
 
-/** Makes the image; resolves once its script runs, with what ends it, and what it ends with. */
+/** Builds the image; resolves once its script runs, with functions that end it. */
 async function begin() {
   const ending = new AbortController();
   let told: ((fault: CiError) => void) | undefined;
@@ -111,7 +112,7 @@ async function begin() {
   return { made, end: () => ending.abort(new Error('not wanted')), tell: (fault: CiError) => told!(fault) };
 }
 
-/** Lets so many seconds go by, in steps in which what is tried comes to its end. */
+/** Advances the mocked clock by so many seconds, in steps in which each retry can finish. */
 async function pass(t: TestContext, seconds: number): Promise<void> {
   for (let at = 0; at < seconds; at += 5) {
     t.mock.timers.tick(5_000);
@@ -121,7 +122,7 @@ async function pass(t: TestContext, seconds: number): Promise<void> {
 
 const full = () => diskFull('worker w1', 'd', 'No space left on device');
 
-test('the worker’s disk fills up while a script runs: DISK_FULL, which may be tried again at once', async () => {
+test('a worker’s disk that fills up while a script runs ends as DISK_FULL, which may be retried at once', async () => {
   const { made, tell } = await begin();
   tell(full());
   const error = await made;
@@ -129,7 +130,7 @@ test('the worker’s disk fills up while a script runs: DISK_FULL, which may be 
   assert.deepEqual(did, ['stop', 'cloud-init', 'script', 'logout', 'stop', 'discard']);
 });
 
-test('it is DISK_FULL too if the guest cannot be removed then', async () => {
+test('it ends as DISK_FULL also if the guest cannot be removed then', async () => {
   const { made, tell } = await begin();
   away = true;
   tell(full());
@@ -137,7 +138,7 @@ test('it is DISK_FULL too if the guest cannot be removed then', async () => {
   assert(error instanceof CiError && error.result === 'DISK_FULL', String(error));
 });
 
-test('a guest that powers off, or stands still, while a script runs is told as lost', async () => {
+test('a guest that powers off or hangs while a script runs is reported as lost', async () => {
   for (const fault of [guestVanished('worker w1', 'd'), guestHalted('worker w1', 'd', 'paused (unknown)', '')]) {
     did = [];
     const { made, tell } = await begin();
@@ -149,15 +150,15 @@ test('a guest that powers off, or stands still, while a script runs is told as l
   }
 });
 
-test('a guest whose cloud-init fails is not made into an image: no script runs in it', async () => {
+test('a guest whose cloud-init fails does not become an image, and no script runs in it', async () => {
   cloudInit = { code: 1, stdout: 'errors:\n- RuntimeError: no such package\n' };
   const error = await make();
   assert.match(String(error), /cloud-init failed \(exit 1\): - RuntimeError: no such package/);
   assert.deepEqual(did, ['stop', 'cloud-init', 'logout', 'stop', 'discard']);
 });
 
-test('a guest that a worker out of reach keeps, and its disk, are removed once that is back', async (t) => {
-  // Before the first timer: one that is real could not be cleared any more, and would keep the process.
+test('the guest and disk on a worker that was cut off are removed once it is back', async (t) => {
+  // Before the first timer: a real one could no longer be cleared, and would keep the process alive.
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { made, end } = await begin();
   away = true;
@@ -172,7 +173,7 @@ test('a guest that a worker out of reach keeps, and its disk, are removed once t
   assert.deepEqual(did, ['stop', 'discard']);
 });
 
-test('what an earlier making left is not removed from under the next one', async (t) => {
+test('leftovers of an earlier build are not removed while the next one uses them', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const first = await begin();
   away = true;

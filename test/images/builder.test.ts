@@ -8,10 +8,10 @@ import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
-import { ImageMaker, type ProvideOptions } from '../../lib/images/builder.ts';
+import { ImageBuilder, type ProvideOptions } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
-import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { imageFolder } from '../../lib/storage/names.ts';
 import type { GuestSpec, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { sayingGuest } from '../guests/saying-guest.ts';
 
@@ -28,13 +28,13 @@ const child: ImageSpec = {
 };
 
 let dir: string;
-let maker: ImageMaker;
+let builder: ImageBuilder;
 let metadata: MetadataService;
 /** What was done on the worker, in order. */
 let did: string[];
 let images: Set<string>;
 let worker: { -readonly [Key in keyof Worker]: Worker[Key] };
-/** What the next making of the base waits for. */
+/** What the next build of the base image waits for. */
 let download: Promise<void>;
 let exitCode: number;
 /** The guest that was booted last. */
@@ -93,24 +93,27 @@ beforeEach(async () => {
   metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
   const key = generateKeyPair('test');
-  maker = new ImageMaker({ metadata, links, key, controller: owner.controller, cleanupQueue: new CleanupQueue() }, dir);
+  builder = new ImageBuilder(
+    { metadata, links, key, controller: owner.controller, cleanupQueue: new CleanupQueue() },
+    dir,
+  );
 });
 afterEach(async () => {
   mock.timers.reset();
-  await maker.close();
+  await builder.close();
   await rm(dir, { recursive: true, force: true });
 });
 
-test('an image is made once for all who wait, and each hears how it goes', async () => {
+test('an image is built once for all who wait, and each is told its progress', async () => {
   const gate = Promise.withResolvers<void>();
   download = gate.promise;
   const heard: string[][] = [[], []];
   const both = heard.map((texts, i) =>
-    maker.clone(worker, base, `c${i}`, owner, { ...within(), onProgress: (text) => texts.push(text) }),
+    builder.clone(worker, base, `c${i}`, owner, { ...within(), onProgress: (text) => texts.push(text) }),
   );
   const givesUp = new AbortController();
-  const third = maker.provide(worker, base, { signal: givesUp.signal });
-  while (maker.state(worker, base)?.state !== 'making' || did.length === 0) await new Promise(setImmediate);
+  const third = builder.provide(worker, base, { signal: givesUp.signal });
+  while (builder.state(worker, base)?.state !== 'making' || did.length === 0) await new Promise(setImmediate);
   givesUp.abort(new Error('superseded'));
   await assert.rejects(third, /superseded/);
   gate.resolve();
@@ -120,12 +123,12 @@ test('an image is made once for all who wait, and each hears how it goes', async
   );
   assert.deepEqual(did, ['make base']);
   assert.deepEqual(heard, [['50 %'], ['50 %']]);
-  assert.equal(maker.state(worker, base), undefined);
+  assert.equal(builder.state(worker, base), undefined);
 });
 
-test('an image of scripts is made in a guest of its parent, shut down and then kept', async () => {
+test('an image with scripts is built in a guest of its parent, shut down and then kept', async () => {
   const said: string[] = [];
-  await maker.provide(worker, child, { ...within(), onProgress: (text) => said.push(text) });
+  await builder.provide(worker, child, { ...within(), onProgress: (text) => said.push(text) });
   assert.deepEqual(did, [
     'make base',
     'stop',
@@ -153,26 +156,26 @@ test('an image of scripts is made in a guest of its parent, shut down and then k
     'shutting down',
     'keeping',
   ]);
-  assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say second/);
+  assert.match(await readFile(builder.consoleFile(worker, child), 'utf8'), /the end of say second/);
 });
 
-test('the guest of an image is told from that of another Recheck that makes the same one', async () => {
+test('the guest of an image build differs from that of another Recheck that builds the same image', async () => {
   const { boot } = worker.hypervisor;
   let owns: [mine: boolean, others: boolean] | undefined;
   worker.hypervisor.boot = async (spec, options) => {
-    owns = [maker.owns(spec.owner), maker.owns({ ...spec.owner, controller: 'c2c2c2c2c2c2' })];
+    owns = [builder.owns(spec.owner), builder.owns({ ...spec.owner, controller: 'c2c2c2c2c2c2' })];
     return boot(spec, options);
   };
-  await maker.provide(worker, child, within());
+  await builder.provide(worker, child, within());
   assert.deepEqual(owns, [true, false]);
   assert.equal(booted.owner.controller, owner.controller);
   assert.match(booted.domain, /c1c1c1c1c1c1/, 'of which one would end the other by its name');
-  assert.equal(maker.owns(booted.owner), false, 'once it is made');
+  assert.equal(builder.owns(booted.owner), false, 'once it is made');
 });
 
-test('a script that fails is named, nothing is kept, and the console has it all', async () => {
+test('a script that fails is named, nothing is kept, and the console has its output', async () => {
   exitCode = 3;
-  await assert.rejects(maker.provide(worker, child, within()), (error) => {
+  await assert.rejects(builder.provide(worker, child, within()), (error) => {
     assert(error instanceof CiError);
     assert.match(
       error.message,
@@ -183,108 +186,108 @@ test('a script that fails is named, nothing is kept, and the console has it all'
   });
   assert(!did.includes('adopt') && !did.includes('say second'));
   assert.deepEqual(did.slice(-4), ['logout', 'stop', 'unlink', 'discard']);
-  assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first[\s\S]*kernel: hello/);
+  assert.match(await readFile(builder.consoleFile(worker, child), 'utf8'), /the end of say first[\s\S]*kernel: hello/);
 });
 
 test('an image that could not be sealed is not kept', async () => {
   for (const sealing of [1, null]) {
     worker.login = async () => sayingGuest(did, 0, sealing);
-    await assert.rejects(maker.provide(worker, child, within()), (error) => {
+    await assert.rejects(builder.provide(worker, child, within()), (error) => {
       assert(error instanceof CiError);
       assert.match(error.message, sealing === 1 ? /its script that seals it ended with exit code 1/ : /connection/);
       return true;
     });
     assert.ok(!did.includes('adopt') && !images.has('child@k2'), did.join());
-    maker.forget(worker, child);
+    builder.forget(worker, child);
   }
 });
 
-test('one that failed is not tried again for half an hour, unless it is asked for', async () => {
+test('an image that failed is not built again for half an hour, unless somebody asks for it', async () => {
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   exitCode = 3;
-  await assert.rejects(maker.provide(worker, child, within()));
+  await assert.rejects(builder.provide(worker, child, within()));
   const before = did.length;
   mock.timers.setTime(1_000_000 + 29 * 60_000);
-  await assert.rejects(maker.provide(worker, child, within()), /exit code 3.*It failed 29 min ago/s);
+  await assert.rejects(builder.provide(worker, child, within()), /exit code 3.*It failed 29 min ago/s);
   assert.equal(did.length, before);
-  assert.equal(maker.state(worker, child)?.state, 'failed');
+  assert.equal(builder.state(worker, child)?.state, 'failed');
 
-  maker.forget(worker, child);
-  await assert.rejects(maker.provide(worker, child, within()), /exit code 3/);
+  builder.forget(worker, child);
+  await assert.rejects(builder.provide(worker, child, within()), /exit code 3/);
   assert(did.length > before);
   mock.timers.setTime(1_000_000 + 60 * 60_000);
   exitCode = 0;
-  await maker.provide(worker, child, within());
+  await builder.provide(worker, child, within());
   assert(images.has('child@k2'));
 });
 
-test('an image rests no longer than the parent whose fault it was, and not once that one is there', async () => {
+test('a child image is held back no longer than the parent that failed, and not once that exists', async () => {
   const minute = (n: number) => mock.timers.setTime(1_000_000 + n * 60_000);
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
   download.catch(() => undefined);
-  await assert.rejects(maker.provide(worker, base, within()), /no such address/);
+  await assert.rejects(builder.provide(worker, base, within()), /no such address/);
   minute(29);
-  await assert.rejects(maker.provide(worker, child, within()), /no such address.*It failed 29 min ago/s);
-  const state = maker.state(worker, child);
+  await assert.rejects(builder.provide(worker, child, within()), /no such address.*It failed 29 min ago/s);
+  const state = builder.state(worker, child);
   assert(state?.state === 'failed' && state.rests && state.since === 1_000_000, 'its parent holds it up');
   assert.deepEqual(did, ['make base']);
   minute(31);
   await assert.rejects(
-    maker.provide(worker, child, within()),
+    builder.provide(worker, child, within()),
     (error: Error) => !/min ago|just now/.test(error.message),
   );
   assert.deepEqual(did, ['make base', 'make base']);
 
   // "Build now" of the parent alone.
   download = Promise.resolve();
-  maker.forget(worker, base);
-  await maker.provide(worker, base, within());
-  await maker.provide(worker, child, within());
+  builder.forget(worker, base);
+  await builder.provide(worker, base, within());
+  await builder.provide(worker, child, within());
   assert(images.has('child@k2'));
 });
 
-test('the console of an earlier making is not shown for the fault of a parent', async () => {
+test('the console of an earlier build is not shown for a failure of the parent', async () => {
   exitCode = 3;
-  await assert.rejects(maker.provide(worker, child, within()), /exit code 3/);
-  assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first/);
-  maker.forget(worker, child);
+  await assert.rejects(builder.provide(worker, child, within()), /exit code 3/);
+  assert.match(await readFile(builder.consoleFile(worker, child), 'utf8'), /the end of say first/);
+  builder.forget(worker, child);
   images.clear();
   download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
   download.catch(() => undefined);
-  await assert.rejects(maker.provide(worker, child, within()), /no such address/);
-  assert.equal(maker.state(worker, child)?.state, 'failed');
-  await assert.rejects(readFile(maker.consoleFile(worker, child)), { code: 'ENOENT' });
+  await assert.rejects(builder.provide(worker, child, within()), /no such address/);
+  assert.equal(builder.state(worker, child)?.state, 'failed');
+  await assert.rejects(readFile(builder.consoleFile(worker, child)), { code: 'ENOENT' });
 });
 
-test('a worker that was cut off is told of, and tried again by the next who wants the image', async () => {
+test('a worker that was cut off is reported, and the next who needs the image tries again', async () => {
   const { draft } = worker.storage;
   worker.storage.draft = async () => {
     throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost', transient: true });
   };
-  await assert.rejects(maker.provide(worker, child, within()), /worker w1: lost/);
-  const state = maker.state(worker, child);
+  await assert.rejects(builder.provide(worker, child, within()), /worker w1: lost/);
+  const state = builder.state(worker, child);
   assert(state?.state === 'failed' && !state.rests && /worker w1: lost/.test(state.error.message));
   worker.storage.draft = draft;
-  await maker.provide(worker, child, within());
-  assert.equal(maker.state(worker, child), undefined);
+  await builder.provide(worker, child, within());
+  assert.equal(builder.state(worker, child), undefined);
   assert(images.has('child@k2'));
 });
 
-test('a guest that dies before it lets anybody in ends the making at once', async () => {
+test('a guest that dies before an SSH login ends the build at once', async () => {
   worker.login = async () => {
     throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off before its SSH was open.' });
   };
-  await assert.rejects(maker.provide(worker, child, within()), /did not come up: Guest d powered off/);
+  await assert.rejects(builder.provide(worker, child, within()), /did not come up: Guest d powered off/);
 });
 
-test('what is set now, what is being made, and all that these are made of are kept', async () => {
+test('images that are set or being built are kept, and so are their parents', async () => {
   const gate = Promise.withResolvers<void>();
   download = gate.promise;
   const other: ImageSpec = { ...base, name: 'other' };
-  const wait = maker.provide(worker, other, within());
+  const wait = builder.provide(worker, other, within());
   while (!did.includes('make other')) await new Promise(setImmediate);
-  assert.deepEqual(await maker.collect(worker, [child], within()), ['child@k2', 'base@k1', 'other@k1']);
+  assert.deepEqual(await builder.collect(worker, [child], within()), ['child@k2', 'base@k1', 'other@k1']);
   gate.resolve();
   await wait;
 });

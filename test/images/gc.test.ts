@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import type { ImageMaker } from '../../lib/images/builder.ts';
-import { ImageKeeper } from '../../lib/images/gc.ts';
+import type { ImageBuilder } from '../../lib/images/builder.ts';
+import { ImageCollector } from '../../lib/images/gc.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -10,18 +10,18 @@ const GRACE = 30;
 const image = { name: 'base', key: 'k' } as ImageSpec;
 const workers = [{ id: 'a', label: 'worker a' } as Worker, { id: 'b', label: 'worker b' } as Worker];
 
-test('after a change, and not at once, what nothing uses goes from each worker; one that is down keeps its own', async (t) => {
+test('some time after a change, unused images are removed from each worker that is up', async (t) => {
   const asked: string[] = [];
-  const maker = {
+  const builder = {
     async collect(worker: Worker, kept: readonly ImageSpec[]) {
       asked.push(`${worker.id}: ${kept.map(({ name }) => name)}`);
       if (worker.id === 'a') throw new CiError({ code: 'ssh/down', message: 'worker a: no answer.' });
       return ['base@old'];
     },
-  } as unknown as ImageMaker;
+  } as unknown as ImageBuilder;
   const told: unknown[] = [];
-  const keeper = new ImageKeeper(
-    maker,
+  const keeper = new ImageCollector(
+    builder,
     { images: () => [image], workers: () => workers, onCollected: ({ id }, what) => told.push([id, what]) },
     GRACE,
   );
@@ -39,14 +39,14 @@ test('after a change, and not at once, what nothing uses goes from each worker; 
   await waitFor('it looks again', () => asked.length === 4);
 });
 
-test('where an image cannot be told, nothing is removed', async (t) => {
+test('nothing is removed if the settings of an image cannot be read', async (t) => {
   let looked = false;
-  const keeper = new ImageKeeper(
+  const keeper = new ImageCollector(
     {
       async collect() {
         throw new Error('must not be asked');
       },
-    } as unknown as ImageMaker,
+    } as unknown as ImageBuilder,
     {
       images: () => {
         looked = true;

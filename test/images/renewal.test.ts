@@ -7,8 +7,8 @@ import type { Services } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { storageFull, workerSilent } from '../../lib/errors/image.ts';
 import { noImage } from '../../lib/errors/storage.ts';
-import { ImageMaker } from '../../lib/images/builder.ts';
-import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
+import { ImageBuilder } from '../../lib/images/builder.ts';
+import { imageFolder } from '../../lib/storage/names.ts';
 import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(10_000) });
@@ -20,17 +20,17 @@ const [third, second, first] = ['k3', 'k2', 'k1'].map(
 const image: ImageSpec = { ...third, former: [second, first] };
 
 let dir: string;
-let maker: ImageMaker;
-/** The images on the worker; `old` are those that are to be made again since their source has changed. */
+let builder: ImageBuilder;
+/** The images on the worker; `old` are those to be made again because their source has changed. */
 let images: Map<string, 'current' | 'old'>;
-/** Why no image can be made. */
+/** Why no image can be built. */
 let fault: Error | undefined;
 let worker: Worker;
 let warnings: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'recheck-image-'));
-  maker = new ImageMaker({} as Services, dir);
+  builder = new ImageBuilder({} as Services, dir);
   images = new Map();
   fault = undefined;
   warnings = [];
@@ -53,51 +53,51 @@ beforeEach(async () => {
   } as unknown as Worker;
 });
 afterEach(async () => {
-  await maker.close();
+  await builder.close();
   await rm(dir, { recursive: true, force: true });
 });
 
 const clone = async (): Promise<string> =>
-  (await maker.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
+  (await builder.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
 const refuse = () => {
   fault = new CiError({ code: 'image/refused', message: 'The server said 404.' });
 };
 
-test('a renewal that works is used, and nobody is warned', async () => {
+test('a renewal that succeeds is used without a warning', async () => {
   images.set('base@k2', 'current');
   assert.equal(await clone(), 'base@k3');
   assert.deepEqual(warnings, []);
 });
 
-test('while a renewal fails, the latest image from before is used, with a warning that says why', async () => {
+test('while a renewal fails, the previous image is used, with a warning that says why', async () => {
   images.set('base@k1', 'current').set('base@k2', 'current');
   refuse();
   assert.equal(await clone(), 'base@k2');
   assert.equal(warnings.length, 1);
   assert.match(warnings[0]!, /Image base could not be renewed.*base@k2.*The server said 404/s);
-  // Also while the failed one is left alone.
+  // Also while the failed one is held back.
   images.delete('base@k2');
   assert.equal(await clone(), 'base@k1');
   assert.match(warnings[1]!, /base@k1.*It failed just now/s);
   fault = undefined;
-  maker.forget(worker, image);
+  builder.forget(worker, image);
   assert.equal(await clone(), 'base@k3');
 });
 
-test('an image whose folder on the worker has changed and cannot be copied is used as it was', async () => {
+test('an image whose folder on the worker has changed but cannot be copied is used as it was', async () => {
   images.set('base@k3', 'old');
   refuse();
   assert.equal(await clone(), 'base@k3');
   assert.match(warnings[0]!, /base@k3/);
 });
 
-test('without an image from before, the fault of the renewal ends the build', async () => {
+test('without a previous image, a failed renewal ends the build', async () => {
   refuse();
   await assert.rejects(clone(), /The server said 404/);
   assert.deepEqual(warnings, []);
 });
 
-test('a full disk does not keep the image from before from being used; a lost worker is the next attempt’s', async () => {
+test('the previous image is used if the disk is full; a lost worker is left to the next attempt', async () => {
   images.set('base@k2', 'current');
   fault = storageFull('Image base', 'worker w1');
   assert.equal(await clone(), 'base@k2');
@@ -105,8 +105,8 @@ test('a full disk does not keep the image from before from being used; a lost wo
   await assert.rejects(clone(), /did not do it within 10 min/);
 });
 
-test('images from before a renewal are kept until it is there', async () => {
-  assert.deepEqual(await maker.collect(worker, [image], within()), ['base@k3', 'base@k2', 'base@k1']);
+test('previous images are kept until the renewed one exists', async () => {
+  assert.deepEqual(await builder.collect(worker, [image], within()), ['base@k3', 'base@k2', 'base@k1']);
   images.set('base@k3', 'current');
-  assert.deepEqual(await maker.collect(worker, [image], within()), ['base@k3']);
+  assert.deepEqual(await builder.collect(worker, [image], within()), ['base@k3']);
 });

@@ -14,13 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { SEAL } from '../../lib/images/seal-program.ts';
 
+const SEAL = readFileSync(new URL('../../lib/images/shell/seal.sh', import.meta.url), 'utf8');
 const OUTSIDE = /(?<![\w.*}/])\/(etc|var|run|proc|boot|efi|lib|usr)\//g;
 
 export type Files = Record<string, string>;
 
-/** A system that is a folder: its files (`-> TARGET` for a link), and what of it is left, and said, after it was sealed. */
+/** Seals a system that is a folder with these files (`-> TARGET` for a link); returns what is left of it and what was printed. */
 export function seal(t: TestContext, files: Files) {
   const root = mkdtempSync(join(tmpdir(), 'seal-'));
   t.after(() => rmSync(root, { recursive: true }));
@@ -32,12 +32,12 @@ export function seal(t: TestContext, files: Files) {
     else writeFileSync(path, text);
     if (/^(bin|etc\/init\.d)\//.test(name)) chmodSync(path, 0o755);
   }
-  // What this machine has besides must not be found.
+  // Other programs of this machine must not be found.
   for (const name of ['awk', 'cat', 'grep', 'ls', 'rm', 'sed']) {
     const from = ['/usr/bin', '/bin'].map((folder) => join(folder, name)).find(existsSync);
     symlinkSync(from!, join(root, 'bin', name));
   }
-  // PATH is given; every other absolute path is led into the folder. One that was missed would be this machine's own.
+  // PATH is set; every other absolute path is redirected into the folder. One that was missed would be this machine's own.
   const text = SEAL.replace(/^PATH=\S+ /m, '').replace(OUTSIDE, `${root}/$1/`);
   assert.doesNotMatch(text.replaceAll(`${root}/`, ''), /(?<![\w.*}])\/(?!dev\/null|[/*]|\^| |d')\w+\//);
   const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', text], {
@@ -55,15 +55,15 @@ export function seal(t: TestContext, files: Files) {
   };
   return {
     said: stdout,
-    /** The files that are gone. */
+    /** The files that were removed. */
     gone: Object.keys(whole).filter((name) => !is(name)),
-    /** A file's text. */
+    /** Reads a file. */
     read: (name: string): string => readFileSync(join(root, name), 'utf8'),
     root,
   };
 }
 
-/** systemd, whose units are in these states, and whose unit files say this. */
+/** Returns a systemd with units in these states, and with these unit files. */
 export const systemd = (states: Record<string, string> = {}, units: Record<string, string> = {}): Files => ({
   'run/systemd/system/.keep': '',
   'bin/systemctl': `#!/bin/sh

@@ -42,7 +42,7 @@ const refusal =
     return true;
   };
 
-test('a login works and ends without a trace', async () => {
+test('a login succeeds, and closing it leaves nothing behind', async () => {
   const host = await connectHost(target, { knownHosts: fresh() });
   assert.equal((await host.run(['echo', 'hello'])).stdout, 'hello\n');
   host.close();
@@ -56,14 +56,14 @@ test('an RSA key signs with SHA-2', async () => {
   assert.match(String(server.algorithms.at(-1)), /sha(256|512)/);
 });
 
-test('a name that nobody has', async () => {
+test('a host name that does not exist is a clear error', async () => {
   await assert.rejects(
     connectHost({ ...target, host: 'no-such-host.invalid' }, { knownHosts: fresh() }),
     refusal('ssh/name-not-found', 'worker a (root@no-such-host.invalid'),
   );
 });
 
-test('nothing listens there', async () => {
+test('a refused connection is a clear error', async () => {
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
@@ -74,7 +74,7 @@ test('nothing listens there', async () => {
   );
 });
 
-test('a server that says nothing is given up at the time limit', async () => {
+test('a server that sends nothing is given up at the time limit', async () => {
   const sockets: import('node:net').Socket[] = [];
   const listener = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -90,7 +90,7 @@ test('a server that says nothing is given up at the time limit', async () => {
   }
 });
 
-test('a server that speaks something else', async () => {
+test('a server that does not speak SSH is a clear error', async () => {
   const listener = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
@@ -114,7 +114,7 @@ test('a refused key says which line to add, and where', async () => {
   );
 });
 
-test('what a server says before a login is part of why it failed, as plain text of bounded length', async () => {
+test('the banner of a server is part of the error of a failed login, as plain text of bounded length', async () => {
   const nologin =
     'System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For technical details, see pam_nologin(8).';
   const at = async (banner: string, admitsNobody: boolean, work: (to: SshTarget) => Promise<void>): Promise<void> => {
@@ -169,7 +169,7 @@ test('a first key is pinned; another is refused with both fingerprints and kept 
   }
 });
 
-test('a key given in the settings is the one believed, and pins nothing', async () => {
+test('a host key in the settings is the only one trusted, and nothing is pinned', async () => {
   const knownHosts = fresh();
   const line = publicKeyOf(server.hostKey);
   for (const hostKey of [server.fingerprint, line]) {
@@ -186,14 +186,14 @@ test('a key given in the settings is the one believed, and pins nothing', async 
   assert.deepEqual(knownHosts.entry('127.0.0.1', server.port), { pinned: undefined, offered: undefined });
 });
 
-test('an unreadable key is said before anything is connected', async () => {
+test('an unreadable key is reported before anything is connected', async () => {
   await assert.rejects(
     connectHost({ ...target, privateKey: 'nonsense' }, { knownHosts: fresh() }),
     refusal('ssh/key-unreadable'),
   );
 });
 
-test('an abort ends the try with its reason', async () => {
+test('an abort ends the login with its reason', async () => {
   const listener = createServer(() => {}).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
@@ -212,7 +212,7 @@ test('an abort ends the try with its reason', async () => {
   }
 });
 
-test('a connection can go through a socket that is open already', async () => {
+test('a connection can use a socket that is already open', async () => {
   const socket = connect(server.port, '127.0.0.1');
   const host = await connectHost({ ...target, host: '10.255.255.1' }, { knownHosts: fresh(), socket });
   assert.equal((await host.run(['echo', 'through'])).stdout, 'through\n');
@@ -220,8 +220,8 @@ test('a connection can go through a socket that is open already', async () => {
   await waitFor('the socket is closed', () => socket.destroyed);
 });
 
-test('a connection through an open socket is lost with the end of what comes over it', async (t) => {
-  // As a channel of another host does: its far end goes, and it stays open to be written to.
+test('a connection over a given socket is lost when the far end of the socket closes', async (t) => {
+  // Like a channel of another host: its far end is gone, and it stays open for writing.
   const relay = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(relay, 'listening');
   const near = connect({ port: (relay.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
@@ -239,7 +239,7 @@ test('a connection through an open socket is lost with the end of what comes ove
   await assert.rejects(host.run(['true']), refusal('ssh/connection-lost'));
 });
 
-test('a connection that was given is not left open where nothing can be said over it', async () => {
+test('a given socket is not left open if the login cannot begin', async () => {
   const socket = connect(server.port, '127.0.0.1');
   await waitForEvent('socket: connect', socket, 'connect');
   const broken = new KnownHosts(dir);

@@ -15,7 +15,7 @@ const encryptedRsa = (passphrase: string): string =>
 
 const refusal = (code: string) => (error: CiError) => error.code === code;
 
-test('every new pair fits together and can be read', () => {
+test('every generated pair matches and can be read', () => {
   for (let i = 0; i < 300; i++) {
     const pair = generateKeyPair(`recheck ${i}`);
     const key = ssh2.utils.parseKey(pair.privateKey);
@@ -27,18 +27,18 @@ test('every new pair fits together and can be read', () => {
   }
 });
 
-test('a comment cannot make a second line', () => {
+test('a comment cannot add a second line', () => {
   const { publicKey, privateKey } = generateKeyPair('a\nssh-rsa AAAA evil');
   assert.equal(publicKey.split('\n').length, 1);
   assert.match(publicKeyOf(privateKey), / a ssh-rsa AAAA evil$/);
 });
 
-test('a key that was pasted with other line ends, or without the last, is read', () => {
+test('a key that was pasted with other line ends, or without the last one, is read', () => {
   const { privateKey, publicKey } = generateKeyPair('me');
   assert.equal(publicKeyOf(`\n  ${privateKey.trim().replaceAll('\n', '\r\n')}`), publicKey);
 });
 
-test('an encrypted key wants its passphrase, and the right one', () => {
+test('an encrypted key needs its passphrase, and the right one', () => {
   const key = encryptedRsa('secret');
   assert.match(publicKeyOf(key, 'secret'), /^ssh-rsa AAAA/);
   assert.throws(() => publicKeyOf(key), refusal('ssh/passphrase-missing'));
@@ -46,7 +46,7 @@ test('an encrypted key wants its passphrase, and the right one', () => {
   assert.throws(() => publicKeyOf(key, 'wrong'), refusal('ssh/passphrase-wrong'));
 });
 
-test('what is no private key is refused with words', () => {
+test('text that is not a private key is refused with a clear message', () => {
   assert.throws(() => publicKeyOf(' '), refusal('ssh/key-missing'));
   assert.throws(() => publicKeyOf('hello'), refusal('ssh/key-unreadable'));
   assert.throws(() => publicKeyOf(generateKeyPair('').privateKey.slice(0, 200)), refusal('ssh/key-unreadable'));

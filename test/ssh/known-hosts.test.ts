@@ -38,21 +38,21 @@ test('the first key is pinned, another is refused and kept as offered, accepted 
   assert.equal(again.check('a', 22, first), true);
 });
 
-test('the file is private, and nothing else is left beside it', () => {
+test('the file is private, and no temporary file is left', () => {
   const file = join(dir, 'private', 'hosts.json');
   new KnownHosts(file).check('a', 22, newKey());
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(join(dir, 'private')), ['hosts.json']);
 });
 
-test('accepting or forgetting what is not known changes nothing', () => {
+test('accepting or forgetting an unknown server changes nothing', () => {
   const hosts = new KnownHosts(join(dir, 'none.json'));
   hosts.accept('a', 22);
   hosts.forget('a', 22);
   assert.deepEqual(hosts.entry('a', 22), { pinned: undefined, offered: undefined });
 });
 
-test('a broken file is said, and is not overwritten', () => {
+test('a broken file is an error, and is not overwritten', () => {
   const file = join(dir, 'broken.json');
   for (const text of ['{', '[]', 'null']) {
     writeFileSync(file, text);

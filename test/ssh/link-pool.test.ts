@@ -28,7 +28,7 @@ before(async () => {
 afterEach(async () => {
   for (const pool of pools.splice(0)) pool.close();
   await waitFor('no connection is left', () => server.connections.size === 0);
-  // Sockets, listeners and timers that keep the process alive; the test runner has pipes of its own.
+  // Sockets, servers and timers that keep the process alive; the test runner has pipes of its own.
   await waitFor('no timer and no socket of a client is left', () => {
     const alive = process.getActiveResourcesInfo();
     return !alive.includes('TCPSocketWrap') && !alive.includes('Timeout');
@@ -49,7 +49,7 @@ function newPool(tempo = {}): { pool: LinkPool; knownHosts: KnownHosts } {
 const within = (milliseconds: number): AbortSignal => AbortSignal.timeout(milliseconds);
 const codeOf = (health: LinkHealth): string | undefined => (health.error as CiError | undefined)?.code;
 
-test('all holders of a target share one connection, whatever they call it', async () => {
+test('all holders of a target share one connection, whatever its label', async () => {
   const { pool } = newPool();
   const before = server.logins;
   const links = [pool.acquire(target), pool.acquire({ ...target, label: 'the same' }), pool.acquire(target)];
@@ -67,7 +67,7 @@ test('other credentials are another connection', async () => {
   assert.notEqual(one, two);
 });
 
-test('a release and a new acquire cut nothing; a release alone ends it after the grace', async () => {
+test('a connection survives a release and a new acquire; after a release alone it is closed when the grace period ends', async () => {
   const { pool } = newPool();
   const before = server.logins;
   const link = pool.acquire(target);
@@ -85,14 +85,14 @@ test('a release and a new acquire cut nothing; a release alone ends it after the
   assert.equal(server.logins, before + 2);
 });
 
-test('what runs over a connection that nobody holds any more goes on; then it ends after the grace', async () => {
+test('a connection that nobody holds is closed only after the commands that run over it have ended', async () => {
   const { pool } = newPool({ grace: 30 });
   const link = pool.acquire(target);
   const host = await link.host();
   const running = await host.start(['cat']);
   running.stdout.resume();
   link.release();
-  // Several graces; the command's own answer proves that it still runs.
+  // Several grace periods; the command's own answer proves that it still runs.
   for (let graces = 0; graces < 3; graces++) await host.run(['sleep', '0.05']);
   assert.ok(!host.gone.aborted);
   running.stdin.end();
@@ -100,7 +100,7 @@ test('what runs over a connection that nobody holds any more goes on; then it en
   await waitFor('the connection is closed', () => host.gone.aborted);
 });
 
-test('a host that is wanted at once: the trouble of the next try, in place of a wait', async () => {
+test('hostNow rejects with the error of the next try instead of waiting', async () => {
   const { pool } = newPool({ first: 60_000, longest: 60_000, slow: 60_000 });
   const { port, hostKey } = server;
   await server.close();
@@ -110,19 +110,19 @@ test('a host that is wanted at once: the trouble of the next try, in place of a 
   await assert.rejects(hostNow(link, within(5_000)), refused);
   server = await startSshServer({ authorized: [own.publicKey], hostKey, port });
   assert.equal((await hostNow(link, within(5_000))).label, 'gerrit');
-  // What only a person can mend is not asked of the server again and again.
+  // A fault that only a person can fix does not cause login after login.
   const stranger = pool.acquire({ ...target, privateKey: generateKeyPair('stranger').privateKey });
   await assert.rejects(hostNow(stranger, within(5_000)), { code: 'ssh/key-refused' });
   const tries: string[] = [];
   stranger.onHealth(({ state }) => tries.push(state));
   await assert.rejects(hostNow(stranger, within(5_000)), { code: 'ssh/key-refused' });
   assert.deepEqual(tries, []);
-  // But now and then it is, for one who waits: it may be mended.
+  // But from time to time it is tried for whoever waits: it may be fixed.
   await assert.rejects(hostNow(stranger, within(5_000), 0), { code: 'ssh/key-refused' });
   await waitFor('it was tried again', () => tries.length >= 2);
 });
 
-test('it comes back when the server dies and returns, and tells all of it', async () => {
+test('a link reconnects when the server returns, and reports each change', async () => {
   const { pool } = newPool({ longest: 50 });
   const link = pool.acquire(target);
   const seen: LinkHealth[] = [];
@@ -143,7 +143,7 @@ test('it comes back when the server dies and returns, and tells all of it', asyn
   assert.deepEqual([...new Set(seen.map((health) => health.state))].sort(), ['connecting', 'down', 'up']);
 });
 
-test('a server that takes the connection and says nothing is given up, and tried again', async () => {
+test('a server that accepts the connection but sends nothing is given up, and tried again', async () => {
   const sockets: Socket[] = [];
   const listener = createServer((socket) => sockets.push(socket.on('error', () => {}).resume()));
   await once(listener.listen(0, '127.0.0.1'), 'listening');
@@ -157,8 +157,8 @@ test('a server that takes the connection and says nothing is given up, and tried
   listener.close();
 });
 
-test('a server that falls silent later is noticed by keep-alive', async () => {
-  // A door between client and server, which can be blocked without closing anything.
+test('a server that stops answering is noticed by keep-alive', async () => {
+  // A proxy between client and server, which can be blocked without closing anything.
   const inside: Socket[] = [];
   const door = createServer((socket) => {
     const onward = connect(server.port, '127.0.0.1');
@@ -177,7 +177,7 @@ test('a server that falls silent later is noticed by keep-alive', async () => {
   door.close();
 });
 
-test('a refused key is tried again slowly, or when somebody says so', async () => {
+test('a refused key is retried slowly, or on request', async () => {
   const { pool } = newPool({ slow: 60_000 });
   const stranger = generateKeyPair('stranger');
   const link = pool.acquire({ ...target, privateKey: stranger.privateKey });

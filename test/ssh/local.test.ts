@@ -17,7 +17,7 @@ after(() => {
   rmSync(dir, { recursive: true });
 });
 
-test('run gives output, exit code and signal, and feeds stdin', async () => {
+test('run returns output, exit code and signal, and writes stdin', async () => {
   assert.deepEqual(await host.run(['sh', '-c', 'cat; echo err >&2; exit 3'], { stdin: "it's $HOME\n" }), {
     code: 3,
     stdout: "it's $HOME\n",
@@ -27,7 +27,7 @@ test('run gives output, exit code and signal, and feeds stdin', async () => {
   assert.equal((await host.run(['head', '-c', '3000000', '/dev/zero'], { limit: 10 })).stdout.length, 10);
 });
 
-test('a missing program is 127 in run, as over SSH, and a clear error in start', async () => {
+test('a missing program is exit code 127 in run, as over SSH, and a clear error in start', async () => {
   assert.deepEqual(await host.run(['no-such-program']), {
     code: 127,
     stdout: '',
@@ -49,13 +49,13 @@ test('a timeout ends the whole process tree', async () => {
   }
 });
 
-test('closing what was started settles its exit', async () => {
+test('closing a started command settles its exit', async () => {
   const running = await host.start(['cat']);
   running.close();
   await assert.rejects(running.exit, (error: CiError) => error.code === 'ssh/command-closed');
 });
 
-test('forwardOut and forwardIn are this machine itself', async () => {
+test('forwardOut and forwardIn use this machine itself', async () => {
   const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
   const { port } = echo.address() as AddressInfo;
@@ -91,7 +91,7 @@ test('files are read as over SFTP', async () => {
   sftp.end();
 });
 
-test('a closed host starts nothing and lets go of what runs', async () => {
+test('a closed host starts nothing and closes what runs', async () => {
   const other = localHost('this machine');
   const running = await other.start(['cat']);
   other.close();

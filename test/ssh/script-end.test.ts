@@ -11,7 +11,7 @@ import { runs, waitFor } from '../support/wait.ts';
 const { dir, files, noFilesLeft, login, server, onBoth } = scriptTests();
 
 onBoth((host) => {
-  test('a background child that holds the output open does not hold up the step', async () => {
+  test('a background process that keeps the output open does not delay the step', async () => {
     const began = Date.now();
     const { code, output } = await run(host(), `sleep 1000 & echo $! >${dir}/bg; echo done`);
     assert.equal(code, 0);
@@ -21,11 +21,11 @@ onBoth((host) => {
     noFilesLeft();
   });
 
-  test('last words of a background child are still heard', async () => {
+  test('the last output of a background process is still received', async () => {
     assert.equal((await run(host(), '(sleep 0.3; echo late) & echo early')).output, 'early\nlate\n');
   });
 
-  test('a timeout ends the whole session: grandchildren, other groups, and what ignores TERM', async () => {
+  test('a timeout ends the whole session: grandchildren, other process groups, and processes that ignore TERM', async () => {
     const file = join(dir, 'tree');
     const text = `set -m
       trap 'echo bye' TERM
@@ -42,7 +42,7 @@ onBoth((host) => {
     noFilesLeft();
   });
 
-  test('an abort ends it and rejects with its reason', async () => {
+  test('an abort ends the script and rejects with its reason', async () => {
     const abort = new AbortController();
     const reason = new Error('superseded');
     const file = join(dir, 'aborted');
@@ -100,7 +100,7 @@ onBoth((host) => {
   });
 });
 
-test('a lost connection rejects, and the script ends there all the same', async () => {
+test('a lost connection rejects, and the script is ended on its target all the same', async () => {
   const host = await login();
   const file = join(dir, 'lost');
   const running = run(host, `echo $$ >${file}; sleep 1000`);

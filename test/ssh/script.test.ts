@@ -11,7 +11,7 @@ import { run, scriptTests } from '../support/script.ts';
 
 const { dir, files, noFilesLeft, onBoth } = scriptTests();
 
-/** A folder with programs of our own. */
+/** A folder with fake programs. */
 function tools(name: string, programs: Record<string, string>): string {
   const folder = join(dir, name);
   mkdirSync(folder, { recursive: true });
@@ -21,7 +21,7 @@ function tools(name: string, programs: Record<string, string>): string {
   return folder;
 }
 
-/** Runs something while the targets, which have this process's environment, find those programs first. */
+/** Calls a function while the targets, which inherit this process's environment, find those programs first. */
 async function withPath<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const path = process.env['PATH'];
   process.env['PATH'] = `${folder}:${path}`;
@@ -33,7 +33,7 @@ async function withPath<T>(folder: string, work: () => Promise<T>): Promise<T> {
 }
 
 onBoth((host) => {
-  test('output comes in its order, with code and duration', async () => {
+  test('output arrives in order, with exit code and duration', async () => {
     const { output, code, signal, timedOut, duration } = await run(
       host(),
       'for i in 1 2 3; do echo out $i; echo err $i >&2; done; exit 7',
@@ -44,7 +44,7 @@ onBoth((host) => {
     noFilesLeft();
   });
 
-  test('code and signal are the script’s own', async () => {
+  test('exit code and signal are the script’s own', async () => {
     assert.equal((await run(host(), 'true')).code, 0);
     assert.equal((await run(host(), 'exit 137')).code, 137);
     const killed = await run(host(), 'kill -9 $$');
@@ -53,7 +53,7 @@ onBoth((host) => {
     noFilesLeft();
   });
 
-  test('a script that reads stdin does not eat itself', async () => {
+  test('a script that reads stdin does not consume itself', async () => {
     assert.equal((await run(host(), 'cat >/dev/null\nfalse\ntrue')).code, 1);
   });
 
@@ -66,7 +66,7 @@ onBoth((host) => {
     assert.equal(code, 1);
   });
 
-  test('interpreters as rally-ci wrote them, and others', async () => {
+  test('interpreters as rally-ci writes them, and others', async () => {
     assert.equal((await run(host(), 'echo "$-"', { interpreter: '/bin/bash -xe -s' })).output, '+ echo ehxB\nehxB\n');
     assert.equal((await run(host(), 'echo $0', { interpreter: ' /bin/sh  - ' })).output.startsWith(files), true);
     const node = await run(host(), 'console.log(process.argv.length)', { interpreter: process.execPath });
@@ -75,7 +75,7 @@ onBoth((host) => {
     noFilesLeft();
   });
 
-  test('the environment arrives as it is, whatever is in it', async () => {
+  test('the environment arrives unchanged, whatever it contains', async () => {
     const env = {
       PLAIN: 'a',
       EMPTY: '',
@@ -93,12 +93,12 @@ onBoth((host) => {
     const { output } = await run(host(), text, { interpreter: process.execPath, env });
     const got = JSON.parse(output);
     for (const [name, value] of Object.entries(env)) {
-      // A shell never exports IFS unless told to; it is told to.
+      // A shell exports IFS only if it is told to.
       assert.equal(got[name], value, name);
     }
   });
 
-  test('names that are none and values with NUL are refused', async () => {
+  test('invalid names and values with NUL are refused', async () => {
     for (const [name, value] of Object.entries({ 'A B': '1', '1A': '1', 'X;id': '1', '': '1', A: 'a\0b' })) {
       const env = { [name]: value };
       await assert.rejects(run(host(), 'true', { env }), (e: CiError) => e.code === 'ssh/script-environment');
@@ -106,7 +106,7 @@ onBoth((host) => {
     await assert.rejects(run(host(), 'true', { user: '-x' }), (e: CiError) => e.code === 'ssh/script-user');
   });
 
-  test('nothing of script and environment shows in the list of processes; the files are private', async () => {
+  test('the process list shows nothing of script and environment, and the files are private', async () => {
     const { output } = await run(
       host(),
       `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >${dir}/ps; stat -c %a "$(dirname "$0")" "$0"; umask; : marker-of-script`,
@@ -142,12 +142,12 @@ onBoth((host) => {
     assert.equal(most, 1);
   });
 
-  test('a large script and a large environment value', async () => {
+  test('a large script and a large environment value arrive', async () => {
     const text = `${'# a line of a comment that is long enough\n'.repeat(8000)}echo "\${#BIG}"`;
     assert.equal((await run(host(), text, { env: { BIG: 'x'.repeat(100_000) } })).output, '100000\n');
   });
 
-  test('another user goes through sudo, which asks nothing and is told why it must not', async () => {
+  test('another user is reached through sudo, without a prompt and with a clear error if it refuses', async () => {
     const me = userInfo().username;
     const asked = join(dir, 'asked');
     const granted = tools('granted', {
@@ -178,7 +178,7 @@ onBoth((host) => {
     assert.deepEqual({ output, code }, { output: `${userInfo().username}\n`, code: 0 });
   });
 
-  test('where no folder can be made, the script was not started, and why is said', async () => {
+  test('if no temporary folder can be created, the script is not started, and the reason is reported', async () => {
     const full = tools('full', { mktemp: 'echo "mktemp: No space left on device" >&2; exit 1' });
     await assert.rejects(
       withPath(full, () => run(host(), 'true')),

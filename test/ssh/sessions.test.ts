@@ -4,13 +4,13 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import { Sessions } from '../../lib/ssh/sessions.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** A server that takes one session at a time, and what was asked of it and not answered yet. */
+/** A server that accepts one session at a time, with the requests that it has not answered yet. */
 function oneAtATime() {
   let busy = false;
   const held: (() => void)[] = [];
   return {
     end: [] as (() => void)[],
-    /** Whether the next asks are answered only when somebody says so. */
+    /** Whether requests are answered only on demand. */
     slow: false,
     held,
     ask(name: string, signal?: AbortSignal) {
@@ -34,7 +34,7 @@ function oneAtATime() {
   };
 }
 
-test('one that gives up while its session is being opened hands its turn on', async () => {
+test('a caller that gives up while its session is being opened passes its turn on', async () => {
   const sessions = new Sessions();
   const server = oneAtATime();
   const open = (name: string, signal?: AbortSignal) => sessions.open(server.ask(name, signal), signal);

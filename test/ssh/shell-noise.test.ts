@@ -6,12 +6,12 @@ import { markedCommand } from '../../lib/ssh/command-line.ts';
 import { ShellNoise } from '../../lib/ssh/shell-noise.ts';
 import { HARD_WORDS } from '../support/hard-words.ts';
 
-test('the line is the same to every shell: nothing in it that csh or fish reads in another way than sh', () => {
+test('the command line is the same for every shell: nothing in it is parsed differently by csh or fish', () => {
   const { line, stdoutMark, stderrMark } = markedCommand(['printf', '%s|', ...HARD_WORDS], true);
   // csh: no newline in quotes, and no "!"; fish: no backslash before a backslash or a quote.
   assert.doesNotMatch(line, /[\n!]|\\[\\']/);
   assert.match(line, /^[\x20-\x7e]+$/);
-  // What `set -x` prints is no mark.
+  // What `set -x` prints is not a mark.
   assert.ok(!line.includes(stdoutMark.trim()) && !line.includes(stderrMark.trim()));
   for (const shell of ['/bin/sh', '/bin/bash']) {
     const { stdout, stderr, status } = spawnSync(shell, ['-c', line], { encoding: 'utf8' });
@@ -22,7 +22,7 @@ test('the line is the same to every shell: nothing in it that csh or fish reads 
   assert.throws(() => markedCommand(['a\0b'], true), { code: 'ssh/nul' });
 });
 
-test('a PATH that a start-up file broke is given the usual folders for our own programs; others have the login’s', () => {
+test('a PATH that a start-up file broke is completed for our own programs; other programs get the login’s', () => {
   const path = (PATH: string, isOurs = true) =>
     spawnSync('/bin/sh', ['-c', markedCommand(['/bin/sh', '-c', 'echo "$PATH"'], isOurs).line], {
       encoding: 'utf8',
@@ -45,7 +45,7 @@ function streams() {
   return { ...both, faults, noise: new ShellNoise(both, MARKS, (how) => faults.push(how)) };
 }
 
-test('what comes before the mark is dropped and remembered, wherever the stream is cut', async () => {
+test('output before the mark is dropped and remembered, however the stream is split', async () => {
   const bytes = Buffer.from('Welcome\nout:123out:1234\nout:1234\nöutput\n');
   for (let cut = 0; cut <= bytes.length; cut++) {
     const { stdout, noise } = streams();
@@ -62,7 +62,7 @@ test('what comes before the mark is dropped and remembered, wherever the stream 
   assert.equal(Buffer.concat(await stdout.toArray()).toString(), 'out:1234\nöutput\n');
 });
 
-test('without the mark there is no output, and its whole text is what the shell said', async () => {
+test('without a mark there is no output, and all text is noise', async () => {
   const { stdout, stderr, noise } = streams();
   stdout.push(Buffer.from('No login today.'));
   stderr.push(Buffer.from('Sorry\n'));
@@ -73,7 +73,7 @@ test('without the mark there is no output, and its whole text is what the shell 
   assert.equal(noise.said, 'No login today.\nSorry');
 });
 
-test('noise without an end is told once, and takes no memory', () => {
+test('endless noise is reported once, and its memory is bounded', () => {
   const { stdout, noise, faults } = streams();
   const chunk = Buffer.alloc(64 * 1024, 'y\n');
   for (let i = 0; i < 1_000; i++) stdout.push(chunk);
@@ -83,7 +83,7 @@ test('noise without an end is told once, and takes no memory', () => {
   noise.ended();
 });
 
-test('a command that is not begun in time is told', (t) => {
+test('a command that does not start in time is reported', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { faults, stdout } = streams();
   t.mock.timers.tick(179_000);
@@ -97,7 +97,7 @@ test('a command that is not begun in time is told', (t) => {
   stdout.push(null);
 });
 
-test('what repeats the input is not said: secrets may be in it', () => {
+test('noise that repeats the input is not shown, since it may contain secrets', () => {
   const { stdout, noise } = streams();
   noise.input(Buffer.from("export TOKEN='hunter2'\ndone\n"));
   stdout.push(Buffer.from("fish: unsupported: export TOKEN='hunter2'\nTOKEN='hunter2'\nAll done.\n"));

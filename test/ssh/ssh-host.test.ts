@@ -40,7 +40,7 @@ const code = (wanted: string) => (error: CiError) => {
   return true;
 };
 
-test('run gives output, exit code and signal, and feeds stdin', async () => {
+test('run returns output, exit code and signal, and writes stdin', async () => {
   assert.deepEqual(await host.run(['sh', '-c', 'cat; echo err >&2; exit 3'], { stdin: "it's $HOME\n" }), {
     code: 3,
     stdout: "it's $HOME\n",
@@ -77,7 +77,7 @@ test('thirty commands share the connection at once', async () => {
   assert.equal(server.logins, before);
 });
 
-test('what is not read is not sent: a started command waits', async () => {
+test('a started command waits while its output is not read', async () => {
   const running = await host.start(['sh', '-c', 'head -c 20000000 /dev/zero; echo done >&2']);
   let said = '';
   running.stderr.on('data', (chunk) => {
@@ -94,7 +94,7 @@ test('what is not read is not sent: a started command waits', async () => {
   assert.equal(bytes, 20_000_000);
 });
 
-test('closing or aborting what was started settles its exit', async () => {
+test('closing or aborting a started command settles its exit', async () => {
   const running = await host.start(['sh', '-c', 'yes']);
   running.close();
   await assert.rejects(running.exit, code('ssh/command-closed'));
@@ -104,7 +104,7 @@ test('closing or aborting what was started settles its exit', async () => {
   await assert.rejects(other.exit, code('ssh/command-closed'));
 });
 
-test('what finds no free session waits for another to end; its signal ends the wait', async () => {
+test('a command without a free session waits for another to end; its signal ends the wait', async () => {
   server.maxSessions = 1;
   const first = await host.start(['cat']);
   await assert.rejects(host.run(['true'], { signal: AbortSignal.timeout(100) }), { name: 'TimeoutError' });
@@ -116,7 +116,7 @@ test('what finds no free session waits for another to end; its signal ends the w
 });
 
 for (const maxSessions of [1, 2, 7]) {
-  test(`more commands at once than ${maxSessions} sessions, on a connection just opened: all run, in their order`, async () => {
+  test(`more commands at once than ${maxSessions} sessions, on a new connection: all run, in order`, async () => {
     server.maxSessions = maxSessions;
     const begun: number[] = [];
     const each = Array.from({ length: 60 }, async (_, i) => {
@@ -136,7 +136,7 @@ for (const maxSessions of [1, 2, 7]) {
   });
 }
 
-test('long sessions keep nobody waiting: a further connection is made, used again, and ends with the host', async () => {
+test('long sessions do not block others: a further connection is made, reused, and closed with the host', async () => {
   server.maxSessions = 1;
   const logins = server.logins;
   const long = await host.start(['cat']);
@@ -149,7 +149,7 @@ test('long sessions keep nobody waiting: a further connection is made, used agai
   await waitFor('both connections are closed', () => server.connections.size === 0);
 });
 
-test('a further connection that is lost takes only what runs on it', async () => {
+test('if a further connection is lost, only what runs on it fails', async () => {
   server.maxSessions = 1;
   const long = await host.start(['cat']);
   long.stdout.resume();
@@ -175,7 +175,7 @@ test('a server that opens no session at all is a clear error', async () => {
   assert.equal(server.connections.size, 1);
 });
 
-test('no more than a bound may wait', async () => {
+test('the number of waiting commands is limited', async () => {
   server.maxSessions = 1;
   const long = await host.start(['cat']);
   const abort = new AbortController();
@@ -188,7 +188,7 @@ test('no more than a bound may wait', async () => {
   long.close();
 });
 
-test('a command that the server refuses once, as where it cannot fork, is asked for again; one that it keeps refusing is said', async () => {
+test('a command that the server refuses once, as if it cannot fork, is retried; one that it keeps refusing is an error', async () => {
   server.refusals = 1;
   assert.equal((await host.run(['echo', 'again'])).stdout, 'again\n');
   server.refusals = 100;
@@ -202,7 +202,7 @@ test('a server without SFTP says so', async () => {
   await assert.rejects(host.sftp(), code('ssh/request-refused'));
 });
 
-test('a lost connection rejects all that runs on it', async () => {
+test('a lost connection rejects everything that runs on it', async () => {
   const running = await host.start(['cat']);
   const run = host.run(['cat'], { timeout: 60_000, stdin: undefined });
   const slow = host.run(['sleep', '5']);
@@ -222,14 +222,14 @@ test('a lost connection rejects all that runs on it', async () => {
   );
 });
 
-test('closing here rejects what runs, with other words', async () => {
+test('closing the host rejects what runs, with another message', async () => {
   const running = await host.start(['cat']);
   host.close();
   await assert.rejects(running.exit, code('ssh/closed'));
   await assert.rejects(host.run(['true']), code('ssh/closed'));
 });
 
-test('forwardOut reaches a port there, and says which one it could not', async () => {
+test('forwardOut reaches a port there, and names one that it cannot reach', async () => {
   const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
   const { port } = echo.address() as AddressInfo;
@@ -245,7 +245,7 @@ test('forwardOut reaches a port there, and says which one it could not', async (
   });
 });
 
-test('forwardIn hands over connections with their source, until it is closed', async () => {
+test('forwardIn passes on connections with their source, until it is closed', async () => {
   const sources: { address: string; port: number }[] = [];
   const forward = await host.forwardIn('127.0.0.1', 0, (socket, source) => {
     sources.push(source);

@@ -10,7 +10,7 @@ import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 
-/** Says that there is no more output. ssh2's own `eof` would not send an exit status behind it, as Gerrit does. */
+/** Ends the output. ssh2's own `eof` would not send an exit status after it, as Gerrit does. */
 function sayEof(channel: ServerChannel): void {
   const inside = channel as unknown as {
     _client: { _protocol: { channelEOF(id: number): void } };
@@ -19,7 +19,7 @@ function sayEof(channel: ServerChannel): void {
   inside._client._protocol.channelEOF(inside.outgoing.id);
 }
 
-test('an exit status that comes after the end of the output is heard, as from Gerrit', async (t) => {
+test('an exit status that comes after the end of the output is received, as from Gerrit', async (t) => {
   const server = new ssh2.Server({ hostKeys: [generateKeyPair('host').privateKey] }, (client) => {
     client.on('error', () => {});
     client.on('authentication', (context) => context.accept());

@@ -7,7 +7,7 @@ import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { logInToGuest } from '../../lib/guests/login.ts';
-import { ImageMaker } from '../../lib/images/builder.ts';
+import { ImageBuilder } from '../../lib/images/builder.ts';
 import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
@@ -28,7 +28,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   const key = generateKeyPair('test');
   let dir: string;
   let worker: Worker;
-  let maker: ImageMaker;
+  let builder: ImageBuilder;
   let links: MetadataLinks;
   const cleanupQueue = new CleanupQueue();
   let base: ImageSpec;
@@ -75,11 +75,11 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       type: 'qemu',
     });
     links = new MetadataLinks(metadata);
-    maker = new ImageMaker({ metadata, links, key, controller: owner.controller, cleanupQueue }, dir);
+    builder = new ImageBuilder({ metadata, links, key, controller: owner.controller, cleanupQueue }, dir);
     atFirst = inventory();
   });
   after(async () => {
-    await maker.close();
+    await builder.close();
     cleanupQueue.close();
     host.close();
     await rm(dir, { recursive: true, force: true });
@@ -98,12 +98,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       script('second', 'cat /root/made; echo two >>/root/made'),
     ]);
     const said: string[] = [];
-    await maker.provide(worker, image, { ...within(), onProgress: (text) => said.push(text) });
+    await builder.provide(worker, image, { ...within(), onProgress: (text) => said.push(text) });
     assert(said.includes('second (2 of 2)') && said.at(-1) === 'keeping', said.join(', '));
-    assert.match(await readFile(maker.consoleFile(worker, image), 'utf8'), /hello from child/);
+    assert.match(await readFile(builder.consoleFile(worker, image), 'utf8'), /hello from child/);
     assert.deepEqual(left(), atFirst);
 
-    const clone = await maker.clone(worker, image, 'recheck-b1', owner, within());
+    const clone = await builder.clone(worker, image, 'recheck-b1', owner, within());
     const { link, release } = await links.acquire(worker, within().signal);
     const document = { instanceId: 'recheck-b1', hostname: 'b1', authorizedKeys: [key.publicKey] };
     metadata.put(worker.id, 'recheck-b1', { ...document, userData: '', vendorData: '' });
@@ -123,25 +123,25 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
 
   test('a script that fails leaves no guest and no image, and says which it was', async () => {
     const image = child([script('breaks', 'echo about to break\nfalse\n')]);
-    await assert.rejects(maker.provide(worker, image, within()), (error) => {
+    await assert.rejects(builder.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);
       assert.match(error.message, /Image child: its script breaks ended with exit code 1/);
       return true;
     });
     assert.equal(await worker.storage.has(image, within()), false);
-    assert.match(await readFile(maker.consoleFile(worker, image), 'utf8'), /about to break[\s\S]*serial console/);
+    assert.match(await readFile(builder.consoleFile(worker, image), 'utf8'), /about to break[\s\S]*serial console/);
     assert.deepEqual(left(), atFirst);
   });
 
   test('a guest that a script reboots is told as lost, and what nothing uses can be collected', async () => {
     const image = child([script('goes', 'reboot -f\nsleep 60\n')]);
-    await assert.rejects(maker.provide(worker, image, within()), (error) => {
+    await assert.rejects(builder.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);
       assert.equal(error.code, 'image/guest-lost', error.message);
       return true;
     });
     assert.deepEqual(left(), atFirst);
-    assert.equal((await maker.collect(worker, [], within())).length, 2);
+    assert.equal((await builder.collect(worker, [], within())).length, 2);
     assert.equal((await host.run(['ls', join(stackFolder!, 'ci')])).stdout, '');
   });
 });

@@ -247,7 +247,7 @@ test('a checksum file that is of no use is refused before the image is downloade
     on.web.files.set('/SUMS', answer);
     await refuses(on.image({ sha256: sums }), 'image/checksum-file', words);
   }
-  await refuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
+  await refuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /does not exist/);
   assert.equal(on.web.ranges.length, 0);
 });
 

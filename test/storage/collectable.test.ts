@@ -8,16 +8,16 @@ const grandchild: StoredImage = { kind: 'draft', id: 'grand@1', of: 'child@1' };
 const old: StoredImage = { kind: 'image', id: 'base@0' };
 const ids = (keep: string[], stored = [base, child, grandchild, old]) => collectable(stored, keep).map(({ id }) => id);
 
-test('what is kept keeps all that it is made of', () => {
+test('the ancestors of a kept image are kept', () => {
   assert.deepEqual(ids(['grand@1']), ['base@0']);
   assert.deepEqual(ids(['child@1']), ['grand@1', 'base@0']);
 });
 
-test('what is made of another goes before it', () => {
+test('children are removed before their parents', () => {
   assert.deepEqual(ids([]), ['grand@1', 'child@1', 'base@1', 'base@0']);
 });
 
-test('a parent that is gone, and two that name each other, do no harm', () => {
+test('a missing parent and a cycle of parents are harmless', () => {
   assert.deepEqual(ids([], [child]), ['child@1']);
   const a: StoredImage = { kind: 'image', id: 'a@1', of: 'b@1' };
   const b: StoredImage = { kind: 'image', id: 'b@1', of: 'a@1' };

@@ -22,7 +22,7 @@ const child = (base: ReturnType<typeof url>, scripts = [script], under = making,
     now,
   );
 
-test('what changes the disk changes the key, what does not leaves it', () => {
+test('the key changes with what is on the disk, and with nothing else', () => {
   const key = withKey(url(), 0).key;
   assert.match(key, /^[0-9a-f]{12}$/);
   assert.equal(withKey({ ...url(), name: 'other' }, DAY * 400).key, key);
@@ -32,7 +32,7 @@ test('what changes the disk changes the key, what does not leaves it', () => {
   }
 });
 
-test('an image made of another has another key when that one changes, a script does, or its user', () => {
+test('the key of a child image changes with its parent, its scripts and their user', () => {
   const key = child(url()).key;
   assert.equal(child(url(), [{ ...script, name: 'renamed' }], { ...making, memory: 4096, timeout: 9 }).key, key);
   assert.equal(child(url(), [{ ...script, user: 'root' }]).key, key);
@@ -46,7 +46,7 @@ test('an image made of another has another key when that one changes, a script d
   assert.equal(new Set([key, ...others.map((other) => other.key)]).size, 6);
 });
 
-test('the hardware that scripts run on makes another image; that of a downloaded disk does not', () => {
+test('the key depends on the hardware if scripts run on it, not for a downloaded disk', () => {
   const disk = withKey(url(), 0).key;
   assert.equal(withKey({ ...url(), firmware: 'uefi', cpu: 'max' }, 0).key, disk);
   const on = (hardware: object) => {
@@ -58,7 +58,7 @@ test('the hardware that scripts run on makes another image; that of a downloaded
   assert.equal(new Set([on({}), on({ cpu: 'max' }), on({ firmware: 'uefi' }), on({ firmware: 'bios' })]).size, 4);
 });
 
-test('the operator’s keys stay on the disk: one more, or one less, makes another image; one without keeps its key', () => {
+test('the key depends on the operator’s SSH keys, which stay on the disk; without any it is what it was before they counted', () => {
   const withKeys = (authorizedKeys: string) => child(url(), [script], { ...making, authorizedKeys }).key;
   const [ann, bob] = ['ssh-ed25519 AAAAann ann', 'ssh-rsa AAAAbob bob'] as const;
   const keys = [withKeys(''), withKeys(ann), withKeys(bob), withKeys(`${ann}\n${bob}`)];
@@ -68,7 +68,7 @@ test('the operator’s keys stay on the disk: one more, or one less, makes anoth
   assert.equal(keys[0], '237c96d2cecc', 'as images stand on workers now');
 });
 
-test('an image that is renewed changes every so many days, and what is made of it as well', () => {
+test('a renewed image changes its key after the days that are set, and so do its children', () => {
   const weekly = url({ renew: 7 });
   const now = DAY * 7 * 100;
   assert.equal(withKey(weekly, now).key, withKey(weekly, now + DAY * 7 - 1).key);
@@ -79,7 +79,7 @@ test('an image that is renewed changes every so many days, and what is made of i
   assert.equal(made.source.parent.key, withKey(weekly, now).key);
 });
 
-test('an image that is renewed lists itself as it was before its latest renewals, and so does what is made of it', () => {
+test('a renewed image and its children list themselves as they were before the latest renewals', () => {
   const weekly = url({ renew: 7 });
   const now = DAY * 7 * 100 + 1;
   const { former = [] } = withKey(weekly, now);
@@ -95,7 +95,7 @@ test('an image that is renewed lists itself as it was before its latest renewals
   assert.equal(before.source.parent.key, former[0]?.key, 'made of its parent of then');
 });
 
-test('what is never renewed lists nothing, nor does one before its first renewal', () => {
+test('an image lists no earlier self if it is never renewed, or before its first renewal', () => {
   assert.equal(withKey(url(), DAY * 400).former, undefined);
   assert.equal(child(url()).former, undefined);
   assert.equal(withKey(url({ renew: 7 }), DAY).former, undefined);

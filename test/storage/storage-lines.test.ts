@@ -16,19 +16,19 @@ test('every file named after a device is a disk of that name', () => {
   });
 });
 
-test('records of clones are read, and what is none is left out', () => {
+test('records of clones are parsed, other lines are left out', () => {
   const said = 'c1:{"controller":"r1","build":"b:1","attempt":2,"image":"base@k"}\nc2:garbage\nc3:{}\n\n';
   const owner = { controller: 'r1', build: 'b:1', attempt: 2 };
   assert.deepEqual(readRecords(said), [{ name: 'c1', owner, image: 'base@k' }]);
 });
 
-test('a clone of no controller is nobody’s, and its image is in use all the same', () => {
+test('a clone without a controller still has an image in use', () => {
   const [record] = readRecords('c1:{"build":"b1","attempt":1,"image":"base@k"}\n');
   assert.equal(record?.owner.controller, '');
   assert.equal(record?.image, 'base@k');
 });
 
-test('images and drafts are read with what they are made of', () => {
+test('images and drafts are parsed with their parents', () => {
   assert.deepEqual(readImages('image base@1 \ndraft child@2 base@1\nnoise\n'), [
     { kind: 'image', id: 'base@1' },
     { kind: 'draft', id: 'child@2', of: 'base@1' },

@@ -1,17 +1,12 @@
 import type { Host } from '../../ssh/types.ts';
-import { BACKENDS } from '../../storage/host-storage.ts';
-import { program, STUCK } from '../../storage/programs/programs.ts';
-import { readRecords } from '../../storage/storage-lines.ts';
-import { commandOf, readStuck, reasonOf, type Stuck } from '../../storage/stuck.ts';
+import { findLeftovers } from '../../storage/leftovers.ts';
+import { commandOf, reasonOf, type Stuck } from '../../storage/stuck.ts';
 import type { Owner } from '../../worker/types.ts';
 import type { Check } from './item.ts';
 import type { StoragePlace } from './storage.ts';
 
 /** CleanupQueue that are listed one by one. */
 const MAX_LISTED = 20;
-
-/** Milliseconds for one look. */
-const LIMIT = 30_000;
 
 export interface LeftoverSettings {
   /** Id of the Recheck that asks. */
@@ -31,24 +26,15 @@ const KIND = { clone: 'Clone', draft: 'Half-made or replaced image', image: 'Ima
  */
 export async function checkLeftovers(host: Host, settings: LeftoverSettings, signal: AbortSignal): Promise<Check[]> {
   const { controller, storage, alive } = settings;
-  const look = async (names: readonly string[]): Promise<string> => {
-    const text = program(BACKENDS[storage.kind].functions, STUCK);
-    const { stdout } = await host.run(['/bin/sh', '-c', text, 'recheck', storage.place, ...names], {
-      signal,
-      timeout: LIMIT,
-    });
-    return stdout;
-  };
-  const first = await look([]);
-  const tried = readStuck(first);
+  const { stuck: tried, clones } = await findLeftovers(host, storage, [], signal);
   const known = new Set(tried.filter(({ kind }) => kind === 'clone').map(({ name }) => name));
-  const lines = first.split('\n').flatMap((line) => (line.startsWith('record ') ? [line.slice('record '.length)] : []));
-  const ended = readRecords(lines.join('\n'))
+  const ended = clones
     .filter(({ owner }) => owner.controller === controller && alive?.(owner) === false)
     .map(({ name }) => name)
     .filter((name) => !known.has(name));
-  const untried = ended.length === 0 ? [] : readStuck(await look(ended)).filter(({ name }) => ended.includes(name));
-  return listed([...tried, ...untried]);
+  if (ended.length === 0) return listed(tried);
+  const { stuck } = await findLeftovers(host, storage, ended, signal);
+  return listed([...tried, ...stuck.filter(({ name }) => ended.includes(name))]);
 }
 
 function listed(left: readonly Stuck[]): Check[] {

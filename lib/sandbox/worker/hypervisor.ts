@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { foreignGuest, guestEnded, guestNotBooted, guestNotEnded, guestNotStarted } from '../../errors/worker.ts';
 import { generateKeyPair } from '../../ssh/keys.ts';
+import { checkName } from '../../storage/names.ts';
 import { abortable } from '../../util/abort.ts';
 import { KeyedLock } from '../../util/keyed-lock.ts';
 import { removeTree } from '../../util/remove-tree.ts';
@@ -12,7 +13,7 @@ import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Own
 import { guarded } from './guarded.ts';
 import { endLeftovers, GuestProcess } from './guest-process.ts';
 import { freeLoopback } from './loopback.ts';
-import { checkName, Records } from './records.ts';
+import { Records } from './records.ts';
 
 /** What is written of a guest before it is started. */
 interface GuestRecord {

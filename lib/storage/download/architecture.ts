@@ -1,7 +1,7 @@
-/** What tells the architecture that an image is for. */
+/** How an image shows the architecture that it is for. */
 interface Architecture {
   name: string;
-  /** Words of file names, as a regular expression. */
+  /** Words in file names, as a regular expression. */
   words: string;
   /** What `uname -m` prints on machines that can run it. */
   machines: readonly string[];
@@ -86,7 +86,7 @@ const WORDS = new RegExp(
 );
 
 /**
- * The architectures that a path names: those of its file name, otherwise of the nearest folder that names any.
+ * Returns the architectures that a path names: those in its file name, otherwise in the nearest folder that names any.
  *
  * @param path decoded, of a URL or a file
  */
@@ -98,17 +98,17 @@ export function architecturesOf(path: string): string[] {
   return [];
 }
 
-/** What `uname -m` may print on machines that can run one of these architectures. */
+/** Returns what `uname -m` may print on machines that can run one of these architectures. */
 export const machinesOf = (names: readonly string[]): string[] => [
   ...new Set(ARCHITECTURES.filter(({ name }) => names.includes(name)).flatMap(({ machines }) => machines)),
 ];
 
-/** The architectures of boot files in EFI/BOOT, by their 8.3 names: `BOOTX64.EFI`. */
+/** Returns the architectures of boot files in EFI/BOOT, by their 8.3 names: `BOOTX64.EFI`. */
 export const architecturesOfBootFiles = (files: readonly string[]): string[] =>
   ARCHITECTURES.filter(({ bootFiles }) => bootFiles.some((file) => files.includes(`${file}.EFI`))).map(
     ({ name }) => name,
   );
 
-/** The architectures of root partitions, by their GPT types. */
+/** Returns the architectures of root partitions, by their GPT types. */
 export const architecturesOfTypes = (types: readonly string[]): string[] =>
   ARCHITECTURES.filter(({ root }) => root !== undefined && types.includes(root)).map(({ name }) => name);

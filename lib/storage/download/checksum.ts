@@ -7,13 +7,13 @@ export interface Checksum {
   hex: string;
 }
 
-/** Names of a checksum file that a message quotes, and characters of each. */
-const MAX_NAMES = 8;
+/** File names that a message quotes of a checksum file, and characters of each. */
+const MAX_NAME_COUNT = 8;
 const MAX_NAME_CHARS = 80;
 
 /**
- * Reads the Checksum setting of an image: a SHA-256 or SHA-512 as hexadecimal digits, with or without `sha256:` or
- * `sha512:` before it, or the URL of a file such as SHA256SUMS. Undefined if it is empty.
+ * Parses the Checksum setting of an image: a SHA-256 or SHA-512 as hexadecimal digits, with or without `sha256:` or
+ * `sha512:` before it, or the URL of a file such as SHA256SUMS. Returns undefined if it is empty.
  *
  * @throws CiError if it is none of these
  */
@@ -32,8 +32,8 @@ export function readChecksum(image: string, text: string): Checksum | { url: str
  * binary mode and `\` for escapes, BSD's `SHA256 (name) = hex` (`sha256sum --tag`), or one checksum without a name. Other
  * lines, such as those of an OpenPGP signature, are ignored. The signature is not verified.
  *
- * @param path of the file's URL, decoded: its last part is the name, folders before it decide between several
- * @returns the checksum, of two algorithms the longer one; otherwise the reason, as it follows "it"
+ * @param path decoded path of the file's URL: its last part is the name, folders before it decide between several
+ * @returns the checksum (SHA-512 if there are both), or the reason why there is none, as it follows "it"
  */
 export function findChecksum(text: string, path: string): Checksum | string {
   if (/^\ufeff?\s*<(!doctype|html|head|\?xml)/i.test(text)) return 'is a web page';
@@ -55,7 +55,7 @@ export function findChecksum(text: string, path: string): Checksum | string {
 
 interface Line {
   checksum: Checksum;
-  /** Empty if it has none, or is `-`: the checksum was computed from stdin. */
+  /** Empty if there is none, or if it is `-`: the checksum was computed from stdin. */
   name: string;
 }
 
@@ -72,7 +72,7 @@ function lineOf(checksum: Checksum | undefined, name: string, escaped: boolean):
   return { checksum, name: plain === '-' ? '' : plain };
 }
 
-/** The one checksum that all the lines have, of two algorithms the longer one. */
+/** Returns the checksum that all the lines agree on (SHA-512 if there are both). */
 function single(lines: readonly Line[]): Checksum | undefined {
   for (const algorithm of ['sha512', 'sha256'] as const) {
     const found = new Map(lines.map(({ checksum }) => [checksum.hex, checksum]));
@@ -82,7 +82,7 @@ function single(lines: readonly Line[]): Checksum | undefined {
   return undefined;
 }
 
-/** @param algorithm that the length of the digits has to fit */
+/** @param algorithm the one that the number of digits must match */
 function checksumOf(hex: string, algorithm?: string): Checksum | undefined {
   const byLength = { 64: 'sha256', 128: 'sha512' } as const;
   const found = byLength[hex.length as keyof typeof byLength];
@@ -99,7 +99,7 @@ const shown = (name: string): string => {
 
 function listed(names: readonly string[]): string {
   const some = [...new Set(names)];
-  const first = some.slice(0, MAX_NAMES).map((name) => `"${shown(name)}"`);
+  const first = some.slice(0, MAX_NAME_COUNT).map((name) => `"${shown(name)}"`);
   const more = some.length - first.length;
   return `${first.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

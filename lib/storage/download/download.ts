@@ -17,20 +17,22 @@ import { architecturesOf, machinesOf } from './architecture.ts';
 import { type Checksum, findChecksum, readChecksum } from './checksum.ts';
 import { type Compression, compressionOf } from './disk-head.ts';
 import { bytesOf, examine, type Subject } from './examine.ts';
-import { COPY, FETCH, FETCH_EXIT, FINISH } from './fetch-programs.ts';
 import { type Course, type FetchOptions, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
-import { MAX_SUMS_BYTES, SUMS, UNPACK } from './unpack-programs.ts';
+import { COPY, FETCH, FETCH_EXIT, FINISH, SUMS, UNPACK } from './programs.ts';
 
 export { diskBytes } from './examine.ts';
 export type { FetchOptions } from './fetch-run.ts';
 
-/** MiB that a download, and what it unpacks to, may have if no disk size is set. */
+/** MiB that a download, and the file that it unpacks to, may have if no disk size is set. */
 const MAX_MIB = 256 * 1024;
 
-/** MiB that a file may be larger than its disk: an image format's own data. */
-const SLACK_MIB = 256;
+/** MiB that a file may be larger than its disk, for the metadata of its format. */
+const FORMAT_OVERHEAD_MIB = 256;
 
-/** Milliseconds to read a checksum file: each of three tries has a limit of its own. */
+/** Bytes that a checksum file may have. */
+const MAX_SUMS_BYTES = 4 * 2 ** 20;
+
+/** Milliseconds that reading a checksum file may take: sums.sh limits each of its three tries. */
 const SUMS_TIMEOUT_MS = 240_000;
 
 type UrlSource = Extract<ImageSource, { kind: 'url' }>;
@@ -39,11 +41,11 @@ type UrlSource = Extract<ImageSource, { kind: 'url' }>;
 type Wanted = Checksum & { listedAt?: string };
 
 /**
- * Brings the files of an image's source into a folder of the worker: a download is checked, unpacked, and becomes
- * `vda.qcow2`, grown to its disk size; the files of a folder are copied. A download that broke off is resumed by the
- * next call with the same folder.
+ * Fetches the files of an image's source into a folder on the worker: a download is checked, unpacked, and becomes
+ * `vda.qcow2`, grown to its disk size; the files of a folder are copied. An interrupted download is resumed by the next
+ * call with the same folder.
  *
- * @throws CiError that says how far it came and why it ended
+ * @throws CiError that says how far it got and why it ended
  */
 export async function fetchImage(
   host: Host,
@@ -55,7 +57,7 @@ export async function fetchImage(
   if (source.kind === 'directory') {
     options.onProgress?.('copying');
     const { code, course } = await runFetch(host, COPY, { FROM: source.path, DIR: dir }, options);
-    if (code === FETCH_EXIT.noFile) throw downloadRefused(image, source.path, `it is no folder on ${host.label}`);
+    if (code === FETCH_EXIT.noFile) throw downloadRefused(image, source.path, `it is not a folder on ${host.label}`);
     if (code === FETCH_EXIT.changing) throw sourceChanging(image, source.path, host.label);
     if (code !== 0) throw fault(`Image ${image}`, host, course.said);
     return;
@@ -72,13 +74,17 @@ export async function fetchImage(
   if (code !== 0) throw fault(`Image ${image}`, host, end.said);
 }
 
-/** Where a file comes from: for the program, and as messages show it, without a password. */
+/** The address of a file: for the program, and as messages show it, without a password. */
 export interface Place {
   env: { URL: string; FROM: string };
   shown: string;
 }
 
-/** @throws CiError if it is no URL that can be fetched */
+/**
+ * Parses the URL of an image or checksum file.
+ *
+ * @throws CiError if it is not an HTTP, HTTPS or file URL
+ */
 export function placeOf(image: string, text: string): Place {
   let url: URL;
   let path: string;
@@ -100,10 +106,10 @@ export function placeOf(image: string, text: string): Place {
   return { env: { URL: url.href, FROM: '' }, shown: shown.href };
 }
 
-/** The decoded path of a place's URL. */
+/** Returns the decoded path of a place's URL. */
 const pathOf = ({ env }: Place): string => env.FROM || decodeURIComponent(new URL(env.URL).pathname);
 
-/** Brings the file as it is published, with the checksum that it must have. */
+/** Fetches the file as it is published, and compares its checksum. */
 async function download(subject: Subject, place: Place, source: UrlSource, options: FetchOptions): Promise<Course> {
   const { image, from, host, dir } = subject;
   const named = architecturesOf(pathOf(place));
@@ -114,7 +120,7 @@ async function download(subject: Subject, place: Place, source: UrlSource, optio
     ALGORITHM: wanted?.algorithm ?? '',
     SUM: wanted?.hex ?? '',
     MACHINES: machinesOf(named).join(' '),
-    MAX_MIB: String(mostMib(source, 2)),
+    MAX_MIB: String(maxMib(source, 2)),
   };
   const { code, course } = await runFetch(host, FETCH, env, options);
   if (code === 0) return course;
@@ -141,7 +147,7 @@ async function download(subject: Subject, place: Place, source: UrlSource, optio
   }
 }
 
-/** The checksum that is set, or that the checksum file lists now. */
+/** Returns the checksum that is set, or that the checksum file lists now. */
 async function wantedChecksum(
   { image, host, dir }: Subject,
   place: Place,
@@ -152,11 +158,12 @@ async function wantedChecksum(
   if (setting === undefined || 'hex' in setting) return setting;
   const sums = placeOf(image, setting.url);
   const useless = (why: string): Error => checksumFileUseless(image, sums.shown, host.label, why);
-  const env = Object.entries({ ...sums.env, DIR: dir }).map(([name, value]) => `${name}=${value}`);
+  const settings = { ...sums.env, DIR: dir, MAX_BYTES: String(MAX_SUMS_BYTES) };
+  const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   const options = { signal, timeout: SUMS_TIMEOUT_MS, limit: MAX_SUMS_BYTES + 1024 };
   const { code, stdout, stderr } = await host.run(['env', ...env, '/bin/sh', '-c', SUMS], options);
   if (code === FETCH_EXIT.noCurl) throw commandMissing(host.label, 'curl', 'curl');
-  if (code === FETCH_EXIT.noFile) throw useless('is not there');
+  if (code === FETCH_EXIT.noFile) throw useless('does not exist');
   if (code !== 0) throw useless(`cannot be read: ${sumsFault(`${stdout}\n${stderr}`)}`);
   if (Buffer.byteLength(stdout) > MAX_SUMS_BYTES) throw useless(`is larger than ${MAX_SUMS_BYTES / 2 ** 20} MiB`);
   const found = findChecksum(stdout, pathOf(place));
@@ -178,34 +185,34 @@ async function unpack(subject: Subject, source: UrlSource, fetched: Course, opti
   const tool = compressionOf(fetched.head);
   if (tool === undefined) return fetched;
   options.onProgress?.('unpacking');
-  const env = { DIR: dir, TOOL: tool, MAX_MIB: String(mostMib(source, 1)) };
+  const env = { DIR: dir, TOOL: tool, MAX_MIB: String(maxMib(source, 1)) };
   const { code, course } = await runFetch(host, UNPACK, env, options);
   const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
   if (code === FETCH_EXIT.noTool) throw commandMissing(host.label, tool, PACKAGES[tool]);
   if (code === FETCH_EXIT.damaged) {
-    throw refuse(`it is compressed (${tool}) and damaged or cut off: ${firstSaid(course)}`);
+    throw refuse(`it is compressed (${tool}), and damaged or cut off: ${firstSaid(course)}`);
   }
   if (code !== 0) {
     throw spaceFault(subject, source, 'unpacks to', 1, code) ?? fault(`Image ${image}`, host, course.said);
   }
   const again = compressionOf(course.head);
   if (again !== undefined) throw refuse(`it is compressed twice (${again} in ${tool}): publish it compressed once`);
-  // What was unpacked without a fault is complete.
+  // A file that could be unpacked is complete.
   return { ...course, machine: fetched.machine, isIntact: true };
 }
 
 /**
- * MiB that a file of the image may have: some more than its disk, or, since a compressed or a growing file says little of
- * that, several times as much.
+ * Returns how many MiB a file of the image may have: some more than its disk, or several times as much if little is known
+ * of the disk, as of a compressed file.
  */
-const mostMib = ({ diskSize }: UrlSource, times: number): number =>
-  diskSize === undefined ? MAX_MIB : times * Math.ceil(diskSize * 1024) + SLACK_MIB;
+const maxMib = ({ diskSize }: UrlSource, times: number): number =>
+  diskSize === undefined ? MAX_MIB : times * Math.ceil(diskSize * 1024) + FORMAT_OVERHEAD_MIB;
 
 function spaceFault(subject: Subject, source: UrlSource, what: string, times: number, code: number): Error | undefined {
   const { image, from, host } = subject;
   if (code === FETCH_EXIT.full) return spaceRunsOut(image, from, host.label);
   if (code !== FETCH_EXIT.tooLarge) return undefined;
-  const limit = mostMib(source, times) / 1024;
+  const limit = maxMib(source, times) / 1024;
   return fileTooLarge(image, from, host.label, what, limit, source.diskSize !== undefined);
 }
 

@@ -3,21 +3,21 @@ import { commandMissing } from '../../errors/image.ts';
 import type { Host } from '../../ssh/types.ts';
 import { isRecord } from '../../util/is-record.ts';
 import { architecturesOfBootFiles, architecturesOfTypes, machinesOf } from './architecture.ts';
-import { CUT, type DiskFormat, faultOf, formatOf, isTaken, natureOf } from './disk-head.ts';
-import { CHECK, INFO, READ } from './examine-programs.ts';
+import { CUT, type DiskFormat, faultOf, formatOf, isAccepted, natureOf } from './disk-head.ts';
 import { bootFiles, type ReadDisk } from './fat.ts';
 import { type Course, type FetchOptions, lastSaid, runFetch } from './fetch-run.ts';
 import { isEsp, partitionsOf, TABLE_BYTES } from './partitions.ts';
+import { CHECK, INFO, READ } from './programs.ts';
 
 const GIB = 2 ** 30;
 
-/** GiB of a disk, as the form limits its size. */
+/** GiB that a disk may have: the form has the same limit. */
 const MAX_DISK_GIB = 65_536;
 
-/** What a refusal names. */
+/** What is examined, and where. */
 export interface Subject {
   image: string;
-  /** Where the file comes from, without a password. */
+  /** Address of the file, without a password. */
   from: string;
   host: Host;
   /** The worker's folder of the image. */
@@ -26,15 +26,17 @@ export interface Subject {
 
 export interface Examined {
   format: DiskFormat;
-  /** Bytes of the disk as a guest sees it. */
+  /** Bytes of the disk that a guest sees. */
   size: number;
 }
 
 /**
- * Checks the file `.download` of a folder on the worker before any guest boots from it: that it is a disk image of a format
- * that is taken, holds all of its data, fits its disk size, and is for this machine as far as its partitions tell.
+ * Checks the file `.download` of a folder on the worker before any guest boots from it: it must be a disk image in an
+ * accepted format, contain all of its data, fit the disk size that is set, and, as far as its partitions tell, be for this
+ * machine.
  *
- * @param course what was read of the file; @param diskSize GiB that are set
+ * @param course what was read of the file
+ * @param diskSize GiB that are set
  * @throws CiError that says why it is refused
  */
 export async function examine(
@@ -49,8 +51,8 @@ export async function examine(
   const nature = natureOf(head, file);
   if (nature !== undefined) throw refuse(nature);
   const format = formatOf(head);
-  if (!isTaken(format)) throw unknownFormat(image, from, host.label, format);
-  // A disk that reads another file of the worker would show it to its guests.
+  if (!isAccepted(format)) throw unknownFormat(image, from, host.label, format);
+  // A disk that reads another file of the worker would expose it to its guests.
   const fault = faultOf(format, head, file);
   if (fault !== undefined) throw refuse(fault);
 
@@ -64,11 +66,11 @@ export async function examine(
   return { format, size: info.size };
 }
 
-/** @param diskSize GiB */
+/** Returns the bytes of a disk size in GiB; 0 if none is set. */
 export const bytesOf = (diskSize: number | undefined): number =>
   diskSize === undefined ? 0 : Math.round(diskSize * GIB);
 
-/** Bytes of the disk, as `qemu-img info --output=json` says; 0 if it does not. */
+/** Returns the bytes of the disk from the output of `qemu-img info --output=json`; 0 if it has none. */
 export const diskBytes = (json: string): number => Number(infoOf(json)['virtual-size'] ?? 0);
 
 function infoOf(json: string): Record<string, unknown> {
@@ -89,10 +91,10 @@ async function diskInfo(
   const { code, stdout, stderr } = await host.run(argv, { signal });
   if (code === 127) throw commandMissing(host.label, 'qemu-img', 'qemu-utils');
   if (code !== 0) {
-    // The first line tells more than the last one: "Invalid argument".
+    // The last line is often just "Invalid argument".
     const said = stderr.trim().split('\n', 1)[0]!;
     const why = said.replaceAll(/qemu-img: |Could not open '[^']*': /g, '').slice(0, 300) || 'no reason given';
-    return { size: 0, isDirty: false, why: `it is damaged, cut off or not known to qemu-img: ${why}` };
+    return { size: 0, isDirty: false, why: `it is damaged, cut off or unknown to qemu-img: ${why}` };
   }
   return { size: diskBytes(stdout), isDirty: infoOf(stdout)['dirty-flag'] === true, why: '' };
 }
@@ -117,8 +119,8 @@ async function checkDisk(
   if ([0, 3, 63].includes(course.check)) return;
   const isShort = /end of the file|outside image/.test(course.said);
   const said = lastSaid(course).replaceAll(`${dir}/.download`, 'the file').slice(0, 200);
-  const fault = isShort ? 'data is missing at its end' : said || `it ended with ${course.check}`;
-  throw notAnImage(image, from, host.label, `it is damaged or cut off, says qemu-img check: ${fault}`);
+  const fault = isShort ? 'data is missing at its end' : said || `exit code ${course.check}`;
+  throw notAnImage(image, from, host.label, `qemu-img check found it damaged or cut off: ${fault}`);
 }
 
 async function checkPartitions(
@@ -141,7 +143,7 @@ async function checkPartitions(
   throw otherMachine(image, from, host.label, { evidence, archs, machine });
 }
 
-/** Reads the disk as its guest sees it. What cannot be read is left out. */
+/** Returns a function that reads the disk as a guest sees it. Bytes that cannot be read are left out. */
 function reader(host: Host, dir: string, format: DiskFormat, size: number, signal: AbortSignal): ReadDisk {
   return async (offset, length) => {
     const bytes = Math.min(length, size - offset);
@@ -152,7 +154,7 @@ function reader(host: Host, dir: string, format: DiskFormat, size: number, signa
   };
 }
 
-/** The bytes of qemu-io's dump: `00000000:  51 46 49 fb …  QFI.`. */
+/** Returns the bytes of qemu-io's dump: `00000000:  51 46 49 fb …  QFI.`. */
 export function readDump(text: string): Buffer {
   const lines = text.split('\n').flatMap((line) => /^[0-9a-f]{8,}: {2}((?:[0-9a-f]{2} ){1,16})/.exec(line)?.[1] ?? []);
   return Buffer.from(lines.join('').replaceAll(' ', ''), 'hex');

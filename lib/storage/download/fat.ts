@@ -1,7 +1,7 @@
-/** Reads bytes of a disk; fewer at its end. */
+/** Reads bytes of a disk: fewer at its end. */
 export type ReadDisk = (offset: number, length: number) => Promise<Buffer>;
 
-/** Bytes and clusters of one directory that are read. */
+/** Bytes and clusters that are read of one directory. */
 const MAX_DIRECTORY_BYTES = 64 * 1024;
 const MAX_DIRECTORY_CLUSTERS = 32;
 
@@ -16,7 +16,7 @@ interface Entry {
   isDirectory: boolean;
 }
 
-/** Where a FAT file system has its parts, in bytes. */
+/** The layout of a FAT file system: offsets and lengths in bytes. */
 interface Layout {
   bits: 12 | 16 | 32;
   fat: number;
@@ -27,9 +27,9 @@ interface Layout {
 }
 
 /**
- * The files in EFI/BOOT of a FAT file system, by their 8.3 names: what a firmware without boot entries starts (Microsoft's
- * FAT specification; UEFI 2.10, 3.5.1.1). Empty if there is no such folder or no FAT. At most 32 clusters of a folder
- * are read.
+ * Returns the 8.3 names of the files in EFI/BOOT of a FAT file system: firmware without boot entries starts one of them
+ * (Microsoft's FAT specification; UEFI 2.10, 3.5.1.1). Empty if there is no such folder or no FAT. At most 32 clusters of a
+ * folder are read.
  *
  * @param start the file system's first byte on the disk
  */
@@ -94,7 +94,7 @@ function entriesOf(bytes: Buffer): Entry[] {
   for (let at = 0; at + ENTRY_BYTES <= bytes.length && bytes[at] !== 0; at += ENTRY_BYTES) {
     const entry = bytes.subarray(at, at + ENTRY_BYTES);
     const attributes = entry[11]!;
-    // A long name's parts have the label's bit too.
+    // Entries of a long name have the label's bit too.
     if (entry[0] === 0xe5 || (attributes & LABEL) !== 0) continue;
     const [base, extension] = [entry.toString('latin1', 0, 8).trimEnd(), entry.toString('latin1', 8, 11).trimEnd()];
     entries.push({

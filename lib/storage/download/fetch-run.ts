@@ -2,10 +2,10 @@ import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { FileFacts } from './disk-head.ts';
 
-/** Milliseconds that one program may take; a download that stands still ends long before. */
+/** Milliseconds that one program may take; a stalled download ends long before. */
 const TIMEOUT_MS = 6 * 3600_000;
 
-/** Characters kept of what the worker's commands say. */
+/** Characters that are kept of what the worker's commands print. */
 const MAX_SAID_CHARS = 2000;
 
 export interface FetchOptions {
@@ -13,30 +13,31 @@ export interface FetchOptions {
   onProgress?: ((text: string) => void) | undefined;
 }
 
-/** How a program goes, read from its lines. */
+/** What a program has reported so far. */
 export interface Course {
-  /** Bytes of the download that are there, and of all; 0 if unknown. */
+  /** Bytes that were downloaded, and of the whole file; 0 if unknown. */
   have: number;
   total: number;
   /** The server's last answer. */
   code: number;
   /** The worker's `uname -m`. */
   machine: string;
-  /** The checksum that was found. */
+  /** The checksum of the file, if it differs from the one that is set. */
   sum: string;
   /** The first 512 bytes of the file, as hexadecimal digits. */
   head: string;
   file: FileFacts;
   /** Whether the file is known to be complete. */
   isIntact: boolean;
-  /** How `qemu-img check` ended, and whether the file ends before its data. */
+  /** Exit code of `qemu-img check`. */
   check: number;
+  /** Whether the file ends before the last of its data. */
   isCut: boolean;
-  /** What commands said. */
+  /** What commands printed. */
   said: string;
 }
 
-/** Runs one of the programs that bring and check an image's files, and reads its lines. */
+/** Runs one of the programs that fetch and check an image's files, and parses its lines. */
 export async function runFetch(
   host: Host,
   text: string,
@@ -124,9 +125,10 @@ function readLine(line: string, course: Course, onProgress: FetchOptions['onProg
 
 const percent = ({ have, total }: Course): string => `${Math.min(100, Math.floor((have * 100) / total))} %`;
 
+/** Returns the bytes as whole megabytes (10^6 bytes). */
 export const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
 
-/** The last line of what commands said, without curl's "curl: (18) ". */
+/** Returns the last line that commands printed, without curl's prefix "curl: (18) ". */
 export const lastSaid = ({ said }: Course): string =>
   said
     .trim()
@@ -134,7 +136,7 @@ export const lastSaid = ({ said }: Course): string =>
     .at(-1)!
     .replace(/^curl: \(\d+\) /, '');
 
-/** The first line of what a command said, at most 200 characters, without "xz: (stdin): ". */
+/** Returns the first line that a command printed, at most 200 characters, without a prefix such as "xz: (stdin): ". */
 export const firstSaid = ({ said }: Course): string =>
   said
     .trim()

@@ -12,7 +12,7 @@ import { cloneStep } from '../../../lib/builds/steps/clone.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { storageFull } from '../../../lib/errors/image.ts';
 import { noImage } from '../../../lib/errors/storage.ts';
-import { ImageMaker } from '../../../lib/images/builder.ts';
+import { ImageBuilder } from '../../../lib/images/builder.ts';
 import { Slots } from '../../../lib/store/slots.ts';
 import type { Clone, ImageSpec, Storage, Worker } from '../../../lib/worker/types.ts';
 
@@ -60,7 +60,7 @@ async function setUp(t: TestContext) {
     set: { request: { trusted: true } },
     say() {},
   } as unknown as Build;
-  const images = new ImageMaker({} as Services, dir);
+  const images = new ImageBuilder({} as Services, dir);
   const scheduler = new Scheduler(new Slots());
   const services = { scheduler, images } as unknown as Services;
   const progress: string[] = [];

@@ -7,7 +7,7 @@ import {
   machinesOf,
 } from '../../../lib/storage/download/architecture.ts';
 
-test('the architecture is read from names as distributions give them', () => {
+test('the architecture is read from file names that distributions use', () => {
   const names = {
     'debian-13-generic-amd64.qcow2': ['x86_64'],
     'debian-13-generic-arm64.qcow2': ['aarch64'],
@@ -35,13 +35,13 @@ test('the architecture is read from names as distributions give them', () => {
     assert.deepEqual(architecturesOf(`/images/${name}`), wanted, name);
 });
 
-test('a folder counts if the file name tells nothing', () => {
+test('a folder counts if the file name has no architecture', () => {
   assert.deepEqual(architecturesOf('/42/Cloud/aarch64/images/latest.qcow2'), ['aarch64']);
   assert.deepEqual(architecturesOf('/arm64/debian-amd64.qcow2'), ['x86_64']);
   assert.deepEqual(architecturesOf(''), []);
 });
 
-test('a machine runs its own kind, and 32 bits of it', () => {
+test('a machine runs its own architecture, and the 32-bit variant of it', () => {
   assert(machinesOf(['x86_64']).includes('x86_64'));
   assert(machinesOf(['i386']).includes('x86_64'));
   assert(!machinesOf(['aarch64']).includes('x86_64'));
@@ -49,7 +49,7 @@ test('a machine runs its own kind, and 32 bits of it', () => {
   assert(machinesOf(['aarch64', 'x86_64']).includes('aarch64'));
 });
 
-test('boot files and root partitions tell it too', () => {
+test('boot files and root partitions show the architecture too', () => {
   assert.deepEqual(architecturesOfBootFiles(['BOOTX64.EFI', 'FBX64.EFI']), ['x86_64']);
   assert.deepEqual(architecturesOfBootFiles(['BOOTAA64.EFI', 'BOOTARM.EFI']), ['aarch64', 'arm']);
   assert.deepEqual(architecturesOfBootFiles(['BOOTRI~1.EFI']), ['riscv64']);

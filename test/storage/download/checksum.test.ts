@@ -7,7 +7,7 @@ const B = 'cd'.repeat(32);
 const LONG = 'ef'.repeat(64);
 const NAME = '/images/trixie/debian-13-generic-amd64.qcow2';
 
-test('a checksum is pasted with or without the name of its algorithm, or is the URL of a file', () => {
+test('a checksum may have the name of its algorithm, and may be the URL of a file', () => {
   assert.equal(readChecksum('base', ' '), undefined);
   assert.deepEqual(readChecksum('base', ` ${A.toUpperCase()} `), { algorithm: 'sha256', hex: A });
   assert.deepEqual(readChecksum('base', LONG), { algorithm: 'sha512', hex: LONG });
@@ -18,7 +18,7 @@ test('a checksum is pasted with or without the name of its algorithm, or is the 
   }
 });
 
-test('what cannot be a checksum is refused', () => {
+test('text that cannot be a checksum is refused', () => {
   const bad = [
     'ab',
     A.slice(1),
@@ -57,10 +57,10 @@ test('the line of the image is found in each layout that distributions publish',
   }
 });
 
-test('the length tells the algorithm, and the longer one is used', () => {
+test('the length determines the algorithm, and SHA-512 is preferred', () => {
   assert.deepEqual(findChecksum(`${LONG}  a.img\n`, '/a.img'), { algorithm: 'sha512', hex: LONG });
   assert.deepEqual(findChecksum(`${A}  a.img\n${LONG}  a.img\n`, '/a.img'), { algorithm: 'sha512', hex: LONG });
-  // The name of the algorithm has to fit.
+  // The name of the algorithm must match.
   assert.match(String(findChecksum(`SHA512 (a.img) = ${A}\n`, '/a.img')), /no SHA-256/);
 });
 
@@ -71,7 +71,7 @@ test('names may have spaces, parentheses and escapes', () => {
   assert.deepEqual(findChecksum(`\\${A}  a\\\\b.img\n`, '/x/a\\b.img'), hex);
 });
 
-test('what a file lacks is said, with a few names that it has', () => {
+test('a checksum file without the image says so, with a few names that it lists', () => {
   const many = Array.from({ length: 200 }, (_, i) => `${A}  image-${i}.qcow2\n`).join('');
   const why = String(findChecksum(many, NAME));
   assert.match(why, /does not list "debian-13-generic-amd64\.qcow2".*"image-0\.qcow2".*192 more/);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compressionOf, faultOf, formatOf, isTaken, natureOf } from '../../../lib/storage/download/disk-head.ts';
+import { compressionOf, faultOf, formatOf, isAccepted, natureOf } from '../../../lib/storage/download/disk-head.ts';
 
 const hex = (text: string) => Buffer.from(text, 'latin1').toString('hex');
 const RAW = `${'00'.repeat(510)}55aa`;
 
-/** The first 512 bytes of a qcow2, with these bytes at these places. */
+/** Returns the first 512 bytes of a qcow2, with these bytes at these offsets. */
 function qcow2(bytes: Record<number, number> = {}): string {
   const head = Buffer.alloc(512);
   head.write('QFI\xfb\0\0\0\x03', 'latin1');
@@ -13,14 +13,14 @@ function qcow2(bytes: Record<number, number> = {}): string {
   return head.toString('hex');
 }
 
-test('what is no disk image is known by how it begins', () => {
+test('a file that is not a disk image is recognized by its first bytes', () => {
   assert.match(natureOf(hex('\n<html>'))!, /web page/);
   assert.match(natureOf('fd377a585a00')!, /xz/);
   assert.match(natureOf('')!, /empty/);
   assert.equal(natureOf(hex('QFI\xfb')), undefined);
 });
 
-test('only formats are taken that cannot name another file, or show it in their head', () => {
+test('only formats are accepted that cannot name another file, or show it in their header', () => {
   const heads = {
     qcow2: qcow2(),
     vdi: `${'00'.repeat(64)}7f10dabe`,
@@ -30,37 +30,37 @@ test('only formats are taken that cannot name another file, or show it in their 
   };
   for (const [format, head] of Object.entries(heads)) {
     assert.equal(formatOf(head), format);
-    assert(isTaken(format));
+    assert(isAccepted(format));
     assert.equal(faultOf(format, head), undefined, format);
   }
   for (const head of ['KDMV', 'COWD', '# Disk DescriptorFile\nversion=1', 'QED\0', 'QFI\xfb\0\0\0\x01']) {
-    assert.equal(isTaken(formatOf(hex(head))), false, head);
+    assert.equal(isAccepted(formatOf(hex(head))), false, head);
   }
 });
 
-test('a qcow2 that needs a file beside it is told from one that does not', () => {
+test('a qcow2 that needs another file is refused, one that does not is accepted', () => {
   assert.match(faultOf('qcow2', qcow2({ 14: 1 }))!, /another file \(its backing file\)/);
   assert.match(faultOf('qcow2', qcow2({ 79: 4 }))!, /another file \(its data file\)/);
-  // Dirty, and compressed by zstd: both are whole.
+  // Dirty, or compressed with zstd: both are complete.
   assert.equal(faultOf('qcow2', qcow2({ 79: 1 | 8 })), undefined);
   // Version 2 has extensions there.
   assert.equal(faultOf('qcow2', qcow2({ 7: 2, 79: 4 })), undefined);
   assert.match(faultOf('qcow2', hex('QFI\xfb\0\0\0\x03'))!, /ends before/);
 });
 
-test('a disk without a format boots by its boot sector, or not at all', () => {
+test('a raw disk needs a boot sector', () => {
   assert.equal(faultOf('raw', RAW), undefined);
   assert.match(faultOf('raw', '00'.repeat(512))!, /no boot sector/);
 });
 
-test('what is compressed is known by its first bytes, whatever its name', () => {
+test('a compressed file is recognized by its first bytes', () => {
   const heads = { gzip: '1f8b0808', xz: 'fd377a585a000004', zstd: '28b52ffd04', bzip2: '425a6839314159' };
   for (const [name, head] of Object.entries(heads)) assert.equal(compressionOf(head), name);
   assert.equal(compressionOf('502a4d1804000000'), 'zstd');
   for (const head of ['', qcow2(), RAW, hex('BZhello'), '1f9d']) assert.equal(compressionOf(head), undefined, head);
 });
 
-test('each kind of file that is no disk is named', () => {
+test('each kind of file that is not a disk is named', () => {
   const tar = Buffer.alloc(512);
   tar.write('disk.vmdk\0');
   tar.write('ustar', 257);
@@ -80,11 +80,11 @@ test('each kind of file that is no disk is named', () => {
   const file = { size: 1e6, tail: '', iso: hex('CD001') };
   assert.match(natureOf(RAW, file)!, /ISO 9660/);
   assert.equal(natureOf(RAW, { ...file, iso: '0000000000' }), undefined);
-  // What a message quotes has an end and no control characters.
+  // A quote is bounded and has no control characters.
   assert.match(natureOf(hex(`oh\x1b[31m ${'x'.repeat(400)}`))!, /"oh x{60,80}…"$/);
 });
 
-test('a disk that is encrypted, corrupt, the difference to another or cut off is refused', () => {
+test('an encrypted, corrupt, differencing or truncated disk is refused', () => {
   assert.match(faultOf('qcow2', qcow2({ 35: 1 }))!, /encrypted/);
   assert.match(faultOf('qcow2', qcow2({ 79: 2 }))!, /marked as corrupt/);
   assert.equal(formatOf(hex('LUKS\xba\xbe')), 'luks');

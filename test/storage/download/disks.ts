@@ -16,7 +16,7 @@ interface Part<T> {
   type: T;
 }
 
-/** The begin of a disk with an MBR. */
+/** Returns the start of a disk with an MBR. */
 export function mbr(parts: readonly Part<number>[]): Buffer {
   const head = Buffer.alloc(TABLE_BYTES);
   parts.forEach(({ start, size, type }, i) => {
@@ -30,7 +30,7 @@ export function mbr(parts: readonly Part<number>[]): Buffer {
   return head;
 }
 
-/** The begin of a disk with a GPT; its checksums are left out. */
+/** Returns the start of a disk with a GPT, without its checksums. */
 export function gpt(parts: readonly Part<string>[]): Buffer {
   const head = mbr([{ start: 1 / PER_MIB, size: 1, type: 0xee }]);
   head.write('EFI PART', 512, 'latin1');
@@ -47,14 +47,14 @@ export function gpt(parts: readonly Part<string>[]): Buffer {
   return head;
 }
 
-/** A FAT file system of a few clusters with these files in EFI/BOOT (8.3 names), made by hand. */
+/** Returns a FAT file system of a few clusters with these files in EFI/BOOT (8.3 names). */
 export function fat(bits: 12 | 16 | 32, files: readonly string[]): Buffer {
   const clusters = { 12: 100, 16: 5000, 32: 70_000 }[bits];
   const fatSectors = Math.ceil(((clusters + 2) * bits) / 8 / 512);
   const rootEntries = bits === 32 ? 0 : 512;
   const reserved = 32;
   const data = reserved + fatSectors * 2 + (rootEntries * 32) / 512;
-  // Only as much as is read: the end of the data is missing.
+  // Only what is read: the end of the data is missing.
   const disk = Buffer.alloc((data + 16) * 512);
   disk.writeUInt16LE(512, 11);
   disk[13] = 1;

@@ -5,7 +5,7 @@ import { downloadEnded, isResumable, notAnImage, spaceRunsOut } from '../../../l
 import { diskBytes, placeOf } from '../../../lib/storage/download/download.ts';
 import { readDump } from '../../../lib/storage/download/examine.ts';
 
-test('an address is taken apart, and shown without what is secret', () => {
+test('a URL is parsed, and shown without its secrets', () => {
   assert.deepEqual(placeOf('base', 'https://ann:pw@example.com/a.img?token=1'), {
     env: { URL: 'https://ann:pw@example.com/a.img?token=1', FROM: '' },
     shown: 'https://example.com/a.img',
@@ -27,12 +27,12 @@ test('an address is taken apart, and shown without what is secret', () => {
   }
 });
 
-test('the size of a disk is read', () => {
+test('the size of a disk is parsed', () => {
   assert.equal(diskBytes(JSON.stringify({ format: 'qcow2', 'virtual-size': 42 })), 42);
   assert.equal(diskBytes('nonsense'), 0);
 });
 
-test("qemu-io's dump is read, whatever else it prints", () => {
+test("qemu-io's dump is parsed, whatever else it prints", () => {
   const dump = `00100000:  07 00 ff 61 62 63 64 65 66 67 68 69 6a 6b 6c 6d  ...abcdefghijklm
 00100010:  0a 3a  .:
 read 18/18 bytes at offset 1048576
@@ -42,7 +42,7 @@ read 18/18 bytes at offset 1048576
   assert.equal(readDump('qemu-io: cannot open').length, 0);
 });
 
-test('a download that broke off is kept to be resumed, a refused one is not', () => {
+test('an interrupted download is kept to be resumed, a refused one is not', () => {
   const lost = new CiError({ code: 'ssh/lost', message: 'gone', transient: true });
   for (const error of [downloadEnded('base', 'x', 1, 2, 'why'), lost, new Error('aborted')]) assert(isResumable(error));
   for (const error of [notAnImage('base', 'x', 'w', 'it is empty'), spaceRunsOut('base', 'x', 'w')]) {

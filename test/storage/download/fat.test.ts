@@ -5,13 +5,13 @@ import { fat } from './disks.ts';
 
 const START = 1 << 20;
 
-/** Reads a file system that begins at START. */
+/** Reads a file system that starts at START. */
 const reader = (disk: Buffer) => async (offset: number, length: number) => {
   assert(offset >= START && length <= 64 * 1024, `${length} at ${offset}`);
   return disk.subarray(offset - START, offset - START + length);
 };
 
-test('boot files are found in each kind of FAT, through the chain of clusters', async () => {
+test('boot files are found in each kind of FAT, following the chain of clusters', async () => {
   for (const bits of [12, 16, 32] as const) {
     const found = await bootFiles(reader(fat(bits, ['BOOTAA64.EFI', 'FBAA64.EFI'])), START);
     assert(found.includes('BOOTAA64.EFI') && found.includes('FBAA64.EFI'), `${bits}: ${found}`);
@@ -20,7 +20,7 @@ test('boot files are found in each kind of FAT, through the chain of clusters', 
   }
 });
 
-test('what is no FAT has none', async () => {
+test('a file system that is not FAT has no boot files', async () => {
   assert.deepEqual(await bootFiles(reader(Buffer.alloc(0)), START), []);
   assert.deepEqual(await bootFiles(reader(Buffer.alloc(4096)), START), []);
   const random = Buffer.alloc(4096, 0x5a);
@@ -28,11 +28,11 @@ test('what is no FAT has none', async () => {
   assert.deepEqual(await bootFiles(reader(random), START), []);
 });
 
-test('a chain that goes in circles ends', { timeout: 10_000 }, async () => {
+test('a cyclic chain of clusters is not followed forever', { timeout: 10_000 }, async () => {
   const disk = fat(16, []);
   const table = 32 * 512;
   disk.writeUInt16LE(4, table + 2 * 7);
-  // Full, so that no end of the folder is met.
+  // Full, so that the folder has no end marker.
   for (let at = 0; at < disk.length; at += 32) if (disk[at] === 0 && at > table + 25_000) disk.write('X', at);
   assert(Array.isArray(await bootFiles(reader(disk), START)));
 });

@@ -33,10 +33,10 @@ test('the partitions of an MBR are found', () => {
   assert.deepEqual(found.map(isEsp), [true, false]);
 });
 
-test('without a table there are no partitions, whatever the bytes are', () => {
+test('without a partition table there are no partitions, whatever the bytes are', () => {
   assert.deepEqual(partitionsOf(Buffer.alloc(0)), []);
   assert.deepEqual(partitionsOf(Buffer.alloc(TABLE_BYTES)), []);
-  // Boot code of a file system where a table would be.
+  // Boot code of a file system in place of a table.
   const code = Buffer.alloc(TABLE_BYTES, 0x37);
   code.writeUInt16LE(0xaa55, 510);
   assert.deepEqual(partitionsOf(code), []);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CLOUD_INIT, ENABLED, type Files, goneKeys, KEYS, SHARED, seal, systemd } from './sealed-system.ts';
 
-test('DHCP state of each client goes, and random seeds; what is like it by name or place stays', (t) => {
+test('DHCP state of each client and random seeds are removed; files with similar names or paths stay', (t) => {
   const goes = [
     'var/lib/dhcp/dhclient.eth0.leases',
     'var/lib/dhcp/dhclient6.leases',
@@ -58,7 +58,7 @@ test('DHCP state of each client goes, and random seeds; what is like it by name 
   }
 });
 
-test('a random seed that its service saves when it stops is gone, and the service stopped', (t) => {
+test('a random seed is removed after the service that saves it is stopped', (t) => {
   const cases: [string, Files, string][] = [
     ['var/lib/systemd/random-seed', systemd(), 'bin/systemctl'],
     ['var/lib/urandom/random-seed', {}, 'etc/init.d/urandom'],
@@ -72,14 +72,14 @@ test('a random seed that its service saves when it stops is gone, and the servic
   }
 });
 
-test('machine-id: empty with systemd, not there with another init system that makes one, else said', (t) => {
+test('machine-id: emptied with systemd, removed if another init system creates one, otherwise reported', (t) => {
   const ids = { 'etc/machine-id': 'abc\n', 'var/lib/dbus/machine-id': 'abc\n' };
   const first = seal(t, { ...systemd(), ...ids });
   assert.equal(first.read('etc/machine-id'), '');
   assert.deepEqual(first.gone, ['var/lib/dbus/machine-id']);
   const linked = seal(t, { ...systemd(), 'etc/machine-id': 'abc\n', 'var/lib/dbus/machine-id': '-> /etc/machine-id' });
   assert.deepEqual([linked.read('etc/machine-id'), linked.gone], ['', []]);
-  // The other way round: it must not be left to point at nothing.
+  // The other way round: no dangling link may be left.
   const back = seal(t, {
     ...systemd(),
     'var/lib/dbus/machine-id': 'abc\n',
@@ -98,7 +98,7 @@ test('machine-id: empty with systemd, not there with another init system that ma
   assert.match(nobody.said, /^its guests share its machine-id: nothing in it would make a new one$/m);
 });
 
-test('host keys go if an enabled cloud-init makes new ones', (t) => {
+test('host keys are removed if an enabled cloud-init creates new ones', (t) => {
   const newer = { 'cloud-init-local.service': 'enabled', 'cloud-init-network.service': 'static' };
   for (const states of [ENABLED, newer]) {
     const sealed = seal(t, { ...systemd(states), ...CLOUD_INIT, ...KEYS, 'etc/ssh/ssh_host_ed25519_key-cert.pub': '' });
@@ -110,7 +110,7 @@ test('host keys go if an enabled cloud-init makes new ones', (t) => {
   assert.deepEqual(goneKeys(seal(t, { ...systemd(ENABLED), ...CLOUD_INIT, ...KEYS, ...listed })), Object.keys(KEYS));
 });
 
-test('host keys stay, and it is said, if cloud-init is installed and will not make them', (t) => {
+test('host keys stay, with a report, if cloud-init is installed but will not create new ones', (t) => {
   const all = { ...systemd(ENABLED), ...CLOUD_INIT, ...KEYS };
   const cases: Record<string, Files> = {
     'not installed': { ...systemd(ENABLED), ...KEYS },
@@ -141,7 +141,7 @@ test('host keys stay, and it is said, if cloud-init is installed and will not ma
   assert.equal(seal(t, systemd()).said, '', 'without keys there is nothing to say');
 });
 
-test('host keys go if a unit or init script makes new ones', (t) => {
+test('host keys are removed if a unit or init script creates new ones', (t) => {
   const units = (unit: string, text: string, more: Record<string, string> = {}): Files =>
     systemd({}, { [unit]: text, ...more });
   const makes: Files[] = [
@@ -159,7 +159,7 @@ test('host keys go if a unit or init script makes new ones', (t) => {
   }
   const makesNone: Files[] = [
     units('ssh.service', 'ExecStartPre=/usr/sbin/sshd -t'),
-    // An empty machine-id is no first boot.
+    // An empty machine-id does not make a first boot.
     units('ssh.service', 'Wants=sshd-keygen.service', { 'sshd-keygen.service': 'ConditionFirstBoot=yes' }),
     { 'etc/init.d/ssh': '# see ssh-keygen(1)\n' },
     { 'etc/init.d/dropbear': 'dropbearkey -t ed25519 -f key\n' },
@@ -171,7 +171,7 @@ test('host keys go if a unit or init script makes new ones', (t) => {
   }
 });
 
-test('dropbear’s host keys go if it makes new ones', (t) => {
+test('dropbear’s host keys are removed if it creates new ones', (t) => {
   const key = { 'etc/dropbear/dropbear_ed25519_host_key': 'k', 'etc/dropbear/authorized_keys': '' };
   for (const files of [
     { 'etc/init.d/dropbear': 'dropbearkey -t ed25519 -f key\n' },
@@ -191,7 +191,7 @@ test('dropbear’s host keys go if it makes new ones', (t) => {
   }
 });
 
-test('cloud-init’s instance and logs go; what an operator or its packages put there stays', (t) => {
+test('cloud-init’s instance and logs are removed; files of the operator and of packages stay', (t) => {
   const goes = [
     'var/lib/cloud/instances/i-1/obj.pkl',
     'var/lib/cloud/instances/i-1/user-data.txt',
@@ -237,7 +237,7 @@ const NETPLAN = `network:
         driver: virtio_net
 `;
 
-test('network configuration of cloud-init: as it is if that writes it anew, else without this guest’s MAC', (t) => {
+test('cloud-init’s network configuration stays if it is rewritten, otherwise it loses this guest’s MAC', (t) => {
   const files: Files = {
     'etc/netplan/50-cloud-init.yaml': NETPLAN,
     'etc/netplan/01-mine.yaml': NETPLAN,
@@ -276,7 +276,7 @@ test('network configuration of cloud-init: as it is if that writes it anew, else
   assert.equal(read('etc/sysconfig/network-scripts/ifcfg-eth1'), files['etc/sysconfig/network-scripts/ifcfg-eth1']);
 });
 
-test('an iSCSI initiator’s name: made anew as the distribution does, else said', (t) => {
+test('an iSCSI initiator’s name is recreated as the distribution does, otherwise reported', (t) => {
   const name = 'etc/iscsi/initiatorname.iscsi';
   const one = { [name]: 'InitiatorName=iqn.1993-08.org.debian:01:abc\n' };
   const debian = seal(t, { ...systemd(), ...one, 'lib/open-iscsi/startup-checks.sh': 'grep -q ^GenerateName=yes\n' });

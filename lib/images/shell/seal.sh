@@ -1,21 +1,22 @@
-/**
- * Prepares a guest's disk to be the image of many: what must differ between its clones goes, if something will make it
- * anew at their first boot, and whatever ties it to this one guest. A POSIX sh program, run as root; no data stands in
- * it. Prints one line for each thing that an operator should know.
- *
- * - **machine-id** (machine-id(5)): two systems with one get one address of some DHCP servers. systemd makes a new one if
- *   the file is there and empty; under another init system D-Bus, or a service of its own, if it is not there.
- * - **SSH host keys** of OpenSSH and dropbear: only if something makes new ones: cloud-init that is enabled, has its ssh
- *   module and types of keys to make (cloudinit/config/cc_ssh.py), or a unit or init script of the distribution.
- * - **DHCP**: leases and identities of dhclient, dhcpcd, systemd-networkd, wicked, NetworkManager and ConnMan. The leases
- *   that a DHCP server gave stay: it does not start without its file.
- * - **network configuration that cloud-init wrote**: it names this guest's MAC. An enabled cloud-init writes it anew for
- *   the next instance; if none will, the MAC is taken out of it, so that it fits any guest.
- * - **cloud-init's instance**: its cache, its logs, and what it kept of this guest's user-data. What an operator put into
- *   /var/lib/cloud (scripts, seed), and what runs once per system, stays.
- * - random seeds, names of network cards by MAC, and an iSCSI initiator's name, which a storage would take for one host.
- */
-export const SEAL = `
+# shellcheck shell=sh
+# Prepares a guest's disk to be the image of many clones: removes what must differ between them, if something creates it
+# again at their first boot, and whatever belongs to this one guest. Runs as root. Prints one line for each thing that an
+# operator should know.
+#
+# - machine-id (machine-id(5)): two systems with the same one get the same address from some DHCP servers. systemd creates
+#   a new one if the file exists and is empty; under another init system D-Bus, or a service of its own, does if it is
+#   missing.
+# - SSH host keys of OpenSSH and dropbear: only if something creates new ones: cloud-init that is enabled, has its ssh
+#   module and types of keys to create (cloudinit/config/cc_ssh.py), or a unit or init script of the distribution.
+# - DHCP: leases and identities of dhclient, dhcpcd, systemd-networkd, wicked, NetworkManager and ConnMan. The leases that
+#   a DHCP server gave stay: it does not start without its file.
+# - Network configuration that cloud-init wrote: it names this guest's MAC. An enabled cloud-init writes it again for the
+#   next instance; otherwise the MAC is removed from it, so that it fits any guest.
+# - cloud-init's instance: its cache, its logs, and what it kept of this guest's user-data. What an operator put into
+#   /var/lib/cloud (scripts, seed), and what runs once per system, stays.
+# - Random seeds, names of network cards by MAC, and an iSCSI initiator's name, which a storage server would take for one
+#   host.
+
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -37,19 +38,19 @@ cloud_init_enabled() {
     return 1
   fi
 }
-# An empty list of types: the distribution's own unit is to make them.
+# An empty list of types: the distribution's own unit is to create them.
 cloud_init_has_no_types() {
-  grep -Eqs '^[[:space:]]*ssh_genkeytypes:[[:space:]]*(~|null|\\[[[:space:]]*\\])[[:space:]]*(#|$)' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg
+  grep -Eqs '^[[:space:]]*ssh_genkeytypes:[[:space:]]*(~|null|\[[[:space:]]*\])[[:space:]]*(#|$)' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg
 }
 cloud_init_makes_keys() {
   cloud_init_enabled && ! cloud_init_has_no_types &&
-    grep -Eqs '^[[:space:]]*-[[:space:]]*(\\[?[[:space:]]*)ssh([],[:space:]]|$)' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg
+    grep -Eqs '^[[:space:]]*-[[:space:]]*(\[?[[:space:]]*)ssh([],[:space:]]|$)' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg
 }
-# Debian's sshd-keygen.service does so at a first boot only, which an empty machine-id is not.
+# Debian's sshd-keygen.service does so only at a first boot, which an empty machine-id does not cause.
 system_makes_keys() {
   if systemd; then
     for unit in ssh.service sshd.service ssh.socket sshd.socket; do
-      # One at a time: some versions stop at the first that is not there.
+      # One at a time: some versions stop at the first that is missing.
       systemctl cat "$unit" 2>/dev/null
     done |
       grep -Eq '^(Wants|Requires|ExecStartPre)=.*(keygen|gen-keys|genkeys)' || return 1
@@ -58,7 +59,7 @@ system_makes_keys() {
     grep -Eqs '^[^#]*ssh-keygen' /etc/init.d/sshd /etc/init.d/ssh
   fi
 }
-# dropbear -R makes those that it lacks.
+# dropbear -R creates those that are missing.
 dropbear_makes_keys() {
   {
     ! systemd || systemctl cat dropbear.service 2>/dev/null
@@ -67,7 +68,7 @@ dropbear_makes_keys() {
 }
 
 if systemd; then
-  # A link may point to the file of D-Bus, which goes.
+  # A link may point to the file of D-Bus, which is removed.
   if [ -L /etc/machine-id ]; then
     rm -f /etc/machine-id
     : >/etc/machine-id
@@ -94,16 +95,16 @@ if ls /etc/dropbear/dropbear_*_host_key >/dev/null 2>&1; then
 fi
 
 for file in /var/lib/dhcp/*.lease* /var/lib/dhcp3/*.lease*; do
-  case \${file##*/} in dhcpd*) ;; *) rm -f "$file" ;; esac
+  case ${file##*/} in dhcpd*) ;; *) rm -f "$file" ;; esac
 done
-rm -f /var/lib/dhclient/*.lease* /var/db/dhclient.leases* \\
-  /var/lib/dhcpcd/*.lease* /var/lib/dhcpcd/duid /var/lib/dhcpcd/secret /etc/dhcpcd.duid /etc/dhcpcd.secret \\
-  /var/db/dhcpcd/*.lease* /var/db/dhcpcd/duid /var/db/dhcpcd/secret /var/lib/dhcpcd5/*.lease* \\
-  /var/lib/wicked/duid.xml /var/lib/wicked/iaid.xml /var/lib/wicked/lease-* \\
-  /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \\
+rm -f /var/lib/dhclient/*.lease* /var/db/dhclient.leases* \
+  /var/lib/dhcpcd/*.lease* /var/lib/dhcpcd/duid /var/lib/dhcpcd/secret /etc/dhcpcd.duid /etc/dhcpcd.secret \
+  /var/db/dhcpcd/*.lease* /var/db/dhcpcd/duid /var/db/dhcpcd/secret /var/lib/dhcpcd5/*.lease* \
+  /var/lib/wicked/duid.xml /var/lib/wicked/iaid.xml /var/lib/wicked/lease-* \
+  /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \
   /var/lib/NetworkManager/seen-bssids /var/lib/connman/*/data
 rm -rf /var/lib/systemd/network/*
-# They are saved when their service stops, which the shutdown would do after this.
+# They are saved when their service stops, which the shutdown would do later.
 if systemd; then
   systemctl stop systemd-random-seed.service >/dev/null 2>&1
 else
@@ -111,12 +112,12 @@ else
     [ ! -x /etc/init.d/$service ] || /etc/init.d/$service stop >/dev/null 2>&1
   done
 fi
-rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/random-seed /var/lib/random-seed \\
+rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/random-seed /var/lib/random-seed \
   /boot/loader/random-seed /boot/efi/loader/random-seed /efi/loader/random-seed
 rm -f /var/lib/seedrng/seed.* /etc/udev/rules.d/70-persistent-net.rules
 
 if [ -f /etc/iscsi/initiatorname.iscsi ] && grep -qs '^InitiatorName=' /etc/iscsi/initiatorname.iscsi; then
-  # Debian's start-up makes a name if it finds this; elsewhere iscsi-init.service does if the file is not there.
+  # Debian's start-up creates a name if it finds this; elsewhere iscsi-init.service does if the file is missing.
   if grep -rqs GenerateName /lib/open-iscsi /usr/lib/open-iscsi; then
     echo GenerateName=yes >/etc/iscsi/initiatorname.iscsi
   elif systemd && enabled iscsi-init.service; then
@@ -129,14 +130,14 @@ fi
 if ! cloud_init_enabled; then
   file=/etc/netplan/50-cloud-init.yaml
   if [ -f "$file" ]; then
-    # A match by the MAC alone goes as a whole; one by other properties too keeps those.
+    # A match by the MAC alone is removed; one by other properties too keeps those.
     awk '
-      function flush() { if (head != "" && kept != "") printf "%s\\n%s", head, kept; head = kept = "" }
+      function flush() { if (head != "" && kept != "") printf "%s\n%s", head, kept; head = kept = "" }
       { match($0, /^ */); indent = RLENGTH }
       head != "" && indent <= deep { flush() }
       /^ *(macaddress|set-name):/ { next }
       /^ *match: *$/ { head = $0; deep = indent; next }
-      head != "" { kept = kept $0 "\\n"; next }
+      head != "" { kept = kept $0 "\n"; next }
       { print }
       END { flush() }
     ' "$file" >"$file.sealed" && cat "$file.sealed" >"$file"
@@ -154,7 +155,6 @@ if ! cloud_init_enabled; then
   rm -f /etc/systemd/network/*-cloud-init-*.link /run/systemd/network/*-cloud-init-*.link
 fi
 rm -rf /var/lib/cloud/instances /var/lib/cloud/instance
-rm -f /var/lib/cloud/data/instance-id /var/lib/cloud/data/previous-* /var/lib/cloud/data/set-hostname \\
+rm -f /var/lib/cloud/data/instance-id /var/lib/cloud/data/previous-* /var/lib/cloud/data/set-hostname \
   /var/lib/cloud/data/result.json /var/lib/cloud/data/status.json /var/log/cloud-init.log /var/log/cloud-init-output.log
 sync
-`;
