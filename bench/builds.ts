@@ -1,6 +1,9 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { make } from '../test/support/flow-builder.ts';
+import { FlowFile } from '../test/support/flows.ts';
+import type { FlowConfig } from '../test/support/red.ts';
 import { all, median, mib, type Row, type Settings, seconds, timed } from './measure.ts';
 import { MeasuredRed } from './node-red.ts';
 import { patchsetMessage } from './recorded-stream.ts';
@@ -12,36 +15,34 @@ const FLAT = 8 * 2 ** 20;
 /** Milliseconds after which nothing of ended builds is awaited any more, and they are forgotten. */
 const FORGOTTEN = 6_000;
 
-interface FlowNode {
-  id: string;
-  type: string;
-  [property: string]: unknown;
+/** A flow, and the node that messages enter at. */
+interface MeasuredFlow {
+  nodes: FlowConfig[];
+  first: string;
 }
 
-/** The shipped flow "1 noop" as it is on import, silent, with no Gerrit to hear: it is given its messages. */
-async function noopFlow(dir: string): Promise<{ nodes: FlowNode[]; first: string }> {
-  const file = join(import.meta.dirname, '..', 'flows', '1 noop.json');
-  const nodes = JSON.parse(await readFile(file, 'utf8')) as FlowNode[];
+/** The shipped flow "1 noop", without a Gerrit: messages are handed to its ci-jobs. */
+async function noopFlow(dir: string): Promise<MeasuredFlow> {
   const nothing = join(dir, 'no-events.json');
   await writeFile(nothing, '');
-  for (const node of nodes) {
-    if (node.type === 'gerrit-events') Object.assign(node, { source: 'replay', server: '', replayFile: nothing });
-  }
-  const kept = nodes.filter(({ type }) => type !== 'gerrit-server');
-  return { nodes: kept, first: kept.find(({ type }) => type === 'ci-jobs')!.id };
+  const flow = FlowFile.shipped('1 noop').set('gerrit-events', { source: 'replay', server: '', replayFile: nothing });
+  return {
+    nodes: flow.nodes.filter(({ type }) => type !== 'gerrit-server'),
+    first: flow.node('ci-jobs').id,
+  };
 }
 
-/** The peer: eight function nodes that pass a message on, and the last one counts. */
-function bareFlow(): { nodes: FlowNode[]; first: string } {
-  const nodes: FlowNode[] = Array.from({ length: 8 }, (_, index) => ({
-    id: `function${index}`,
-    type: 'function',
-    z: 'tab',
-    func: index === 7 ? 'global.get("passed")();' : 'return msg;',
-    outputs: 1,
-    wires: [index === 7 ? [] : [`function${index + 1}`]],
-  }));
-  return { nodes: [{ id: 'tab', type: 'tab', label: 'bare' }, ...nodes], first: 'function0' };
+/** The peer: eight function nodes that pass a message on. The last one counts it. */
+function bareFlow(): MeasuredFlow {
+  const nodes = Array.from({ length: 8 }, (_, index) =>
+    make('function', {
+      id: `function${index}`,
+      func: index === 7 ? 'global.get("passed")();' : 'return msg;',
+      outputs: 1,
+      wires: [index === 7 ? [] : [`function${index + 1}`]],
+    }),
+  );
+  return { nodes: [make('tab', { id: 'tab', label: 'bare' }), ...nodes], first: 'function0' };
 }
 
 interface Measured {
@@ -55,12 +56,7 @@ interface Measured {
   heap?: number;
 }
 
-async function measure(
-  kind: 'bare' | 'recheck',
-  flow: { nodes: FlowNode[]; first: string },
-  files: string[],
-  dir: string,
-): Promise<Measured> {
+async function measure(kind: 'bare' | 'recheck', flow: MeasuredFlow, files: string[], dir: string): Promise<Measured> {
   const red = await MeasuredRed.start(kind, dir);
   try {
     await red.deploy(flow.nodes);

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { make } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 import { openBrowser, openContext } from './chromium.ts';
 import { Editor, settled } from './editor.ts';
@@ -37,22 +38,13 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     // Saved before images had scripts.
     { id: 'image-b', type: 'vm-image', name: 'b', source: 'directory', path: folder, loginUser: 'ci' },
     // The editor asks back before it deploys what nothing uses.
-    ...['image-a', 'image-b'].map((image, index) => ({
-      ...{
-        id: `clone-${index}`,
-        type: 'clone-image',
-        z: 'tab',
-        name: '',
-        x: 300,
-        y: 100 + 60 * index,
-        wires: [['boot']],
-      },
-      ...{ image, hosts: ['host'], guest: `vm${index}`, addressEnv: '', wait: '60' },
-    })),
-    {
-      ...{ id: 'boot', type: 'virsh-boot', z: 'tab', name: 'boot', x: 500, y: 100, wires: [[]] },
-      ...{ memory: '1024', vcpus: '1', networks: [{ source: 'default', mac: '' }], guests: [], timeout: '300' },
-    },
+    ...['image-a', 'image-b'].map((image, index) =>
+      make('clone-image', {
+        ...{ id: `clone-${index}`, name: '', x: 300, y: 100 + 60 * index, wires: [['boot']] },
+        ...{ image, hosts: ['host'], guest: `vm${index}` },
+      }),
+    ),
+    make('virsh-boot', { id: 'boot', x: 500, y: 100, timeout: '300', wires: [[]] }),
   ];
   writeFileSync(join(dir, 'flows.json'), JSON.stringify(flows));
   const product = await startProduct(t, dir);

@@ -3,7 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Message } from '../../lib/builds/types.ts';
 import type { BuildView } from '../../lib/model/build.ts';
 import { refUpdated, uploaded } from '../gerrit/events.ts';
-import { ask, assertWords, faults, flow, handMade, job, jobs, make, run, variable } from '../support/lane.ts';
+import { ask, assertWords, faults, handMade, run, variable } from '../support/build-runs.ts';
+import { flow, job, jobs, make } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

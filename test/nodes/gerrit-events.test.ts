@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { commented, refUpdated, uploaded } from '../gerrit/events.ts';
+import { ask, assertWords, variable } from '../support/build-runs.ts';
 import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
-import { ask, assertWords, flow, jobs, make, reaching, row, variable } from '../support/lane.ts';
+import { flow, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -7,8 +7,9 @@ import type { Message } from '../../lib/builds/types.ts';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { publicKeyOf } from '../../lib/ssh/keys.ts';
 import { parseTable } from '../gerrit/results-table.ts';
+import { ask, assertWords, handMade, run, variable } from '../support/build-runs.ts';
 import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
-import { ask, assertWords, flow, handMade, job, jobs, make, reaching, row, run, variable } from '../support/lane.ts';
+import { flow, job, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

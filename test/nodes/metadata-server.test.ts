@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
-import { ask, assertWords, flow, guests, handMade, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
+import { ask, assertWords, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

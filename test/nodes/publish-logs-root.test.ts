@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { flow, jobs, logOf, make, row, run } from '../support/lane.ts';
+import { logOf, run } from '../support/build-runs.ts';
+import { flow, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 
 let red: TestRed;

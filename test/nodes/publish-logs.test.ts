@@ -4,20 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import {
-  assertWords,
-  faults,
-  flow,
-  guests,
-  handMade,
-  jobs,
-  logOf,
-  make,
-  reaching,
-  row,
-  run,
-  variable,
-} from '../support/lane.ts';
+import { assertWords, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { flow, guests, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

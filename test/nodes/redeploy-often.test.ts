@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import RED from 'node-red';
 import { Ci } from '../support/ci.ts';
-import { Tab } from '../support/tab.ts';
+import { Tab } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 
 const onHost = { target: 'host', host: 'host' };

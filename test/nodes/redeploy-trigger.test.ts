@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Ci } from '../support/ci.ts';
-import { Tab } from '../support/tab.ts';
+import { Tab } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 
 describe('a deploy while an event is on its way to ci-jobs', () => {

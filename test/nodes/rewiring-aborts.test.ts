@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Ci, processesOf } from '../support/ci.ts';
-import { Tab } from '../support/tab.ts';
+import { Tab } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** A lane whose script would run for a minute. */

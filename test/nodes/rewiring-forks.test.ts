@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Ci } from '../support/ci.ts';
-import { Tab } from '../support/tab.ts';
+import { Tab } from '../support/flow-builder.ts';
 
 const onHost = { target: 'host', host: 'host' };
 const names = ({ steps }: { steps: { name: string }[] }): string[] => steps.map(({ name }) => name).sort();

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, handMade, logOf, run } from '../support/lane.ts';
+import { assertWords, handMade, logOf, run } from '../support/build-runs.ts';
+import { execThere, scriptLane } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
-import { execThere, scriptLane } from '../support/script-lane.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
 import { runs, waitFor } from '../support/wait.ts';
 

@@ -4,9 +4,9 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, type Ended, faults, flow, handMade, jobs, logOf, make, run, variable } from '../support/lane.ts';
+import { assertWords, type Ended, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { execThere, flow, jobs, make, scriptLane } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
-import { execThere, scriptLane } from '../support/script-lane.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
 import { waitFor } from '../support/wait.ts';
 

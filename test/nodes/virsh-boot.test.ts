@@ -4,20 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
 import type { GuestSpec, Worker } from '../../lib/worker/types.ts';
-import {
-  ask,
-  assertWords,
-  faults,
-  flow,
-  guests,
-  handMade,
-  jobs,
-  logOf,
-  make,
-  row,
-  run,
-  variable,
-} from '../support/lane.ts';
+import { ask, assertWords, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { runs, waitFor } from '../support/wait.ts';
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import type { Storage, Worker } from '../../lib/worker/types.ts';
-import { ask, flow, make } from '../support/lane.ts';
+import { ask } from '../support/build-runs.ts';
+import { flow, make } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

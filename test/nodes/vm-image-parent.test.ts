@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import type { ImageSource, ImageSpec } from '../../lib/worker/types.ts';
-import { flow, make, variable } from '../support/lane.ts';
+import { variable } from '../support/build-runs.ts';
+import { flow, make } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 
 type Made<Kind extends ImageSource['kind']> = Extract<ImageSource, { kind: Kind }>;

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { assertWords, flow, guests, jobs, logOf, make, row, run, variable } from '../support/lane.ts';
+import { assertWords, logOf, run, variable } from '../support/build-runs.ts';
+import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 
 describe('vm-image', () => {

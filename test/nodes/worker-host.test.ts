@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import { DirectoryStorage } from '../../lib/sandbox/worker/storage.ts';
 import type { Worker } from '../../lib/worker/types.ts';
-import { assertWords, flow, guests, jobs, make, row, run, variable } from '../support/lane.ts';
+import { assertWords, run, variable } from '../support/build-runs.ts';
+import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

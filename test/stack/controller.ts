@@ -1,5 +1,5 @@
 /** A controller in a process of its own, to be killed: deploys $FLOW (JSON), starts a build, and says when its script runs. */
-import { handMade } from '../support/lane.ts';
+import { handMade } from '../support/build-runs.ts';
 import { startRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 import { scriptRuns } from './lab.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { make } from '../support/lane.ts';
+import { make } from '../support/flow-builder.ts';
 import { type LaneSettings, tinyImage } from './flow.ts';
 import { assertEnd, Lab } from './lab.ts';
 import { inSandbox } from './support.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ask } from '../support/lane.ts';
+import { ask } from '../support/build-runs.ts';
 import type { FlowConfig } from '../support/red.ts';
 import { tinyImage } from './flow.ts';
 import { assertEnd, at, Lab } from './lab.ts';

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { logOf } from '../support/lane.ts';
+import { logOf } from '../support/build-runs.ts';
 import type { FlowConfig } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 import { type LaneSettings, madeImage, type Outcome, sshHost, tinyImage, workerHost } from './flow.ts';

@@ -5,7 +5,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ask, job, logOf, make } from '../support/lane.ts';
+import { ask, logOf } from '../support/build-runs.ts';
+import { job, make } from '../support/flow-builder.ts';
 import { assertEnd, Lab, scriptRuns } from './lab.ts';
 import { inSandbox, libvirtd, stackFolder } from './support.ts';
 

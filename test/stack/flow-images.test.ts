@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { handMade, run } from '../support/lane.ts';
+import { handMade, run } from '../support/build-runs.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 import { BUILD_TIME, guestLane, madeImage, newPlace, outcomeOf, runBuild, tinyImage, workerHost } from './flow.ts';

@@ -2,7 +2,8 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StepRecord } from '../../lib/model/build.ts';
-import { type Ended, flow, handMade, jobs, logOf, make, reaching, row, run } from '../support/lane.ts';
+import { type Ended, handMade, logOf, run } from '../support/build-runs.ts';
+import { flow, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import type { OpenSsh } from '../support/openssh.ts';
 import type { FlowConfig, TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';

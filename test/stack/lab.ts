@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import type { Result } from '../../lib/model/result.ts';
-import { assertWords, faults, handMade } from '../support/lane.ts';
+import { assertWords, faults, handMade } from '../support/build-runs.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';

@@ -6,9 +6,9 @@ import type { Change, SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { parseTable } from '../gerrit/results-table.ts';
+import { sharedNodes, type Tab } from './flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from './red.ts';
 import { startSshServer, type TestSshServer } from './ssh-server.ts';
-import { shared, type Tab } from './tab.ts';
 import { waitFor } from './wait.ts';
 
 type Deploy = 'full' | 'nodes' | 'flows';
@@ -46,7 +46,7 @@ export class Ci {
     const host = await startSshServer({ authorized: [key.publicKey] });
     const red = await startRed();
     const ci = new Ci(red, host, [
-      ...shared(worker),
+      ...sharedNodes(worker),
       {
         id: 'host',
         type: 'ssh-host',
