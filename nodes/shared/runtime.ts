@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
 import type { RunData } from '../../lib/builds/build.ts';
@@ -14,6 +14,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { type Link, LinkPool } from '../../lib/ssh/link-pool.ts';
 import { MemoryEngine } from '../../lib/store/memory.ts';
+import { writeFileAtomicSync } from '../../lib/util/atomic-file.ts';
 import { Board } from './board.ts';
 import { FlowAdapter, type Offer } from './flow-adapter.ts';
 import { keepImages } from './image-keeper.ts';
@@ -175,8 +176,8 @@ function controllerKey(stateDir: string): { privateKey: string; publicKey: strin
     return { privateKey: readFileSync(file, 'utf8'), publicKey: readFileSync(`${file}.pub`, 'utf8').trim() };
   } catch {
     const pair = generateKeyPair('recheck-controller');
-    writeFileSync(file, pair.privateKey, { mode: 0o600 });
-    writeFileSync(`${file}.pub`, `${pair.publicKey}\n`);
+    writeFileAtomicSync(file, pair.privateKey);
+    writeFileAtomicSync(`${file}.pub`, `${pair.publicKey}\n`, { mode: 0o644 });
     return pair;
   }
 }
