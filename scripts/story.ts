@@ -1,9 +1,6 @@
 /** Tells on the terminal what the sandbox's builds do: a line a job, and the review. */
 import type { BuildEvent } from '../lib/builds/types.ts';
-import { formatDuration } from '../lib/gerrit/report.ts';
-
-const brief = (milliseconds: number): string =>
-  milliseconds < 100 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+import { formatDuration, formatZuulDuration } from '../lib/util/format.ts';
 
 const VERBS: Record<string, string> = { 'clone-image': 'cloned', 'virsh-boot': 'booted' };
 /** Steps that a newcomer need not hear of. */
@@ -38,9 +35,9 @@ export class Story {
     if (event.kind === 'build-ended' && build) {
       const steps = build.steps
         .filter((step) => !QUIET.has(step.type))
-        .map((step) => `${VERBS[step.type] ?? step.name} ${brief(step.duration)}`);
+        .map((step) => `${VERBS[step.type] ?? step.name} ${formatDuration(step.duration)}`);
       this.#say(
-        `  ${build.job.padEnd(7)} ${[...steps, `${event.result} in ${formatDuration(event.duration)}`].join(' · ')}`,
+        `  ${build.job.padEnd(7)} ${[...steps, `${event.result} in ${formatZuulDuration(event.duration)}`].join(' · ')}`,
       );
     }
     if (event.kind === 'build-ended' && build) this.#ended(build.set.id, build.id);

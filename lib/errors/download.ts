@@ -1,6 +1,7 @@
+import { formatGib } from '../util/format.ts';
 import { CiError } from './ci-error.ts';
 
-const gib = (size: number): string => `${Math.round(size * 100) / 100} GiB`;
+const gib = (size: number): string => formatGib(size * 2 ** 30);
 
 /** What a refused download leaves behind. */
 const dropped = (worker: string): string => `Nothing of it was kept on ${worker}.`;

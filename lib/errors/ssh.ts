@@ -1,3 +1,4 @@
+import { formatSeconds } from '../util/format.ts';
 import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
@@ -10,8 +11,6 @@ export interface SshPlace {
 }
 
 const at = (place: SshPlace): string => `${place.label} (${place.user}@${place.host}:${place.port})`;
-
-const seconds = (milliseconds: number): string => `${Math.round(milliseconds / 100) / 10} s`;
 
 // Connecting
 
@@ -42,7 +41,7 @@ export const unreachable = (place: SshPlace, cause: unknown): CiError =>
 export const noAnswer = (place: SshPlace, milliseconds: number): CiError =>
   new CiError({
     code: 'ssh/no-answer',
-    message: `${at(place)}: no answer from an SSH server in ${seconds(milliseconds)}. Check that it is up, that the port is an SSH server's, and the firewalls between.`,
+    message: `${at(place)}: no answer from an SSH server in ${formatSeconds(milliseconds)}. Check that it is up, that the port is an SSH server's, and the firewalls between.`,
     transient: true,
   });
 
@@ -166,7 +165,7 @@ export const requestRefused = (label: string, what: string, cause: unknown): CiE
 export const noSessionFree = (milliseconds: number, cause: unknown): CiError =>
   new CiError({
     code: 'ssh/channel-refused',
-    message: `${cause === undefined ? '' : `${messageOf(cause)} `}No session became free within ${seconds(milliseconds)}.`,
+    message: `${cause === undefined ? '' : `${messageOf(cause)} `}No session became free within ${formatSeconds(milliseconds)}.`,
     transient: true,
     cause,
   });
@@ -216,7 +215,7 @@ export const commandClosed = (label: string): CiError =>
 export const commandTimeout = (label: string, command: string, milliseconds: number, noise = ''): CiError =>
   new CiError({
     code: 'ssh/command-timeout',
-    message: `${label}: "${command}" did not end in ${seconds(milliseconds)} and was given up.${noise === '' ? '' : ` The login shell did not run it, and printed "${quoted(noise, 3)}". Look at its start-up files (${START_FILES}).`}`,
+    message: `${label}: "${command}" did not end in ${formatSeconds(milliseconds)} and was given up.${noise === '' ? '' : ` The login shell did not run it, and printed "${quoted(noise, 3)}". Look at its start-up files (${START_FILES}).`}`,
     transient: true,
   });
 

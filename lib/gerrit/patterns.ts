@@ -1,4 +1,5 @@
 import { badPattern } from '../errors/gerrit.ts';
+import { escapeRegExp } from '../util/escape-regexp.ts';
 
 /** One row of a list of projects or branches. */
 export interface PatternRow {
@@ -8,11 +9,7 @@ export interface PatternRow {
 
 /** In a glob `*` stands for any characters (a slash too, so that `openstack/*` and `*` work) and `?` for one. */
 const globSource = (glob: string): string =>
-  glob
-    .replace(/\*+/g, '*')
-    .replace(/[.+^${}()|[\]\\/]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
+  escapeRegExp(glob.replace(/\*+/g, '*')).replaceAll('\\*', '.*').replaceAll('\\?', '.');
 
 function compileRow(row: PatternRow, index: number): (value: string) => boolean {
   if (row.pattern === '') throw badPattern(index, row.pattern, 'it is empty');

@@ -1,5 +1,6 @@
 import type { ChangeInfo } from '../model/change.ts';
 import { render } from '../template/render.ts';
+import { formatZuulDuration } from '../util/format.ts';
 import type { BuildOutcome } from './review/vote.ts';
 import { voteOf } from './review/vote.ts';
 
@@ -49,15 +50,6 @@ export interface ReportInput {
   contact?: string;
 }
 
-/** How long something took, as people and Gerrit's table read it: `12s`, `2m 45s`, `1h 02m 03s`. */
-export function formatDuration(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000)) || 0;
-  const two = (value: number) => String(value).padStart(2, '0');
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  if (hours > 0) return `${hours}h ${two(minutes)}m ${two(rest)}s`;
-  return minutes > 0 ? `${minutes}m ${two(rest)}s` : `${rest}s`;
-}
-
 /** The start of a text, cut to so many bytes of UTF-8 between two characters. */
 export function clipBytes(text: string, limit: number): string {
   const bytes = Buffer.from(text);
@@ -86,7 +78,7 @@ function jobView(build: ReportedBuild): Record<string, unknown> {
   const url = build.url ? word(build.url, '%20') : 'no-logs';
   const result = `${build.result}${note}`;
   const name = word(build.job, '_') || 'job';
-  const time = formatDuration(build.duration);
+  const time = formatZuulDuration(build.duration);
   // The folders of the build below the logs' URL: change, patchset, pipeline, job, id.
   const log_path = url.split('/').filter(Boolean).slice(-5).join('/');
   return { name, url, log_path, result, success: result, voting: build.voting, nonVoting: !build.voting, time };

@@ -5,14 +5,14 @@ import { logWriteFailed } from '../errors/logs.ts';
 import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import type { Host } from '../ssh/types.ts';
-import { writeAtomic } from './atomic.ts';
+import { writeFileAtomic } from '../util/atomic-file.ts';
+import { formatSize } from '../util/format.ts';
 import { ConsoleWriter } from './console.ts';
 import { fetchFiles } from './fetch/fetch.ts';
 import { Files } from './fetch/files.ts';
 import { BUILD_FILE, buildPlace, CONSOLE_FILE, CONSOLE_PAGE, INDEX_PAGE } from './layout.ts';
 import { buildPage } from './pages/build-page.ts';
 import { consolePage } from './pages/console-page.ts';
-import { spellSize } from './pages/words.ts';
 import type { BuildPage, Fetched, FetchRow, FileEntry, LogSettings } from './types.ts';
 
 /** Milliseconds between two writes of a running build's pages. */
@@ -76,7 +76,7 @@ export class BuildLog {
     { signal }: { signal: AbortSignal },
   ): Promise<Fetched> {
     const fetched = await fetchFiles(host, rows, this.#files, { guest, signal, ...this.#settings.limits });
-    const count = `${fetched.files} ${fetched.files === 1 ? 'file' : 'files'}, ${spellSize(fetched.bytes)}`;
+    const count = `${fetched.files} ${fetched.files === 1 ? 'file' : 'files'}, ${formatSize(fetched.bytes)}`;
     this.console.line(`logs: ${count} fetched from ${guest}.${fetched.cut === undefined ? '' : ` ${fetched.cut}`}`);
     this.update(this.#page);
     return fetched;
@@ -123,7 +123,7 @@ export class BuildLog {
     if (last || Date.now() >= this.#consoleDue) await attempt(() => this.#writeConsole(page, last));
     const files: FileEntry[] = [{ path: CONSOLE_FILE, size: this.console.bytes }, ...this.#files.entries];
     const size = files.reduce((sum, file) => sum + file.size, 0);
-    await attempt(() => writeAtomic(join(this.dir, INDEX_PAGE), [buildPage(page, files, Date.now())]));
+    await attempt(() => writePage(join(this.dir, INDEX_PAGE), [buildPage(page, files, Date.now())]));
     const ended = page.endedAt === undefined ? {} : { endedAt: page.endedAt, result: build.result ?? 'SUCCESS' };
     const record = {
       build,
@@ -135,7 +135,7 @@ export class BuildLog {
       size,
       files: files.length,
     };
-    await attempt(() => writeAtomic(join(this.dir, BUILD_FILE), [`${JSON.stringify(record, undefined, 2)}\n`]));
+    await attempt(() => writePage(join(this.dir, BUILD_FILE), [`${JSON.stringify(record, undefined, 2)}\n`]));
     this.#written = Date.now();
     if (fault !== undefined) throw fault;
   }
@@ -144,10 +144,7 @@ export class BuildLog {
     const begun = Date.now();
     await this.console.flushed();
     const title = `${build.job} of ${change.number === undefined ? change.project : `${change.number},${change.patchset ?? ''}`}`;
-    await writeAtomic(
-      join(this.dir, CONSOLE_PAGE),
-      consolePage(join(this.dir, CONSOLE_FILE), { title, running: !last }),
-    );
+    await writePage(join(this.dir, CONSOLE_PAGE), consolePage(join(this.dir, CONSOLE_FILE), { title, running: !last }));
     const now = Date.now();
     this.#consoleDue = now + (now - begun) * CONSOLE_PAUSE;
   }
@@ -171,4 +168,13 @@ export async function openBuildLog(settings: LogSettings, change: ChangeInfo, bu
     throw error;
   }
   return log;
+}
+
+/** Replaces a page of ours; not flushed, because each is written again. Rejects with a CiError. */
+async function writePage(file: string, content: Iterable<string> | AsyncIterable<string>): Promise<void> {
+  try {
+    await writeFileAtomic(file, content, { mode: 0o644, flush: false });
+  } catch (error) {
+    throw logWriteFailed(file, error);
+  }
 }

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { logWriteFailed } from '../errors/logs.ts';
+import { formatGib } from '../util/format.ts';
 import { Spool } from './console/spool.ts';
 import { TailBuffer } from './console/tail-buffer.ts';
 import { Masker } from './mask.ts';
@@ -254,8 +255,7 @@ export class ConsoleWriter {
       this.#append(fits);
       this.#open = false;
     }
-    const gib = Math.round((this.#limit / 2 ** 30) * 100) / 100;
-    this.line(`The console has reached its limit of ${gib} GiB: the output that follows is left out.`);
+    this.line(`The console has reached its limit of ${formatGib(this.#limit)}: the output that follows is left out.`);
   }
 
   #append(text: string | Buffer): void {

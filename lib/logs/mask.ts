@@ -1,8 +1,8 @@
+import { escapeRegExp } from '../util/escape-regexp.ts';
+
 const MASK = '***';
 /** A shorter value would mask half of the log and protect nothing. */
 const SHORTEST = 3;
-
-const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 
 /**
  * Replaces secret values in a stream of text by `***`, also where a value is split over two pieces: the end of a piece
@@ -21,7 +21,7 @@ export class Masker {
     const values = long.flatMap((line) => [Buffer.from(line).toString('latin1'), line]);
     // The longest first, so that a secret which contains another is masked whole.
     this.#values = [...new Set([...this.#values, ...values])].sort((a, b) => b.length - a.length);
-    this.#pattern = this.#values.length === 0 ? undefined : new RegExp(this.#values.map(literal).join('|'), 'g');
+    this.#pattern = this.#values.length === 0 ? undefined : new RegExp(this.#values.map(escapeRegExp).join('|'), 'g');
   }
 
   /** Whether anything is to be masked. */

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { emptyComment, reviewRefused, stateUnreadable } from '../errors/sandbox-gerrit.ts';
 import { fingerprint, readPrivateKey } from '../ssh/keys.ts';
 import type { SshTarget } from '../ssh/types.ts';
+import { writeFileAtomic } from '../util/atomic-file.ts';
 import { ACCOUNTS, accountOf, CI_USER, DEVELOPER } from './gerrit/model/accounts.ts';
 import { applyReview, PATCHSET_LEVEL } from './gerrit/model/apply-review.ts';
 import { type Files, Repository } from './gerrit/model/git.ts';
@@ -10,7 +11,7 @@ import { abandon, restore, submit } from './gerrit/model/lifecycle.ts';
 import { Refusal } from './gerrit/model/refusal.ts';
 import { baseFiles, sample } from './gerrit/model/samples.ts';
 import { BRANCH, PROJECT, Site } from './gerrit/model/site.ts';
-import { keptKeyPair, loadState, writeWhole } from './gerrit/model/store.ts';
+import { keptKeyPair, loadState } from './gerrit/model/store.ts';
 import { type Change, newest, type ReviewInput, type SampleKind, type State } from './gerrit/model/types.ts';
 import { upload } from './gerrit/model/upload.ts';
 import { listenSsh } from './gerrit/ssh/server.ts';
@@ -79,7 +80,7 @@ export async function startSandboxGerrit(options: SandboxGerritOptions): Promise
   const repository = await Repository.open(join(dir, `${PROJECT}.git`));
   await checkRepository(repository, found, stateFile);
   const state = found ?? { version: 1, changes: [] };
-  if (!found) await writeWhole(stateFile, `${JSON.stringify(state)}\n`);
+  if (!found) await writeFileAtomic(stateFile, `${JSON.stringify(state)}\n`);
   const httpUrl = options.httpUrl?.replace(/\/+$/, '');
   const site = new Site({ repository, state, stateFile, ...(httpUrl && { httpUrl }) });
 

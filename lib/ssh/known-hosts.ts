@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { knownHostsBroken } from '../errors/ssh.ts';
+import { writeFileAtomicSync } from '../util/atomic-file.ts';
 import { fingerprint } from './keys.ts';
 
 /** A server's key as the file holds it. */
@@ -87,13 +88,10 @@ export class KnownHosts {
   }
 
   #write(hosts: Record<string, StoredHost>): void {
-    const temporary = `${this.#file}.${process.pid}.new`;
     try {
       mkdirSync(dirname(this.#file), { recursive: true });
-      writeFileSync(temporary, `${JSON.stringify(hosts, undefined, 2)}\n`, { mode: 0o600, flush: true });
-      renameSync(temporary, this.#file);
+      writeFileAtomicSync(this.#file, `${JSON.stringify(hosts, undefined, 2)}\n`);
     } catch (error) {
-      rmSync(temporary, { force: true });
       throw knownHostsBroken(this.#file, error);
     }
   }

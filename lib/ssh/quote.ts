@@ -1,4 +1,5 @@
 import { nulInCommand } from '../errors/ssh.ts';
+import { quoteWord } from '../util/shell-quote.ts';
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
@@ -11,7 +12,7 @@ export function quote(argv: readonly string[]): string {
   return argv
     .map((word) => {
       if (word.includes('\0')) throw nulInCommand();
-      return PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+      return PLAIN.test(word) ? word : quoteWord(word);
     })
     .join(' ');
 }

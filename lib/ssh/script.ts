@@ -1,6 +1,7 @@
 import { CiError } from '../errors/ci-error.ts';
 import { badEnvironment, badUser, scriptNotStarted } from '../errors/ssh.ts';
 import { program } from '../util/program.ts';
+import { quoteWord } from '../util/shell-quote.ts';
 import type { Exit, Host, Running } from './types.ts';
 
 /*
@@ -141,7 +142,7 @@ function exports(env: Record<string, string>): string {
       throw badEnvironment(name, 'a name is letters, digits and underscores, and starts with no digit');
     }
     if (value.includes('\0')) throw badEnvironment(name, 'its value has a NUL character');
-    return `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`;
+    return `export ${name}=${quoteWord(value)}\n`;
   });
   return lines.join('') || '\n';
 }

@@ -1,5 +1,6 @@
 import Mustache from 'mustache';
 import { badTemplate, unescapedTag } from '../errors/template.ts';
+import { quoteWord } from '../util/shell-quote.ts';
 
 /** What a template makes, and so how a value in it is escaped. */
 export type TemplateKind = 'text' | 'xml' | 'yaml' | 'shell';
@@ -15,7 +16,7 @@ const escapes: Record<TemplateKind, (value: unknown) => string> = {
       .replace(/[&<>"']/g, (c) => XML_ENTITIES[c]!),
   // A JSON string is a YAML flow scalar, whatever is in it.
   yaml: (value) => JSON.stringify(String(value)),
-  shell: (value) => `'${String(value).replaceAll("'", `'\\''`)}'`,
+  shell: (value) => quoteWord(String(value)),
 };
 
 type Token = [type: string, value: string, start: number, end: number, children?: Token[]];

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
 import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/services.ts';
@@ -10,6 +10,7 @@ import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
+import { writeFileAtomicSync } from '../../lib/util/atomic-file.ts';
 import type { ServerEntry } from './config-nodes.ts';
 import { FlowAdapter, type Offer } from './flow-adapter.ts';
 import { keepImages } from './image-keeper.ts';
@@ -169,8 +170,8 @@ function controllerKey(stateDir: string): { privateKey: string; publicKey: strin
     return { privateKey: readFileSync(file, 'utf8'), publicKey: readFileSync(`${file}.pub`, 'utf8').trim() };
   } catch {
     const pair = generateKeyPair('recheck-controller');
-    writeFileSync(file, pair.privateKey, { mode: 0o600 });
-    writeFileSync(`${file}.pub`, `${pair.publicKey}\n`);
+    writeFileAtomicSync(file, pair.privateKey);
+    writeFileAtomicSync(`${file}.pub`, `${pair.publicKey}\n`, { mode: 0o644 });
     return pair;
   }
 }

@@ -1,5 +1,6 @@
 import type { NodeStatus } from 'node-red';
 import type { BuildEvent } from '../../lib/builds/types.ts';
+import { formatStopwatch } from '../../lib/util/format.ts';
 import { t } from './i18n.ts';
 import { reportStatus } from './report-status.ts';
 
@@ -26,11 +27,6 @@ const READY = new Set(['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec
 
 /** How a status reaches a node; false where the node is not there now. */
 export type ShowStatus = (node: string, status: NodeStatus) => boolean;
-
-const seconds = (since: number): string => {
-  const all = Math.floor((Date.now() - since) / 1000);
-  return `${Math.floor(all / 60)}:${String(all % 60).padStart(2, '0')}`;
-};
 
 /** Shows on the nodes what their builds do: a process-wide board, so that a redeployed node shows on. */
 export class Board {
@@ -153,7 +149,11 @@ export class Board {
       const what = first.what ? ` ${t(type, `status.${first.what}`, first.values)}` : '';
       const more = busy.size > 1 ? ` +${busy.size - 1}` : '';
       const shape = held ? 'ring' : 'dot';
-      return { fill: held ? 'yellow' : 'blue', shape, text: `${first.label}${more}${what} ${seconds(first.at)}` };
+      return {
+        fill: held ? 'yellow' : 'blue',
+        shape,
+        text: `${first.label}${more}${what} ${formatStopwatch(Date.now() - first.at)}`,
+      };
     }
     if (rest) return rest;
     if (passed + failed === 0) return { fill: 'grey', shape: 'dot', text: t(type, 'status.ready') };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clipBytes, composeReport, formatDuration, MAX_MESSAGE, type ReportedBuild } from '../../lib/gerrit/report.ts';
+import { clipBytes, composeReport, MAX_MESSAGE, type ReportedBuild } from '../../lib/gerrit/report.ts';
 import type { Result } from '../../lib/model/result.ts';
 import { parseTable } from './results-table.ts';
 
@@ -132,21 +132,6 @@ test('parts of absurd size still make a message that Gerrit takes', () => {
   });
   assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE);
   assert.ok(!message.includes('\ufffd'));
-});
-
-test('durations read as people write them', () => {
-  const shown: [number, string][] = [
-    [0, '0s'],
-    [12_400, '12s'],
-    [59_999, '1m 00s'],
-    [165_000, '2m 45s'],
-    [1_800_000, '30m 00s'],
-    [3_723_000, '1h 02m 03s'],
-    [360_000_000, '100h 00m 00s'],
-    [-5, '0s'],
-    [Number.NaN, '0s'],
-  ];
-  for (const [duration, words] of shown) assert.equal(formatDuration(duration), words);
 });
 
 test('a cut stands between two characters', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { flow, handMade, jobs, make, row, run } from '../support/lane.ts';
+import { handMade, run } from '../support/build-runs.ts';
+import { flow, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -1,6 +1,7 @@
 import { type CiError, messageOf } from '../../errors/ci-error.ts';
 import { mayNotStream, streamEnded, streamHung, streamNotOpened } from '../../errors/gerrit.ts';
 import type { Host, Running } from '../../ssh/types.ts';
+import { formatSeconds } from '../../util/format.ts';
 import { gerritCommand } from '../command.ts';
 import { LineSplitter } from './lines.ts';
 
@@ -116,7 +117,7 @@ export async function readStream(host: Host, options: ChannelOptions): Promise<C
 async function opened(host: Host, argv: string[], signal: AbortSignal): Promise<Running> {
   const limit = AbortSignal.timeout(OPEN_LIMIT);
   const { promise: late, reject } = Promise.withResolvers<never>();
-  limit.addEventListener('abort', () => reject(new Error(`no answer in ${OPEN_LIMIT / 1000} s`)), { once: true });
+  limit.addEventListener('abort', () => reject(new Error(`no answer in ${formatSeconds(OPEN_LIMIT)}`)), { once: true });
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   const started = host.start(argv, { signal });
   try {

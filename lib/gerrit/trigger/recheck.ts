@@ -1,11 +1,12 @@
 import { badRecheck } from '../../errors/gerrit.ts';
+import { escapeRegExp } from '../../util/escape-regexp.ts';
 
 /** The CI's name as an expression: people write `Acme CI`, `acme-ci` and `acme_ci` for the same one. */
 const nameSource = (name: string): string =>
   name
     .split(/[\s_-]+/)
     .filter((word) => word !== '')
-    .map((word) => word.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'))
+    .map(escapeRegExp)
     .join('[ \\t_-]+');
 
 /**

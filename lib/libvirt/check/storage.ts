@@ -1,4 +1,5 @@
 import { quote } from '../../ssh/quote.ts';
+import { formatGib } from '../../util/format.ts';
 import type { Check } from './item.ts';
 import { type Facts, PACKAGES } from './program.ts';
 
@@ -69,7 +70,7 @@ export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check
     return check(false, detail, `chmod a+x ${quote(closed)}`);
   }
   const [blocks = 0, all = 0, size = 0] = (found.get('free') ?? '').split(' ').map(Number);
-  const gib = (count: number): string => `${Math.round((count * size * 10) / 2 ** 30) / 10} GiB`;
+  const gib = (count: number): string => formatGib(count * size);
   const shares = kind === 'directory' && found.get('reflink') === 'yes' ? ', clones share its blocks' : '';
   const layered = kind === 'directory' && found.get('reflink') === 'no' ? ', clones are qcow2 overlays' : '';
   return check(true, `${kind} at ${place}${shares}${layered}: ${gib(blocks)} of ${gib(all)} free`);

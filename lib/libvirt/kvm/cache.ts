@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeFileAtomicSync } from '../../util/atomic-file.ts';
 import { isRecord } from '../../util/is-record.ts';
 import type { TypeAnswer } from '../types.ts';
 
@@ -85,11 +86,9 @@ export class KvmCache {
   }
 
   #write(all: Record<string, DatedAnswer>): void {
-    const temporary = `${this.#file}.new`;
     try {
       mkdirSync(dirname(this.#file), { recursive: true });
-      writeFileSync(temporary, `${JSON.stringify(all, undefined, 2)}\n`, { mode: 0o600 });
-      renameSync(temporary, this.#file);
+      writeFileAtomicSync(this.#file, `${JSON.stringify(all, undefined, 2)}\n`, { flush: false });
     } catch {
       // The next worker finds it out again.
     }

@@ -1,7 +1,7 @@
 import type { FileEntryWithStats } from 'ssh2';
 import { fetchSilent } from '../../errors/logs.ts';
 import type { Host } from '../../ssh/types.ts';
-import { spellSize } from '../pages/words.ts';
+import { formatSize } from '../../util/format.ts';
 import type { Fetched, FetchLimits, FetchRow } from '../types.ts';
 import { Copier } from './copier.ts';
 import type { Files } from './files.ts';
@@ -153,7 +153,7 @@ class Fetch {
 
   #copy(path: string, place: string[], size: number): void {
     if (!Number.isSafeInteger(size) || this.#asked + size > this.#limits.bytes) {
-      this.#cut ??= `No more than ${spellSize(this.#limits.bytes)} are fetched from one guest: ${path} was left out.`;
+      this.#cut ??= `No more than ${formatSize(this.#limits.bytes)} are fetched from one guest: ${path} was left out.`;
       return;
     }
     if (this.#count >= this.#limits.files) {

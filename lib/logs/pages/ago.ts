@@ -1,5 +1,5 @@
-import { Html, html } from './html.ts';
-import { spellAgo, spellTime } from './words.ts';
+import { formatAgo, formatTime } from '../../util/format.ts';
+import { Html, html } from '../../util/html.ts';
 
 const MARK = /<!--ago ([0-9TZ:.-]{20,24})-->/g;
 
@@ -8,9 +8,9 @@ export function timeWithAgo(iso: string): Html {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return html`${iso}`;
   const exact = time.toISOString();
-  return html`<time datetime="${exact}">${spellTime(exact)}</time>${new Html(`<!--ago ${exact}-->`)}`;
+  return html`<time datetime="${exact}">${formatTime(exact)}</time>${new Html(`<!--ago ${exact}-->`)}`;
 }
 
 /** Puts how long ago each marked time is, as a page is served. */
 export const fillAgo = (page: string, now: number): string =>
-  page.replace(MARK, (_, iso: string) => ` <span class="ago">(${spellAgo(iso, now)})</span>`);
+  page.replace(MARK, (_, iso: string) => ` <span class="ago">(${formatAgo(iso, now)})</span>`);

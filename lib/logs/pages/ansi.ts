@@ -1,5 +1,5 @@
+import { escapeHtml } from '../../util/html.ts';
 import { withoutControls } from '../../util/plain-text.ts';
-import { escapeHtml } from './html.ts';
 
 /** What a terminal's SGR sequences have set. Colours: a palette index, or `#rrggbb`. */
 interface Style {

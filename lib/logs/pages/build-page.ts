@@ -1,12 +1,13 @@
 import type { StepRecord } from '../../model/build.ts';
+import { formatDuration } from '../../util/format.ts';
+import { type Html, html } from '../../util/html.ts';
 import { CONSOLE_FILE, CONSOLE_PAGE } from '../layout.ts';
 import type { BuildPage, FileEntry } from '../types.ts';
 import { timeWithAgo } from './ago.ts';
 import { fileTree } from './file-tree.ts';
-import { type Html, html, pageHead, safeUrl, styles } from './html.ts';
+import { pageHead, safeUrl, styles } from './page-head.ts';
 import { resultWords } from './result-words.ts';
 import { timeline } from './timeline.ts';
-import { spell } from './words.ts';
 
 const STYLE = styles('build.css', 'timeline.css');
 /** Seconds after which the page of a running build is loaded again. */
@@ -40,14 +41,14 @@ function facts(page: BuildPage, end: number): Html {
       html`<span class="guest"><b>${name}</b> on ${guest.host}: ${guest.image}${guest.address && html` at ${guest.address}`}</span>`,
   );
   return html`<dl>
-${fact('change', subject(page).full)}${fact('project', html`${change.project}${change.branch && html` <small>on</small> ${change.branch}`}`)}${fact('owner', change.owner)}${fact('why it ran', page.reason || undefined)}${fact('started', timeWithAgo(build.startedAt))}${page.endedAt === undefined ? undefined : fact('ended', timeWithAgo(page.endedAt))}${fact(page.endedAt === undefined ? 'so far' : 'took', spell(end - Date.parse(build.startedAt)))}${where.length > 0 && fact('where', html`${where}`)}${fact('attempt', String(build.attempt))}${fact('pipeline', build.pipeline)}${fact('build', html`<code>${build.id}</code>`)}</dl>
+${fact('change', subject(page).full)}${fact('project', html`${change.project}${change.branch && html` <small>on</small> ${change.branch}`}`)}${fact('owner', change.owner)}${fact('why it ran', page.reason || undefined)}${fact('started', timeWithAgo(build.startedAt))}${page.endedAt === undefined ? undefined : fact('ended', timeWithAgo(page.endedAt))}${fact(page.endedAt === undefined ? 'so far' : 'took', formatDuration(end - Date.parse(build.startedAt)))}${where.length > 0 && fact('where', html`${where}`)}${fact('attempt', String(build.attempt))}${fact('pipeline', build.pipeline)}${fact('build', html`<code>${build.id}</code>`)}</dl>
 `;
 }
 
 function stepRow(step: StepRecord): Html {
   const { tone } = resultWords(step.result);
   const code = step.signal ? `signal ${step.signal}` : step.exitCode ? `exit ${step.exitCode}` : undefined;
-  return html`<tr><td><span class="dot ${tone}"></span>${step.name}${step.guest && html` <small>on ${step.guest}</small>`}${step.message && html`<p>${step.message}</p>`}</td><td class="${tone}">${step.result}${code && html` <small>${code}</small>`}</td><td>${spell(step.duration)}</td><td>${step.line !== undefined && consoleAt(step.line, `line ${step.line}`)}</td></tr>
+  return html`<tr><td><span class="dot ${tone}"></span>${step.name}${step.guest && html` <small>on ${step.guest}</small>`}${step.message && html`<p>${step.message}</p>`}</td><td class="${tone}">${step.result}${code && html` <small>${code}</small>`}</td><td>${formatDuration(step.duration)}</td><td>${step.line !== undefined && consoleAt(step.line, `line ${step.line}`)}</td></tr>
 `;
 }
 

@@ -1,12 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { RESULTS, type Result } from '../../model/result.ts';
+import { formatCount, formatSize } from '../../util/format.ts';
+import { html } from '../../util/html.ts';
 import { countLines, type Line, readLines } from '../../util/line-reader.ts';
 import { FLOOD_PIECE } from '../console.ts';
 import { STAMP } from '../stamp.ts';
 import { AnsiHtml } from './ansi.ts';
-import { html, pageHead, styles } from './html.ts';
+import { pageHead, styles } from './page-head.ts';
 import { resultWords } from './result-words.ts';
-import { spellCount, spellSize } from './words.ts';
 
 /** How much of a console one page shows; a browser opens that without a stutter. */
 const ALL = { lines: 100_000, bytes: 24 << 20 };
@@ -56,7 +57,7 @@ class Groups {
     const heading = said.startsWith(HEADING);
     if (heading) this.#ansi.reset();
     const shown = this.#ansi.line(said);
-    const rest = more > 0 ? ` <em>… ${spellSize(more)} more of this line in the raw log</em>` : '';
+    const rest = more > 0 ? ` <em>… ${formatSize(more)} more of this line in the raw log</em>` : '';
     const number = this.#number++;
     const ended = heading && (ENDED.exec(said)?.[1] as Result | undefined);
     const mark = ended ? ` class="own ${resultWords(ended).tone}"` : heading ? ' class=own' : '';
@@ -103,7 +104,7 @@ export async function* consolePage(file: string, page: ConsolePage): AsyncGenera
     yield html`${pageHead(`Console: ${page.title}`, STYLE)}<body>
 <header>
 <h1>Console of <a href="./">${page.title}</a></h1>
-<span>${spellCount(newlines)} lines, ${spellSize(size)}, times are UTC${page.running && ', still running'}</span>
+<span>${formatCount(newlines)} lines, ${formatSize(size)}, times are UTC${page.running && ', still running'}</span>
 <nav><a href="#end">end</a><a href="console.log">raw</a></nav>
 </header>
 <main style="--digits:${String(newlines).length}">
@@ -121,7 +122,7 @@ export async function* consolePage(file: string, page: ConsolePage): AsyncGenera
       const lost = least === 0 ? 0 : 1 + (await countLines(handle, start, least));
       const skip = Math.max(lost, newlines - before - TAIL.lines, headLines - before);
       const first = before + skip + 1;
-      yield html`<aside>Lines ${spellCount(headLines + 1)} to ${spellCount(first - 1)} are not shown here: this console is long. <a href="console.log">The raw log</a> has all of it.</aside>
+      yield html`<aside>Lines ${formatCount(headLines + 1)} to ${formatCount(first - 1)} are not shown here: this console is long. <a href="console.log">The raw log</a> has all of it.</aside>
 `.text;
       yield* part(handle, { start, end: size }, skip, first, TAIL.lines + 1);
     }

@@ -1,6 +1,6 @@
+import { formatSize } from '../../util/format.ts';
+import { type Html, html } from '../../util/html.ts';
 import type { FileEntry } from '../types.ts';
-import { type Html, html } from './html.ts';
-import { spellSize } from './words.ts';
 
 interface Folder {
   folders: Map<string, Folder>;
@@ -50,10 +50,10 @@ ${folders.map(
   ([
     name,
     below,
-  ]) => html`<li><details${below.count <= OPEN && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${spellSize(below.bytes)}</small></summary>
+  ]) => html`<li><details${below.count <= OPEN && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${formatSize(below.bytes)}</small></summary>
 ${show(below, `${path}${name}/`)}</details></li>
 `,
-)}${files.map(({ name, size }) => html`<li><a href="./${url(path + name)}">${name}</a> <small>${spellSize(size)}</small></li>\n`)}</ul>
+)}${files.map(({ name, size }) => html`<li><a href="./${url(path + name)}">${name}</a> <small>${formatSize(size)}</small></li>\n`)}</ul>
 `;
 }
 

@@ -1,5 +1,6 @@
-import { html, pageHead, styles } from './html.ts';
-import { spellSize, spellTime } from './words.ts';
+import { formatSize, formatTime } from '../../util/format.ts';
+import { html } from '../../util/html.ts';
+import { pageHead, styles } from './page-head.ts';
 
 export interface ListingEntry {
   name: string;
@@ -19,7 +20,7 @@ export function listingPage(path: string, entries: readonly ListingEntry[], top:
   const sorted = [...entries].sort((a, b) => Number(b.folder) - Number(a.folder) || order.compare(a.name, b.name));
   const rows = sorted.slice(0, MOST).map((entry) => {
     const end = entry.folder ? '/' : '';
-    return html`<tr><td><a href="./${encodeURIComponent(entry.name)}${end}">${entry.name}${end}</a></td><td>${!entry.folder && spellSize(entry.size)}</td><td>${spellTime(entry.changedAt)}</td></tr>
+    return html`<tr><td><a href="./${encodeURIComponent(entry.name)}${end}">${entry.name}${end}</a></td><td>${!entry.folder && formatSize(entry.size)}</td><td>${formatTime(entry.changedAt)}</td></tr>
 `;
   });
   return html`${pageHead(`Logs: ${path}`, STYLE)}<body>

@@ -1,6 +1,6 @@
 import type { StepRecord } from '../../model/build.ts';
-import { type Html, html } from './html.ts';
-import { spell } from './words.ts';
+import { formatDuration } from '../../util/format.ts';
+import { type Html, html } from '../../util/html.ts';
 
 const KINDS = ['waiting', 'clone', 'boot', 'steps', 'logs', 'running'] as const;
 type Kind = (typeof KINDS)[number];
@@ -66,7 +66,7 @@ export function timeline(start: number, end: number, steps: readonly StepRecord[
   const lanes = Math.max(1, ...spans.map((span) => span.lane + 1));
   const bars = spans.map((span) => {
     const style = `left:${percent(span.from, whole)};width:${percent(span.to - span.from, whole)};top:${span.lane * 30}px`;
-    const title = `${span.name}: ${spell(span.to - span.from)}`;
+    const title = `${span.name}: ${formatDuration(span.to - span.from)}`;
     const kind = `${span.kind}${span.failed ? ' failed' : ''}`;
     // A name that would not fit is not written into its piece.
     const label = (span.to - span.from) / whole > 0.09 && span.kind !== 'waiting' && span.name;
@@ -76,8 +76,8 @@ export function timeline(start: number, end: number, steps: readonly StepRecord[
   const totals = KINDS.map((kind) => {
     const mine = spans.filter((span) => span.kind === kind);
     const sum = mine.reduce((total, span) => total + span.to - span.from, 0);
-    return mine.length > 0 && html`<li><i class="${kind}"></i>${kind} <b>${spell(sum)}</b></li>`;
+    return mine.length > 0 && html`<li><i class="${kind}"></i>${kind} <b>${formatDuration(sum)}</b></li>`;
   });
   return html`<div class="timeline" role="img" aria-label="Timeline of the build" style="height:${lanes * 30 - 4}px">${bars}</div>
-<ul class="legend">${totals}<li class="all">in all <b>${spell(end - start)}</b></li></ul>`;
+<ul class="legend">${totals}<li class="all">in all <b>${formatDuration(end - start)}</b></li></ul>`;
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { formatSeconds } from '../../util/format.ts';
 
 /** Bytes of a script's output that the console keeps. */
 const OUTPUT_LIMIT = 1024 * 1024;
@@ -35,7 +36,7 @@ export async function runUserScript(
   copy(child.stderr);
   return new Promise((resolve) => {
     const timer = setTimeout(
-      () => resolve(`still runs after ${options.timeout / 1000} s and is left to itself`),
+      () => resolve(`still runs after ${formatSeconds(options.timeout)} and is left to itself`),
       options.timeout,
     );
     const done = (words: string) => {

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../../util/atomic-file.ts';
 
 /**
  * Small JSON files `<folder>/<name>.json`, each written whole or not at all. A record is written before the thing that
@@ -15,16 +16,7 @@ export class Records<T> {
 
   async write(name: string, value: T): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    const file = this.#file(name);
-    // The dot keeps it out of list(); no name begins with one.
-    const draft = join(this.#folder, `.${name}.json`);
-    const handle = await open(draft, 'w', 0o600);
-    try {
-      await handle.writeFile(JSON.stringify(value));
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
+    await writeFileAtomic(this.#file(name), JSON.stringify(value));
   }
 
   /** Undefined where there is none, or where it cannot be read as JSON. */

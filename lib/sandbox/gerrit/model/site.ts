@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { noSuchChange } from '../../../errors/sandbox-gerrit.ts';
+import { writeFileAtomic } from '../../../util/atomic-file.ts';
 import { refUpdated, type StreamEvent } from './events.ts';
 import type { Repository } from './git.ts';
-import { writeWhole } from './store.ts';
 import type { Change, Message, Patchset, State } from './types.ts';
 
 /** The one project with code in it, and its branch. */
@@ -66,7 +66,7 @@ export class Site {
     const changes = [...this.state.changes.filter((one) => one.number !== change.number), next];
     changes.sort((a, b) => a.number - b.number);
     const text = `${JSON.stringify({ ...this.state, changes }, undefined, 1)}\n`;
-    await writeWhole(this.#file, text);
+    await writeFileAtomic(this.#file, text);
     this.state.changes = changes;
     const meta = refUpdated(by, next.project, metaRef(next.number), old?.meta, next.meta);
     for (const one of [...refs, meta, event]) for (const listener of [...this.#listeners]) listener(one);

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stateTooNew, stateUnreadable } from '../../../errors/sandbox-gerrit.ts';
 import { generateKeyPair, publicKeyOf } from '../../../ssh/keys.ts';
+import { writeFileAtomic } from '../../../util/atomic-file.ts';
 import type { State } from './types.ts';
 
 /** Reads the state that an earlier start left; undefined where there is none. Throws a CiError where it cannot be read. */
@@ -25,24 +25,6 @@ export async function loadState(file: string): Promise<State | undefined> {
   return state;
 }
 
-/** Writes a file so that a reader, or a start after a crash, finds the old text or the new one and nothing between. */
-export async function writeWhole(file: string, text: string, mode = 0o600): Promise<void> {
-  const temporary = `${file}.${randomBytes(4).toString('hex')}`;
-  try {
-    const handle = await open(temporary, 'wx', mode);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
 /** The key pair kept in a folder under a name, made at the first time. */
 export async function keptKeyPair(dir: string, name: string): Promise<{ privateKey: string; publicKey: string }> {
   const file = join(dir, name);
@@ -50,8 +32,8 @@ export async function keptKeyPair(dir: string, name: string): Promise<{ privateK
   if (privateKey) return { privateKey, publicKey: publicKeyOf(privateKey) };
   const pair = generateKeyPair(`${name} sandbox`);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeWhole(file, pair.privateKey);
-  await writeFile(`${file}.pub`, `${pair.publicKey}\n`);
+  await writeFileAtomic(file, pair.privateKey);
+  await writeFileAtomic(`${file}.pub`, `${pair.publicKey}\n`, { mode: 0o644 });
   await chmod(dir, 0o700);
   return pair;
 }

@@ -1,8 +1,8 @@
+import { type Html, html } from '../../../util/html.ts';
 import type { SandboxGerrit } from '../../gerrit.ts';
 import { accountOf, CI_USER, LABEL_NAMES } from '../model/accounts.ts';
 import { type Change, isOpen, type Message, newest } from '../model/types.ts';
-import { type Html, html, linked } from './html.ts';
-import { ago, button, layout, statusChip, voteChip } from './parts.ts';
+import { ago, button, layout, linked, statusChip, voteChip } from './parts.ts';
 import { type ResultsTable, readResults } from './results-table.ts';
 
 /** Kinds of result in Gerrit's table: green, red, orange, blue; the rest stays as text. */

@@ -1,7 +1,7 @@
+import { type Html, html } from '../../../util/html.ts';
 import type { SandboxGerrit } from '../../gerrit.ts';
 import { accountOf } from '../model/accounts.ts';
 import { type Change, newest } from '../model/types.ts';
-import { type Html, html } from './html.ts';
 import { ago, button, layout, signed, statusChip, verdict } from './parts.ts';
 
 /** The page of all changes, the newest first. */

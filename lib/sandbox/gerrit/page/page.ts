@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { CiError, messageOf } from '../../../errors/ci-error.ts';
+import { type Html, html } from '../../../util/html.ts';
 import type { SandboxGerrit } from '../../gerrit.ts';
 import { isGitPath, serveGit } from '../http/git-http.ts';
 import { refusalOf } from '../http/guard.ts';
 import type { Repository } from '../model/git.ts';
 import type { Patchset, SampleKind } from '../model/types.ts';
 import { changePage } from './change.ts';
-import { type Html, html } from './html.ts';
 import { listPage } from './list.ts';
 import { layout } from './parts.ts';
 
@@ -171,7 +171,7 @@ function seeOther(res: ServerResponse, location: string): void {
 }
 
 function send(res: ServerResponse, status: number, body: Html | Buffer, type = 'text/html; charset=utf-8'): void {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.markup);
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.text);
   res.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': bytes.length });
   res.end(res.req.method === 'HEAD' ? undefined : bytes);
 }

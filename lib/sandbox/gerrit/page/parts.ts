@@ -1,6 +1,6 @@
+import { type Html, html } from '../../../util/html.ts';
 import { labelRange } from '../model/accounts.ts';
 import type { Change, Patchset } from '../model/types.ts';
-import { type Html, html } from './html.ts';
 
 /** A whole page. `base` is the way up to the page's folder: '' or '../'. */
 export const layout = (title: string, body: Html, base = ''): Html => html`<!doctype html>
@@ -68,3 +68,9 @@ export function verdict(patchset: Patchset, label: string): number {
 /** A form that is one button. */
 export const button = (action: string, words: string, kind = '', fields: Record<string, string> = {}): Html =>
   html`<form method="post" action="${action}">${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}<button class="${kind}">${words}</button></form>`;
+
+/** Returns text as markup in which http(s) links can be followed. */
+export function linked(text: string): Html {
+  const parts = text.split(/(https?:\/\/[^\s<>"']+)/);
+  return html`${parts.map((part, i) => (i % 2 === 1 ? html`<a href="${part}" rel="noopener noreferrer">${part}</a>` : part))}`;
+}

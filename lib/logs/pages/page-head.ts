@@ -1,31 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-/** Text for HTML, good between tags and inside quoted attributes. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (sign) => ENTITIES[sign]!);
-
-/** Markup that needs no escaping. */
-export class Html {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-type Part = Html | string | number | undefined | false | readonly Part[];
-
-const render = (part: Part): string => {
-  if (part instanceof Html) return part.text;
-  if (part === undefined || part === false) return '';
-  if (typeof part === 'object') return part.map(render).join('');
-  return escapeHtml(String(part));
-};
-
-/** A template whose values are escaped, but for values that are `Html` already; undefined and false show nothing. */
-export const html = (strings: TemplateStringsArray, ...parts: Part[]): Html =>
-  new Html(strings.reduce((all, text, index) => all + render(parts[index - 1]) + text));
+import { Html, html } from '../../util/html.ts';
 
 /** A link to a URL from outside: only http and https ones, or relative ones of our own, become links. */
 export function safeUrl(url: string | undefined): string | undefined {
