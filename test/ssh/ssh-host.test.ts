@@ -116,7 +116,7 @@ test('a command without a free session waits for another to end; its signal ends
 });
 
 for (const maxSessions of [1, 2, 7]) {
-  test(`more commands at once than ${maxSessions} sessions, on a new connection: all run, in order`, async () => {
+  test(`more commands at once than ${maxSessions} sessions, on a new connection: all run, and none is overtaken by many`, async () => {
     server.maxSessions = maxSessions;
     const begun: number[] = [];
     const each = Array.from({ length: 60 }, async (_, i) => {
@@ -127,10 +127,10 @@ for (const maxSessions of [1, 2, 7]) {
       await running.exit;
     });
     await Promise.all(each);
-    assert.deepEqual(
-      begun,
-      Array.from({ length: 60 }, (_, i) => i),
-    );
+    assert.equal(new Set(begun).size, 60);
+    // Those that have a session at the same time start in any order, and so do those that the server had refused.
+    const overtaken = begun.map((command, place) => command - place);
+    assert.ok(Math.max(...overtaken) <= 2 * maxSessions, `the order was ${begun.join(' ')}`);
     assert.equal(host.sessionLimit, maxSessions);
     assert.equal(server.connections.size, 1, 'short commands are worth no further connection');
   });
