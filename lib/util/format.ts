@@ -80,3 +80,10 @@ export function formatAgo(iso: string, now: number): string {
 
 /** Returns a whole number in groups of three, separated by narrow no-break spaces: `100 000`. */
 export const formatCount = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+
+/** Returns a place in a queue, counted from 1: `1st`, `2nd`, `3rd`, `4th`, `11th`. */
+export function formatOrdinal(place: number): string {
+  const isTeen = Math.floor((place % 100) / 10) === 1;
+  const ending = isTeen ? undefined : { 1: 'st', 2: 'nd', 3: 'rd' }[place % 10];
+  return `${place}${ending ?? 'th'}`;
+}

@@ -169,10 +169,10 @@ describe('gerrit-review', () => {
     await deploy({ silent: true });
     const [count, before] = [fake.reviews.length, red.received('out').length];
     const { label } = await run(red, handMade({ server: 'g-fake' }));
-    await status(new RegExp(`^${label} silent: Verified \\+1$`));
+    await status(new RegExp(`^${label} dry run · Verified \\+1$`));
     const logged = await waitFor('it is logged', () =>
       red.logs.find(
-        ({ id, msg }) => id === 'gerrit-review1' && msg.startsWith(`Silent: this would be posted on ${label}:`),
+        ({ id, msg }) => id === 'gerrit-review1' && msg.startsWith(`Dry run. The review of ${label} would be:`),
       ),
     );
     assert.match(logged.msg, /Build succeeded \(check pipeline\)\./);
@@ -214,7 +214,7 @@ describe('gerrit-review', () => {
     const count = fake.reviews.length;
     const change = { server: 'g-fake', project: 'demo', ref: 'refs/heads/master', revision: 'abc' };
     red.send('ci-jobs1', { change });
-    await status(/^refs\/heads\/master: no patchset: nothing posted$/);
+    await status(/^refs\/heads\/master: no patchset, nothing posted$/);
     assert.equal(fake.reviews.length, count);
   });
 
@@ -245,7 +245,7 @@ describe('gerrit-review', () => {
     const count = fake.reviews.length;
     await run(red, handMade({ server: 'g-fake' }));
     await run(red, handMade({ server: 'g-fake' }));
-    await status(/^Gerrit down, 2 waiting$/);
+    await status(/^Gerrit down · 2 waiting$/);
     const again = await startFakeGerrit({
       port,
       hostKey: fake.server.hostKey,

@@ -5,6 +5,7 @@ import {
   formatCount,
   formatDuration,
   formatGib,
+  formatOrdinal,
   formatSeconds,
   formatSize,
   formatStopwatch,
@@ -77,4 +78,10 @@ test('a time is in UTC, and how long ago it was is in one unit', () => {
 
 test('a long number is grouped in threes', () => {
   assert.deepEqual([7, 1000, 1234567].map(formatCount), ['7', '1\u202f000', '1\u202f234\u202f567']);
+});
+
+test('a place in a queue is written as people say it', () => {
+  assert.deepEqual([1, 2, 3, 4, 11, 12, 13, 21, 101, 111].map(formatOrdinal), [
+    ...['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '101st', '111th'],
+  ]);
 });

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { guestTwice, noImage, noWorker, otherWorker } from '../../errors/build.ts';
+import { formatOrdinal } from '../../util/format.ts';
 import type { ImageSpec, Worker } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
 import type { Guest } from '../resources.ts';
@@ -95,7 +96,7 @@ export async function cloneStep(
       // where there is another.
       avoid: (one) => rests(one, image) || later.some((wish) => !isOneOf(one, wish.workers) || rests(one, wish.image)),
       signal,
-      onWait: (position, why) => progress('waiting', { position, why }),
+      onWait: (position, why) => progress('waiting', { position: formatOrdinal(position), why }),
     });
     resources.worker = taken;
     resources.onRelease(`The slot on ${taken.label}`, () => services.scheduler.release(taken, build.id));
