@@ -3,8 +3,9 @@
  * for them, adds the scripts that a worker or a web server is set up with, and copies flows/ to examples/.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { helpWithMessages } from './help.ts';
 
 const root = join(import.meta.dirname, '..');
 const at = (...parts: string[]) => join(root, ...parts);
@@ -26,6 +27,9 @@ for (const type of readdirSync(at('nodes'))) {
   for (const [file, place] of Object.entries(NODE_FILES)) {
     cpSync(at('nodes', type, file), at('dist', 'nodes', type, place(type)));
   }
+  // What a node accepts and sends is described once, for the help and for docs/messages.md.
+  const help = at('dist', 'nodes', type, NODE_FILES['help.html']!(type));
+  writeFileSync(help, helpWithMessages(type, readFileSync(help, 'utf8')));
 }
 for (const file of readdirSync(at('nodes', 'editor'))) {
   if (file.endsWith('.html')) cpSync(at('nodes', 'editor', file), at('dist', 'nodes', 'editor', file));
