@@ -60,13 +60,13 @@ describe('gerrit-events', () => {
   const taken = () => red.received(`out${nodes}`);
   /** Sends events and waits until the node has seen them all. */
   const say = async (...lines: (string | object)[]) => {
-    const seen = Number(/(\d+) seen/.exec(status())?.[1]) || 0;
+    const seen = Number(/of (\d+)/.exec(status())?.[1]) || 0;
     const bad = Number(/(\d+) unreadable/.exec(status())?.[1]) || 0;
     for (const line of lines) gerrit.say(line);
     const garbage = lines.filter((line) => typeof line === 'string').length;
     await waitFor('all was read', () => {
       const now = status();
-      const [, count] = /(\d+) seen/.exec(now) ?? [];
+      const [, count] = /of (\d+)/.exec(now) ?? [];
       return (
         Number(count) === seen + lines.length - garbage &&
         (Number(/(\d+) unreadable/.exec(now)?.[1]) || 0) === bad + garbage
