@@ -1,5 +1,6 @@
 import { factsUnread } from '../errors/worker.ts';
 import type { Host } from '../ssh/types.ts';
+import { program } from '../util/program.ts';
 import type { HostCapacity } from '../worker/types.ts';
 
 /** Within what a worker takes a build. */
@@ -16,12 +17,7 @@ const OUTPUT_LIMIT = 4 << 20;
 /** As rally-ci had them: freemb and maxla. */
 export const CAPACITY_LIMITS: CapacityLimits = { memory: 1024, load: 4 };
 
-/** Prints the machine's memory and load, then of each QEMU what it has taken (KiB) and its command line. */
-const READ = `
-cat /proc/meminfo /proc/loadavg
-ps -eo rss=,args= 2>/dev/null | grep 'qemu.*guest='
-exit 0
-`;
+const READ = program(import.meta.url, 'read-capacity');
 
 /**
  * Reads /proc/meminfo (MemAvailable) and /proc/loadavg (proc(5)) of the worker. Memory that a running guest was given and

@@ -1,4 +1,5 @@
 import { noUefi } from '../errors/hardware.ts';
+import { program } from '../util/program.ts';
 import type { GuestSpec } from '../worker/types.ts';
 import { type GuestHardware, guestHardware } from './domain/guest-hardware.ts';
 import { type Arch, type HostHardware, LOADERS, type Loader, parseHost, UEFI_MACHINE } from './domain/host-hardware.ts';
@@ -6,28 +7,9 @@ import { type KvmAnswer, probeKvm } from './kvm/probe.ts';
 import type { DomainType } from './types.ts';
 import type { Virsh } from './virsh.ts';
 
-/** Prints the machine's architecture, and the versions of the running libvirt and of QEMU. $1: libvirt's URI. */
-const READ_HOST = `
-uname -m
-virsh -q -c "$1" version --daemon
-`;
+const READ_HOST = program(import.meta.url, 'read-host');
 
-/**
- * Prints what libvirt can do with such a machine, then the first pair of files that is there, with a tab between.
- * $1: libvirt's URI; $2: architecture; $3: machine; then the pairs.
- */
-const READ_UEFI = `
-virsh -q -c "$1" domcapabilities --arch "$2" --machine "$3"
-shift 3
-while [ "$#" -ge 2 ]; do
-  if [ -e "$1" ] && [ -e "$2" ]; then
-    printf 'loader\\t%s\\t%s\\n' "$1" "$2"
-    break
-  fi
-  shift 2
-done
-exit 0
-`;
+const READ_UEFI = program(import.meta.url, 'read-uefi');
 
 /** Whether libvirt chooses the firmware itself, as its answer to domcapabilities tells (formatdomaincaps, since 5.2). */
 export const choosesUefi = (capabilities: string): boolean =>

@@ -1,3 +1,4 @@
+import { program } from '../util/program.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { Owner } from '../worker/types.ts';
 import type { Virsh } from './virsh.ts';
@@ -38,25 +39,7 @@ export async function ownerOf(virsh: Virsh, domain: string, signal: AbortSignal)
   return answer.code === 0 ? parseOwner(answer.stdout) : undefined;
 }
 
-/** Prints for each domain its name, a tab and our metadata on one line. $1: libvirt's URI; $2: our namespace. */
-const LIST = `
-names=$(virsh -q -c "$1" list --all --name) || exit
-printf '%s\\n' "$names" | while IFS= read -r name; do
-  [ -n "$name" ] || continue
-  if owner=$(virsh -q -c "$1" metadata --domain "$name" --uri "$2" 2>&1); then
-    printf '%s\\t%s\\n' "$name" "$(printf %s "$owner" | tr '\\n' ' ')"
-  else
-    case $owner in
-      *'metadata not found'*) ;;
-      *)
-        # virsh says the same of a domain that is gone and of a lost libvirtd: what is ours must not pass for another's.
-        now=$(virsh -q -c "$1" list --all --name) || exit
-        ! printf '%s\\n' "$now" | grep -qxF -e "$name" || { printf '%s\\n' "$owner" >&2; exit 1; }
-        ;;
-    esac
-  fi
-done
-`;
+const LIST = program(import.meta.url, 'list-owners');
 
 /** The domains of the worker that are some build's, of another Recheck too, and whose they are. */
 export async function listOwners(virsh: Virsh, signal: AbortSignal): Promise<{ domain: string; owner: Owner }[]> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { libvirtDown, virshFailed, virshMissing } from '../errors/libvirt.ts';
 import type { HostSource, RunResult } from '../ssh/types.ts';
+import { program } from '../util/program.ts';
 
 /** What virsh says where its daemon is not there, or goes away in the middle of a call. */
 const DOWN =
@@ -13,8 +14,7 @@ const NO_DOMAIN = /failed to get domain|domain not found/i;
 const RETRY = { pause: 300, limit: 15_000 };
 const TIMEOUT = 60_000;
 
-/** Where distributions keep ip, bridge and iptables: not always in the PATH of a login without a shell's profile. */
-const PATHS = 'PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\nexport PATH\n';
+const PATHS = program(import.meta.url, 'paths');
 
 export interface CallSettings {
   signal: AbortSignal;

@@ -12,7 +12,7 @@ import { checkFirmware, checkProcessor } from './hardware.ts';
 import type { Check } from './item.ts';
 import { checkLeftovers } from './leftovers.ts';
 import { checkNetworks } from './networks.ts';
-import { DISPENSABLE, type Facts, LOOK, PACKAGES, readFacts } from './program.ts';
+import { DISPENSABLE, type Facts, FIRMWARE, LOOK, PACKAGES, readFacts } from './program.ts';
 import { checkSessions, checkShell, noCommandsCheck } from './shell.ts';
 import { checkStorage, type StoragePlace } from './storage.ts';
 
@@ -47,7 +47,7 @@ export interface CheckSettings {
 export async function checkHost(host: Host, settings: CheckSettings, signal: AbortSignal): Promise<Check[]> {
   const { uri, storage, remote } = settings;
   const programs = Object.keys(PACKAGES).filter((name) => !['btrfs', 'zfs'].includes(name) || name === storage.kind);
-  const argv = ['/bin/sh', '-c', LOOK, 'recheck', uri, storage.kind, storage.place, ...programs];
+  const argv = ['/bin/sh', '-c', LOOK, 'recheck', uri, storage.kind, storage.place, ...FIRMWARE, ...programs];
   const looks = Promise.all([
     host.run(argv, { signal, timeout: LIMIT }),
     remote ? checkForwarding(host, signal) : [],
@@ -75,7 +75,7 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
     ...(await checkGuests(host, facts, settings, signal)),
     ...checkFirmware(facts, settings.uefiImages ?? []),
     ...(await checkOthers(host, facts, settings, signal)),
-    ...checkRoom(facts, settings.limits),
+    ...checkCapacity(facts, settings.limits),
   ];
 }
 
@@ -235,10 +235,10 @@ async function checkOthers(host: Host, facts: Facts, settings: CheckSettings, si
   }
 }
 
-function checkRoom(facts: Facts, limits: CapacityLimits): Check[] {
-  const capacity = readCapacity(facts('room').join('\n'), limits);
+function checkCapacity(facts: Facts, limits: CapacityLimits): Check[] {
+  const capacity = readCapacity(facts('capacity').join('\n'), limits);
   if (capacity === undefined) return [];
   if (capacity.reason !== undefined)
-    return [{ what: 'room', ok: false, detail: `It ${capacity.reason}: it takes no build now.` }];
-  return [{ what: 'room', ok: true, detail: `${capacity.memory} MiB of memory free, load ${capacity.load}` }];
+    return [{ what: 'capacity', ok: false, detail: `It ${capacity.reason}: it takes no build now.` }];
+  return [{ what: 'capacity', ok: true, detail: `${capacity.memory} MiB of memory free, load ${capacity.load}` }];
 }

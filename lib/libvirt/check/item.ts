@@ -13,7 +13,7 @@ export type CheckSubject =
   | 'guests'
   | 'processor'
   | 'firmware'
-  | 'room';
+  | 'capacity';
 
 /** One thing that a worker must have. */
 export interface Check {

@@ -1,6 +1,7 @@
 import type { CiError } from '../../errors/ci-error.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, kvmFault } from '../../errors/libvirt.ts';
 import { quoted } from '../../util/plain-text.ts';
+import { program } from '../../util/program.ts';
 import type { DomainType } from '../types.ts';
 import type { Virsh } from '../virsh.ts';
 import { conditionOf, kvmFaultIn } from './state.ts';
@@ -8,24 +9,10 @@ import { conditionOf, kvmFaultIn } from './state.ts';
 /** Bytes of QEMU's log that are read: its last words, below a dump of the processor's registers. */
 const LOG_BYTES = 16_384;
 
-/** Characters that separate the parts of the program's answer. */
+/** Separates the parts of the program's output. */
 const CUT = '\n--\n';
 
-/**
- * Prints three parts: the end of QEMU's log, the disks that libvirt has an error for, and what a write into the clone's
- * folder says (nothing if it works). QEMU tells libvirt only whether space was missing; a quota and an I/O error are told
- * apart by trying. $1: libvirt's URI; $2: the domain; $3: its clone's folder; $4: bytes of the log.
- */
-const EXAMINE = `
-tail -c "$4" "/var/log/libvirt/qemu/$2.log" 2>/dev/null
-printf '\\n--\\n'
-virsh -q -c "$1" domblkerror --domain "$2" 2>/dev/null
-printf '\\n--\\n'
-[ -d "$3" ] || exit 0
-said=$(dd if=/dev/zero of="$3/.probe" bs=65536 count=16 conv=fsync 2>&1) || printf '%s\\n' "$said"
-rm -f "$3/.probe"
-exit 0
-`;
+const EXAMINE = program(import.meta.url, 'examine');
 
 export interface Examined {
   domain: string;

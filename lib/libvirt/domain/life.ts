@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { domainRefused, notShutDown, nvramLeft, stillThere } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import { tapName } from '../network/mac.ts';
 import type { Virsh } from '../virsh.ts';
 import { VARIABLES, VARIABLES_LEFT } from './nvram.ts';
@@ -11,59 +12,9 @@ const SHUTDOWN = 120;
 const LOOK = 300;
 const PRESS = 5_000;
 
-/**
- * Writes the domain (stdin) and an empty console beside the clone's disks and starts it. $1: libvirt's URI; $2: folder;
- * then the port and the MAC of each interface on a bridge that others are on too: that MAC is said to be behind that
- * port, and the bridge learns nothing from what the guest sends. One that sends in another's MAC gets no answer.
- */
-const CREATE = `
-umask 022
-uri=$1 folder=$2
-shift 2
-: >"$folder/console.log" && cat >"$folder/domain.xml" || exit
-virsh -q -c "$uri" create --file "$folder/domain.xml"
-code=$?
-# Also where it says that the domain is there: it may have lost the answer to its first try.
-while [ "$#" -ge 2 ]; do
-  # Not there where the template names its ports itself.
-  if [ -e "/sys/class/net/$1/brport" ]; then
-    bridge fdb replace "$2" dev "$1" master static && bridge link set dev "$1" learning off || exit
-  fi
-  shift 2
-done
-exit "$code"
-`;
+const CREATE = program(import.meta.url, 'create');
 
-/**
- * Ends a domain and sees to it that it is gone, which is also fine where it was before. What is destroyed may take a
- * moment, with a disk that hangs. virsh says "failed to get domain" of a lost libvirtd too, so the list is asked then.
- * The file of its UEFI variables goes with it: only the running domain, or the XML that it was started from, names it.
- * $1: libvirt's URI; $2: domain; $3: its clone's folder, if it is known. Exit 10 where the domain stays.
- */
-const DESTROY = `${VARIABLES}
-uri=$1 domain=$2 folder=$3
-tries=0 variables=
-while [ "$tries" -lt 40 ]; do
-  [ -n "$variables" ] || variables=$(virsh -q -c "$uri" dumpxml --domain "$domain" 2>/dev/null | variables_file)
-  said=$(virsh -q -c "$uri" destroy --domain "$domain" 2>&1) && said='domain is not running'
-  case $said in
-    *'failed to connect'* | *'end of file'* | *'socket is closed'*) echo "$said" >&2; exit 1 ;;
-    *'failed to get domain'* | *'Domain not found'* | *'domain is not running'*)
-      names=$(virsh -q -c "$uri" list --name) || exit 1
-      printf '%s\\n' "$names" | grep -qxF -e "$domain" || break
-      ;;
-  esac
-  tries=$((tries + 1))
-  sleep 0.5
-done
-if [ "$tries" -ge 40 ]; then
-  echo "$said" >&2
-  exit 10
-fi
-[ -n "$variables" ] || [ ! -f "$folder/domain.xml" ] || variables=$(variables_file <"$folder/domain.xml")
-remove_variables "$variables"
-exit 0
-`;
+const DESTROY = VARIABLES + program(import.meta.url, 'destroy');
 
 /** The file of a guest's console, in its clone's folder. */
 export const consoleFile = (folder: string): string => `${folder}/console.log`;

@@ -1,4 +1,5 @@
 import { kvmUnknown } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import type { Arch } from '../domain/host-hardware.ts';
 import type { Virsh } from '../virsh.ts';
 import { armProgram } from './arm-program.ts';
@@ -7,29 +8,7 @@ import { bootSector, SIGN_OF_LIFE } from './boot-sector.ts';
 /** Seconds in which a guest under KVM must show life; it takes well under one where KVM works. */
 const LIFE = 5;
 
-/**
- * Boots the guest on stdin (base64: a disk, or on aarch64 a kernel) under KVM by QEMU itself and prints its serial port.
- * $1: libvirt's URI (not used), $2: QEMU's program, $3: seconds, $4: architecture. A guest that does not power off is
- * killed when its time is over. Its files go with it, whatever happens to this program.
- */
-const START = `
-dir=$(mktemp -d "\${TMPDIR:-/tmp}/recheck-kvm.XXXXXX") || exit 125
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 125' HUP INT TERM PIPE
-base64 -d >"$dir/disk" || exit 125
-seconds=$3 qemu=$2
-case $4 in
-  aarch64) set -- -machine virt,accel=kvm,gic-version=max -m 64 -kernel "$dir/disk" ;;
-  *)
-    set -- -machine pc,accel=kvm -m 16 -device isa-debug-exit,iobase=0xf4,iosize=4 \\
-      -drive "file=$dir/disk,format=raw,if=ide"
-    ;;
-esac
-timeout -s KILL "$seconds" "$qemu" -nodefaults -no-user-config -cpu host -display none -serial stdio "$@" \\
-  </dev/null 2>"$dir/said"
-head -c 2000 "$dir/said" >&2
-exit 0
-`;
+const START = program(import.meta.url, 'try-kvm');
 
 /** What was found out about KVM on a worker, in words for its operator where it does not work. */
 export interface KvmAnswer {

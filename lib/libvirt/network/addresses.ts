@@ -1,20 +1,12 @@
 import { macTaken } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import type { Virsh } from '../virsh.ts';
 import { macOfTap } from './mac.ts';
 import type { NeighborWatcher } from './neighbor-watcher.ts';
 import type { Networks } from './networks.ts';
 import { type DomainInterface, parseInterfaces } from './tables.ts';
 
-/** Prints the interfaces of each running domain, the domain's name and a tab before each. $1: libvirt's URI. */
-const INTERFACES = `
-names=$(virsh -q -c "$1" list --name) || exit
-printf '%s\\n' "$names" | while IFS= read -r name; do
-  [ -n "$name" ] || continue
-  virsh -q -c "$1" domiflist --domain "$name" 2>/dev/null | while IFS= read -r row; do
-    printf '%s\\t%s\\n' "$name" "$row"
-  done
-done
-`;
+const INTERFACES = program(import.meta.url, 'list-interfaces');
 
 /** Milliseconds for which a list of all interfaces is good: a stranger's requests must not keep libvirt busy. */
 const FRESH = 1_000;

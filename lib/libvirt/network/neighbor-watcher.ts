@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { virshFailed } from '../../errors/libvirt.ts';
 import type { Host, HostSource, Running } from '../../ssh/types.ts';
 import { abortable, withTimeout } from '../../util/abort.ts';
+import { program } from '../../util/program.ts';
 import { parseArp, parseForwarding } from './tables.ts';
 
 /** Milliseconds for one answer, and for which the program stays while nobody asks. */
@@ -17,28 +18,7 @@ const WHAT = "the look into the worker's ARP table";
 /** What separates the two tables. */
 const CUT = '--';
 
-/**
- * For each line that it reads: which MAC answers for which address, then behind which port of a bridge each of these MACs
- * is (a guest may send from any number of others), and the line. It ends with its stdin, so with the connection and with
- * the controller too.
- */
-const PROGRAM = `
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
-set -f
-while read -r mark; do
-  arp=$(cat /proc/net/arp)
-  printf '%s\\n' "$arp"
-  echo '${CUT}'
-  known='='
-  for word in $arp; do
-    case $word in ??:??:??:??:??:??) known="$known
-$word" ;; esac
-  done
-  bridge fdb show | grep -F -e "$known"
-  echo "$mark"
-done
-`;
+const PROGRAM = program(import.meta.url, 'watch-neighbors');
 
 /** The program on a worker, and who waits for its answer. */
 interface Program {

@@ -1,4 +1,5 @@
 import { networkDown, networkMissing } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import type { Virsh } from '../virsh.ts';
 import { type DhcpLease, parseLeases } from './tables.ts';
 
@@ -9,51 +10,9 @@ export interface NetworkPlace {
   bridge: string;
 }
 
-/**
- * Prints each libvirt network as "network NAME yes|no BRIDGE", then each bridge as "bridge NAME". $1: libvirt's URI.
- */
-const LIST = `
-names=$(virsh -q -c "$1" net-list --all --name) || exit
-printf '%s\\n' "$names" | while IFS= read -r name; do
-  [ -n "$name" ] || continue
-  virsh -q -c "$1" net-info --network "$name" | {
-    bridge= active=
-    while read -r key value; do
-      case $key in
-        Active:) active=$value ;;
-        Bridge:) bridge=$value ;;
-      esac
-    done
-    echo "network $name $active $bridge"
-  }
-done
-for dir in /sys/class/net/*/bridge; do
-  [ -d "$dir" ] || continue
-  dir=\${dir%/bridge}
-  echo "bridge \${dir##*/}"
-done
-`;
+const LIST = program(import.meta.url, 'list-networks');
 
-/**
- * Gives a guest's leases back, which otherwise last an hour: many guests would use up a network's addresses. dnsmasq
- * takes back a lease that was given to a client id (systemd-networkd's, dhcpcd's) for that id only. Arguments after
- * libvirt's URI: network, bridge and MAC of each interface. Does nothing if dnsmasq-utils is missing.
- */
-const RELEASE = `
-uri=$1
-shift
-command -v dhcp_release >/dev/null || exit 0
-while [ "$#" -ge 3 ]; do
-  virsh -q -c "$uri" net-dhcp-leases --network "$1" --mac "$3" | while read -r _ _ mac _ address _ client _; do
-    [ "$mac" = "$3" ] || continue
-    case $client in *[!0-9a-fA-F:]*) client= ;; esac
-    dhcp_release "$2" "\${address%/*}" "$3" \${client:+"$client"}
-    ip neigh del "\${address%/*}" dev "$2"
-  done
-  shift 3
-done 2>/dev/null
-exit 0
-`;
+const RELEASE = program(import.meta.url, 'release-leases');
 
 interface Listed {
   name: string;

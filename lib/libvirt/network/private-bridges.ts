@@ -1,4 +1,5 @@
 import { badBridgeName, bridgeFailed } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import { sameOwner } from '../../worker/owner.ts';
 import type { Owner } from '../../worker/types.ts';
 import type { Virsh } from '../virsh.ts';
@@ -6,79 +7,13 @@ import type { Virsh } from '../virsh.ts';
 /** How many bridges of one name are tried. */
 const MOST = 999;
 
-/**
- * What both programs share. Where br_netfilter hands what goes over a bridge to iptables (Docker loads it, and drops what
- * is forwarded), a rule of its own lets through what stays on the bridge $1; its comment is recheck-bridge-NAME.
- */
-const RULE = `
-rule() {
-  iptables -w "$2" FORWARD -i "$1" -o "$1" -m comment --comment "recheck-bridge-$1" -j ACCEPT
-}
-has_rule() { rule "$1" -C 2>/dev/null; }
-`;
+const RULE = program(import.meta.url, 'bridge-rule');
 
-/**
- * Gives the bridge whose alias is $2, making it where it is missing: $3 and the first number that is free, up to $4. The
- * kernel keeps an interface's alias, so a bridge tells whose it is as long as it is there. The worker itself gets no
- * address on it, not even IPv6's own. $1: libvirt's URI (not used).
- */
-const ENSURE = `${RULE}
-let_through() {
-  [ "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)" = 1 ] || return 0
-  has_rule "$1" || rule "$1" -I
-}
-for file in /sys/class/net/*/ifalias; do
-  if [ "$(cat "$file" 2>/dev/null)" = "$2" ]; then
-    dir=\${file%/ifalias}
-    name=\${dir##*/}
-    let_through "$name" || exit
-    echo "$name"
-    exit
-  fi
-done
-number=0
-while :; do
-  name=$3$number
-  if [ ! -e "/sys/class/net/$name" ]; then
-    said=$(ip link add name "$name" type bridge 2>&1) && break
-    case $said in *exists*) ;; *) echo "$said" >&2; exit 1 ;; esac
-  fi
-  number=$((number + 1))
-  [ "$number" -le "$4" ] || { echo "all of $3""0 to $3$4 are taken" >&2; exit 1; }
-done
-ip link set dev "$name" alias "$2" || exit
-let_through "$name" || exit
-[ ! -e "/proc/sys/net/ipv6/conf/$name" ] || echo 1 >"/proc/sys/net/ipv6/conf/$name/disable_ipv6"
-ip link set dev "$name" up || exit
-echo "$name"
-`;
+const ENSURE = RULE + program(import.meta.url, 'ensure-bridge');
 
-/**
- * Removes the bridges with alias $2 … that no guest hangs on, each after its rule: what is left half-way is found by the
- * bridge. $1: libvirt's URI (not used).
- */
-const REMOVE = `${RULE}
-shift
-for alias; do
-  for file in /sys/class/net/*/ifalias; do
-    [ "$(cat "$file" 2>/dev/null)" = "$alias" ] || continue
-    dir=\${file%/ifalias}
-    [ -z "$(ls "$dir/brif" 2>/dev/null)" ] || continue
-    name=\${dir##*/}
-    if has_rule "$name"; then rule "$name" -D || ! has_rule "$name" || exit; fi
-    ip link delete dev "$name" || [ ! -e "$dir" ] || exit
-  done
-done
-`;
+const REMOVE = RULE + program(import.meta.url, 'remove-bridges');
 
-/** Prints "NAME ALIAS" of each bridge that has an alias. */
-const LIST = `
-for file in /sys/class/net/*/ifalias; do
-  dir=\${file%/ifalias}
-  alias=$(cat "$file" 2>/dev/null)
-  [ -z "$alias" ] || [ ! -d "$dir/bridge" ] || echo "\${dir##*/} $alias"
-done
-`;
+const LIST = program(import.meta.url, 'list-bridges');
 
 interface PrivateBridge {
   name: string;

@@ -15,7 +15,7 @@ test('a worker that has all says what it has', async () => {
     '+ storage: btrfs at /ci/recheck: 1 GiB of 10 GiB free',
     '+ networks: active: default',
     '+ guests: emulated by QEMU, as the domain type is set',
-    '+ room: 8192 MiB of memory free, load 0.52',
+    '+ capacity: 8192 MiB of memory free, load 0.52',
   ]);
 });
 
@@ -41,8 +41,8 @@ test('each miss has the command that mends it', async () => {
     /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys may not be written to/,
   );
   assert.match(
-    of(await look(but(['room'], 'room MemAvailable: 1024 kB', 'room 0.10 0.10 0.10 1/2 3')), 'room'),
-    /^- room: It has 1 MiB of free memory, and 1024 are wanted/,
+    of(await look(but(['capacity'], 'capacity MemAvailable: 1024 kB', 'capacity 0.10 0.10 0.10 1/2 3')), 'capacity'),
+    /^- capacity: It has 1 MiB of free memory, and 1024 are wanted/,
   );
 });
 
