@@ -14,7 +14,7 @@ import { Health } from './domain/health.ts';
 import { consoleFile, create, destroy, shutDown } from './domain/life.ts';
 import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain/xml.ts';
 import { HostInspector } from './host-inspector.ts';
-import { answerInMemory, type KeptAnswer } from './kvm/cache.ts';
+import { answerInMemory, type KeptAnswer } from './kvm-cache.ts';
 import { Addresses } from './network/addresses.ts';
 import { GuestAddresses } from './network/guest-addresses.ts';
 import { checkMac, freshMac } from './network/mac.ts';

@@ -1,9 +1,9 @@
 import { isRefusedThere } from '../errors/ssh.ts';
 import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
-import { MetadataRoute } from '../metadata/route/route.ts';
 import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
 import type { Host, HostSource } from '../ssh/types.ts';
+import type { MetadataRoute } from '../worker/metadata-route.ts';
 import type { CallOptions, Login, Storage, Worker } from '../worker/types.ts';
 import { CAPACITY_LIMITS, type CapacityLimits, hostCapacity } from './host-capacity.ts';
 import { LibvirtHypervisor, type LibvirtOptions } from './hypervisor.ts';
@@ -17,8 +17,6 @@ const REACH_TIME = 5_000;
 export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type' | 'template' | 'answers'> {
   /** Id of its configuration node. */
   id: string;
-  /** Id of the Recheck whose worker it is: another may use the same machine. */
-  controller: string;
   label: string;
   slots: number;
   /** The worker as a host: `link.host` of lib/ssh's pool, or this machine. */
@@ -26,6 +24,8 @@ export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type
   /** The same where it can be reached at once: builds wait for the answer about its room. `source` where missing. */
   sourceNow?: HostSource;
   storage: Storage;
+  /** How its guests reach the metadata server. */
+  route: MetadataRoute;
   /**
    * The host keys of this worker's guests, in a file of its own: guests of other workers have the same addresses. Used
    * for guests that come without a key that is known before; such a key is pinned for as long as the guest lives.
@@ -43,10 +43,8 @@ export interface LibvirtWorker extends Worker {
 
 /** A worker of these settings; nothing is connected before it is used. */
 export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
-  const { id, controller, label, slots, source, sourceNow = source, storage, knownHosts, isHere = false } = options;
+  const { id, label, slots, source, sourceNow = source, storage, route, knownHosts, isHere = false } = options;
   const limits = { ...CAPACITY_LIMITS, ...options.limits };
-  // Node ids alone do not tell two Rechecks apart that imported the same flow.
-  const way = new MetadataRoute(`${controller}_${id}`, source);
   const hypervisor = new LibvirtHypervisor({
     label,
     source,
@@ -54,7 +52,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     ...(options.uri ? { uri: options.uri } : {}),
     ...(options.template ? { template: options.template } : {}),
     ...(options.answers ? { answers: options.answers } : {}),
-    useBridge: (bridge, signal) => way.use(bridge, signal),
+    useBridge: (bridge, signal) => route.use(bridge, signal),
     // Addresses are used again: what another guest showed there says nothing of this one.
     onAddress: (address, port) => knownHosts.forget(address, port),
   });
@@ -71,9 +69,9 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     hypervisor,
     async linkMetadata(serve, { signal, listenAt }) {
       if (listenAt && !isHere) throw listenerElsewhere(label);
-      return way.open(serve, signal, listenAt);
+      return route.open(serve, signal, listenAt);
     },
-    sweepMetadata: ({ signal }) => way.sweep(signal),
+    sweepMetadata: ({ signal }) => route.sweep(signal),
     capacity: async ({ signal }) => hostCapacity(await sourceNow(signal), limits, signal, hypervisor.promised),
     async login(login, { signal }) {
       try {

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
 import type { RunData } from '../../lib/builds/build.ts';
 import { Poster, type ReportEntry } from '../../lib/builds/report/poster.ts';
-import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/services.ts';
+import { controllerOf, type Services } from '../../lib/builds/services.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import type { GerritClient } from '../../lib/gerrit/client.ts';
 import { StreamPool } from '../../lib/gerrit/stream.ts';
 import { ImageMaker } from '../../lib/images/builder.ts';
+import { MetadataLinks } from '../../lib/metadata/links.ts';
+import { MetadataRoutes } from '../../lib/metadata/routes.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
@@ -49,6 +51,7 @@ export interface Runtime {
   supervisor: Supervisor;
   poster: Poster;
   services: Services;
+  metadataRoutes: MetadataRoutes;
   servers: Map<string, ServerEntry>;
   /** What gerrit-events nodes sent a moment ago, which a deploy may take away. */
   triggers: RecentTriggers;
@@ -109,6 +112,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const poster = new Poster(engine.outbox, flow, (server) => servers.get(server));
   const metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
+  const metadataRoutes = new MetadataRoutes();
   const key = controllerKey(stateDir);
   const controller = controllerOf(key.publicKey);
   const { scheduler, cleanupQueue } = supervisor;
@@ -146,6 +150,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
     supervisor,
     poster,
     services,
+    metadataRoutes,
     servers,
     triggers,
     async close() {
@@ -154,6 +159,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
       poster.close();
       keeper.close();
       await Promise.all([supervisor.close(), images.close()]);
+      await metadataRoutes.close();
       streams.close();
       pool.close();
       for (const end of ends) await end();

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isRecord } from '../../util/is-record.ts';
-import type { TypeAnswer } from '../types.ts';
+import { isRecord } from '../util/is-record.ts';
+import type { TypeAnswer } from './types.ts';
 
 /** Milliseconds for which an answer is believed: KVM may have failed for a moment, been fixed, or been broken since. */
 const ANSWER_TTL_MS = 86_400_000;
