@@ -1,7 +1,7 @@
 import { program } from '../util/program.ts';
 
 /** Prints the id of the guest's boot (random(4)), which is new at each boot; nothing if the guest has none. */
-export const GREET = 'cat /proc/sys/kernel/random/boot_id 2>/dev/null; exit 0';
+export const READ_BOOT_ID = 'cat /proc/sys/kernel/random/boot_id 2>/dev/null; exit 0';
 
 /** Exit code of AWAIT_CLOUD_INIT if there is nothing to wait for. */
 export const NO_CLOUD_INIT = 40;

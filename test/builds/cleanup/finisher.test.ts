@@ -4,8 +4,9 @@ import type { Build, RunData } from '../../../lib/builds/build.ts';
 import { BuildFinisher } from '../../../lib/builds/cleanup/finisher.ts';
 import { CleanupQueue } from '../../../lib/builds/cleanup/queue.ts';
 import type { ReportEntry } from '../../../lib/builds/report/poster.ts';
-import { BuildResources, type Guest } from '../../../lib/builds/resources.ts';
+import { BuildResources } from '../../../lib/builds/resources.ts';
 import { logWriteFailed } from '../../../lib/errors/logs.ts';
+import type { Guest } from '../../../lib/guests/guest.ts';
 import type { Engine } from '../../../lib/store/types.ts';
 import { FakeFlow } from '../../support/fake-flow.ts';
 
