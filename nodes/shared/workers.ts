@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { NodeAPI, NodeDef } from 'node-red';
 import { hostNodeGone } from '../../lib/errors/worker.ts';
-import type { CheckSettings } from '../../lib/libvirt/check/host.ts';
+import type { CheckSettings } from '../../lib/libvirt/check.ts';
 import { CAPACITY_LIMITS } from '../../lib/libvirt/host-capacity.ts';
 import { KvmCache } from '../../lib/libvirt/kvm-cache.ts';
 import { libvirtWorker } from '../../lib/libvirt/worker.ts';

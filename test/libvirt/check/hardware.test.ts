@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CheckSettings } from '../../../lib/libvirt/check/host.ts';
+import type { CheckSettings } from '../../../lib/libvirt/check.ts';
 import { but, look, of } from './looked-at.ts';
 
 const V2 = 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3';

@@ -1,4 +1,4 @@
-import { type CheckSettings, checkHost } from '../../../lib/libvirt/check/host.ts';
+import { type CheckSettings, checkHost } from '../../../lib/libvirt/check.ts';
 import { OWNER_NAMESPACE } from '../../../lib/libvirt/owner.ts';
 import { scriptedHost } from '../scripted-host.ts';
 
