@@ -26,7 +26,7 @@ export async function checkGuests(
     return [{ what: 'guests', ok: false, detail, mend }];
   }
   if (type === 'qemu') {
-    const detail = 'emulated by QEMU, as the domain type is set';
+    const detail = 'emulated by QEMU, as set by the domain type';
     return [{ what: 'guests', ok: true, detail }, ...checkProcessor(facts, false)];
   }
   const proved = type === 'auto' ? answers?.get() : undefined;
@@ -40,10 +40,12 @@ export async function checkGuests(
     if (type === 'auto') answers?.set({ type: works ? 'kvm' : 'qemu', why });
     const processor = checkProcessor(facts, works || type === 'kvm');
     if (works) return [{ what: 'guests', ok: true, detail: `KVM works: ${why}` }, ...processor];
-    // On ARM it is part of the kernel.
+    // On ARM, KVM is part of the kernel.
     const mend = arch === 'x86_64' ? { mend: 'modprobe kvm_intel || modprobe kvm_amd' } : {};
     const detail =
-      type === 'kvm' ? `KVM does not work, and is set: ${why}` : `emulated by QEMU, since KVM does not work: ${why}`;
+      type === 'kvm'
+        ? `KVM does not work, but the domain type requires it: ${why}`
+        : `emulated by QEMU, since KVM does not work: ${why}`;
     return [{ what: 'guests', ok: type === 'auto', detail, ...mend }, ...processor];
   } catch (error) {
     signal.throwIfAborted();
@@ -65,7 +67,7 @@ export async function checkOthers(
     const guests = await listOwners(new Virsh(host.label, uri, async () => host), signal);
     const others = guests.filter(({ owner }) => owner.controller !== controller).length;
     if (others === 0) return [];
-    const detail = `${others} of another Recheck: each takes a storage path and a libvirt network of its own here.`;
+    const detail = `${others} of another Recheck: each Recheck needs its own storage path and libvirt network here.`;
     return [{ what: 'guests', ok: true, detail }];
   } catch (error) {
     signal.throwIfAborted();

@@ -17,7 +17,7 @@ export function checkLogin(facts: Facts, remote: boolean): Check {
   const advice = remote
     ? 'Set the user of its SSH host to root.'
     : 'Run Node-RED as root, or choose an SSH host that is root at 127.0.0.1.';
-  const detail = `The login is ${user}, and storage, rules and bridges take root. ${advice}`;
+  const detail = `The login user is ${user}, but storage, rules and bridges need root. ${advice}`;
   return { what: 'login', ok: false, detail, ...(remote ? { mend: ROOT_LOGIN_COMMAND } : {}) };
 }
 
@@ -31,7 +31,7 @@ export function checkCommands(facts: Facts): Check[] {
   const detail = there.filter((one) => one !== undefined).join(', ');
   const missing = facts('missing').map((name): Check => {
     const without = DISPENSABLE[name];
-    const said = without === undefined ? `${name} is not there.` : `${name} is not there: ${without}.`;
+    const said = without === undefined ? `${name} is missing.` : `${name} is missing: ${without}.`;
     return { what: 'commands', ok: without !== undefined, detail: said, mend: install(PACKAGES[name]!) };
   });
   return missing.some(({ ok }) => !ok) ? missing : [{ what: 'commands', ok: true, detail }, ...missing];
@@ -63,11 +63,11 @@ export function checkLibvirt(facts: Facts, uri: string): Check[] {
 export function checkMetadata(facts: Facts): Check[] {
   const checks = facts('norules').map((line): Check => {
     const [table, ...why] = line.split(' ');
-    const detail = `iptables cannot use its table ${table}, so guests cannot be led to their metadata: ${why.join(' ')}`;
+    const detail = `iptables cannot use its table ${table}, so guests cannot reach their metadata: ${why.join(' ')}`;
     return { what: 'metadata', ok: false, detail, mend: `modprobe iptable_${table}` };
   });
   if (facts('nosysctl').length > 0) {
-    const detail = '/proc/sys may not be written to, so guests cannot be led to their metadata. Is it a container?';
+    const detail = '/proc/sys is not writable, so guests cannot reach their metadata. Is this a container?';
     checks.push({ what: 'metadata', ok: false, detail, mend: 'mount -o remount,rw /proc/sys' });
   }
   return checks;
@@ -78,6 +78,6 @@ export function checkCapacity(facts: Facts, limits: CapacityLimits): Check[] {
   const capacity = readCapacity(facts('capacity').join('\n'), limits);
   if (capacity === undefined) return [];
   if (capacity.reason !== undefined)
-    return [{ what: 'capacity', ok: false, detail: `It ${capacity.reason}: it takes no build now.` }];
+    return [{ what: 'capacity', ok: false, detail: `This worker ${capacity.reason}, so it accepts no builds now.` }];
   return [{ what: 'capacity', ok: true, detail: `${capacity.memory} MiB of memory free, load ${capacity.load}` }];
 }

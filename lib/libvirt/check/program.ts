@@ -1,7 +1,7 @@
 import { program } from '../../util/program.ts';
 import { type Arch, LOADERS, UEFI_MACHINE } from '../domain/host-hardware.ts';
 
-/** Programs that a worker must have, and the Debian and Ubuntu packages that bring them. */
+/** Programs that a worker needs, with their packages in Debian and Ubuntu. */
 export const PACKAGES: Readonly<Record<string, string>> = {
   virsh: 'libvirt-clients libvirt-daemon-system',
   'qemu-img': 'qemu-utils',
@@ -23,12 +23,12 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   bzip2: 'bzip2',
 };
 
-/** Those that guests run without, and what is worse then. */
+/** Programs that guests can run without, and the consequence. */
 export const DISPENSABLE: Readonly<Record<string, string>> = {
-  dhcp_release: 'the leases of guests that are gone stay for an hour, and many guests use up a network’s addresses',
-  xz: 'images that are published as .xz cannot be unpacked',
-  zstd: 'images that are published as .zst cannot be unpacked',
-  bzip2: 'images that are published as .bz2 cannot be unpacked',
+  dhcp_release: 'leases of removed guests last for an hour, and many guests use up a network’s addresses',
+  xz: 'images published as .xz cannot be unpacked',
+  zstd: 'images published as .zst cannot be unpacked',
+  bzip2: 'images published as .bz2 cannot be unpacked',
 };
 
 const firmware = (arch: Arch): string => [UEFI_MACHINE[arch], ...LOADERS[arch].map(({ code }) => code)].join(' ');
@@ -39,10 +39,10 @@ export const FIRMWARE: readonly string[] = [firmware('x86_64'), firmware('aarch6
 /** Prints the facts about a worker; the file lists them. */
 export const LOOK = program(import.meta.url, 'look');
 
-/** What the program found, by the first word of its lines; the rest of each line. */
+/** Returns the facts of a name: the rest of each line that begins with it. */
 export type Facts = (name: string) => string[];
 
-/** Reads what LOOK printed. */
+/** Parses the output of LOOK. */
 export function readFacts(text: string): Facts {
   const facts = new Map<string, string[]>();
   for (const line of text.split('\n')) {

@@ -5,25 +5,25 @@ import { tapName } from '../network/mac.ts';
 import type { Virsh } from '../virsh.ts';
 import { VARIABLES, VARIABLES_LEFT } from './nvram.ts';
 
-/** Seconds that a guest has to power off. */
-const SHUTDOWN = 120;
+const SHUTDOWN_LIMIT_SECONDS = 120;
 
-/** Milliseconds between two looks at a guest that powers off, and between two presses of its power button. */
-const LOOK = 300;
-const PRESS = 5_000;
+/** Between two checks of a guest that is powering off. */
+const SHUTDOWN_POLL_INTERVAL_MS = 300;
+/** Between two presses of its power button. */
+const PRESS_INTERVAL_MS = 5_000;
 
 const CREATE = program(import.meta.url, 'create');
 
 const DESTROY = VARIABLES + program(import.meta.url, 'destroy');
 
-/** The file of a guest's console, in its clone's folder. */
+/** Returns the path of a guest's console file. @param folder of its clone */
 export const consoleFile = (folder: string): string => `${folder}/console.log`;
 
 /**
  * Starts a domain from its XML.
  *
- * @param macs of its interfaces on bridges that other builds' guests are on too
- * @returns false where one of its name runs already
+ * @param macs of its interfaces on bridges shared with guests of other builds
+ * @returns false if a domain of its name exists
  */
 export async function create(
   virsh: Virsh,
@@ -41,10 +41,10 @@ export async function create(
 }
 
 /**
- * Ends a domain at once, as pulling its plug does, and removes the file of its UEFI variables. Fine where it is gone.
+ * Destroys a domain and removes the file of its UEFI variables. Idempotent.
  *
- * @param folder its clone's, if it is known
- * @throws CiError if the domain, or that file, cannot be removed
+ * @param folder of its clone, if known
+ * @throws CiError if the domain or that file cannot be removed
  */
 export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal, folder = ''): Promise<void> {
   const answer = await virsh.askProgram(DESTROY, [domain, folder], { signal, what: `the end of guest ${domain}` });
@@ -53,9 +53,9 @@ export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal,
 }
 
 /**
- * Presses a domain's power button until it is gone: while a guest boots it does not hear it.
+ * Presses a domain's power button until the domain is gone; a booting guest ignores it at first.
  *
- * @param isThere throws if the domain is there and cannot go on
+ * @param isThere throws if the domain exists and cannot go on
  * @throws CiError if it does not power off in time
  */
 export async function shutDown(
@@ -64,18 +64,18 @@ export async function shutDown(
   isThere: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<void> {
-  const end = performance.now() + SHUTDOWN * 1_000;
+  const end = performance.now() + SHUTDOWN_LIMIT_SECONDS * 1_000;
   let pressed = Number.NEGATIVE_INFINITY;
   while (await isThere()) {
-    if (performance.now() > end) throw notShutDown(virsh.label, domain, SHUTDOWN);
-    if (performance.now() - pressed > PRESS) {
+    if (performance.now() > end) throw notShutDown(virsh.label, domain, SHUTDOWN_LIMIT_SECONDS);
+    if (performance.now() - pressed > PRESS_INTERVAL_MS) {
       pressed = performance.now();
-      // It may be gone by now: the next look tells.
+      // It may be gone by now, which the next check finds.
       await virsh.ask(['shutdown', '--domain', domain, '--mode', 'acpi'], {
         signal,
         what: `the shutdown of ${domain}`,
       });
     }
-    await sleep(LOOK, undefined, { signal });
+    await sleep(SHUTDOWN_POLL_INTERVAL_MS, undefined, { signal });
   }
 }

@@ -2,37 +2,37 @@ import { badDomainTemplate, noDisk } from '../../errors/libvirt.ts';
 import { render } from '../../template/render.ts';
 import type { GuestSpec } from '../../worker/types.ts';
 import { tapName } from '../network/mac.ts';
-import { OWNER_NAMESPACE, tells } from '../owner.ts';
+import { namesOwner, OWNER_NAMESPACE } from '../owner.ts';
 import type { DomainType } from '../types.ts';
 import { type GuestHardware, guestHardware } from './guest-hardware.ts';
 import { UNKNOWN_HOST } from './host-hardware.ts';
 
-/** One of a guest's interfaces, as its domain gets it. */
+/** A network interface of a guest. */
 export interface GuestInterface {
   mac: string;
-  /** Whether it leads to the build's other guests only. */
+  /** Whether it only connects the guests of one build. */
   private: boolean;
   network?: string;
   bridge?: string;
 }
 
-/** What is known of a guest when its domain is written. */
+/** What the domain XML needs beside the guest's specification. */
 export interface DomainFacts {
   type: DomainType;
   interfaces: readonly GuestInterface[];
-  /** File of its serial console on the worker. */
+  /** Path of its serial console file on the worker. */
   console: string;
-  /** What suits an x86 machine with a current libvirt if it is missing. */
+  /** Suits an x86 machine with a current libvirt if missing. */
   hardware?: GuestHardware;
 }
 
-/** The file of a guest's UEFI variables, in its clone's folder. */
+/** Returns the path of a guest's UEFI variables, in its clone's folder. */
 const nvramFile = ({ clone, domain }: GuestSpec): string => `${clone.path}/${domain}_VARS.fd`;
 
 /**
- * Writes a guest's domain.
+ * Returns a guest's domain XML.
  *
- * @throws CiError where the template is broken, or leaves out what the guest is found again and removed by
+ * @throws CiError if the template is broken, or lacks the name or owner by which the guest is found and removed
  */
 export function domainXml(template: string, spec: GuestSpec, facts: DomainFacts): string {
   if (spec.clone.disks.length === 0) throw noDisk(spec.domain);
@@ -51,7 +51,7 @@ export function domainXml(template: string, spec: GuestSpec, facts: DomainFacts)
     build: spec.owner.build,
     attempt: spec.owner.attempt,
     disks: spec.clone.disks,
-    // Each name is given: mustache looks a missing one up in the view around it.
+    // Each property is set, since mustache looks a missing one up in the enclosing view.
     interfaces: facts.interfaces.map(({ mac, network, bridge }) => ({
       mac,
       tap: tapName(mac),
@@ -61,6 +61,6 @@ export function domainXml(template: string, spec: GuestSpec, facts: DomainFacts)
     console: facts.console,
   });
   if (!xml.includes(`<name>${spec.domain}</name>`)) throw badDomainTemplate("the domain's name, <name>{{name}}</name>");
-  if (!tells(xml, spec.owner)) throw badDomainTemplate('the <metadata> element that says whose the guest is');
+  if (!namesOwner(xml, spec.owner)) throw badDomainTemplate('the <metadata> element that says whose the guest is');
   return xml;
 }

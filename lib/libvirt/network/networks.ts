@@ -3,9 +3,9 @@ import { program } from '../../util/program.ts';
 import type { Virsh } from '../virsh.ts';
 import { type DhcpLease, parseLeases } from './tables.ts';
 
-/** Where a guest's interface hangs: a libvirt network, or a bridge that is the worker's own. */
+/** What a guest's interface is attached to: a libvirt network, or another bridge of the worker. */
 export interface NetworkPlace {
-  /** The libvirt network, which gives leases; missing for a bridge that none of them has. */
+  /** The libvirt network, which provides DHCP; missing for other bridges. */
   network?: string;
   bridge: string;
 }
@@ -14,23 +14,23 @@ const LIST = program(import.meta.url, 'list-networks');
 
 const RELEASE = program(import.meta.url, 'release-leases');
 
-interface Listed {
+interface ListedNetwork {
   name: string;
   active: boolean;
   bridge: string;
 }
 
-/** The libvirt networks and bridges of one worker, read when one is asked for that is not known yet. */
+/** The libvirt networks and bridges of one worker, read again whenever an unknown one is requested. */
 export class Networks {
   readonly #virsh: Virsh;
-  #networks: Listed[] = [];
+  #networks: ListedNetwork[] = [];
   #bridges: string[] = [];
 
   constructor(virsh: Virsh) {
     this.#virsh = virsh;
   }
 
-  /** What a network's name in the settings stands for. @throws CiError where nothing of that name is there */
+  /** Resolves a network or bridge name from the settings. @throws CiError if there is none */
   async resolve(source: string, signal: AbortSignal): Promise<NetworkPlace> {
     const known = this.#find(source);
     if (known) return known;
@@ -43,13 +43,13 @@ export class Networks {
     ]);
   }
 
-  /** Forgets what was read: a guest was refused. */
+  /** Reads everything again at the next use, after a guest was refused. */
   forget(): void {
     this.#networks = [];
     this.#bridges = [];
   }
 
-  /** The libvirt networks that a running domain hangs on, and its MAC there; none where it is gone. */
+  /** Returns the libvirt networks of a running domain with its MACs; none if it is gone. */
   async of(domain: string, signal: AbortSignal): Promise<{ network: string; mac: string }[]> {
     const settings = { signal, what: `the interfaces of guest ${domain}` };
     const { code, stdout } = await this.#virsh.ask(['domiflist', '--domain', domain], settings);
@@ -59,7 +59,7 @@ export class Networks {
     return rows.flatMap(([, type, network, , mac]) => (type === 'network' && network && mac ? { network, mac } : []));
   }
 
-  /** What libvirt's DHCP server gave a MAC, the newest first. */
+  /** Returns the DHCP leases of a MAC, the newest first. */
   async leases(network: string, mac: string, signal: AbortSignal): Promise<DhcpLease[]> {
     const text = await this.#virsh.run(['net-dhcp-leases', '--network', network, '--mac', mac], {
       signal,
@@ -68,9 +68,9 @@ export class Networks {
     return parseLeases(text).filter((lease) => lease.mac === mac);
   }
 
-  /** Gives back the leases of a guest that is gone: MACs and the networks that they hung on. */
+  /** Releases the DHCP leases of a guest that is gone. */
   async release(leases: { network: string; mac: string }[], signal: AbortSignal): Promise<void> {
-    // A guest of a controller that died may be ended before any was booted.
+    // A guest of a dead controller may be stopped before any guest was booted.
     if (leases.length > 0 && this.#networks.length === 0) await this.#read(signal);
     const args = leases.flatMap(({ network, mac }) => {
       const bridge = this.#networks.find(({ name }) => name === network)?.bridge;

@@ -4,8 +4,8 @@ import { sameOwner } from '../../worker/owner.ts';
 import type { Owner } from '../../worker/types.ts';
 import type { Virsh } from '../virsh.ts';
 
-/** How many bridges of one name are tried. */
-const MOST = 999;
+/** Highest number of a bridge of one name. */
+const MAX_BRIDGE_NUMBER = 999;
 
 const RULE = program(import.meta.url, 'bridge-rule');
 
@@ -21,39 +21,39 @@ interface PrivateBridge {
   owner: Owner;
 }
 
-const MARK = 'recheck';
-/** Linux takes 255 bytes; the longest, of a bridge that an image is made on, has fewer than 200. */
+const ALIAS_PREFIX = 'recheck';
+/** Linux allows 255 bytes; the longest alias, of an image build's bridge, has fewer than 200. */
 const aliasOf = ({ controller, build, attempt }: Owner, source: string): string =>
-  [MARK, controller, build, attempt, source].join(' ');
+  [ALIAS_PREFIX, controller, build, attempt, source].join(' ');
 
-/** Whether a network's name asks for a private bridge: `name%`. */
+/** Whether a network name requests a private bridge: `name%`. */
 export const isPrivate = (source: string): boolean => source.endsWith('%');
 
-/** The bridges that a build has for itself on a worker: made with its first guest there, removed with its last. */
+/** Bridges of single builds on a worker: created with the build's first guest there, removed with its last. */
 export class PrivateBridges {
   readonly #virsh: Virsh;
-  /** Being made, by alias: a build's guests boot at once, and share it. */
-  readonly #making = new Map<string, Promise<string>>();
+  /** Pending creations by alias, which a build's guests share as they boot together. */
+  readonly #creating = new Map<string, Promise<string>>();
 
   constructor(virsh: Virsh) {
     this.#virsh = virsh;
   }
 
-  /** The build's bridge of that name (`name%`), made where it is missing. @returns its name on the worker */
+  /** Creates the build's bridge of that name (`name%`) if it is missing. @returns its name on the worker */
   async ensure(owner: Owner, source: string, signal: AbortSignal): Promise<string> {
     const stem = source.slice(0, -1);
-    // Linux takes 15 characters, of which the number has up to 3.
+    // Linux allows 15 characters, and the number has up to 3.
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,10}$/.test(stem)) throw badBridgeName(stem);
     const alias = aliasOf(owner, source);
-    let making = this.#making.get(alias);
-    if (!making) {
-      making = this.#make(alias, stem, signal).finally(() => this.#making.delete(alias));
-      this.#making.set(alias, making);
+    let creating = this.#creating.get(alias);
+    if (!creating) {
+      creating = this.#make(alias, stem, signal).finally(() => this.#creating.delete(alias));
+      this.#creating.set(alias, creating);
     }
-    return making;
+    return creating;
   }
 
-  /** Removes the build's bridges that no guest hangs on any more. */
+  /** Removes the build's bridges that have no guests. */
   async release(owner: Owner, signal: AbortSignal): Promise<void> {
     const mine = (await this.list(signal)).filter((bridge) => sameOwner(bridge.owner, owner));
     if (mine.length === 0) return;
@@ -63,7 +63,7 @@ export class PrivateBridges {
     if (answer.code !== 0) throw bridgeFailed(this.#virsh.label, mine[0]!.name, answer.stderr);
   }
 
-  /** All builds' bridges on the worker, of another Recheck too. */
+  /** Lists the private bridges on the worker, also of other Rechecks. */
   async list(signal: AbortSignal): Promise<PrivateBridge[]> {
     const text = await this.#virsh.program(LIST, [], { signal, what: 'the list of private bridges' });
     const found: PrivateBridge[] = [];
@@ -77,8 +77,8 @@ export class PrivateBridges {
   }
 
   async #make(alias: string, stem: string, signal: AbortSignal): Promise<string> {
-    const args = [alias, stem, `${MOST}`];
-    // One that is begun is waited for: what removes a build's bridges must find it.
+    const args = [alias, stem, `${MAX_BRIDGE_NUMBER}`];
+    // It runs to its end, so that the removal of the build's bridges finds it.
     const settings = { signal, what: `the private bridge ${stem}`, toTheEnd: true };
     const answer = await this.#virsh.askProgram(ENSURE, args, settings);
     if (answer.code !== 0) throw bridgeFailed(this.#virsh.label, stem, answer.stderr);

@@ -2,9 +2,9 @@ import { rulesFailed, rulesTaken } from '../../errors/worker.ts';
 import type { Host } from '../../ssh/types.ts';
 import { program } from '../../util/program.ts';
 
-/** Where guests' requests for 169.254.169.254 go on the worker. */
+/** Where guests' requests to 169.254.169.254 arrive on the worker. */
 export interface Destination {
-  /** 127.0.0.1: a port of the worker's own loopback. 0.0.0.0: whatever address the bridge has. Else as it is. */
+  /** 127.0.0.1: the worker's loopback. 0.0.0.0: the address of the bridge. Otherwise an address of the worker. */
   address: string;
   port: number;
 }
@@ -15,7 +15,7 @@ const ADD = COMMON + program(import.meta.url, 'add-rules');
 
 const REMOVE = COMMON + program(import.meta.url, 'remove-rules');
 
-/** The id as it stands in a rule's comment. */
+/** Encodes an id for the comment of a rule. */
 const word = (id: string): string => id.replace(/[^A-Za-z0-9]/g, '_').slice(0, 64);
 
 const run = async (host: Host, text: string, args: string[], signal: AbortSignal): Promise<void> => {
@@ -24,13 +24,15 @@ const run = async (host: Host, text: string, args: string[], signal: AbortSignal
   if (result.code !== 0) throw rulesFailed(host.label, result.stderr || result.stdout);
 };
 
-/** Two ways may have one port at different addresses. */
+/** Names a destination in the comment of a rule; two may have one port at different addresses. */
 const placeOf = ({ address, port }: Destination): string =>
   address === '127.0.0.1' ? `${port}` : `${word(address)}_${port}`;
 
 /**
- * Leads what a bridge's guests ask of 169.254.169.254:80 to a destination on the worker, and takes back the rules of this
- * id that lead to none of `stay`. Fine where it is so already.
+ * Routes requests of a bridge's guests to 169.254.169.254:80 to a destination on the worker, and removes rules of this id
+ * that lead to none of `stay`. Idempotent.
+ *
+ * @throws CiError if a foreign rule comes first, or iptables fails
  */
 export const addRules = (
   host: Host,
@@ -44,6 +46,6 @@ export const addRules = (
   return run(host, ADD, [word(id), bridge, address, `${port}`, placeOf(destination), ...stay.map(placeOf)], signal);
 };
 
-/** Takes back the rules of this id but those to the destinations given, a dead controller's too. Other rules are left alone. */
+/** Removes all rules of this id, also a dead controller's, except those to `stay`. @throws CiError if iptables fails */
 export const removeRules = (host: Host, id: string, stay: readonly Destination[], signal: AbortSignal): Promise<void> =>
   run(host, REMOVE, [word(id), ...stay.map(placeOf)], signal);
