@@ -5,7 +5,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { DOMAIN_TEMPLATE, domainXml } from '../lib/libvirt/domain/xml.ts';
+import { domainXml } from '../lib/libvirt/domain/xml.ts';
+import { DOMAIN_TEMPLATE } from '../lib/libvirt/domain-template.ts';
 import type { OpenSsh } from '../test/support/openssh.ts';
 
 /** Milliseconds that one build may take. */

@@ -1,51 +1,9 @@
 import type { Readable } from 'node:stream';
 import { releaseFailed } from '../errors/build.ts';
 import { type CiError, messageOf } from '../errors/ci-error.ts';
-import type { GuestMetadata } from '../guests/metadata.ts';
+import type { Guest } from '../guests/guest.ts';
 import type { GuestView } from '../model/build.ts';
-import type { Host } from '../ssh/types.ts';
-import type { Clone, GuestAddress, Hardware, ImageSpec, MetadataLink, Worker } from '../worker/types.ts';
-
-/** One guest that a build holds. */
-export interface Guest {
-  name: string;
-  worker: Worker;
-  image: ImageSpec;
-  /** Name of the clone and of the domain on the worker: noted before either is made. */
-  domain: string;
-  clone?: Clone;
-  /** What it was booted with: MiB, and processors. */
-  memory?: number;
-  vcpus?: number;
-  hardware?: Hardware;
-  /** Whether it was booted (or a boot was begun). */
-  booted: boolean;
-  /** Why nobody could log in to it yet, while it boots and has an address. */
-  trouble?: string;
-  /** Its metadata, once it was given some. */
-  metadata?: GuestMetadata;
-  address?: GuestAddress;
-  /** Milliseconds for which its cloud-init is waited for; 0 if it is not. */
-  cloudInitLimit?: number;
-  /** Its SSH connection, after the login; one that was lost is made anew by `reconnect`. */
-  host?: Host;
-  /** Which boot of it that connection was made in, as its kernel says; empty if it cannot tell. */
-  bootId?: string;
-  /** Why it cannot go on, once its worker has told that. */
-  fault?: CiError;
-  /** Whether a script was allowed to reboot it. */
-  mayReboot?: boolean;
-  /** Whether it was given back: who still logs in to it lets go at once. */
-  released?: boolean;
-  /** While its connection is made anew: two steps at once make one. */
-  reconnecting?: Promise<void>;
-  /** When it was last looked for at its address, by performance.now(). */
-  soughtAt?: number;
-  /** The boot of it that its steps know of: of another one they are told once. */
-  knownBoot?: string;
-  /** Variable that gets its address. */
-  addressEnv?: string;
-}
+import type { MetadataLink, Worker } from '../worker/types.ts';
 
 /** Milliseconds that ending one thing may take. */
 const RELEASE_LIMIT = 60_000;

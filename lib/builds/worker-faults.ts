@@ -1,6 +1,6 @@
 import { CiError } from '../errors/ci-error.ts';
+import type { Guest } from '../guests/guest.ts';
 import type { Build } from './build.ts';
-import type { Guest } from './resources.ts';
 
 /** Milliseconds that a worker has to say whether its guests are sound. */
 const CHECK_LIMIT_MS = 20_000;

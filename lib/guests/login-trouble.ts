@@ -2,14 +2,14 @@ import { CiError, messageOf } from '../errors/ci-error.ts';
 import { isRefusedThere } from '../errors/ssh.ts';
 
 /**
- * How a try to log in to a guest failed. The later in this list, the more it tells a person: a guest that drops
- * connections says less than the one that refused the key before.
+ * How a login attempt failed, in order of how much that tells a person: a dropped connection says less than a refused key
+ * before it.
  */
 const KINDS = ['silent', 'no-listener', 'broken', 'ended', 'other-host-key', 'refused'] as const;
 
 export type LoginFailure = (typeof KINDS)[number];
 
-/** Tells how a try failed. */
+/** Classifies the error of a login attempt. */
 export function failureOf(error: unknown): LoginFailure {
   if (isRefusedThere(error)) return 'no-listener';
   switch (error instanceof CiError ? error.code : '') {
@@ -29,8 +29,8 @@ export function failureOf(error: unknown): LoginFailure {
   }
 }
 
-/** Milliseconds until the next try. Where nothing listens yet, a try costs the guest nothing. */
-const PAUSES_MS: Record<LoginFailure, number> = {
+/** Delay before the next attempt. An attempt costs the guest nothing if nothing listens yet. */
+const RETRY_DELAYS_MS: Record<LoginFailure, number> = {
   silent: 200,
   'no-listener': 50,
   broken: 500,
@@ -38,28 +38,28 @@ const PAUSES_MS: Record<LoginFailure, number> = {
   'other-host-key': 2_000,
   refused: 5_000,
 };
-const LONGEST_PAUSE_MS = 5_000;
+const MAX_RETRY_DELAY_MS = 5_000;
 
 /**
- * Why nobody could log in to a guest so far, and how long to wait before the next try. OpenSSH 9.8 and newer answer a
- * client that fails often with resets (PerSourcePenalties in sshd_config(5): 5 s for each refused key, 1 s for each
- * connection without a login, enforced from 15 s on): so slow that none is ever enforced.
+ * Why login to a guest has not succeeded so far, and how long to wait before the next attempt. OpenSSH 9.8 and newer reset
+ * the connections of a client that fails often (PerSourcePenalties in sshd_config(5): 5 s for each refused key, 1 s for
+ * each connection without a login, enforced from 15 s on). The delays are long enough that none is ever enforced.
  */
 export class LoginTrouble {
-  #told: { kind: LoginFailure; text: string } | undefined;
+  #reason: { kind: LoginFailure; text: string } | undefined;
   #broken = 0;
 
-  /** Takes note of a failed try. @returns milliseconds to wait before the next one */
+  /** Records a failed attempt. @returns milliseconds to wait before the next one */
   note(error: unknown): number {
     const kind = failureOf(error);
     const rank = (one: LoginFailure): number => KINDS.indexOf(one);
-    if (!this.#told || rank(kind) >= rank(this.#told.kind)) this.#told = { kind, text: messageOf(error) };
+    if (!this.#reason || rank(kind) >= rank(this.#reason.kind)) this.#reason = { kind, text: messageOf(error) };
     this.#broken = kind === 'broken' || kind === 'ended' ? this.#broken + 1 : 0;
-    return Math.min(PAUSES_MS[kind] * 2 ** Math.max(0, this.#broken - 1), LONGEST_PAUSE_MS);
+    return Math.min(RETRY_DELAYS_MS[kind] * 2 ** Math.max(0, this.#broken - 1), MAX_RETRY_DELAY_MS);
   }
 
-  /** The reason that tells most; of reasons that tell as much, the last. */
+  /** The most telling reason; the latest of equals. */
   get text(): string | undefined {
-    return this.#told?.text;
+    return this.#reason?.text;
   }
 }

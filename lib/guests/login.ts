@@ -5,53 +5,53 @@ import { pause } from '../util/abort.ts';
 import type { GuestAddress, Login, Worker } from '../worker/types.ts';
 import { failureOf, LoginTrouble } from './login-trouble.ts';
 import type { GuestMetadata } from './metadata.ts';
-import { GREET } from './programs.ts';
+import { READ_BOOT_ID } from './programs.ts';
 
-/** Milliseconds for which a guest may show another host key than its own: its sshd may start before cloud-init is there. */
-const OTHER_KEY_LIMIT_MS = 30_000;
+/** How long a guest may present another host key than its own: its sshd may start before cloud-init has run. */
+const OTHER_HOST_KEY_LIMIT_MS = 30_000;
 
-/** Milliseconds for which addresses are believed while the guest answers at one of them, if only with a refusal. */
-const ADDRESSES_BELIEVED_MS = 2_000;
+/** How long addresses stay valid while the guest answers at one of them, if only with a refusal. */
+const ADDRESSES_TTL_MS = 2_000;
 
-/** Milliseconds that a guest has to run its first command. A forced command may sleep before it ends: cloud-init's, 10 s. */
-const GREET_LIMIT_MS = 60_000;
+/** Limit of the first command. A forced command may sleep before it ends; cloud-init's does for 10 s. */
+const FIRST_COMMAND_TIMEOUT_MS = 60_000;
 
-/** How often a guest must refuse commands before that is its last word. */
-const REFUSALS = 2;
+/** How often a guest must refuse commands before login fails. */
+const MAX_REFUSAL_COUNT = 2;
 
-/** What a worker says of a guest that cannot come up any more: no further try can help. */
+/** Whether a worker reported that a guest cannot come up any more. */
 const isFinal = (error: unknown): boolean =>
   error instanceof CiError &&
   /^(worker\/(guest-died|no-guest-at-address)|libvirt\/(guest-.*|address-shared))$/.test(error.code);
 
-/** How a guest is logged in to. */
-export interface ConnectOptions extends Pick<Login, 'user' | 'privateKey'> {
+/** How to log in to a guest. */
+export interface LoginOptions extends Pick<Login, 'user' | 'privateKey'> {
   signal: AbortSignal;
-  /** The guest's metadata, with the host key that was made for it. */
+  /** Metadata of the guest, with the host key generated for it. */
   metadata: GuestMetadata | undefined;
-  /** Told each address that is tried. */
+  /** Called with each address that is tried. */
   onAddress?(address: GuestAddress): void;
-  /** Told why nobody could log in yet: the reason that tells most. */
+  /** Called with the most telling reason why login has not succeeded yet. */
   onTrouble(why: string): void;
 }
 
-/** A guest that was logged in to. */
-export interface Connected {
+/** A successful login to a guest. */
+export interface GuestConnection {
   host: Host;
-  /** The address at which it let us in. */
+  /** The address that accepted the login. */
   address: GuestAddress;
-  /** Which boot of it that was, as its kernel says; empty if it cannot tell. */
+  /** Boot id of its kernel; empty if unknown. */
   bootId: string;
 }
 
 /**
- * Logs in to a guest, trying until it works: a guest's address may change while it boots, and its sshd may answer before
- * its keys are in place.
+ * Logs in to a guest; retries until that succeeds. A guest's address may change while it boots, and its sshd may answer
+ * before its keys are in place.
  *
- * @throws the signal's reason, or a CiError if the guest cannot come up, shows another host key than the one made for it,
- *   or lets us in and runs no command
+ * @throws the signal's reason, or a CiError if the guest cannot come up, presents another host key than the one generated
+ *   for it, or accepts the login and runs no command
  */
-export async function logInToGuest(worker: Worker, domain: string, options: ConnectOptions): Promise<Connected> {
+export async function logInToGuest(worker: Worker, domain: string, options: LoginOptions): Promise<GuestConnection> {
   const { signal, metadata, onAddress, onTrouble } = options;
   const trouble = new LoginTrouble();
   let otherKeySince: number | undefined;
@@ -59,7 +59,7 @@ export async function logInToGuest(worker: Worker, domain: string, options: Conn
   let candidates: GuestAddress[] = [];
   let asked = Number.NEGATIVE_INFINITY;
   for (;;) {
-    if (performance.now() - asked > ADDRESSES_BELIEVED_MS) {
+    if (performance.now() - asked > ADDRESSES_TTL_MS) {
       candidates = await worker.hypervisor.addresses(domain, { signal });
       asked = performance.now();
     }
@@ -78,10 +78,10 @@ export async function logInToGuest(worker: Worker, domain: string, options: Conn
         const told = wrongKey ? otherHostKey(worker.label, address.host) : error;
         wait = trouble.note(told);
         onTrouble(trouble.text!);
-        if (wrongKey && Date.now() - otherKeySince! > OTHER_KEY_LIMIT_MS) throw told;
+        if (wrongKey && Date.now() - otherKeySince! > OTHER_HOST_KEY_LIMIT_MS) throw told;
         refusals = error instanceof CiError && error.code === 'build/not-admitted' ? refusals + 1 : 0;
-        if (refusals >= REFUSALS) throw error;
-        // One that answers is the guest: its older addresses are not tried.
+        if (refusals >= MAX_REFUSAL_COUNT) throw error;
+        // What answers is the guest, so its older addresses are not tried.
         if (failure !== 'silent') break;
       }
     }
@@ -93,13 +93,13 @@ async function logIn(
   worker: Worker,
   domain: string,
   address: GuestAddress,
-  { signal, metadata, user, privateKey }: ConnectOptions,
-): Promise<Connected> {
+  { signal, metadata, user, privateKey }: LoginOptions,
+): Promise<GuestConnection> {
   const login = { ...address, user, privateKey };
   const hostKey = metadata?.hostKey;
   const host = await worker.login(hostKey === undefined ? login : { ...login, hostKey }, { signal });
   try {
-    const bootId = await greet(host, domain, user, signal);
+    const bootId = await readBootId(host, domain, user, signal);
     metadata?.loggedIn();
     return { host, address, bootId };
   } catch (error) {
@@ -108,10 +108,12 @@ async function logIn(
   }
 }
 
-/** Runs the first command: a login that only prints something, such as "Please login as the user debian", is none. */
-async function greet(host: Host, domain: string, user: string, signal: AbortSignal): Promise<string> {
+/** Runs the first command. A login that only prints "Please login as the user debian" counts as refused. */
+async function readBootId(host: Host, domain: string, user: string, signal: AbortSignal): Promise<string> {
   try {
-    return (await host.run(['/bin/sh', '-c', GREET], { signal, timeout: GREET_LIMIT_MS })).stdout.trim();
+    return (
+      await host.run(['/bin/sh', '-c', READ_BOOT_ID], { signal, timeout: FIRST_COMMAND_TIMEOUT_MS })
+    ).stdout.trim();
   } catch (error) {
     throw error instanceof CiError && error.code === 'ssh/not-begun'
       ? notAdmitted(domain, user, host.noise ?? '')

@@ -4,19 +4,19 @@ import type { MetadataDocument } from '../metadata/types.ts';
 import { generateKeyPair } from '../ssh/keys.ts';
 import type { ImageSpec, Worker } from '../worker/types.ts';
 
-/** What one guest is told of itself, from before its boot to its end. */
+/** The published metadata of one guest, from before its boot until it is released. */
 export interface GuestMetadata {
-  /** Public SSH host key that was made for it; undefined where it has keys of its own. */
+  /** Public SSH host key generated for it; undefined if it has keys of its own. */
   readonly hostKey: string | undefined;
-  /** To be called after the first login: whatever runs in the guest from then on cannot read its private key here. */
+  /** To be called after the first login: what runs in the guest later must not be able to read its private key. */
   loggedIn(): void;
-  /** To be called before a guest in which nothing of the patch has run is made anew: it needs its private key again. */
+  /** To be called before a guest that has not run code of the patch is replaced: it needs its private key again. */
   renew?(): void;
-  /** Takes the metadata back. */
+  /** Withdraws the metadata. */
   drop(): void;
 }
 
-/** Puts a guest's metadata where it will ask for it, with a host key made for it where worker and image take one. */
+/** Publishes a guest's metadata, with an SSH host key generated for it if the worker and the image use one. */
 export function publishMetadata(
   metadata: MetadataService,
   worker: Worker,

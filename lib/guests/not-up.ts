@@ -5,29 +5,28 @@ import { isWorkerFull } from '../errors/worker.ts';
 import { lastLines } from '../util/last-lines.ts';
 import type { Firmware, Hypervisor } from '../worker/types.ts';
 
-/** Milliseconds for reading a guest's console. */
-const CONSOLE_LIMIT_MS = 5_000;
+const CONSOLE_READ_TIMEOUT_MS = 5_000;
 
-/** Lines of a console that are read: a kernel's last words are many. */
-const CONSOLE_LINES = 100;
+/** How much of a console's end is kept: a kernel panic takes many lines. */
+const MAX_CONSOLE_LINE_COUNT = 100;
 
-/** The end of a guest's serial console, as plain lines; nothing if it cannot be read. */
+/** Returns the end of a guest's serial console as plain lines; none if it cannot be read. */
 export async function consoleEnd(hypervisor: Hypervisor, domain: string): Promise<string[]> {
   try {
-    const console = await hypervisor.console(domain, { signal: AbortSignal.timeout(CONSOLE_LIMIT_MS) });
-    return console ? await lastLines(console, CONSOLE_LINES) : [];
+    const console = await hypervisor.console(domain, { signal: AbortSignal.timeout(CONSOLE_READ_TIMEOUT_MS) });
+    return console ? await lastLines(console, MAX_CONSOLE_LINE_COUNT) : [];
   } catch {
     return [];
   }
 }
 
-/** What is known of a guest that nobody could log in to. */
+/** What is known of a guest to which no login succeeded. */
 export interface NotUp {
   hypervisor: Hypervisor;
   domain: string;
-  /** Milliseconds that it had, if they are over. */
+  /** Its time limit in milliseconds, if exceeded. */
   timeUp: number | undefined;
-  /** Why the last try to log in failed; undefined if it has no address yet. */
+  /** Why the last login attempt failed; undefined if it has no address yet. */
   trouble: string | undefined;
   firmware: Firmware | undefined;
   /** Whether its first network card is on a private bridge. */
@@ -37,8 +36,8 @@ export interface NotUp {
 /**
  * Finds out why a guest did not come up.
  *
- * @returns the reason, as a part of a sentence, and the last line of its console, empty if the reason has that already
- * @throws `cause` if that is not a fault of the guest, and says all by itself
+ * @returns the reason, as part of a sentence, and the last line of its console, empty if the reason contains it
+ * @throws `cause` if that is not a fault of the guest and needs no further explanation
  */
 export async function whyNotUp(cause: unknown, guest: NotUp): Promise<{ why: string; last: string }> {
   const { hypervisor, domain, timeUp, trouble, firmware, privateFirst } = guest;

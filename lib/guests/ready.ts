@@ -4,49 +4,49 @@ import type { Host } from '../ssh/types.ts';
 import { withTimeout } from '../util/abort.ts';
 import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT } from './programs.ts';
 
-/** Minutes that cloud-init may take, unless it is set otherwise. */
-export const CLOUD_INIT_MINUTES = 10;
+/** Default time limit of cloud-init. */
+export const DEFAULT_CLOUD_INIT_LIMIT_MINUTES = 10;
 
-/** Bytes of what cloud-init says of its errors. */
-const SAID_BYTES = 16 * 1024;
+/** Limit of cloud-init's error output. */
+const MAX_OUTPUT_BYTES = 16 * 1024;
 
 const ARGV = ['/bin/sh', '-c', AWAIT_CLOUD_INIT];
 
-/** How the guest's cloud-init ended. */
-export interface CloudInitEnd {
-  /** Whether there was one to wait for. */
+/** How a guest's cloud-init ended. */
+export interface CloudInitResult {
+  /** Whether it runs at this boot. */
   ran: boolean;
-  /** Milliseconds that it was waited for. */
+  /** Milliseconds spent waiting. */
   waited: number;
-  /** Whether it got over errors. */
+  /** Whether it finished with recoverable errors. */
   hasWarnings: boolean;
 }
 
 export interface ReadyOptions {
   signal: AbortSignal;
-  /** Milliseconds for all of it. */
+  /** Milliseconds in total. */
   limit: number;
-  /** Takes what cloud-init says of its errors, line by line. */
+  /** Called with each line of cloud-init's error output. */
   say(line: string): void;
-  /** Logs in again, if the connection is lost: the guest may get another address, or cloud-init may reboot it. */
+  /** Logs in again if the connection is lost: the guest may get another address, or cloud-init may reboot it. */
   logIn(signal: AbortSignal): Promise<Host>;
 }
 
 /**
- * Waits until a guest's cloud-init has finished: packages, runcmd and late files are there only then.
+ * Waits until a guest's cloud-init has finished: only then are its packages and files in place, and runcmd done.
  *
  * @param guest its name, for messages
- * @throws CiError if cloud-init failed or is not done in time, or why the guest cannot be logged in to again
+ * @throws CiError if cloud-init failed, did not finish in time, or the guest cannot be logged in to again
  */
-export async function whenReady(guest: string, host: Host, options: ReadyOptions): Promise<CloudInitEnd> {
+export async function whenReady(guest: string, host: Host, options: ReadyOptions): Promise<CloudInitResult> {
   const { signal, limit, say, logIn } = options;
   const began = performance.now();
   const late = () => cloudInitLate(guest, limit);
   return withTimeout(signal, limit, late, async (within) => {
     for (let at = host; ; at = await logIn(within)) {
       try {
-        const { code, stdout } = await at.run(ARGV, { signal: within, timeout: limit, limit: SAID_BYTES });
-        // A guest that goes down ends what runs in it by a signal (128 and more, as a shell tells it), then its connection.
+        const { code, stdout } = await at.run(ARGV, { signal: within, timeout: limit, limit: MAX_OUTPUT_BYTES });
+        // A guest that shuts down kills its processes by a signal (128 and more in a shell), then closes the connection.
         if ((code === undefined || code > 128) && (await isLostSoon(at, within))) continue;
         const lines = stdout.split('\n').filter((line) => line.trim() !== '');
         for (const line of lines) say(`cloud-init: ${line}`);

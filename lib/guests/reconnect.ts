@@ -1,34 +1,45 @@
-import type { Build } from '../builds/build.ts';
-import type { Guest } from '../builds/resources.ts';
-import type { Services } from '../builds/services.ts';
 import { guestLost } from '../errors/build.ts';
 import { CiError } from '../errors/ci-error.ts';
 import { abortable, pause, withTimeout } from '../util/abort.ts';
+import type { Guest } from './guest.ts';
 import { logInToGuest } from './login.ts';
-import { type CloudInitEnd, whenReady } from './ready.ts';
+import { type CloudInitResult, whenReady } from './ready.ts';
 
-/** Milliseconds to find out where a guest is now. */
-const LOOK_LIMIT_MS = 10_000;
-/** Milliseconds in which a guest that has another address must answer on the connection to its old one. */
-const ANSWER_LIMIT_MS = 5_000;
-/** Milliseconds between two tries to reach a guest whose worker cannot be reached. */
-const WORKER_RETRY_MS = 500;
-/** Milliseconds for which a guest that was looked for is taken to be where it was: several ask before a step. */
-const PLACE_BELIEVED_MS = 1_000;
+const ADDRESS_LOOKUP_TIMEOUT_MS = 10_000;
+/** How long a guest that has another address has to answer on the connection to its old one. */
+const OLD_ADDRESS_TIMEOUT_MS = 5_000;
+/** Pause between two attempts to reach a guest whose worker cannot be reached. */
+const WORKER_RETRY_DELAY_MS = 500;
+/** How long a guest's address stays valid after a lookup: several callers ask before each step. */
+const ADDRESS_TTL_MS = 1_000;
 
-export interface EnterOptions {
+/** The controller's key, which every guest accepts. */
+export interface ControllerLogin {
+  key: { privateKey: string };
+}
+
+/** What `refreshGuests` needs of a build. */
+export interface GuestHolder {
+  resources: { guests: ReadonlyMap<string, Guest> };
+  /** Variables of its scripts. */
+  env: Record<string, string>;
+  /** Counts the patch's own time. */
+  clock: { pause(): void; resume(): void };
+}
+
+export interface ConnectGuestOptions {
   signal: AbortSignal;
-  /** Told each address that is tried. */
+  /** Called with each address that is tried. */
   onAddress?(): void;
-  /** Told why nobody could log in yet. */
+  /** Called with the reason why login has not succeeded yet. */
   onTrouble(why: string): void;
 }
 
-/** Logs in to a guest that was booted, and notes its connection, its address, and which boot of it that is. */
+/** Logs in to a booted guest, and stores its connection, address and boot id in it. @throws CiError as `logInToGuest` does */
 export async function connectGuest(
   guest: Guest,
-  { key }: Pick<Services, 'key'>,
-  { signal, onAddress, onTrouble }: EnterOptions,
+  { key }: ControllerLogin,
+  { signal, onAddress, onTrouble }: ConnectGuestOptions,
 ): Promise<void> {
   const { host, address, bootId } = await logInToGuest(guest.worker, guest.domain, {
     signal,
@@ -48,12 +59,12 @@ export async function connectGuest(
   Object.assign(guest, { host, address, bootId, soughtAt: performance.now() });
 }
 
-/** Waits until cloud-init has finished in a guest that was logged in to. @throws CiError as `whenReady` does */
+/** Waits until cloud-init has finished in a connected guest. @throws CiError as `whenReady` does */
 export function settleGuest(
   guest: Guest,
-  services: Pick<Services, 'key'>,
-  options: EnterOptions & { say(line: string): void },
-): Promise<CloudInitEnd> {
+  services: ControllerLogin,
+  options: ConnectGuestOptions & { say(line: string): void },
+): Promise<CloudInitResult> {
   const { signal, say } = options;
   return whenReady(guest.name, guest.host!, {
     signal,
@@ -66,11 +77,11 @@ export function settleGuest(
   });
 }
 
-/** Whether two boot ids are of two boots; of one that is not known nothing is said. */
+/** Whether two boot ids differ; false if one of them is unknown. */
 export const isOtherBoot = (before: string | undefined, now: string | undefined): boolean =>
   Boolean(before) && Boolean(now) && before !== now;
 
-/** Whether a guest has rebooted since a step was last told so, or began to run in it. To be asked once. */
+/** Whether a guest has rebooted since a step last learned of a reboot, or began to run in it. True once per reboot. */
 export function hasRebooted(guest: Guest): boolean {
   const { knownBoot, bootId } = guest;
   if (bootId) guest.knownBoot = bootId;
@@ -78,12 +89,12 @@ export function hasRebooted(guest: Guest): boolean {
 }
 
 /**
- * Makes the lost connections of a build's guests anew, and tells its scripts where each guest is now. What cannot be
- * reached is left to the step that needs it. It costs the patch no time.
+ * Reconnects a build's guests as far as their connections were lost, and updates the variables with their addresses. A
+ * guest that cannot be reached is left to the step that needs it. Does not count as time of the patch.
  */
 export async function refreshGuests(
-  { resources, env, clock }: Build,
-  services: Pick<Services, 'key'>,
+  { resources, env, clock }: GuestHolder,
+  services: ControllerLogin,
   options: { signal: AbortSignal; limit: number },
 ): Promise<void> {
   clock.pause();
@@ -101,21 +112,21 @@ export async function refreshGuests(
 }
 
 /**
- * Closes the connection to an address that a guest no longer has: nothing would be answered there, and nothing says so
- * before the connection's keep-alive gives up, when a script may have begun.
+ * Closes the connection to an address that a guest no longer has. Nothing answers there, and the connection's keep-alive
+ * would only notice when a script may have begun.
  */
 async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void> {
   const { host, address, worker, domain, soughtAt = Number.NEGATIVE_INFINITY } = guest;
-  if (!host || !address || host.gone.aborted || performance.now() - soughtAt < PLACE_BELIEVED_MS) return;
-  const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_LIMIT_MS)]);
-  // A worker that cannot tell says nothing of the connection.
+  if (!host || !address || host.gone.aborted || performance.now() - soughtAt < ADDRESS_TTL_MS) return;
+  const look = AbortSignal.any([signal, AbortSignal.timeout(ADDRESS_LOOKUP_TIMEOUT_MS)]);
+  // A worker that cannot be asked proves nothing about the connection.
   const found = await worker.hypervisor.addresses(domain, { signal: look }).catch(() => []);
   signal.throwIfAborted();
   const likely = found[0]?.host ?? address.host;
-  // It may have several: only one that has fallen silent was left.
+  // It may have several addresses; it has left this one only if nothing answers.
   if (likely !== address.host) {
-    const late = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
-    // A command's own limit counts from its start, which nobody confirms any more.
+    const late = AbortSignal.any([signal, AbortSignal.timeout(OLD_ADDRESS_TIMEOUT_MS)]);
+    // The command's own timeout counts from its start, which is never confirmed there.
     const isSilent = await abortable(host.run(['true'], { signal: late }), late).then(
       () => false,
       () => true,
@@ -127,21 +138,20 @@ async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void>
 }
 
 /**
- * Makes a guest's connection anew if it was lost: the guest rebooted, got another address, or something on the way was cut
- * for a while.
+ * Reconnects a guest if its connection was lost: it rebooted, got another address, or the network was down for a while.
  *
  * @param limit milliseconds
  * @throws CiError if it cannot be reached within the limit, or is gone; the signal's reason if it aborts
  */
 export async function reconnect(
   guest: Guest,
-  services: Pick<Services, 'key'>,
+  services: ControllerLogin,
   { signal, limit }: { signal: AbortSignal; limit: number },
 ): Promise<void> {
   if (guest.fault !== undefined) throw guest.fault;
   await leaveOldAddress(guest, signal);
   if (!guest.host?.gone.aborted) return;
-  // Not this step's signal: another branch's may wait for the same connection.
+  // Not this step's signal: a step of another branch may wait for the same connection.
   guest.reconnecting ??= logInAgain(guest, services, limit).finally(() => {
     delete guest.reconnecting;
   });
@@ -149,7 +159,7 @@ export async function reconnect(
   await abortable(guest.reconnecting, signal);
 }
 
-async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: number): Promise<void> {
+async function logInAgain(guest: Guest, services: ControllerLogin, limit: number): Promise<void> {
   let trouble = 'it does not answer';
   const onTrouble = (why: string) => {
     trouble = why;
@@ -162,10 +172,10 @@ async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: 
           return await connectGuest(guest, services, { signal, onTrouble });
         } catch (error) {
           signal.throwIfAborted();
-          // The way to the guest leads through its worker's connection, which may be lost with the guest's.
+          // The guest is reached through its worker's connection, which may be lost too.
           if (!(error instanceof CiError) || error.code !== 'ssh/connection-lost') throw error;
           onTrouble(error.message);
-          await pause(WORKER_RETRY_MS, signal);
+          await pause(WORKER_RETRY_DELAY_MS, signal);
         }
       }
     });

@@ -1,8 +1,8 @@
 import type { Hypervisor } from '../worker/types.ts';
 
 /**
- * Watches a guest in which something runs, or which boots: its connection tells of no full disk, and not at once that it
- * stands still. The signal aborts with the reason why it cannot go on.
+ * Watches a guest that boots or runs something: its connection does not report a full disk, nor at once a paused guest.
+ * The signal aborts with the reason why the guest cannot go on.
  */
 export function watchGuest(hypervisor: Hypervisor, domain: string): { signal: AbortSignal; stop(): void } {
   const found = new AbortController();

@@ -5,7 +5,7 @@ import { isWorkerFull } from '../errors/worker.ts';
 import { logInToGuest } from '../guests/login.ts';
 import { type GuestMetadata, publishMetadata } from '../guests/metadata.ts';
 import { consoleEnd, whyNotUp } from '../guests/not-up.ts';
-import { CLOUD_INIT_MINUTES, whenReady } from '../guests/ready.ts';
+import { DEFAULT_CLOUD_INIT_LIMIT_MINUTES, whenReady } from '../guests/ready.ts';
 import { watchGuest } from '../guests/watch.ts';
 import type { ConsoleWriter } from '../logs/console.ts';
 import { buildDocument } from '../metadata/document.ts';
@@ -210,7 +210,7 @@ export async function buildInGuest(
 
   /** Waits for cloud-init: what it has not done before the scripts run would be missing in the image. */
   async function settle(host: Host, within: AbortSignal, logIn: (signal: AbortSignal) => Promise<Host>): Promise<Host> {
-    const { cloudInit = CLOUD_INIT_MINUTES * 60_000 } = settings;
+    const { cloudInit = DEFAULT_CLOUD_INIT_LIMIT_MINUTES * 60_000 } = settings;
     if (cloudInit === 0 || !worker.bootsSystems) return host;
     say('waiting for cloud-init');
     let at = host;

@@ -1,34 +1,30 @@
 import { factsUnread } from '../errors/worker.ts';
 import type { Host } from '../ssh/types.ts';
+import { program } from '../util/program.ts';
 import type { HostCapacity } from '../worker/types.ts';
 
-/** Within what a worker takes a build. */
+/** The limits within which a worker accepts a build. */
 export interface CapacityLimits {
-  /** MiB of memory that must be free. */
+  /** Minimum free memory, in MiB. */
   memory: number;
-  /** Load average over a minute that it may have. */
+  /** Maximum load average over one minute. */
   load: number;
 }
 
-/** Bytes that are read: a QEMU's command line has some thousand. */
-const OUTPUT_LIMIT = 4 << 20;
+/** The command line of each QEMU process has a few thousand bytes. */
+const MAX_OUTPUT_BYTES = 4 << 20;
 
-/** As rally-ci had them: freemb and maxla. */
+/** The defaults of rally-ci: freemb and maxla. */
 export const CAPACITY_LIMITS: CapacityLimits = { memory: 1024, load: 4 };
 
-/** Prints the machine's memory and load, then of each QEMU what it has taken (KiB) and its command line. */
-const READ = `
-cat /proc/meminfo /proc/loadavg
-ps -eo rss=,args= 2>/dev/null | grep 'qemu.*guest='
-exit 0
-`;
+const READ = program(import.meta.url, 'read-capacity');
 
 /**
- * Reads /proc/meminfo (MemAvailable) and /proc/loadavg (proc(5)) of the worker. Memory that a running guest was given and
- * has not touched yet is not free.
+ * Reads the free capacity of a worker from MemAvailable in /proc/meminfo and from /proc/loadavg (proc(5)). Memory that was
+ * promised to a running guest and not touched yet does not count as free.
  *
- * @param promised MiB that each guest may take, by the name of its domain
- * @throws CiError where they make no sense
+ * @param promised MiB that each guest may take, by domain
+ * @throws CiError if they cannot be parsed
  */
 export async function hostCapacity(
   host: Host,
@@ -36,13 +32,13 @@ export async function hostCapacity(
   signal: AbortSignal,
   promised: ReadonlyMap<string, number> = new Map(),
 ): Promise<HostCapacity> {
-  const { stdout } = await host.run(['sh', '-c', READ], { signal, limit: OUTPUT_LIMIT });
+  const { stdout } = await host.run(['sh', '-c', READ], { signal, limit: MAX_OUTPUT_BYTES });
   const capacity = readCapacity(stdout, limits, promised);
   if (capacity === undefined) throw factsUnread(host.label);
   return capacity;
 }
 
-/** MiB that guests were promised and have not taken; one that has no QEMU has ended. */
+/** Returns the MiB that guests were promised and have not taken. A guest without a QEMU process has ended. */
 function notTaken(text: string, promised: ReadonlyMap<string, number>): number {
   let sum = 0;
   for (const [, taken, domain] of text.matchAll(/^ *(\d+) .*\bguest=([^, ]+),/gm))
@@ -50,7 +46,7 @@ function notTaken(text: string, promised: ReadonlyMap<string, number>): number {
   return sum;
 }
 
-/** The room by what READ printed; undefined where it makes no sense. */
+/** Parses the output of READ; undefined if it is not complete. */
 export function readCapacity(
   text: string,
   limits: CapacityLimits,

@@ -4,7 +4,6 @@ import { isWithoutKvm, onlyPrivate } from '../errors/libvirt.ts';
 import { foreignGuest, guestNotBooted } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { checkName } from '../storage/names.ts';
-import { abortable } from '../util/abort.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Owner } from '../worker/types.ts';
@@ -12,9 +11,11 @@ import { readConsole } from './domain/console.ts';
 import { memoryTaken } from './domain/guest-hardware.ts';
 import { Health } from './domain/health.ts';
 import { consoleFile, create, destroy, shutDown } from './domain/life.ts';
-import { DOMAIN_TEMPLATE, domainXml, type GuestInterface } from './domain/xml.ts';
+import { domainXml, type GuestInterface } from './domain/xml.ts';
+import { DOMAIN_TEMPLATE } from './domain-template.ts';
 import { HostInspector } from './host-inspector.ts';
-import { answerInMemory, type KeptAnswer } from './kvm/cache.ts';
+import { DomainTypeFinder } from './kvm/domain-type.ts';
+import { answerInMemory, type KeptAnswer } from './kvm-cache.ts';
 import { Addresses } from './network/addresses.ts';
 import { GuestAddresses } from './network/guest-addresses.ts';
 import { checkMac, freshMac } from './network/mac.ts';
@@ -25,35 +26,31 @@ import { listOwners, ownerOf } from './owner.ts';
 import type { DomainType, TypeAnswer, UseBridge } from './types.ts';
 import { Virsh } from './virsh.ts';
 
-/** Port of a guest's SSH. */
-const SSH = 22;
+const SSH_PORT = 22;
 
-/** Milliseconds that finding out about KVM may take. */
-const PROBE_TIME = 60_000;
-
-/** How a private bridge that is left over is listed, and ended, as if it were a domain: no domain's name has a colon. */
-const BRIDGE = 'bridge:';
+/** Marks a leftover private bridge, which is listed and stopped as if it were a domain. No domain name has a colon. */
+const BRIDGE_PREFIX = 'bridge:';
 
 export interface LibvirtOptions {
-  /** As messages call the worker. */
+  /** Name of the worker in messages. */
   label: string;
   source: HostSource;
-  /** libvirt's URI on the worker; its system instance where missing. */
+  /** libvirt URI on the worker; its system instance if missing. */
   uri?: string;
-  /** `auto` finds out by starting a guest under KVM. */
+  /** `auto` starts a guest under KVM to find out. */
   type: DomainType | 'auto';
-  /** The domain's XML; DOMAIN_TEMPLATE where missing. */
+  /** Template of the domain XML; DOMAIN_TEMPLATE if missing. */
   template?: string;
-  /** Told the bridge of each network that a guest is to hang on, before the guest starts. */
+  /** Called with the bridge of each network of a guest, before the guest starts. */
   useBridge?: UseBridge;
-  /** Told the address of each guest that has just got one. */
+  /** Called with each new address of a guest. */
   onAddress?: (address: string, port: number) => void;
-  /** Where the answer about KVM is kept; in memory where missing. */
+  /** Where the answer about KVM is kept; in memory if missing. */
   answers?: KeptAnswer;
 }
 
-/** A guest as the controller holds it. */
-interface Guest {
+/** What the controller keeps of a domain that it started. */
+interface DomainRecord {
   owner: Owner;
   folder: string;
   type: DomainType;
@@ -61,11 +58,11 @@ interface Guest {
   interfaces: GuestInterface[];
   /** Whether it is, or was to be, attached to a private bridge too. */
   bridged: boolean;
-  /** MiB that it may take of the worker, once that is known. */
+  /** MiB that it may take of the worker, once known. */
   memory?: number;
 }
 
-/** Runs guests as libvirt domains of one worker. They are transient: a domain that ends is gone. */
+/** Runs guests as transient libvirt domains of one worker: a domain that ends is gone. */
 export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtOptions;
   readonly #virsh: Virsh;
@@ -73,73 +70,53 @@ export class LibvirtHypervisor implements Hypervisor {
   /** What the worker's hardware can give guests. */
   readonly inspector: HostInspector;
   readonly #bridges: PrivateBridges;
-  readonly #lookout: NeighborWatcher;
+  readonly #neighbors: NeighborWatcher;
   readonly #addresses: Addresses;
   readonly #health: Health;
   readonly #guestAddresses: GuestAddresses;
-  readonly #guests = new Map<string, Guest>();
+  readonly #domains = new Map<string, DomainRecord>();
   readonly #lock = new KeyedLock();
-  readonly #answers: KeptAnswer;
-  /** Being found out. */
-  #type: Promise<TypeAnswer> | undefined;
+  readonly #type: DomainTypeFinder;
 
   constructor(options: LibvirtOptions) {
     this.#options = options;
-    this.#answers = options.answers ?? answerInMemory();
     this.#virsh = new Virsh(options.label, options.uri ?? 'qemu:///system', options.source);
     this.#networks = new Networks(this.#virsh);
     this.inspector = new HostInspector(this.#virsh);
+    this.#type = new DomainTypeFinder(options.type, options.answers ?? answerInMemory(), this.inspector);
     this.#bridges = new PrivateBridges(this.#virsh);
-    this.#lookout = new NeighborWatcher(options.label, options.source);
-    this.#addresses = new Addresses(this.#virsh, this.#networks, this.#lookout);
+    this.#neighbors = new NeighborWatcher(options.label, options.source);
+    this.#addresses = new Addresses(this.#virsh, this.#networks, this.#neighbors);
     this.#health = new Health({
       virsh: this.#virsh,
-      guest: (domain) => this.#guests.get(domain),
+      guest: (domain) => this.#domains.get(domain),
       console: (domain, signal) => this.#console(domain, signal),
-      // Its probe may say again that KVM works, as it did before.
-      onKvmFault: (why) => this.#answers.set({ type: 'qemu', why, isProved: true }),
+      onKvmFault: (why) => this.#type.noteFault(why),
     });
     this.#guestAddresses = new GuestAddresses({
       label: options.label,
       addresses: this.#addresses,
       health: this.#health,
-      onAddress: (address) => options.onAddress?.(address, SSH),
+      onAddress: (address) => options.onAddress?.(address, SSH_PORT),
     });
   }
 
-  /** MiB that each guest here may take, by the name of its domain: it takes them little by little. */
+  /** MiB that each guest may take, by domain; it takes them little by little. */
   get promised(): Map<string, number> {
     return new Map(
-      [...this.#guests].flatMap(([domain, { memory }]) => (memory === undefined ? [] : [[domain, memory]])),
+      [...this.#domains].flatMap(([domain, { memory }]) => (memory === undefined ? [] : [[domain, memory]])),
     );
   }
 
-  /** How guests run here, and how that is known. */
+  /** Returns how guests run here, and how that is known. */
   async type({ signal }: CallOptions): Promise<TypeAnswer> {
-    const { type } = this.#options;
-    if (type !== 'auto') return { type, why: 'it was set' };
-    const known = this.#answers.get();
-    if (known) return known;
-    // Not the asking build's signal: others wait for the same answer.
-    this.#type ??= this.inspector
-      .kvm(AbortSignal.timeout(PROBE_TIME))
-      .then(({ works, why }) => {
-        const proved = this.#answers.get();
-        if (proved?.isProved) return proved;
-        const answer: TypeAnswer = { type: works ? 'kvm' : 'qemu', why };
-        this.#answers.set(answer);
-        return answer;
-      })
-      .finally(() => {
-        this.#type = undefined;
-      });
-    return abortable(this.#type, signal);
+    return this.#type.find(signal);
   }
 
   async boot(spec: GuestSpec, { signal }: CallOptions): Promise<BootedGuest> {
     const domain = checkName('a guest', spec.domain);
     return this.#lock.run(domain, signal, async () => {
-      const known = this.#guests.get(domain);
+      const known = this.#domains.get(domain);
       if (known && !sameOwner(known.owner, spec.owner)) {
         throw foreignGuest(domain, known.owner.build, known.owner.attempt);
       }
@@ -154,19 +131,19 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async addresses(domain: string, { signal }: CallOptions): Promise<GuestAddress[]> {
     const interfaces = () => {
-      const guest = this.#guests.get(domain);
+      const guest = this.#domains.get(domain);
       if (!guest) throw guestNotBooted(domain);
       return guest.interfaces;
     };
     const found = await this.#guestAddresses.wait(domain, interfaces, signal);
-    return found.map((host) => ({ host, port: SSH }));
+    return found.map((host) => ({ host, port: SSH_PORT }));
   }
 
   async domainAt(address: string, { signal }: CallOptions): Promise<string | undefined> {
     return this.#addresses.domainAt(address, signal);
   }
 
-  /** The guest that was last seen to have this address, without asking the worker. */
+  /** Returns the domain last seen at this address, without asking the worker. */
   lastAt(address: string): string | undefined {
     return this.#guestAddresses.lastAt(address);
   }
@@ -196,15 +173,15 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async stop(domain: string, { signal }: CallOptions): Promise<void> {
-    if (domain.startsWith(BRIDGE)) {
-      const bridge = (await this.#bridges.list(signal)).find(({ name }) => name === domain.slice(BRIDGE.length));
+    if (domain.startsWith(BRIDGE_PREFIX)) {
+      const bridge = (await this.#bridges.list(signal)).find(({ name }) => name === domain.slice(BRIDGE_PREFIX.length));
       if (bridge) await this.#bridges.release(bridge.owner, signal);
       return;
     }
     checkName('a guest', domain);
-    // Behind a boot of it that was begun: what that one starts is ended here.
+    // After a boot that has begun, so that what it starts is stopped here.
     await this.#lock.run(domain, signal, async () => {
-      const guest = this.#guests.get(domain);
+      const guest = this.#domains.get(domain);
       const owner = guest ? guest.owner : await ownerOf(this.#virsh, domain, signal);
       const leases =
         guest?.interfaces.flatMap(({ network, mac }) => (network === undefined ? [] : { network, mac })) ??
@@ -212,9 +189,9 @@ export class LibvirtHypervisor implements Hypervisor {
       await destroy(this.#virsh, domain, signal, guest?.folder);
       await this.#networks.release(leases, signal);
       if (owner && (!guest || guest.bridged)) await this.#bridges.release(owner, signal);
-      // Only now: a stop that failed is called again.
+      // Only now, since a failed stop is called again.
       this.#forget(domain);
-      if (this.#guests.size === 0) this.#lookout.close();
+      if (this.#domains.size === 0) this.#neighbors.close();
     });
   }
 
@@ -225,7 +202,7 @@ export class LibvirtHypervisor implements Hypervisor {
       ...domains,
       ...bridges
         .filter(({ owner }) => !domains.some((one) => sameOwner(one.owner, owner)))
-        .map(({ name, owner }) => ({ domain: `${BRIDGE}${name}`, owner })),
+        .map(({ name, owner }) => ({ domain: `${BRIDGE_PREFIX}${name}`, owner })),
     ];
   }
 
@@ -235,12 +212,18 @@ export class LibvirtHypervisor implements Hypervisor {
     const template = spec.template ?? this.#options.template ?? DOMAIN_TEMPLATE;
     if (spec.networks.every(({ source }) => isPrivate(source))) throw onlyPrivate(domain);
     const macs = spec.networks.map(({ mac }) => (mac ? checkMac(mac) : freshMac()));
-    const { type } = await this.type({ signal });
+    const { type } = await this.#type.find(signal);
     this.#addresses.note(domain, macs);
-    const isTypeSet = this.#options.type !== 'auto';
-    const guest: Guest = { owner, folder: clone.path, type, isTypeSet, interfaces: [], bridged: false };
-    // Held from here on: the bridges that are made for it are removed when it is stopped.
-    this.#guests.set(domain, guest);
+    const guest: DomainRecord = {
+      owner,
+      folder: clone.path,
+      type,
+      isTypeSet: this.#type.isSet,
+      interfaces: [],
+      bridged: false,
+    };
+    // From here on, so that a stop removes the bridges made for it.
+    this.#domains.set(domain, guest);
     const bridges = new Set<string>();
     for (const [i, { source }] of spec.networks.entries()) {
       const mac = macs[i]!;
@@ -251,8 +234,8 @@ export class LibvirtHypervisor implements Hypervisor {
       }
       const place = await this.#networks.resolve(source, signal);
       bridges.add(place.bridge);
-      const hangs = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
-      guest.interfaces.push({ mac, private: false, ...hangs });
+      const attached = place.network === undefined ? { bridge: place.bridge } : { network: place.network };
+      guest.interfaces.push({ mac, private: false, ...attached });
     }
     const hardware = await this.inspector.hardwareOf(spec, type, template, signal);
     guest.memory = memoryTaken(spec.memory, hardware);
@@ -264,9 +247,9 @@ export class LibvirtHypervisor implements Hypervisor {
       console: consoleFile(clone.path),
     });
     const shared = guest.interfaces.filter((one) => !one.private).map(({ mac }) => mac);
-    // The way to the metadata is led while the guest starts: it asks a second later at the soonest. Both are waited for,
-    // as a stop that comes next must find what was begun.
-    const [created, ...led] = await Promise.allSettled([
+    // The metadata route is set up while the guest starts, which asks a second later at the earliest. Both are awaited, since
+    // a stop that follows must find what was begun.
+    const [created, ...routed] = await Promise.allSettled([
       create(this.#virsh, domain, xml, { folder: clone.path, macs: shared }, signal),
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),
     ]);
@@ -274,12 +257,12 @@ export class LibvirtHypervisor implements Hypervisor {
       // A network may have gone since it was read, KVM since it was tried, and QEMU may have been upgraded.
       this.#networks.forget();
       this.inspector.forget();
-      if (isWithoutKvm(created.reason)) this.#answers.forget();
+      if (isWithoutKvm(created.reason)) this.#type.forget();
     }
-    for (const end of [created, ...led]) if (end.status === 'rejected') throw end.reason;
+    for (const end of [created, ...routed]) if (end.status === 'rejected') throw end.reason;
     this.#health.noteRunning(domain);
     if (created.status === 'fulfilled' && created.value) return;
-    // One of its name was there: ours, where an answer was lost on its way.
+    // A domain of that name existed: ours, if the answer to the first attempt was lost.
     const other = await ownerOf(this.#virsh, domain, signal);
     if (!other || !sameOwner(other, owner)) {
       this.#forget(domain);
@@ -288,14 +271,14 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   #forget(domain: string): void {
-    this.#guests.delete(domain);
+    this.#domains.delete(domain);
     this.#addresses.forget(domain);
     this.#guestAddresses.forget(domain);
     this.#health.forget(domain);
   }
 
   async #console(domain: string, signal: AbortSignal): Promise<string | undefined> {
-    const folder = this.#guests.get(domain)?.folder;
+    const folder = this.#domains.get(domain)?.folder;
     return folder === undefined ? undefined : readConsole(this.#virsh, consoleFile(folder), signal);
   }
 }

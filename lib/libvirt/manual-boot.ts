@@ -4,20 +4,20 @@ import { imageFolder } from '../storage/names.ts';
 import type { GuestByHand, ImageSpec } from '../worker/types.ts';
 import { type Arch, UEFI_MACHINE } from './domain/host-hardware.ts';
 
-/** UEFI firmware that keeps no variables, where Debian and Ubuntu install it. */
+/** UEFI firmware without variables, at the paths of Debian and Ubuntu. */
 const UEFI_FILES = { x86_64: '/usr/share/ovmf/OVMF.fd', aarch64: '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd' };
 
-/** A CPU model as QEMU calls it. `max` is the host's own under KVM, and has every level that can be emulated. */
+/** Returns QEMU's name of a CPU model. `max` is the host's own under KVM, and has every level that QEMU can emulate. */
 const cpuModel = (cpu = ''): string => (/^(|host.*|max.*|x86-64-v\d)$/i.test(cpu) ? 'max' : cpu);
 
 /**
- * The command by which a person starts a guest of the same image on the worker, on its console: what it writes is
- * thrown away, and its SSH is at 127.0.0.1:2222. It has no metadata server: who logs in must be known to the image.
+ * Returns the command that starts a guest of the same image on the worker, with its console in the terminal. Its writes are
+ * discarded, and its SSH is at 127.0.0.1:2222. There is no metadata server, so the image must have a user to log in as.
  */
 export function manualBootCommands(image: ImageSpec, guest: GuestByHand, arch: Arch = 'x86_64'): string[] {
   const { clone, memory = 1024, vcpus = 1, hardware = image } = guest;
   if (!clone) return [];
-  // Images and clones stand side by side.
+  // Images and clones are in the same folder.
   const folder = join(dirname(clone.path), imageFolder(image));
   const drives = clone.disks.flatMap(({ path, format }) => [
     '-drive',

@@ -1,16 +1,17 @@
+import { program } from '../util/program.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { Owner } from '../worker/types.ts';
 import type { Virsh } from './virsh.ts';
 
-/** Name of our element in a domain's `<metadata>`; libvirt keeps elements by their namespace. */
+/** Namespace of our element in a domain's `<metadata>`, by which libvirt stores it. */
 export const OWNER_NAMESPACE = 'https://github.com/recheck-ci/node-red-gerrit-ci/owner';
 
-/** An element of that name, whatever its prefix. */
+/** An owner element with any prefix. */
 const ELEMENT = /<(?:\w+:)?owner\b[^>]*>/g;
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
-/** Reads the owner from our element, as `virsh metadata` prints it; undefined where it is not there, or not whole. */
+/** Parses the owner element that `virsh metadata` prints; undefined if it is missing or incomplete. */
 export function parseOwner(xml: string): Owner | undefined {
   const element = xml.match(ELEMENT)?.[0];
   const controller = attribute(element, 'controller');
@@ -25,40 +26,22 @@ function attribute(element: string | undefined, name: string): string | undefine
   return value?.replace(/&(\w+);/g, (whole, entity: string) => ENTITIES[entity] ?? whole);
 }
 
-/** Whether a domain of this XML could be told to be this owner's. Elements of that name may be other programs' too. */
-export function tells(xml: string, owner: Owner): boolean {
+/** Whether domain XML names this owner. Elements of the same name may belong to other programs. */
+export function namesOwner(xml: string, owner: Owner): boolean {
   const owners = (xml.match(ELEMENT) ?? []).map(parseOwner);
   return xml.includes(OWNER_NAMESPACE) && owners.some((one) => one !== undefined && sameOwner(one, owner));
 }
 
-/** Whose a running domain is; undefined where it is gone, or not ours. */
+/** Returns the owner of a running domain; undefined if it is gone, or was not created by Recheck. */
 export async function ownerOf(virsh: Virsh, domain: string, signal: AbortSignal): Promise<Owner | undefined> {
   const args = ['metadata', '--domain', domain, '--uri', OWNER_NAMESPACE];
   const answer = await virsh.ask(args, { signal, what: `the owner of guest ${domain}` });
   return answer.code === 0 ? parseOwner(answer.stdout) : undefined;
 }
 
-/** Prints for each domain its name, a tab and our metadata on one line. $1: libvirt's URI; $2: our namespace. */
-const LIST = `
-names=$(virsh -q -c "$1" list --all --name) || exit
-printf '%s\\n' "$names" | while IFS= read -r name; do
-  [ -n "$name" ] || continue
-  if owner=$(virsh -q -c "$1" metadata --domain "$name" --uri "$2" 2>&1); then
-    printf '%s\\t%s\\n' "$name" "$(printf %s "$owner" | tr '\\n' ' ')"
-  else
-    case $owner in
-      *'metadata not found'*) ;;
-      *)
-        # virsh says the same of a domain that is gone and of a lost libvirtd: what is ours must not pass for another's.
-        now=$(virsh -q -c "$1" list --all --name) || exit
-        ! printf '%s\\n' "$now" | grep -qxF -e "$name" || { printf '%s\\n' "$owner" >&2; exit 1; }
-        ;;
-    esac
-  fi
-done
-`;
+const LIST = program(import.meta.url, 'list-owners');
 
-/** The domains of the worker that are some build's, of another Recheck too, and whose they are. */
+/** Lists the worker's domains of builds, also of other Rechecks, with their owners. */
 export async function listOwners(virsh: Virsh, signal: AbortSignal): Promise<{ domain: string; owner: Owner }[]> {
   const text = await virsh.program(LIST, [OWNER_NAMESPACE], { signal, what: 'the list of guests' });
   return text.split('\n').flatMap((line) => {

@@ -1,13 +1,13 @@
-/** How guests run: on the processor's own virtualization, or emulated. */
+/** How guests run: under KVM, or emulated by QEMU. */
 export type DomainType = 'kvm' | 'qemu';
 
-/** What was found out about a host, and how, in words for its operator. */
+/** How guests run on a host, with the reason in words for its operator. */
 export interface TypeAnswer {
   type: DomainType;
   why: string;
-  /** Whether KVM has given up a guest: that tells more than the probe, which asks little of it. */
+  /** Whether KVM has given up a guest, which outweighs the probe. */
   isProved?: true;
 }
 
-/** Called with a bridge of the worker before a guest that hangs on it starts. */
+/** Called with a bridge of the worker before a guest on it starts. */
 export type UseBridge = (bridge: string, signal: AbortSignal) => Promise<void>;

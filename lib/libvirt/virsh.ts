@@ -1,38 +1,38 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { libvirtDown, virshFailed, virshMissing } from '../errors/libvirt.ts';
 import type { HostSource, RunResult } from '../ssh/types.ts';
+import { program } from '../util/program.ts';
 
-/** What virsh says where its daemon is not there, or goes away in the middle of a call. */
+/** virsh's errors if its daemon is not running, or stops during a call. */
 const DOWN =
   /failed to connect to the hypervisor|failed to connect socket|end of file while reading data|client socket is closed|cannot recv data|cannot write data|disconnected from/i;
 
-/** What it says of a domain that is not there. */
+/** virsh's errors if a domain does not exist. */
 const NO_DOMAIN = /failed to get domain|domain not found/i;
 
-/** Milliseconds. */
-const RETRY = { pause: 300, limit: 15_000 };
-const TIMEOUT = 60_000;
+const RETRY_DELAY_MS = 300;
+const RETRY_LIMIT_MS = 15_000;
+const CALL_TIMEOUT_MS = 60_000;
 
-/** Where distributions keep ip, bridge and iptables: not always in the PATH of a login without a shell's profile. */
-const PATHS = 'PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\nexport PATH\n';
+const PATHS = program(import.meta.url, 'paths');
 
 export interface CallSettings {
   signal: AbortSignal;
-  /** What is done, for the error: "the list of guests". */
+  /** What the call does, for the error message: "the list of guests". */
   what: string;
   stdin?: string;
-  /** Bytes of output kept; lib/ssh's own limit where missing. */
+  /** Bytes of output kept; the limit of lib/ssh if missing. */
   limit?: number;
-  /** Whether a call that was begun is waited for even after an abort: who comes next must know what it did. */
+  /** Whether a call that has begun is awaited even after an abort, since what follows must know what it did. */
   toTheEnd?: boolean;
 }
 
-/** What a call that may fail gave. */
+/** The result of a call that may fail. */
 export type Answer = Pick<RunResult, 'code' | 'stdout' | 'stderr'>;
 
 /**
- * libvirt of one worker, through its own command `virsh`: it needs nothing on the worker but what its operator uses, and
- * what goes wrong can be tried by hand. A daemon that restarts is waited for, so a call may be made twice.
+ * Runs `virsh` on one worker: the worker needs nothing beyond what its operator uses, and errors can be reproduced
+ * manually. Waits for a daemon that restarts, so a call may run twice.
  */
 export class Virsh {
   readonly label: string;
@@ -45,30 +45,30 @@ export class Virsh {
     this.#source = source;
   }
 
-  /** One virsh command. Its failure is an answer too; only a libvirt that stays away rejects. */
+  /** Runs a virsh command that may fail. @throws CiError if libvirt cannot be reached */
   async ask(args: readonly string[], settings: CallSettings): Promise<Answer> {
     return this.#again(['virsh', '-q', '-c', this.uri, ...args], settings);
   }
 
-  /** One virsh command that must not fail; gives what it printed. */
+  /** Runs a virsh command and returns its output. @throws CiError if it fails */
   async run(args: readonly string[], settings: CallSettings): Promise<string> {
     return this.#must(await this.ask(args, settings), settings);
   }
 
   /**
-   * A fixed shell program, for what takes several commands, in one round trip. Its first argument is libvirt's URI; no
-   * data stands in its text.
+   * Runs a fixed shell program of several commands in one round trip. Its first argument is the libvirt URI; data comes as
+   * arguments only.
    */
   async askProgram(text: string, args: readonly string[], settings: CallSettings): Promise<Answer> {
     return this.#again(['sh', '-c', `${PATHS}${text}`, 'recheck', this.uri, ...args], settings);
   }
 
-  /** As askProgram, for one that must not fail. */
+  /** Runs a program like askProgram and returns its output. @throws CiError if it fails */
   async program(text: string, args: readonly string[], settings: CallSettings): Promise<string> {
     return this.#must(await this.askProgram(text, args, settings), settings);
   }
 
-  /** Whether an answer says that the domain is not there. */
+  /** Whether an answer says that the domain does not exist. */
   static isGone(answer: Answer): boolean {
     return answer.code !== 0 && NO_DOMAIN.test(answer.stderr);
   }
@@ -80,17 +80,17 @@ export class Virsh {
 
   async #again(argv: readonly string[], settings: CallSettings): Promise<Answer> {
     const { signal, stdin, limit, toTheEnd = false } = settings;
-    const options = { stdin, limit, timeout: TIMEOUT, ...(toTheEnd ? {} : { signal }) };
-    const end = performance.now() + RETRY.limit;
+    const options = { stdin, limit, timeout: CALL_TIMEOUT_MS, ...(toTheEnd ? {} : { signal }) };
+    const end = performance.now() + RETRY_LIMIT_MS;
     for (;;) {
       const host = await this.#source(signal);
-      // Its words are read: they must be English.
+      // Its messages are matched, so they must be English.
       const answer = await host.run(['env', 'LC_ALL=C', ...argv], options);
       if (answer.code === 0) return answer;
       if (answer.code === 127 && /virsh|env:/.test(answer.stderr)) throw virshMissing(this.label);
       if (!DOWN.test(answer.stderr)) return answer;
       if (performance.now() > end) throw libvirtDown(this.label, this.uri, answer.stderr);
-      await sleep(RETRY.pause, undefined, { signal });
+      await sleep(RETRY_DELAY_MS, undefined, { signal });
     }
   }
 }

@@ -1,52 +1,50 @@
 import { isRefusedThere } from '../errors/ssh.ts';
 import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
-import { MetadataRoute } from '../metadata/route/route.ts';
 import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
 import type { Host, HostSource } from '../ssh/types.ts';
+import type { MetadataRoute } from '../worker/metadata-route.ts';
 import type { CallOptions, Login, Storage, Worker } from '../worker/types.ts';
 import { CAPACITY_LIMITS, type CapacityLimits, hostCapacity } from './host-capacity.ts';
 import { LibvirtHypervisor, type LibvirtOptions } from './hypervisor.ts';
 import { manualBootCommands } from './manual-boot.ts';
 
-/** Milliseconds that one try to log in may take, and of these the way to the guest's port. */
-const LOGIN_TIME = 15_000;
-const REACH_TIME = 5_000;
+const LOGIN_TIMEOUT_MS = 15_000;
+/** The part of it for the connection to the guest's port. */
+const CONNECT_TIMEOUT_MS = 5_000;
 
-/** Settings of a worker with libvirt. */
+/** Settings of a libvirt worker. */
 export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type' | 'template' | 'answers'> {
-  /** Id of its configuration node. */
+  /** Id of its worker-host node. */
   id: string;
-  /** Id of the Recheck whose worker it is: another may use the same machine. */
-  controller: string;
   label: string;
   slots: number;
-  /** The worker as a host: `link.host` of lib/ssh's pool, or this machine. */
+  /** The worker's host: `link.host` of a link pool, or this machine. */
   source: HostSource;
-  /** The same where it can be reached at once: builds wait for the answer about its room. `source` where missing. */
+  /** The same, but rejects unless it can be reached at once, since builds wait for its capacity; `source` if missing. */
   sourceNow?: HostSource;
   storage: Storage;
+  /** How its guests reach the metadata server. */
+  route: MetadataRoute;
   /**
-   * The host keys of this worker's guests, in a file of its own: guests of other workers have the same addresses. Used
-   * for guests that come without a key that is known before; such a key is pinned for as long as the guest lives.
+   * Host keys of this worker's guests, in a file of its own, since guests of other workers have the same addresses. Used for
+   * guests without a generated key: their first key is pinned as long as they exist.
    */
   knownHosts: KnownHosts;
   limits?: Partial<CapacityLimits>;
-  /** Whether the worker is this machine, by whatever way: then the metadata server may listen on an address of it. */
+  /** Whether the worker is this machine, also through SSH: then the metadata server may listen on an address of it. */
   isHere?: boolean;
 }
 
-/** A worker host whose guests are libvirt domains. Between them and the worker is a virtual machine's wall. */
+/** A worker host whose guests are libvirt domains. */
 export interface LibvirtWorker extends Worker {
   readonly hypervisor: LibvirtHypervisor;
 }
 
-/** A worker of these settings; nothing is connected before it is used. */
+/** Creates a worker; it connects at its first use. */
 export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
-  const { id, controller, label, slots, source, sourceNow = source, storage, knownHosts, isHere = false } = options;
+  const { id, label, slots, source, sourceNow = source, storage, route, knownHosts, isHere = false } = options;
   const limits = { ...CAPACITY_LIMITS, ...options.limits };
-  // Node ids alone do not tell two Rechecks apart that imported the same flow.
-  const way = new MetadataRoute(`${controller}_${id}`, source);
   const hypervisor = new LibvirtHypervisor({
     label,
     source,
@@ -54,8 +52,8 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     ...(options.uri ? { uri: options.uri } : {}),
     ...(options.template ? { template: options.template } : {}),
     ...(options.answers ? { answers: options.answers } : {}),
-    useBridge: (bridge, signal) => way.use(bridge, signal),
-    // Addresses are used again: what another guest showed there says nothing of this one.
+    useBridge: (bridge, signal) => route.use(bridge, signal),
+    // Addresses are reused: the key of an earlier guest there does not matter.
     onAddress: (address, port) => knownHosts.forget(address, port),
   });
   return {
@@ -71,16 +69,16 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
     hypervisor,
     async linkMetadata(serve, { signal, listenAt }) {
       if (listenAt && !isHere) throw listenerElsewhere(label);
-      return way.open(serve, signal, listenAt);
+      return route.open(serve, signal, listenAt);
     },
-    sweepMetadata: ({ signal }) => way.sweep(signal),
+    sweepMetadata: ({ signal }) => route.sweep(signal),
     capacity: async ({ signal }) => hostCapacity(await sourceNow(signal), limits, signal, hypervisor.promised),
     async login(login, { signal }) {
       try {
         return await logIn(source, knownHosts, login, signal);
       } catch (error) {
         signal.throwIfAborted();
-        // A guest that is gone will not answer: said at once, and not when the time is over. Who refuses is there.
+        // A guest that is gone is reported at once, not after the time limit. One that refuses is there.
         const domain = isRefusedThere(error) ? undefined : hypervisor.lastAt(login.host);
         if (domain !== undefined) await hypervisor.mustBoot(domain, { signal });
         throw error;
@@ -89,20 +87,20 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
   };
 }
 
-/** One try, through the worker's own connection: guests' addresses are known there only. */
+/** Logs in through the worker's connection, since guests' addresses are only reachable from there. */
 async function logIn(source: HostSource, knownHosts: KnownHosts, login: Login, signal: AbortSignal): Promise<Host> {
   const host = await source(signal);
   const target = { ...login, label: `guest at ${login.host}` };
-  const socket = (within: AbortSignal) => reach(host, login, { signal: within });
-  return connectHost(target, { knownHosts, signal, timeout: LOGIN_TIME, socket });
+  const socket = (within: AbortSignal) => connectTo(host, login, { signal: within });
+  return connectHost(target, { knownHosts, signal, timeout: LOGIN_TIMEOUT_MS, socket });
 }
 
-async function reach(host: Host, { host: address, port }: Login, { signal }: CallOptions) {
-  const late = AbortSignal.timeout(REACH_TIME);
+async function connectTo(host: Host, { host: address, port }: Login, { signal }: CallOptions) {
+  const late = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
   try {
     return await host.forwardOut(address, port, AbortSignal.any([signal, late]));
   } catch (error) {
-    if (late.aborted && !signal.aborted) throw guestSilent(address, REACH_TIME / 1_000);
+    if (late.aborted && !signal.aborted) throw guestSilent(address, CONNECT_TIMEOUT_MS / 1_000);
     throw error;
   }
 }

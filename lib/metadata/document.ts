@@ -3,31 +3,31 @@ import { render } from '../template/render.ts';
 import type { MetadataDocument } from './types.ts';
 import { checkUserData, userDataKind } from './user-data.ts';
 
-/** What the operator sets of the metadata that guests get. */
+/** The operator's settings for guests' metadata. */
 export interface MetadataSettings {
-  /** Template; what comes out is made a valid host name. */
+  /** Template; its output is turned into a valid host name. */
   hostname: string;
-  /** Template of a `#cloud-config` or a `#!` script; other kinds are taken as they are. Empty for none. */
+  /** Template of a `#cloud-config` or a `#!` script; other kinds are used literally. Empty for none. */
   userData: string;
-  /** As userData. */
+  /** Like userData. */
   vendorData?: string;
-  /** Keys of the operator, as in an authorized_keys file. */
+  /** Keys of the operator, in authorized_keys format. */
   authorizedKeys: string;
-  /** Content of the authorized_keys file that the settings name; missing where they name none. */
+  /** Content of the authorized_keys file in the settings, if any. */
   authorizedKeysFile?: string;
 }
 
-/** A public key, with options before it or not (sshd(8), AUTHORIZED_KEYS FILE FORMAT). */
+/** A public key, optionally preceded by options (sshd(8), AUTHORIZED_KEYS FILE FORMAT). */
 const KEY_LINE =
   /(?:^|\s)(?:sk-)?(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+)(?:@openssh\.com)?\s+AAAA[A-Za-z0-9+/]+={0,3}(?:\s|$)/;
 
 /**
- * What one guest will be told.
+ * Builds the metadata of one guest.
  *
- * @param settings with the public key that the controller logs in with
- * @param view what the templates are filled from; its values may come from strangers
- * @param instanceId unique for each boot, since cloud-init does nothing for an instance that it knows: the domain's name
- * @throws CiError where a template, the user-data that it makes, or a key is not valid
+ * @param settings with the controller's public key
+ * @param view data of the templates; its values are untrusted
+ * @param instanceId the domain's name; unique, since cloud-init does nothing for an instance that it knows
+ * @throws CiError if a template, its user-data, or a key is invalid
  */
 export function buildDocument(
   settings: MetadataSettings & { controllerKey: string },
@@ -50,8 +50,10 @@ export function buildDocument(
 }
 
 /**
- * Fills a user-data template and checks what came out. The kind tells how values are escaped: as JSON strings in a
- * `#cloud-config`, in single quotes in a script. Other kinds have templates of their own and are left alone.
+ * Renders a user-data template and checks the result. Values are escaped by its kind: as JSON strings in a `#cloud-config`, in
+ * single quotes in a script. Other kinds have template languages of their own and are used literally.
+ *
+ * @throws CiError metadata/user-data, or of the template
  */
 export function renderUserData(template: string, view: object): string {
   const kind = userDataKind(template);
@@ -66,7 +68,7 @@ export function renderUserData(template: string, view: object): string {
 }
 
 /**
- * Checks a user-data template before a build fills it: as renderUserData does, with a sample for each value.
+ * Checks a user-data template without a build: like renderUserData, with a sample for each value.
  *
  * @throws CiError metadata/user-data, or of the template
  */
@@ -74,7 +76,7 @@ export function checkUserDataTemplate(template: string): void {
   renderUserData(template, sample());
 }
 
-/** Has every field, and every field in it: each is the text "sample". */
+/** Returns a view that has every field, at any depth; as text, each is "sample". */
 function sample(): object {
   return new Proxy(
     {},
@@ -86,7 +88,7 @@ function sample(): object {
   );
 }
 
-/** The keys of an authorized_keys text, without comments and empty lines. @throws CiError that names a bad line */
+/** Returns the keys in an authorized_keys text. @throws CiError that names an invalid line */
 export function keyLines(text: string, source: string): string[] {
   const keys: string[] = [];
   for (const [i, raw] of text.split(/\r?\n/).entries()) {
@@ -98,7 +100,7 @@ export function keyLines(text: string, source: string): string[] {
   return keys;
 }
 
-/** Makes a host name's label of any text (RFC 1123: letters, digits, dashes inside, at most 63). */
+/** Turns any text into a host name label (RFC 1123: letters, digits, inner dashes, at most 63 characters). */
 export function hostLabel(text: string): string {
   const label = text
     .toLowerCase()

@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { MetadataDocument } from './types.ts';
 import { userDataKind } from './user-data.ts';
 
-/** A key pair in OpenSSH's format, as lib/ssh/keys makes it. */
+/** A key pair in OpenSSH's format, as lib/ssh/keys generates it. */
 export interface HostKey {
   privateKey: string;
   publicKey: string;
 }
 
 /**
- * The document with an SSH host key made for the guest, so that its SSH can be verified from the first connection on.
- * It goes into user-data, which every datasource of cloud-init reads (EC2's reads no vendor-data), as the first part of a
- * multi-part; of what two parts set, cloud-init takes the first. Where it is given keys, it makes no others.
+ * Adds an SSH host key to a guest's metadata, so that the first connection can be verified. It becomes the first part of a
+ * multi-part user-data: every datasource of cloud-init reads user-data (EC2's reads no vendor-data), and if two parts set
+ * the same, the first wins. Given a key, cloud-init generates no others.
  *
- * Serve it up to the first verified login, and the document as it was from then on: whatever runs in the guest later
- * must not read its private key there.
+ * Serve it until the first verified login, and the original document afterwards: what runs in the guest later must not be
+ * able to read its private key.
  */
 export function withHostKey(document: MetadataDocument, key: HostKey): MetadataDocument {
   const boundary = `recheck-${randomUUID()}`;
@@ -31,7 +31,7 @@ export function withHostKey(document: MetadataDocument, key: HostKey): MetadataD
   return { ...document, userData: lines.join('\n') };
 }
 
-/** cloud-init's ssh module; the key is ASCII, so it stands as it is and can be read by a plain script too. */
+/** Configures cloud-init's ssh module. The key is ASCII, so it needs no encoding, and plain scripts can read it too. */
 function hostKeyConfig({ privateKey, publicKey }: HostKey): string {
   const lines = privateKey.trimEnd().split('\n');
   return [
@@ -48,10 +48,10 @@ function hostKeyConfig({ privateKey, publicKey }: HostKey): string {
 const part = (type: string, text: string): string =>
   [`Content-Type: ${type}; charset="us-ascii"`, 'MIME-Version: 1.0', '', text].join('\n');
 
-/** A MIME message is a part as it stands; else cloud-init tells the kind of a text/plain part by how it begins. */
+/** Returns the operator's user-data as a part. cloud-init detects the kind of text/plain by its beginning. */
 function operatorPart(text: string): string {
   if (/^(?:content-type:|mime-version:)/i.test(text)) return text;
-  // An mbox's first line is none of the message's headers.
+  // The first line of an mbox is not a header.
   if (/^from /i.test(text)) return text.slice(text.indexOf('\n') + 1);
   return [
     'Content-Type: text/plain; charset="utf-8"',

@@ -5,23 +5,22 @@ import type { ServeMetadata, Worker } from '../worker/types.ts';
 import { type MetadataAnswer, metadataAnswer } from './tree.ts';
 import type { MetadataDocument } from './types.ts';
 
-/** What one guest may cost: everything that it sends is hostile. */
+/** Limits per guest, whose requests are hostile. */
 const LIMITS = {
-  /** Open connections from one address; more are closed at once. */
+  /** Concurrent connections from one address; more are closed at once. */
   sockets: 16,
-  /** The same from the web server before it, which brings all guests' requests. */
+  /** The same for a web server, which forwards all guests' requests. */
   proxied: 256,
-  /** Milliseconds that a connection lives, whatever it does: an answer takes a few. */
-  life: 30_000,
-  /** Bytes of a request's head. */
-  head: 8 * 1024,
-  /** Milliseconds to find out which guest asks. */
-  lookup: 5_000,
-  /** Requests on one connection. */
+  /** Total lifetime of a connection: an answer takes a few milliseconds. */
+  lifetimeMs: 30_000,
+  headBytes: 8 * 1024,
+  /** Time to identify the guest. */
+  lookupMs: 5_000,
+  /** Requests per connection. */
   requests: 200,
 };
 
-/** Addresses of this machine's own programs. */
+/** Addresses of programs on this machine. */
 const LOOPBACK = /^(?:127\.|::1$)/;
 
 const answers = {
@@ -30,33 +29,33 @@ const answers = {
   tooLarge: { status: 413, type: 'text/plain', body: 'Content Too Large' },
 } satisfies Record<string, MetadataAnswer>;
 
-/** Where a connection comes from, and whose it turned out to be. */
+/** The source of a connection, and its guest once known. */
 interface Source {
   address: string;
   domain?: string;
-  /** Whether it is a web server on this machine: each request tells then who asks. */
+  /** Whether it is a web server on this machine, whose requests name the guest. */
   proxy: boolean;
 }
 
 /**
- * Gives each guest its own metadata, and no other's: who asks is known by the worker that its connection came through
- * and the address that it has there, which the worker is asked about while the request waits. Whoever is unknown gets
- * 404; 503, which cloud-init takes as "ask again", where the worker cannot be asked. It opens no port: connections are
- * handed in.
+ * Serves each guest its own metadata, and no other's. The guest is identified by the worker of the connection and the source
+ * address, which is looked up on the worker during the request. Unknown guests get 404; if the worker cannot be asked, 503,
+ * which cloud-init retries. Opens no port: connections are handed in.
  */
 export class MetadataService {
   readonly #documents = new Map<string, MetadataDocument>();
 
-  /** What the guest is told from now on. `worker` is the worker's id, `domain` the guest's. */
+  /** Publishes or replaces a guest's metadata. @param worker id of its worker @param domain of the guest */
   put(worker: string, domain: string, document: MetadataDocument): void {
     this.#documents.set(keyOf(worker, domain), document);
   }
 
+  /** Withdraws a guest's metadata. */
   drop(worker: string, domain: string): void {
     this.#documents.delete(keyOf(worker, domain));
   }
 
-  /** Takes the connections of this worker's guests, as `worker.linkMetadata` hands them over. */
+  /** Returns the handler for connections of a worker's guests, to be passed to `worker.linkMetadata`. */
   serverFor(worker: Worker): ServeMetadata {
     const sources = new WeakMap<Duplex, Source>();
     const open = new Map<string, number>();
@@ -71,7 +70,7 @@ export class MetadataService {
       }
       open.set(address, count);
       sources.set(socket, { address, proxy });
-      const life = setTimeout(() => socket.destroy(), LIMITS.life).unref();
+      const life = setTimeout(() => socket.destroy(), LIMITS.lifetimeMs).unref();
       socket.once('close', () => {
         clearTimeout(life);
         const left = open.get(address)! - 1;
@@ -83,7 +82,7 @@ export class MetadataService {
   }
 
   #server(worker: Worker, sources: WeakMap<Duplex, Source>): Server {
-    const server = createServer({ maxHeaderSize: LIMITS.head, noDelay: true }, (request, response) => {
+    const server = createServer({ maxHeaderSize: LIMITS.headBytes, noDelay: true }, (request, response) => {
       void this.#answer(worker, sources.get(request.socket), request).then(
         (answer) => send(response, answer),
         () => request.socket.destroy(),
@@ -96,7 +95,7 @@ export class MetadataService {
 
   async #answer(worker: Worker, peer: Source | undefined, request: IncomingMessage): Promise<MetadataAnswer> {
     const { headers } = request;
-    // Nothing here takes a body; one is not read to its end.
+    // Requests have no body; one that is sent is not read.
     if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
       return answers.tooLarge;
     }
@@ -104,8 +103,10 @@ export class MetadataService {
     if (source === undefined) return answers.notFound;
     if (source.domain === undefined) {
       try {
-        // An address does not change hands while a connection from it is open: asked once.
-        const found = await worker.hypervisor.domainAt(source.address, { signal: AbortSignal.timeout(LIMITS.lookup) });
+        // Looked up once: an address keeps its guest while a connection from it is open.
+        const found = await worker.hypervisor.domainAt(source.address, {
+          signal: AbortSignal.timeout(LIMITS.lookupMs),
+        });
         if (found === undefined) return answers.notFound;
         source.domain = found;
       } catch {
@@ -118,7 +119,7 @@ export class MetadataService {
   }
 }
 
-/** Who asks through the web server; it sets this header itself, over whatever the guest sent. */
+/** Returns the guest behind a web server, which overwrites whatever header the guest sent. */
 const realSource = (header: string | string[] | undefined): Source | undefined =>
   typeof header === 'string' && isIPv4(header) ? { address: header, proxy: false } : undefined;
 
@@ -127,11 +128,11 @@ const keyOf = (worker: string, domain: string): string => JSON.stringify([worker
 function send(response: ServerResponse, answer: MetadataAnswer): void {
   if (answer === answers.tooLarge) {
     response.setHeader('connection', 'close');
-    // What follows of the body is not waited for.
+    // The rest of the body is not awaited.
     response.on('finish', () => response.socket?.destroy());
   }
   const body = Buffer.from(answer.body);
   response.writeHead(answer.status, { 'content-type': answer.type, 'content-length': body.length });
-  // node:http leaves the body of an answer to HEAD out.
+  // node:http omits the body of an answer to HEAD.
   response.end(body);
 }

@@ -4,12 +4,12 @@ import { noCloudTree } from './trees/nocloud.ts';
 import { openStackTree } from './trees/openstack.ts';
 import type { MetadataDocument } from './types.ts';
 
-/** What the metadata server is asked. */
+/** A request to the metadata server. */
 export interface MetadataRequest {
   method: string;
-  /** Path of the URL, with or without a query. */
+  /** Path of the URL, optionally with a query. */
   path: string;
-  /** The guest's own address, which some leaves tell it. */
+  /** The guest's address, which some files contain. */
   address: string;
 }
 
@@ -20,9 +20,9 @@ export interface MetadataAnswer {
 }
 
 /**
- * What a guest with this document is answered: the EC2 tree (which every cloud-init can read) at the root, OpenStack's
- * below `/openstack`, NoCloud's below `/nocloud/`. A slash at the end or too many change nothing. What is not there is
- * 404, an EC2 session token (PUT) included: cloud-init then goes on without.
+ * Answers a guest's request: the EC2 tree (which every cloud-init can read) is at the root, OpenStack's below `/openstack`,
+ * NoCloud's below `/nocloud/`. Extra slashes are ignored. Anything else is 404, including an EC2 session token (PUT), without
+ * which cloud-init continues.
  */
 export function metadataAnswer(document: MetadataDocument, request: MetadataRequest): MetadataAnswer {
   if (request.method === 'PUT') return text(404, 'Not Found');
@@ -30,7 +30,7 @@ export function metadataAnswer(document: MetadataDocument, request: MetadataRequ
   const ec2 = ec2Tree(document, request.address);
   const root = folder(
     [...ec2.entries, ['openstack', openStackTree(document)], ['nocloud', noCloudTree(document)]],
-    // As EC2 does; the others are known by name.
+    // EC2 lists only its own; clients know the others by name.
     [...ec2.entries.keys()],
   );
   let place: Leaf | Folder | undefined = root;

@@ -1,10 +1,10 @@
-/** What one guest is told about itself. */
+/** The metadata of one guest. */
 export interface MetadataDocument {
   instanceId: string;
   hostname: string;
-  /** Public-key lines let in at the first boot. */
+  /** Public-key lines that the guest accepts from its first boot on. */
   authorizedKeys: string[];
-  /** As cloud-init takes it: `#cloud-config …`, `#!…` or multi-part MIME; empty for none. */
+  /** In a format of cloud-init: `#cloud-config …`, `#!…` or multi-part MIME; empty for none. */
   userData: string;
   vendorData: string;
 }

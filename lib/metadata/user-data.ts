@@ -1,17 +1,17 @@
 import { isMap, LineCounter, parseDocument } from 'yaml';
 import { badUserData } from '../errors/metadata.ts';
 
-/** What cloud-init takes user-data for, by how it begins. */
+/** The kind of user-data, which cloud-init detects by its beginning. */
 export type UserDataKind = 'none' | 'cloud-config' | 'script' | 'other';
 
-/** Bytes; OpenStack takes no more. */
-const LIMIT = 65_535;
+/** OpenStack's limit. */
+const MAX_USER_DATA_BYTES = 65_535;
 
-/** What else cloud-init knows: multi-part MIME, jinja, include files, boothooks, gzip-less archives. */
+/** Other kinds that cloud-init knows: multi-part MIME, jinja, include files, boothooks, uncompressed archives. */
 const OTHER =
   /^(?:content-type:|mime-version:|from |## template:|#include|#cloud-boothook|#part-handler|#cloud-config-)/i;
 
-/** The kind of this user-data. @throws CiError metadata/user-data where cloud-init would not know it */
+/** Returns the kind of user-data. @throws CiError metadata/user-data if cloud-init would not recognize it */
 export function userDataKind(text: string): UserDataKind {
   if (text.trim() === '') return 'none';
   if (text.startsWith('#!')) return 'script';
@@ -21,16 +21,16 @@ export function userDataKind(text: string): UserDataKind {
 }
 
 /**
- * Checks user-data as cloud-init would read it: how it begins, its size, and of a `#cloud-config` that it is YAML with
- * names at the top. A script is not looked into, nor are cloud-init's rarer kinds.
+ * Checks user-data as cloud-init would: its beginning, its size, and that a `#cloud-config` is a YAML mapping. Scripts and
+ * rarer kinds are not parsed.
  *
  * @throws CiError metadata/user-data with the line
  */
 export function checkUserData(text: string): UserDataKind {
   const kind = userDataKind(text);
   const size = Buffer.byteLength(text);
-  if (size > LIMIT)
-    throw badUserData(`it is ${size} bytes long, and cloud-init gets at most ${LIMIT}. Fetch the rest.`);
+  if (size > MAX_USER_DATA_BYTES)
+    throw badUserData(`it is ${size} bytes long, and cloud-init gets at most ${MAX_USER_DATA_BYTES}. Fetch the rest.`);
   if (kind === 'cloud-config') checkCloudConfig(text);
   return kind;
 }

@@ -2,26 +2,26 @@ import type { Duplex, Readable } from 'node:stream';
 import type { CiError } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
 
-/** Whose a clone or a domain is: carried by each, so that a reaper can tell. */
+/** The owner of a clone or a domain. Each carries it, so that leftovers can be told from what is in use. */
 export interface Owner {
-  /** Id of the Recheck that made it (controllerOf in lib/build): several may share a worker. */
+  /** Id of the Recheck that made it (`controllerOf` in lib/builds); several may share a worker. */
   controller: string;
   build: string;
   attempt: number;
 }
 
-/** A script that a new image is made with. */
+/** A script that runs while an image is built. */
 export interface ImageScript {
-  /** As messages call it. */
+  /** Name in messages. */
   name: string;
-  /** Who runs it; empty for the login user. */
+  /** User who runs it; empty for the login user. */
   user: string;
-  /** Program and arguments; `/bin/bash -xe` where empty. */
+  /** Program and arguments; `/bin/bash -xe` if empty. */
   interpreter: string;
   text: string;
 }
 
-/** What the guest is like in which an image is made from its parent. */
+/** The guest in which an image is built from its parent. */
 export interface ImageMaking {
   /** MiB. */
   memory: number;
@@ -29,60 +29,57 @@ export interface ImageMaking {
   networks: Network[];
   /** Template of its user-data; empty for none. */
   userData: string;
-  /** Keys of the operator that it lets in beside the controller's, as in an authorized_keys file. */
+  /** Keys of the operator that it accepts beside the controller's, in authorized_keys format. */
   authorizedKeys: string;
-  /** Milliseconds for all of it: boot, scripts, shutdown. */
+  /** Milliseconds for boot, scripts and shutdown together. */
   timeout: number;
-  /** Milliseconds that cloud-init has to finish before the first script; 0 does not wait for it; 10 minutes by default. */
+  /** Milliseconds to wait for cloud-init before the first script; 0 does not wait; 10 minutes by default. */
   cloudInit?: number;
 }
 
-/** What a guest starts with: a BIOS, or UEFI without secure boot. */
+/** Firmware of a guest: a BIOS, or UEFI without secure boot. */
 export type Firmware = 'bios' | 'uefi';
 
-/** The virtual hardware that an image needs, or that a guest is to have. What is missing is left to the worker. */
+/** The virtual hardware that an image or a guest needs. What is missing is left to the worker. */
 export interface Hardware {
   /** `host`, `max`, a level such as `x86-64-v2`, or a CPU model by its name in libvirt. */
   cpu?: string;
   firmware?: Firmware;
 }
 
-/** What an image is made of. */
+/** Where an image comes from. */
 export type ImageSource =
-  /** Files of a folder on the worker. */
+  /** A folder of files on the worker. */
   | { kind: 'directory'; path: string }
   | { kind: 'empty' }
-  /** One disk image, fetched by the worker: http, https, or `file:` for a file that is there. */
+  /** A disk image that the worker downloads: http, https, or `file:` for a file on the worker. */
   | {
       kind: 'url';
       url: string;
-      /** SHA-256 or SHA-512 that the file as published must have, or the URL of a checksum file. */
+      /** Expected SHA-256 or SHA-512 of the published file, or the URL of a checksum file. */
       sha256?: string;
-      /** GiB that the disk is grown to. */
+      /** GiB to grow the disk to. */
       diskSize?: number;
-      /** Days after which it is fetched again. */
+      /** Days after which it is downloaded again. */
       renew?: number;
     }
-  /** A clone of another image in which scripts ran, in order. */
+  /** A clone of another image in which scripts run, in order. */
   | { kind: 'parent'; parent: ImageSpec; scripts: ImageScript[]; making: ImageMaking };
 
-/**
- * An image as a worker is to have it, and the virtual hardware of its guests: of those that are cloned from it, and of
- * the one that its scripts run in.
- */
+/** An image, and the virtual hardware of its guests: clones of it, and the guest in which it is built. */
 export interface ImageSpec extends Hardware {
-  /** Name shown to people; letters, digits, dot, dash, underscore. */
+  /** Display name; letters, digits, dot, dash, underscore. */
   name: string;
-  /** Key of what it is made of: a changed definition is another image. */
+  /** Digest of its definition: a changed definition is another image. */
   key: string;
   source: ImageSource;
-  /** Who logs in to its guests. */
+  /** User to log in to its guests as. */
   loginUser: string;
-  /** As it was before its renewals, the latest first: used while a renewal fails. Missing if it is never renewed. */
+  /** Earlier versions, the latest first: used while a renewal fails. Missing if it is never renewed. */
   former?: ImageSpec[];
   /**
-   * Whether its guests keep SSH host keys of their own, because they take none from their metadata: then the first key
-   * that a guest shows is believed. Where missing, only the key that was made for a guest is.
+   * Whether its guests keep SSH host keys of their own, because they take none from their metadata: then the first key of
+   * a guest is trusted. Otherwise only the key generated for the guest is.
    */
   ownHostKey?: boolean;
 }
@@ -105,44 +102,44 @@ export interface CallOptions {
   signal: AbortSignal;
 }
 
-/** Copy-on-write storage of one worker. Each call can be repeated without harm. */
+/** Copy-on-write storage of one worker. Each call is idempotent. */
 export interface Storage {
-  /** Whether the image can be cloned: it is there, and so is what it was made of, as it was then. */
+  /** Whether the image can be cloned: it and what it was made from exist, the latter unchanged. */
   has(image: ImageSpec, options: CallOptions): Promise<boolean>;
   /**
-   * Makes the image where it is missing: all kinds but `parent`, which takes a guest (draft, then adopt).
-   * `onProgress` takes a short text such as "62 %".
+   * Creates the image if it is missing: all kinds but `parent`, which takes a guest (draft, then adopt).
+   * `onProgress` gets a short text such as "62 %".
    */
   make(image: ImageSpec, options: CallOptions & { onProgress?: (text: string) => void }): Promise<void>;
   /**
-   * @param options with `old`, an image is taken that is to be made again because the file or folder on the worker that
-   *   it was copied from has changed
-   * @throws CiError storage/no-image if it is not there, or what it was made of is not as it was
+   * @param options with `old`, clones an image although the file or folder on the worker that it was copied from has
+   *   changed
+   * @throws CiError storage/no-image if it is missing, or what it was made from has changed
    */
   clone(image: ImageSpec, name: string, owner: Owner, options: CallOptions & { old?: boolean }): Promise<Clone>;
-  /** Fine where it is gone already. */
+  /** Removes a clone. */
   remove(name: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ name: string; owner: Owner }[]>;
   /**
-   * Begins an image of kind `parent`: a clone of the parent that may be written to and that no build sees. What an
-   * earlier try left is thrown away.
+   * Begins an image of kind `parent`: a writable clone of the parent that no build sees. Discards what an earlier attempt
+   * left.
    */
   draft(image: ImageSpec, options: CallOptions): Promise<Clone>;
-  /** Makes the draft the image, after its guest was shut down. From then on `has` says yes. */
+  /** Turns the draft into the image, once its guest has shut down. */
   adopt(image: ImageSpec, options: CallOptions): Promise<void>;
-  /** Throws the draft away. Fine where there is none. */
+  /** Discards the draft, if any. */
   discard(image: ImageSpec, options: CallOptions): Promise<void>;
   /**
-   * Removes the images and drafts of this storage's own making that are none of `keep`, and that no clone and no kept
-   * image is made of.
+   * Removes images and drafts that this storage created, that are not in `keep`, and from which no clone and no kept image
+   * was made.
    *
-   * @returns `name@key` of each that went
+   * @returns `name@key` of each removed one
    */
   collect(keep: readonly ImageSpec[], options: CallOptions): Promise<string[]>;
 }
 
 export interface Network {
-  /** A libvirt network's name, a bridge's, or `name%`: a private bridge made for the build. */
+  /** Name of a libvirt network or a bridge, or `name%` for a private bridge of the build. */
   source: string;
   mac?: string;
 }
@@ -158,13 +155,13 @@ export interface GuestSpec extends Hardware {
   vcpus: number;
   networks: Network[];
   owner: Owner;
-  /** Where the guest asks for its metadata, where not at 169.254.169.254. */
+  /** Base URL of the guest's metadata, unless that is at 169.254.169.254. */
   metadataUrl?: string;
-  /** Template of the whole domain, where it is not the worker's own. */
+  /** Template of the domain XML; the worker's own if missing. */
   template?: string;
 }
 
-/** Where a guest's SSH server is, seen from its worker. */
+/** Address of a guest's SSH server, as seen from its worker. */
 export interface GuestAddress {
   host: string;
   port: number;
@@ -174,41 +171,46 @@ export interface BootedGuest {
   domain: string;
 }
 
-/** Runs guests on one worker. Each call can be repeated without harm. */
+/** Runs guests on one worker. Each call is idempotent. */
 export interface Hypervisor {
   boot(spec: GuestSpec, options: CallOptions): Promise<BootedGuest>;
   /**
-   * Waits until the guest has an address. A guest may ask for several while it boots, and keep only the last: returns all
-   * that it may have, the most likely one first. Rejects with a CiError if the guest died, or has another guest's address.
+   * Waits until the guest has an address. A guest may request several while it boots, and keep only the last: returns all
+   * that it may have, the most likely one first.
+   *
+   * @throws CiError if the guest died, or has another guest's address
    */
   addresses(domain: string, options: CallOptions): Promise<GuestAddress[]>;
-  /** Which guest has that address now; asked by the metadata server while a request waits. */
+  /** Returns the domain that has this address now; called by the metadata server while a request waits. */
   domainAt(address: string, options: CallOptions): Promise<string | undefined>;
-  /** The guest's serial console so far; undefined where there is none. */
+  /** Returns the guest's serial console so far; undefined if there is none. */
   console(domain: string, options: CallOptions): Promise<Readable | undefined>;
   /**
-   * Asks the guest to power off and waits until it did, its disks written out. Fine where it is gone already. Rejects
-   * with a CiError where it does not, within the signal's time or a limit of its own.
+   * Asks the guest to power off, and waits until it has done so and its disks are written. Idempotent.
+   *
+   * @throws CiError if it does not power off in time
    */
   shutdown(domain: string, options: CallOptions): Promise<void>;
   /**
-   * Rejects with a CiError if a guest that was up cannot go on, or if its disk cannot be written any more: what its
-   * worker does to a guest is not to be blamed on the patch. Missing if a guest is known by its connection only.
+   * Checks that a guest that was up can go on and that its disk can be written: a fault of the worker must not be blamed
+   * on the patch. Missing if a guest is known by its connection only.
+   *
+   * @throws CiError that says why it cannot
    */
   check?(domain: string, options: CallOptions): Promise<void>;
   /**
-   * Calls back, within seconds and with the reason, when a guest cannot go on: it is gone, or stands still and nobody
-   * asked for that. Returns what ends the watch. Missing as `check` is.
+   * Calls back within seconds, with the reason, if a guest cannot go on: it is gone, or was paused by the worker. Returns
+   * a function that ends the watch. Missing if `check` is.
    */
   watch?(domain: string, tell: (fault: CiError) => void): () => void;
-  /** Ends the guest. Fine where it is gone already. */
+  /** Destroys the guest, if it exists. */
   stop(domain: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ domain: string; owner: Owner }[]>;
 }
 
 /**
- * Serves one HTTP connection of a guest whose source address is known. With `proxy`, one that comes from a loopback
- * address is a web server's, whose requests tell in X-Real-IP who asks.
+ * Serves one HTTP connection from a guest's source address. With `proxy`, a connection from a loopback address comes from a
+ * web server, whose requests name the guest in X-Real-IP.
  */
 export type ServeMetadata = (socket: Duplex, sourceAddress: string, options?: { proxy?: boolean }) => void;
 
@@ -218,34 +220,34 @@ export interface ListenAt {
   port: number;
 }
 
-/** The way from a worker's guests to the metadata server; shared by the worker's builds, closed with the last. */
+/** An open route from a worker's guests to the metadata server; the worker's builds share it. */
 export interface MetadataLink {
-  /** Base URL that a guest asks, where it is not 169.254.169.254. */
+  /** Base URL of the metadata for a guest, unless that is at 169.254.169.254. */
   url?: string;
   close(): Promise<void>;
 }
 
-/** How a guest is logged in to. */
+/** How to log in to a guest. */
 export interface Login {
   host: string;
   port: number;
   user: string;
   privateKey: string;
-  /** The guest's SSH host key where it is known from before the boot: `SHA256:…` or a public-key line. */
+  /** The guest's SSH host key, if known before the boot: `SHA256:…` or a public-key line. */
   hostKey?: string;
 }
 
-/** How much room a worker host has. */
+/** Free capacity of a worker host. */
 export interface HostCapacity {
-  /** MiB of memory that are free for use. */
+  /** Free memory, in MiB. */
   memory: number;
-  /** Load average over a minute. */
+  /** Load average over one minute. */
   load: number;
-  /** Why it takes no build now: "has 512 MiB of free memory, and 1024 are wanted"; missing where it does. */
+  /** Why it accepts no build now: "has 512 MiB of free memory, and 1024 are wanted"; missing if it does. */
   reason?: string;
 }
 
-/** What of a build's guest a person needs who boots it again by hand. */
+/** What someone needs to boot a build's guest manually. */
 export interface GuestByHand {
   name: string;
   clone?: Clone;
@@ -257,41 +259,35 @@ export interface GuestByHand {
 
 /** One worker host. */
 export interface Worker {
-  /** Id of its configuration node. */
+  /** Id of its worker-host node. */
   readonly id: string;
-  /** As messages call it. */
+  /** Name in messages. */
   readonly label: string;
-  /** How many builds it holds at once. */
+  /** Maximum number of concurrent builds. */
   readonly slots: number;
-  /** Whether its guests have a wall around them; without one it takes builds of a loopback Gerrit only. */
+  /** Whether its guests are isolated from it; otherwise it only runs builds of a Gerrit on this machine. */
   readonly isolated: boolean;
-  /** Whether its operator said that strangers' code may run on it all the same. */
+  /** Whether its operator allowed untrusted code on it nevertheless. */
   readonly acceptsUntrusted: boolean;
-  /**
-   * Whether its guests are systems of their own, which set themselves up while they boot (cloud-init); the sandbox's are
-   * processes of this machine.
-   */
+  /** Whether its guests are operating systems that boot and run cloud-init; the sandbox's are processes of this machine. */
   readonly bootsSystems: boolean;
   readonly storage: Storage;
   readonly hypervisor: Hypervisor;
-  /**
-   * Whether its guests get an SSH host key made for them through their metadata. Where they do not, the worker knows
-   * their keys itself.
-   */
+  /** Whether its guests get a generated SSH host key through their metadata; otherwise the worker knows their keys. */
   readonly giveHostKeys: boolean;
   /**
-   * Opens the way from its guests to the metadata server: by default the worker's own, `listenAt` an address and port of
-   * this machine. A worker whose guests are this machine's own processes has one way only.
+   * Opens a route from its guests to the metadata server: the worker's own by default, or an address and port of this
+   * machine with `listenAt`. A worker whose guests are processes of this machine ignores `listenAt`.
    *
-   * @throws CiError where it is to be an address of this machine, and the worker is another one
+   * @throws CiError if `listenAt` is given and the worker is another machine
    */
   linkMetadata(serve: ServeMetadata, options: CallOptions & { listenAt?: ListenAt }): Promise<MetadataLink>;
-  /** Takes back what the ways of a controller that died left on the worker; missing where they leave nothing. */
+  /** Removes what the routes of a dead controller left on the worker; missing if they leave nothing. */
   sweepMetadata?(options: CallOptions): Promise<void>;
-  /** How much room it has now; missing where that is not looked at. */
+  /** Returns its free capacity; missing if it has no limits. */
   capacity?(options: CallOptions): Promise<HostCapacity>;
-  /** The commands that boot such a guest by hand, for the build's page; missing where there are none. */
+  /** Returns the commands that boot such a guest manually, for the build page; missing if there are none. */
   manualCommands?(image: ImageSpec, guest: GuestByHand): string[];
-  /** Logs in to a guest once; rejects at the first refusal. The caller tries again and closes the host. */
+  /** Tries once to log in to a guest. The caller retries, and closes the host. */
   login(login: Login, options: CallOptions): Promise<Host>;
 }

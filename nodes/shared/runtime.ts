@@ -1,11 +1,13 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, NodeAPI } from 'node-red';
-import { controllerOf, MetadataLinks, type Services } from '../../lib/builds/services.ts';
+import { controllerOf, type Services } from '../../lib/builds/services.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import { StreamPool } from '../../lib/gerrit/stream.ts';
 import { ImageBuilder } from '../../lib/images/builder.ts';
+import { MetadataLinks } from '../../lib/metadata/links.ts';
+import { MetadataRoutes } from '../../lib/metadata/routes.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
@@ -40,6 +42,7 @@ export interface Runtime {
   flow: FlowAdapter;
   supervisor: Supervisor;
   services: Services;
+  metadataRoutes: MetadataRoutes;
   servers: Map<string, ServerEntry>;
   /** What gerrit-events nodes sent a moment ago, which a deploy may take away. */
   triggers: RecentTriggers;
@@ -96,6 +99,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const supervisor = new Supervisor(flow, (id) => servers.get(id));
   const metadata = new MetadataService();
   const links = new MetadataLinks(metadata);
+  const metadataRoutes = new MetadataRoutes();
   const key = controllerKey(stateDir);
   const controller = controllerOf(key.publicKey);
   const { scheduler, cleanupQueue } = supervisor;
@@ -133,6 +137,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
     flow,
     supervisor,
     services,
+    metadataRoutes,
     servers,
     triggers,
     of<State>(slot: Slot<State>): State {
@@ -144,6 +149,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
       board.stop();
       keeper.close();
       await Promise.all([supervisor.close(), images.close()]);
+      await metadataRoutes.close();
       streams.close();
       pool.close();
       for (const end of ends) await end();

@@ -1,5 +1,5 @@
 import type { NodeAPI } from 'node-red';
-import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-template.ts';
 import { answer } from '../shared/admin.ts';
 
 /** GET recheck/domain-template, for virsh-boot's form: the template that an empty one stands for. */

@@ -1,6 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { bootStep } from '../../lib/builds/steps.ts';
-import { CLOUD_INIT_MINUTES } from '../../lib/guests/ready.ts';
+import { DEFAULT_CLOUD_INIT_LIMIT_MINUTES } from '../../lib/guests/ready.ts';
 import { type HardwareConfig, hardwareOf, networksOf } from '../shared/hardware-settings.ts';
 import { useLocale } from '../shared/i18n.ts';
 import { numberOf, rowsOf, textOf } from '../shared/settings.ts';
@@ -37,7 +37,7 @@ export default function (RED: NodeAPI): void {
       ...hardwareOf(config),
       ...(textOf(config.template) ? { template: textOf(config.template) } : {}),
       timeout: numberOf(config.timeout, 300, 1) * 1000,
-      cloudInit: numberOf(config.cloudInit, CLOUD_INIT_MINUTES, 0) * 60_000,
+      cloudInit: numberOf(config.cloudInit, DEFAULT_CLOUD_INIT_LIMIT_MINUTES, 0) * 60_000,
     };
     stepNode(RED, this, {}, (runtime) => (context) => bootStep(context, settings, runtime.services));
   });

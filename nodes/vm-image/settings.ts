@@ -1,5 +1,5 @@
 import { scriptUnreadable } from '../../lib/errors/image.ts';
-import { CLOUD_INIT_MINUTES } from '../../lib/guests/ready.ts';
+import { DEFAULT_CLOUD_INIT_LIMIT_MINUTES } from '../../lib/guests/ready.ts';
 import { keyLines } from '../../lib/metadata/document.ts';
 import { pickHardware } from '../../lib/worker/hardware.ts';
 import type { ImageScript, ImageSource, ImageSpec } from '../../lib/worker/types.ts';
@@ -99,7 +99,7 @@ function sourceOf(name: string, config: ImageConfig, parentOf: () => ImageSpec):
           userData: textOf(config.userData),
           authorizedKeys: keysOf(name, config),
           timeout: numberOf(config.timeout, 60, 1) * 60_000,
-          cloudInit: numberOf(config.cloudInit, CLOUD_INIT_MINUTES, 0) * 60_000,
+          cloudInit: numberOf(config.cloudInit, DEFAULT_CLOUD_INIT_LIMIT_MINUTES, 0) * 60_000,
         },
       };
     default:

@@ -1,6 +1,5 @@
 import type { NodeAPI, NodeDef } from 'node-red';
-import { checkHost, unreachableCheck } from '../../lib/libvirt/check/host.ts';
-import type { Check } from '../../lib/libvirt/check/item.ts';
+import { type Check, checkHost, unreachableCheck } from '../../lib/libvirt/check.ts';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { isRecord } from '../../lib/util/is-record.ts';

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { NodeAPI, NodeDef } from 'node-red';
 import { hostNodeGone } from '../../lib/errors/worker.ts';
-import type { CheckSettings } from '../../lib/libvirt/check/host.ts';
+import type { CheckSettings } from '../../lib/libvirt/check.ts';
 import { CAPACITY_LIMITS } from '../../lib/libvirt/host-capacity.ts';
-import { KvmCache } from '../../lib/libvirt/kvm/cache.ts';
+import { KvmCache } from '../../lib/libvirt/kvm-cache.ts';
 import { libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { safeName } from '../../lib/logs/file-name.ts';
 import { sandboxWorker } from '../../lib/sandbox/worker.ts';
@@ -179,7 +179,6 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
     const knownHosts = new KnownHosts(join(runtime.stateDir, 'guests', `${safeName(id)}.json`));
     return libvirtWorker({
       id,
-      controller,
       ...common,
       uri,
       type,
@@ -188,6 +187,8 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
       source,
       sourceNow,
       storage: shared,
+      // Node ids alone do not distinguish two Rechecks that imported the same flow.
+      route: runtime.metadataRoutes.of(`${controller}_${id}`, source),
       knownHosts,
       ...(known ? { answers: known } : {}),
     });

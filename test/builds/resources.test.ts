@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BuildResources, type Guest } from '../../lib/builds/resources.ts';
+import { BuildResources } from '../../lib/builds/resources.ts';
+import type { Guest } from '../../lib/guests/guest.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 
 test('what could not be given back is tried again at the next call, and only that', async () => {

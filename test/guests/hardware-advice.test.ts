@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import { notUpInTime } from '../../lib/errors/build.ts';
 import { hardwareAdvice } from '../../lib/errors/hardware.ts';
 
-/** What a kernel writes after its first process has ended. */
+/** The end of a kernel panic after init has exited. */
 const PANIC = [
   'Kernel panic - not syncing: Attempted to kill init! exitcode=0x00007f00',
   ...Array.from({ length: 30 }, (_, i) => `[    4.1${i}] Call Trace ${i}`),
   '---[ end Kernel panic - not syncing: Attempted to kill init! exitcode=0x00007f00 ]---',
 ];
 
-test('a processor that is too old: the level that the system asks for', () => {
+test('the advice for a processor that is too old names the level that the system requires', () => {
   for (const level of ['x86-64-v2', 'x86-64-v3']) {
     const lines = ['Run /init as init process', `Fatal glibc error: CPU does not support ${level}`, ...PANIC];
     assert.match(hardwareAdvice(lines), new RegExp(`at least ${level}: choose ${level} as CPU model`));
@@ -24,7 +24,7 @@ test('a processor that is too old: the level that the system asks for', () => {
   assert.equal(hardwareAdvice(PANIC), '');
 });
 
-test('firmware that finds nothing to boot: the other firmware', () => {
+test('the advice for firmware that finds nothing to boot is the other firmware', () => {
   const shell = [
     'BdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x1,0x0): Not Found',
     '\u001b[2J\u001b[01;01HUEFI Interactive Shell v2.2',
@@ -42,11 +42,11 @@ test('firmware that finds nothing to boot: the other firmware', () => {
     /^Its console is empty: can its disk be booted under BIOS\? If it needs UEFI, choose UEFI/,
   );
   assert.match(hardwareAdvice([], 'uefi'), /booted under UEFI\? If its disk is made for a BIOS, choose BIOS/);
-  // A firmware that found another disk after all.
+  // The firmware found another disk.
   assert.equal(hardwareAdvice([...shell.slice(0, 2), ...PANIC], 'uefi'), '');
 });
 
-test('a guest that is not up in time: what its console tells comes before guesses', () => {
+test('the message about a guest that is not up in time prefers its console to guesses', () => {
   assert.match(notUpInTime(9, undefined, 'x'), /^it has no address after 9 s\. Does its network give addresses/);
   assert.match(
     notUpInTime(9, undefined, 'x', { hardware: 'Choose this.' }),

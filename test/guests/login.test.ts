@@ -11,7 +11,7 @@ import {
   loginEnded,
 } from '../../lib/errors/ssh.ts';
 import { guestDied, guestSilent } from '../../lib/errors/worker.ts';
-import { type ConnectOptions, logInToGuest } from '../../lib/guests/login.ts';
+import { type LoginOptions, logInToGuest } from '../../lib/guests/login.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import type { GuestAddress, Login, Worker } from '../../lib/worker/types.ts';
 import { greeting } from '../support/greeting.ts';
@@ -24,10 +24,10 @@ const reset = handshakeFailed(place, new Error('read ECONNRESET'));
 const key = keyRefused(place, 'ssh-ed25519 AAAA');
 const otherKey = hostKeyChanged(place, 'SHA256:a', 'SHA256:b', true);
 
-/** A connection on which the first command runs, in this boot of the guest. */
+/** A connection that answers the first command with this boot id. */
 const good = (boot = 'boot-1', gone = new AbortController().signal): Host =>
   ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
-/** A connection on which each command only prints this. */
+/** A connection that answers every command with this text only. */
 const saying = (noise: string): Host =>
   ({
     gone: new AbortController().signal,
@@ -41,14 +41,14 @@ const saying = (noise: string): Host =>
 const at = (host: string): GuestAddress => ({ host, port: 22 });
 
 interface Script {
-  /** Addresses at each look, the last one for ever. */
+  /** Addresses at each lookup; the last entry repeats. */
   addresses?: GuestAddress[][];
-  /** What a login at an address gives, in order, the last one for ever. */
+  /** Results of logins by address, in order; the last one repeats. */
   login: Record<string, (Host | Error)[]> | (Host | Error)[];
 }
 
-/** Logs in to a guest that answers as a script says, on a clock that runs while it waits. */
-async function connect(t: test.TestContext, script: Script, options: Partial<ConnectOptions> = {}) {
+/** Logs in to a scripted guest, on a mock clock that advances while the login waits. */
+async function connect(t: test.TestContext, script: Script, options: Partial<LoginOptions> = {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   const began = Date.now();
   t.mock.method(performance, 'now', () => Date.now());
@@ -90,7 +90,7 @@ async function connect(t: test.TestContext, script: Script, options: Partial<Con
   return { ending, tries, troubles };
 }
 
-test('a guest whose address changes while it boots is logged in to at the one that works', async (t) => {
+test('login succeeds at a guest’s new address if that changes while it boots', async (t) => {
   const [old, now] = [at('192.168.122.98'), at('192.168.122.99')];
   const { ending, tries } = await connect(t, {
     addresses: [[old], [old], [now, old]],
@@ -99,12 +99,12 @@ test('a guest whose address changes while it boots is logged in to at the one th
   const { address, bootId } = await ending;
   assert.deepEqual([address, bootId], [now, 'boot-1']);
   assert.equal(tries.at(-1)!.host, now.host);
-  // Once the newer one answers, no time is lost on the older.
+  // Once the newer address answers, no time is lost on the older one.
   const first = tries.findIndex(({ host }) => host === now.host);
   assert.ok(tries.slice(first).every(({ host }) => host === now.host));
 });
 
-test('of two addresses the one that answers is found, whichever is said to be the likelier', async (t) => {
+test('of two addresses the one that answers is used, whichever is listed first', async (t) => {
   const { ending } = await connect(t, {
     addresses: [[at('192.168.122.99'), at('192.168.122.98')]],
     login: { '192.168.122.99': [silent], '192.168.122.98': [good()] },
@@ -112,7 +112,7 @@ test('of two addresses the one that answers is found, whichever is said to be th
   assert.equal((await ending).address.host, '192.168.122.98');
 });
 
-test('after a refused key one try in 5 s; where nothing listens yet, many', async (t) => {
+test('a refused key is retried after 5 s, a closed port often', async (t) => {
   const slow = await connect(t, { login: [key, key, key, good()] });
   await slow.ending;
   assert.deepEqual(
@@ -126,14 +126,14 @@ test('after a refused key one try in 5 s; where nothing listens yet, many', asyn
   assert.ok(quick.tries.at(-1)!.at <= 40 * 100, `${quick.tries.at(-1)!.at} ms for 40 tries`);
 });
 
-test('connections that break are tried at a growing distance: a server that is penalizing us is left alone', async (t) => {
+test('broken connections are retried with growing delays, so that the server’s penalties expire', async (t) => {
   const { ending, tries } = await connect(t, { login: [...Array<Error>(12).fill(reset), good()] });
   await ending;
   const gaps = tries.slice(1).map(({ at }, i) => at - tries[i]!.at);
   assert.ok(gaps[0]! < 1_000 && gaps.at(-1)! >= 5_000 && gaps.at(-1)! < 6_000, gaps.join());
 });
 
-test('the reason that tells most is kept: a refused key is not overwritten by the resets that follow it', async (t) => {
+test('the most telling reason is kept: later resets do not replace a refused key', async (t) => {
   const { ending, troubles } = await connect(t, { login: [silent, refusedThere, key, reset, reset, silent, good()] });
   await ending;
   assert.match(troubles[0]!, /did not answer/);
@@ -144,7 +144,7 @@ test('the reason that tells most is kept: a refused key is not overwritten by th
   );
 });
 
-test('a guest whose system is booting up: its words outlive resets, and it is not asked often', async (t) => {
+test('the message of a system that is still booting outlives resets, and it is not asked often', async (t) => {
   const booting = loginEnded(place, 'System is booting up.', new Error('the other side closed it'));
   const { ending, tries, troubles } = await connect(t, {
     login: [refusedThere, reset, booting, booting, booting, reset, good()],
@@ -156,7 +156,7 @@ test('a guest whose system is booting up: its words outlive resets, and it is no
   assert.ok(5_000 * ended.length - (ended.at(-1)! - ended[0]!) < 15_000, ended.join());
 });
 
-test('a login that only says who to log in as is none; it is said at once, with its words', async (t) => {
+test('a login that only names another user fails at once, and the message quotes it', async (t) => {
   const words = 'Please login as the user "debian" rather than the user "root".\n\n';
   const { ending, tries } = await connect(t, { login: [saying(words)] }, { user: 'root' });
   await assert.rejects(ending, (error) => {
@@ -168,21 +168,21 @@ test('a login that only says who to log in as is none; it is said at once, with 
     );
     return true;
   });
-  // Its keys may have been about to change.
+  // Its keys may be about to change.
   assert.equal(tries.length, 2);
   t.mock.timers.reset();
   const later = await connect(t, { login: [saying(words), good()] }, { user: 'root' });
   assert.equal((await later.ending).bootId, 'boot-1');
 });
 
-test('another host key than the guest’s own is tried again for half a minute, and not often', async (t) => {
+test('a foreign host key is retried for half a minute, and not often', async (t) => {
   const metadata = { hostKey: 'ssh-ed25519 AAAA', loggedIn() {}, drop() {} };
   const { ending, tries } = await connect(t, { login: [otherKey] }, { metadata });
   await assert.rejects(ending, { code: 'build/other-host-key' });
   assert.ok(tries.length > 10 && tries.length < 20, `${tries.length} tries`);
 });
 
-test('a guest that cannot come up any more ends it at once', async (t) => {
+test('a guest that cannot come up any more ends the login at once', async (t) => {
   for (const fault of [
     guestDied('d', 'powered off', ''),
     diskFull('w', 'd', 'full'),

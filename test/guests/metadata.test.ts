@@ -5,7 +5,7 @@ import type { MetadataService } from '../../lib/metadata/service.ts';
 import type { MetadataDocument } from '../../lib/metadata/types.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 
-test('a guest’s private host key is served until its first login, and again if the guest is made anew', () => {
+test('a guest’s private host key is served until its first login, and again if the guest is replaced', () => {
   let served: string | undefined;
   const metadata = {
     put(_worker: string, _domain: string, document: MetadataDocument) {

@@ -14,7 +14,7 @@ import { abortable } from '../../lib/util/abort.ts';
 const signal = AbortSignal.timeout(30_000);
 const lost = connectionLost({ label: 'guest', user: 'debian', host: '192.168.122.98', port: 22 });
 
-/** A guest whose commands end as a test says; one that is `lost` takes the connection with it. */
+/** A guest with scripted commands; one that is `lost` takes the connection with it. */
 function guest(end: () => Partial<RunResult> | Promise<Partial<RunResult>>): Host & { cut(): void } {
   const gone = new AbortController();
   const host = {
@@ -34,7 +34,7 @@ const never = async (): Promise<Host> => assert.fail('it is not logged in to aga
 const ready = (host: Host, options: { limit?: number; say?(line: string): void; logIn?: () => Promise<Host> } = {}) =>
   whenReady('vm', host, { signal, limit: 20_000, say() {}, logIn: never, ...options });
 
-test('cloud-init that is done, or not there, lets the scripts begin; errors that it got over are told', async () => {
+test('scripts start once cloud-init is done or if it is not installed; its recoverable errors are logged', async () => {
   const said: string[] = [];
   const say = (line: string) => said.push(line);
   assert.equal(
@@ -65,7 +65,7 @@ test('cloud-init that is done, or not there, lets the scripts begin; errors that
   assert.ok(said.includes('cloud-init: \tWARNING: a module is old'), said.join('\n'));
 });
 
-test('cloud-init that failed, or is not done in time, is a fault of nobody’s patch', async () => {
+test('a cloud-init that fails or exceeds its limit is not blamed on the patch', async () => {
   const said: string[] = [];
   const stdout = `status: error
 errors:
@@ -89,7 +89,7 @@ errors:
   await assert.rejects(ready(slow, { limit: 300 }), late);
 });
 
-test('a guest that is lost meanwhile is logged in to again: another address, or a reboot of cloud-init’s own', async () => {
+test('a connection lost meanwhile is replaced: the guest has another address, or cloud-init rebooted it', async () => {
   const second = guest(() => ({ code: 0 }));
   for (const end of [{}, { code: 143 }, { code: undefined, signal: 'TERM' }]) {
     const first = guest(() => {
@@ -108,7 +108,7 @@ test('a guest that is lost meanwhile is logged in to again: another address, or 
   await assert.rejects(ready(gone, { logIn: () => Promise.reject(nobody) }), { code: 'worker/guest-died' });
 });
 
-/** Runs the program on this machine, whose cloud-init and systemctl are scripts of the test's, in a root of its own. */
+/** Runs the program on this machine with a root, a cloud-init and a systemctl of the test's own. */
 async function program(t: TestContext, files: Record<string, string>): Promise<RunResult> {
   const root = mkdtempSync(join(tmpdir(), 'cloud-'));
   t.after(() => rmSync(root, { recursive: true }));
@@ -129,7 +129,7 @@ async function program(t: TestContext, files: Record<string, string>): Promise<R
 const STATUS = (code: number) =>
   `#!/bin/sh\ncase "$*" in *--help) exit 0 ;; *--wait) echo ......; exit ${code} ;; *--long) echo "status: of $#" ;; esac\n`;
 
-test('who waits for what: cloud-init of any age, disabled by its generator, a file, or its last stage', async (t) => {
+test('cloud-init of any version is waited for unless its generator, a file or its last stage disables it', async (t) => {
   const enabled = { 'run/cloud-init/enabled': '' };
   const systemctl = (said: string) => ({
     'run/systemd/system/.keep': '',

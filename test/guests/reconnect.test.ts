@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Build } from '../../lib/builds/build.ts';
-import type { Guest } from '../../lib/builds/resources.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { commandTimeout } from '../../lib/errors/ssh.ts';
+import type { Guest } from '../../lib/guests/guest.ts';
 import { refreshGuests } from '../../lib/guests/reconnect.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting } from '../support/greeting.ts';
@@ -11,7 +10,7 @@ import { greeting } from '../support/greeting.ts';
 const OLD = '192.168.122.98';
 const NEW = '192.168.122.99';
 
-/** A guest that was logged in to at OLD. */
+/** A guest that is connected at OLD. */
 function moved(settings: { addresses: () => Promise<string[]>; answers: boolean }) {
   const connection = (isAlive: boolean): Host => {
     const closed = new AbortController();
@@ -47,17 +46,13 @@ function moved(settings: { addresses: () => Promise<string[]>; answers: boolean 
     resources: { guests: new Map([['vm', guest]]) },
     env: { VM_IP: OLD },
     clock: { pause: () => clock.push('pause'), resume: () => clock.push('resume') },
-  } as unknown as Build;
+  };
   const refresh = () =>
-    refreshGuests(
-      build,
-      { key: { privateKey: '', publicKey: '' } },
-      { signal: AbortSignal.timeout(10_000), limit: 5_000 },
-    );
+    refreshGuests(build, { key: { privateKey: '' } }, { signal: AbortSignal.timeout(10_000), limit: 5_000 });
   return { guest, build, logins, first, refresh, clock };
 }
 
-test('a guest that left its address between two scripts is logged in to at its new one, which its scripts are told', async () => {
+test('a guest whose address changed between two scripts is reconnected, and its variable updated', async () => {
   const { guest, build, logins, first, refresh, clock } = moved({
     async addresses() {
       assert.deepEqual(clock, ['pause'], 'the patch pays for none of it');
@@ -73,7 +68,7 @@ test('a guest that left its address between two scripts is logged in to at its n
   assert.ok(guest.host !== first && !guest.host!.gone.aborted);
 });
 
-test('a connection is kept while the guest answers on it, is where it was, or cannot be looked for', async () => {
+test('a connection is kept if the guest answers on it, has the same address, or cannot be looked up', async () => {
   const kept = [
     { addresses: async () => [NEW, OLD], answers: true },
     { addresses: async () => [OLD, NEW], answers: false },
@@ -87,7 +82,7 @@ test('a connection is kept while the guest answers on it, is where it was, or ca
   }
 });
 
-test('guests are looked for once, however many ask before a step', async () => {
+test('a guest is looked up once, however many callers ask before a step', async () => {
   let looks = 0;
   const addresses = async () => {
     looks += 1;
@@ -99,7 +94,7 @@ test('guests are looked for once, however many ask before a step', async () => {
   assert.equal(looks, 1);
 });
 
-test('a guest is reached again through a worker whose own connection was lost, too', async () => {
+test('a guest is reconnected after its worker’s connection was lost too', async () => {
   const lost = new CiError({ code: 'ssh/connection-lost', message: 'worker a: the connection was lost' });
   let asked = 0;
   const addresses = async () => {

@@ -5,9 +5,9 @@ import type { Host } from '../../lib/ssh/types.ts';
 import { greeting, isGreeting } from '../support/greeting.ts';
 
 /**
- * A guest that runs nothing: a script says its own text.
+ * A guest that runs nothing; a script prints its own text.
  *
- * @param did what is noted of it
+ * @param did collects what happened
  * @param exitCode of each script
  * @param sealing exit code of the script that seals the image; null if its connection is lost meanwhile
  */

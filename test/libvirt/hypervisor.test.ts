@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { isWorkerFault } from '../../lib/errors/worker.ts';
 import { LibvirtHypervisor } from '../../lib/libvirt/hypervisor.ts';
-import { answerInMemory } from '../../lib/libvirt/kvm/cache.ts';
+import { answerInMemory } from '../../lib/libvirt/kvm-cache.ts';
 import type { GuestSpec } from '../../lib/worker/types.ts';
 import { scriptedHost } from './scripted-host.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
-import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-template.ts';
 import type { GuestSpec, Worker } from '../../lib/worker/types.ts';
 import { ask, assertWords, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-template.ts';
 import { probeKvm } from '../../lib/libvirt/kvm/probe.ts';
 import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { localHost } from '../../lib/ssh/local.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { reap } from '../../lib/builds/reap.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
-import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-template.ts';
 import { waitFor } from '../support/wait.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 import {

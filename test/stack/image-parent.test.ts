@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
-import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { logInToGuest } from '../../lib/guests/login.ts';
 import { ImageBuilder } from '../../lib/images/builder.ts';
 import { libvirtWorker } from '../../lib/libvirt/worker.ts';
+import { MetadataLinks } from '../../lib/metadata/links.ts';
+import { MetadataRoutes } from '../../lib/metadata/routes.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
@@ -65,12 +66,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     );
     const place = join(stackFolder!, 'ci');
     worker = libvirtWorker({
-      controller: owner.controller,
       id: 'w1',
       label: 'worker room',
       slots: 2,
       source: async () => host,
       storage: hostStorage({ kind: 'btrfs', place, host: async () => host }),
+      route: new MetadataRoutes().of(`${owner.controller}_w1`, async () => host),
       knownHosts: new KnownHosts(join(dir, 'guests.json')),
       type: 'qemu',
     });

@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { whenReady } from '../../lib/guests/ready.ts';
-import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain/xml.ts';
+import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-template.ts';
 import type { HostStorageOptions } from '../../lib/storage/host-storage.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ListenAt } from '../../lib/worker/types.ts';

@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileS
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { libvirtWorker } from '../../lib/libvirt/worker.ts';
+import { MetadataRoutes } from '../../lib/metadata/routes.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { LinkPool } from '../../lib/ssh/link-pool.ts';
@@ -93,12 +94,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(statSync(clone.path).ino, 256, 'a subvolume');
 
     const { hypervisor } = libvirtWorker({
-      controller: owner.controller,
       id: 'a1b2c3d4',
       label: 'worker host-a',
       slots: 1,
       source,
       storage,
+      route: new MetadataRoutes().of(`${owner.controller}_a1b2c3d4`, source),
       type: 'qemu',
       knownHosts: new KnownHosts(join(stackFolder!, 'guests.json')),
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { checkHost } from '../../lib/libvirt/check/host.ts';
+import { checkHost } from '../../lib/libvirt/check.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
 

@@ -5,6 +5,7 @@ import { logInToGuest } from '../../lib/guests/login.ts';
 import { type LibvirtWorker, type LibvirtWorkerOptions, libvirtWorker } from '../../lib/libvirt/worker.ts';
 import { buildDocument } from '../../lib/metadata/document.ts';
 import { withHostKey } from '../../lib/metadata/multipart.ts';
+import { MetadataRoutes } from '../../lib/metadata/routes.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
@@ -61,15 +62,16 @@ export async function openWorld(
   };
   const storage = hostStorage({ kind, place, host: source });
   const metadata = new MetadataService();
+  const routes = new MetadataRoutes();
   const again = (more: Partial<LibvirtWorkerOptions> = {}): LibvirtWorker => {
     mkdirSync(join(sshd.dir, 'guests'), { recursive: true });
     return libvirtWorker({
       id: 'a1b2c3d4',
-      controller: CONTROLLER,
       label: 'worker host-a',
       slots: 2,
       source,
       storage,
+      route: routes.of(`${CONTROLLER}_a1b2c3d4`, source),
       type: 'qemu',
       knownHosts: new KnownHosts(join(sshd.dir, 'guests', 'host-a.json')),
       ...options,

@@ -1,6 +1,7 @@
 import { bootFailed, nothingToBoot, PRIVATE_FIRST } from '../../errors/build.ts';
 import { type CiError, messageOf } from '../../errors/ci-error.ts';
 import { isKvmFault } from '../../errors/libvirt.ts';
+import type { Guest } from '../../guests/guest.ts';
 import { whyNotUp } from '../../guests/not-up.ts';
 import { connectGuest, settleGuest } from '../../guests/reconnect.ts';
 import { watchGuest } from '../../guests/watch.ts';
@@ -8,7 +9,6 @@ import { pickHardware } from '../../worker/hardware.ts';
 import { isFirstPrivate } from '../../worker/private-first.ts';
 import type { Hardware, Network } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
-import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { guestTwice, noImage, noWorker, otherWorker } from '../../errors/build.ts';
+import type { Guest } from '../../guests/guest.ts';
 import { formatOrdinal } from '../../util/format.ts';
 import type { ImageSpec, Worker } from '../../worker/types.ts';
 import type { Build } from '../build.ts';
-import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';

@@ -1,10 +1,10 @@
 import { guestLost, guestRebooted } from '../../errors/build.ts';
+import type { Guest } from '../../guests/guest.ts';
 import { hasRebooted, isOtherBoot, reconnect, settleGuest } from '../../guests/reconnect.ts';
 import { isLostSoon } from '../../ssh/gone.ts';
 import type { Host } from '../../ssh/types.ts';
 import { abortable } from '../../util/abort.ts';
 import type { Build } from '../build.ts';
-import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
 import type { StepOutcome } from '../types.ts';
 import { watchGuests, workerFault } from '../worker-faults.ts';

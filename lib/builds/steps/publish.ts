@@ -1,9 +1,9 @@
 import { fetchTooLong, guestRebooted, postFailed } from '../../errors/build.ts';
 import { messageOf, toCiError } from '../../errors/ci-error.ts';
+import type { Guest } from '../../guests/guest.ts';
 import { hasRebooted, reconnect } from '../../guests/reconnect.ts';
 import type { Fetched, FetchRow } from '../../logs/types.ts';
 import { withTimeout } from '../../util/abort.ts';
-import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';

@@ -1,10 +1,10 @@
 import { noSuchGuest, stepTimeUp } from '../../errors/build.ts';
+import type { Guest } from '../../guests/guest.ts';
 import { refreshGuests } from '../../guests/reconnect.ts';
 import { ConsoleSource } from '../../logs/console-source.ts';
 import { Masker } from '../../logs/mask.ts';
 import { runScript } from '../../ssh/script.ts';
 import type { Host } from '../../ssh/types.ts';
-import type { Guest } from '../resources.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';

@@ -1,4 +1,4 @@
-/** What a check is about; the editor has a word for each. */
+/** What a check is about; the editor has a label for each. */
 export type CheckSubject =
   | 'login'
   | 'shell'
@@ -13,15 +13,15 @@ export type CheckSubject =
   | 'guests'
   | 'processor'
   | 'firmware'
-  | 'room';
+  | 'capacity';
 
-/** One thing that a worker must have. */
+/** The result of one check. */
 export interface Check {
   what: CheckSubject;
-  /** Whether builds can run as it is. */
+  /** Whether builds can run as is. */
   ok: boolean;
-  /** What is there, or what is wrong. */
+  /** What was found, or what is wrong. */
   detail: string;
-  /** The command, or the line of a file, that mends it; of one that is ok, what would make it better. */
+  /** The command or the line of a file that fixes or, if it is ok, improves it. */
   mend?: string;
 }

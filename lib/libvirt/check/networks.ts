@@ -9,7 +9,7 @@ const IGNORES_CLIENT_IDS_SINCE = [2, 81] as const;
 const NAMESPACE = 'xmlns:dnsmasq="http://libvirt.org/schemas/network/dnsmasq/1.0"';
 const OPTION = '<dnsmasq:option value="dhcp-ignore-clid"/>';
 
-/** Returns which of libvirt's networks a worker has, and which of those that run could serve guests better. */
+/** Reports the libvirt networks of a worker, and which running ones could serve guests better. */
 export function checkNetworks(facts: Facts): Check[] {
   const networks = facts('network').map((line) => {
     const [state, ...name] = line.split(' ');
@@ -17,7 +17,7 @@ export function checkNetworks(facts: Facts): Check[] {
   });
   const active = networks.filter((one) => one.active).map(({ name }) => name);
   const idle = networks.filter((one) => !one.active).map(({ name }) => name);
-  // Without libvirt nothing is known of its networks.
+  // Without libvirt, its networks are unknown.
   if (facts('libvirt').length === 0) return [];
   const start = (name: string): string => `virsh net-start ${quote([name])} && virsh net-autostart ${quote([name])}`;
   if (active.length > 0) {

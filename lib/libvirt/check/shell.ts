@@ -5,15 +5,15 @@ import { quoted } from '../../util/plain-text.ts';
 import type { Check } from './item.ts';
 import type { Facts } from './program.ts';
 
-/** Login shells that read command lines as POSIX says, by the name of their program. */
+/** Programs of login shells that parse command lines as POSIX requires. */
 const POSIX_SHELLS = /^(?:sh|bash|rbash|dash|ash|busybox|zsh|ksh\w*|mksh|lksh|yash)$/;
 
-/** Sessions that are opened at once to learn whether the server takes so many: what a worker needs without waiting. */
+/** Concurrent sessions that a worker needs; so many are opened to see whether the server allows them. */
 const SESSION_COUNT = 4;
 
 const MORE_SESSIONS = "echo 'MaxSessions 10' > /etc/ssh/sshd_config.d/recheck-sessions.conf && systemctl reload ssh";
 
-/** The check of a worker on which no command can be run: its login shell, or its SSH server, does not. Rethrows the rest. */
+/** Returns the check of a worker whose login shell or SSH server runs no command. @throws any other error */
 export function noCommandsCheck(error: unknown): Check {
   const { code, message } = error instanceof CiError ? error : { code: '', message: '' };
   if (code === 'ssh/not-begun') return { what: 'shell', ok: false, detail: message, mend: 'chsh -s /bin/bash root' };
@@ -21,27 +21,27 @@ export function noCommandsCheck(error: unknown): Check {
   throw error;
 }
 
-/** What is unusual about the login shell of a worker that is reached by SSH, and what it costs. Nothing if it is usual. */
+/** Reports what is unusual about the login shell of a worker reached through SSH. */
 export function checkShell(host: Host, facts: Facts): Check[] {
   const checks: Check[] = [];
   const [user = 'root'] = facts('user');
   const [shell = ''] = facts('shell');
   if (shell !== '' && !POSIX_SHELLS.test(shell.slice(shell.lastIndexOf('/') + 1))) {
-    const detail = `The login shell is ${shell}. Recheck's commands run in /bin/sh all the same; what people run there by hand may not.`;
+    const detail = `The login shell is ${shell}. Recheck's commands run in /bin/sh nevertheless; commands that people paste there may not work.`;
     checks.push({ what: 'shell', ok: true, detail, mend: `chsh -s /bin/bash ${quote([user])}` });
   }
   if (host.noise) {
-    const detail = `The login shell prints "${quoted(host.noise, 2, 200)}" before each command. Recheck leaves that out, but SFTP and other tools may fail by it: print it in interactive shells only, by this as the first line of ~/.bashrc.`;
+    const detail = `The login shell prints "${quoted(host.noise, 2, 200)}" before each command. Recheck ignores that, but SFTP and other tools may fail: print it in interactive shells only, with this as the first line of ~/.bashrc.`;
     checks.push({ what: 'shell', ok: true, detail, mend: 'case $- in *i*) ;; *) return ;; esac' });
   }
   return checks;
 }
 
-/** Finds out how many sessions a worker's SSH server takes on one connection; nothing to say if that is enough. */
+/** Reports a low limit of sessions per connection of a worker's SSH server. */
 export async function checkSessions(host: Host, signal: AbortSignal): Promise<Check[]> {
   await Promise.all(Array.from({ length: SESSION_COUNT }, () => host.run(['true'], { signal })));
   const limit = host.sessionLimit;
   if (limit === undefined || limit >= SESSION_COUNT) return [];
-  const detail = `The SSH server takes ${limit} ${limit === 1 ? 'session' : 'sessions'} on a connection (MaxSessions), so Recheck makes further connections. More sessions cost less.`;
+  const detail = `The SSH server allows ${limit} ${limit === 1 ? 'session' : 'sessions'} per connection (MaxSessions), so Recheck opens more connections. More sessions cost less.`;
   return [{ what: 'sessions', ok: true, detail, mend: MORE_SESSIONS }];
 }

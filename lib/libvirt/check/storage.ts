@@ -3,14 +3,14 @@ import { formatGib } from '../../util/format.ts';
 import type { Check } from './item.ts';
 import { type Facts, PACKAGES } from './program.ts';
 
-/** Where a worker's images and clones are to be. */
+/** Where a worker keeps images and clones. */
 export interface StoragePlace {
   kind: 'btrfs' | 'zfs' | 'directory';
   /** Path; for zfs the name of a dataset. */
   place: string;
 }
 
-/** What it takes to have one that is missing, or of another kind. */
+/** Returns the command that creates a btrfs file system for a path. */
 const sparseBtrfs = (place: string): string => {
   const at = quote([place]);
   return [
@@ -22,7 +22,7 @@ const sparseBtrfs = (place: string): string => {
   ].join(' && ');
 };
 
-/** What the look around found of the storage. */
+/** Checks the storage. */
 export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check[] {
   const check = (ok: boolean, detail: string, mend?: string): Check[] => [
     { what: 'storage', ok, detail, ...(mend === undefined ? {} : { mend }) },
@@ -34,7 +34,7 @@ export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check
     }),
   );
   const command = kind === 'directory' ? undefined : kind;
-  // The command that is missing is said among the commands, with its package.
+  // A missing command is reported with the commands.
   if (command !== undefined && PACKAGES[command] !== undefined && facts('missing').includes(command)) return [];
   const above = found.get('missing');
   if (above !== undefined) {
@@ -53,7 +53,7 @@ export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check
   }
   const root = found.get('root');
   const fileSystem = found.get('kind') ?? '';
-  if (root === undefined) return check(false, `${place} could not be looked at.`);
+  if (root === undefined) return check(false, `${place} could not be checked.`);
   if (kind === 'btrfs' && fileSystem !== 'btrfs') {
     return check(
       false,
@@ -62,7 +62,7 @@ export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check
     );
   }
   const refused = found.get('refused');
-  if (refused !== undefined) return check(false, `Nothing can be written to ${place}: ${refused}`);
+  if (refused !== undefined) return check(false, `${place} is not writable: ${refused}`);
   const closed = facts('place').flatMap((line) => (line.startsWith('closed ') ? [line.slice('closed '.length)] : []));
   const qemuUser = facts('qemu-user')[0] || 'libvirt-qemu';
   if (closed.length > 0 && qemuUser !== 'root') {

@@ -2,24 +2,24 @@ import { cpuNeedsKvm, cpuNotForArch, cpuTooNew } from '../../errors/hardware.ts'
 import type { DomainType } from '../types.ts';
 import { atLeast, type HostHardware } from './host-hardware.ts';
 
-/** A domain's `<cpu>` element, as the template fills it in. Each name is given, empty if it does not apply. */
+/** A domain's `<cpu>` element, for the domain template. Each property is set; empty if it does not apply. */
 export interface CpuElement {
   /** libvirt's mode: host-passthrough, host-model, maximum, or custom. */
   mode: string;
-  /** With `none`, QEMU leaves out what it cannot emulate; libvirt would refuse the whole model. */
+  /** With `none`, QEMU drops features that it cannot emulate; otherwise libvirt rejects the model. */
   check: '' | 'none';
   model: string;
-  /** Features added to the model, by libvirt's names. */
+  /** Features added to the model, in libvirt's names. */
   features: string[];
 }
 
-/** What each level has beyond the one below it (x86-64 psABI, table 3.1), by libvirt's names. */
+/** Features of each level beyond the previous one (x86-64 psABI, table 3.1), in libvirt's names. */
 const V2 = ['cx16', 'lahf_lm', 'popcnt', 'ssse3', 'sse4.1', 'sse4.2'];
 /** Linux 6.12 hangs early under QEMU 7.2 on a processor that has xsave without xsaveopt. */
 const V3 = [...V2, 'abm', 'avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe', 'xsave', 'xsaveopt'];
 const LEVELS: Readonly<Record<string, readonly string[]>> = { 'x86-64-v1': [], 'x86-64-v2': V2, 'x86-64-v3': V3 };
 
-/** libvirt's modes by the names that people use; host-passthrough and host-model are those of the host itself. */
+/** libvirt's modes by the names that settings use. */
 const MODES: Readonly<Record<string, string>> = {
   host: 'host-passthrough',
   'host-passthrough': 'host-passthrough',
@@ -29,9 +29,9 @@ const MODES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The default under emulation. QEMU's own qemu64 and cortex-a15 are older than what distributions are built for. qemu64
- * with more features costs no more than without; a model of Intel's makes Linux isolate its page tables, which takes a
- * third more time; max and EPYC take a tenth more (trixie's boot on QEMU 7.2).
+ * The default under emulation. QEMU's defaults, qemu64 and cortex-a15, are older than what distributions are built for. qemu64
+ * with more features boots as fast as without; Intel models make Linux isolate its page tables, which takes a third longer;
+ * max and EPYC take a tenth longer (booting trixie on QEMU 7.2).
  */
 const EMULATED = { x86_64: 'x86-64-v2', aarch64: 'cortex-a57' } as const;
 
@@ -45,11 +45,11 @@ const custom = (model: string, features: readonly string[] = [], check: CpuEleme
 const byMode = (mode: string): CpuElement => ({ mode, check: '', model: '', features: [] });
 
 /**
- * The processor of a guest. A level such as x86-64-v2 is the least that it must have: under KVM the guest gets the host's
- * own processor, which may have more.
+ * Returns the processor of a guest. A level such as x86-64-v2 is a minimum: under KVM the guest gets the host's processor,
+ * which may have more.
  *
- * @param cpu as it is set; the worker's choice if it is empty
- * @throws CiError if the worker cannot give a guest such a processor
+ * @param cpu as set; empty for the worker's choice
+ * @throws CiError if the worker cannot provide such a processor
  */
 export function cpuFor(domain: string, cpu: string, type: DomainType, host: HostHardware): CpuElement {
   const emulated = type === 'qemu';
@@ -63,7 +63,7 @@ export function cpuFor(domain: string, cpu: string, type: DomainType, host: Host
   if (!emulated) return byMode('host-passthrough');
   const features = LEVELS[name];
   if (!features) throw cpuNeedsKvm(domain, cpu);
-  // TCG emulates AVX and AVX2 since then.
+  // TCG emulates AVX and AVX2 since QEMU 7.2.
   if (features === V3 && !atLeast(host.qemu, 7, 2)) throw cpuTooNew(domain, cpu, '7.2');
   return custom('qemu64', features);
 }

@@ -5,24 +5,24 @@ import { type CpuElement, cpuFor } from './cpu.ts';
 import { type Arch, atLeast, type HostHardware, type Loader, UEFI_MACHINE } from './host-hardware.ts';
 
 /**
- * MiB that an emulated guest's translated code may take. QEMU's own bound is an eighth to a half of the host's memory: a
- * Debian guest of 1 GiB took 1.3 GiB by its first login, with this one 0.5 GiB, and was as fast.
+ * Limit of an emulated guest's translated code. QEMU's own is an eighth to a half of the host's memory: a Debian guest of
+ * 1 GiB took 1.3 GiB by its first login; with this limit it took 0.5 GiB, and was as fast.
  */
 export const TRANSLATION_CACHE_MIB = 128;
 
-/** MiB that QEMU takes for itself beside a guest's memory. */
-const QEMU_MIB = 64;
+/** QEMU's own memory beside the guest's. */
+const QEMU_OVERHEAD_MIB = 64;
 
-/** MiB that a guest may take of its worker in all. */
+/** Returns the MiB that a guest may take of its worker in total. */
 export const memoryTaken = (memory: number, { translationCache = 0 }: GuestHardware): number =>
-  memory + translationCache + QEMU_MIB;
+  memory + translationCache + QEMU_OVERHEAD_MIB;
 
-/** The virtual hardware of a guest, as its domain's template gets it. */
+/** Virtual hardware of a guest, for the domain template. */
 export interface GuestHardware {
   arch: Arch;
   machine: string;
   uefi: boolean;
-  /** Named only if libvirt cannot choose it. */
+  /** Missing if libvirt chooses it. */
   loader?: Loader;
   cpu: CpuElement;
   /** MiB; missing under KVM. */
@@ -30,9 +30,9 @@ export interface GuestHardware {
 }
 
 /**
- * The hardware of a guest on a worker: what it asks for, else what suits the worker.
+ * Returns the hardware of a guest on a worker: what it requests, otherwise what suits the worker.
  *
- * @throws CiError if the worker cannot give a guest what it asks for
+ * @throws CiError if the worker cannot provide what it requests
  */
 export function guestHardware(
   { domain, cpu = '', firmware }: Pick<GuestSpec, 'domain' | 'cpu' | 'firmware'>,
@@ -48,7 +48,7 @@ export function guestHardware(
     machine: uefi ? UEFI_MACHINE[arch] : 'pc',
     uefi,
     cpu: cpuFor(domain, cpu, type, host),
-    // An element that libvirt does not know is an error, and so is this one under KVM.
+    // libvirt rejects elements that it does not know, and this one under KVM.
     ...(type === 'qemu' && atLeast(libvirt, 8, 0) ? { translationCache: TRANSLATION_CACHE_MIB } : {}),
   };
 }

@@ -1,44 +1,32 @@
 import type { CiError } from '../../errors/ci-error.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, kvmFault } from '../../errors/libvirt.ts';
 import { quoted } from '../../util/plain-text.ts';
+import { program } from '../../util/program.ts';
 import type { DomainType } from '../types.ts';
 import type { Virsh } from '../virsh.ts';
 import { conditionOf, kvmFaultIn } from './state.ts';
 
-/** Bytes of QEMU's log that are read: its last words, below a dump of the processor's registers. */
-const LOG_BYTES = 16_384;
+/** How much of QEMU's log is read: its last messages follow a dump of the processor's registers. */
+const MAX_LOG_BYTES = 16_384;
 
-/** Characters that separate the parts of the program's answer. */
+/** Separates the parts of the program's output. */
 const CUT = '\n--\n';
 
-/**
- * Prints three parts: the end of QEMU's log, the disks that libvirt has an error for, and what a write into the clone's
- * folder says (nothing if it works). QEMU tells libvirt only whether space was missing; a quota and an I/O error are told
- * apart by trying. $1: libvirt's URI; $2: the domain; $3: its clone's folder; $4: bytes of the log.
- */
-const EXAMINE = `
-tail -c "$4" "/var/log/libvirt/qemu/$2.log" 2>/dev/null
-printf '\\n--\\n'
-virsh -q -c "$1" domblkerror --domain "$2" 2>/dev/null
-printf '\\n--\\n'
-[ -d "$3" ] || exit 0
-said=$(dd if=/dev/zero of="$3/.probe" bs=65536 count=16 conv=fsync 2>&1) || printf '%s\\n' "$said"
-rm -f "$3/.probe"
-exit 0
-`;
+const EXAMINE = program(import.meta.url, 'examine');
 
+/** A guest to examine. */
 export interface Examined {
   domain: string;
   /** Folder of its clone on the worker. */
   folder: string;
-  /** As `virsh domstate --reason` says it, `shut off` if there is no such domain; empty if it runs. */
+  /** Output of `virsh domstate --reason`, `shut off` if there is no such domain; empty if it runs. */
   state: string;
   type: DomainType;
-  /** Whether the type was set, and not found out: then the next guest has it, too. */
+  /** Whether the type was set rather than found out: then the next guest has it too. */
   isTypeSet?: boolean;
 }
 
-/** What was found out about a guest. */
+/** The result of an examination. */
 export interface Finding {
   /** Why it cannot go on; undefined if it runs and its clone can be written to. */
   fault: CiError | undefined;
@@ -47,14 +35,14 @@ export interface Finding {
 }
 
 /**
- * Finds out why a guest cannot go on, or whether what it met was its worker's fault: QEMU stops a guest on an error of
- * its disk (error_policy in the domain's XML), and KVM may give it up.
+ * Finds out why a guest cannot go on, or whether its worker is to blame: QEMU stops a guest on a disk error (error_policy in
+ * the domain XML), and KVM may give it up.
  *
  * @throws CiError if the worker cannot be asked
  */
 export async function examine(virsh: Virsh, guest: Examined, signal: AbortSignal): Promise<Finding> {
   const { domain, folder } = guest;
-  const args = [domain, folder, `${LOG_BYTES}`];
+  const args = [domain, folder, `${MAX_LOG_BYTES}`];
   const said = await virsh.program(EXAMINE, args, { signal, what: `the look at guest ${domain}` });
   const [text = '', disks = '', write = ''] = said.split(CUT);
   const own = ofThisRun(text);
@@ -76,10 +64,10 @@ function faultOf(
   return conditionOf(state) === 'gone' ? guestVanished(worker, domain, log) : guestHalted(worker, domain, state, log);
 }
 
-/** A guest of the same name may have run before, as those do that images are made in: libvirt begins each run with a line. */
+/** Cuts off earlier runs of a domain of the same name, as image builds have: libvirt begins each run with a line. */
 const ofThisRun = (log: string): string => log.slice(Math.max(0, log.lastIndexOf(': starting up libvirt version')));
 
-/** @param disks `vda: no space`, one per line @param write what `dd` said, empty if it could write */
+/** @param disks lines such as `vda: no space` @param write output of `dd`, empty if it succeeded */
 function writeFault(disks: string, write: string): { isFull: boolean; why: string } | undefined {
   const why = write
     .split('\n')
@@ -91,7 +79,7 @@ function writeFault(disks: string, write: string): { isFull: boolean; why: strin
   return { isFull: /no space/i.test(disk), why: disk };
 }
 
-/** QEMU's last lines, without the long command line that the log begins with. */
+/** Returns QEMU's last lines, without the long command line at the beginning of the log. */
 const lastWords = (log: string): string =>
   quoted(
     log

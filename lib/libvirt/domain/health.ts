@@ -6,34 +6,33 @@ import { Virsh } from '../virsh.ts';
 import { examine, type Finding } from './halted.ts';
 import { conditionOf, type DomainCondition, parseDomainList } from './state.ts';
 
-/** Milliseconds between two looks at the domains of a worker while any of them is watched, and for one look. */
 const WATCH_INTERVAL_MS = 3_000;
 const WATCH_TIMEOUT_MS = 20_000;
 
-/** Milliseconds for which a guest that ran is believed to run, since many ask at once. */
-const BELIEVED_MS = 2_000;
+/** How long a running guest is assumed to run, since many callers ask at once. */
+const RUNNING_TTL_MS = 2_000;
 
-/** Milliseconds after which a pause that should pass counts as one that does not. */
+/** A temporary pause that takes longer counts as permanent. */
 const PASSING_LIMIT_MS = 60_000;
 
-/** The state of a domain that is not there, as virsh says it of one that is defined. */
+/** State of a domain that does not exist, in virsh's words for a defined one. */
 const GONE = 'shut off';
 
 /** What is known of a guest on this worker. */
 export interface KnownGuest {
   folder: string;
   type: DomainType;
-  /** Whether the type was set, and not found out. */
+  /** Whether the type was set rather than found out. */
   isTypeSet?: boolean;
 }
 
 export interface HealthOptions {
   virsh: Virsh;
-  /** Undefined for a guest of another controller, or one that was stopped. */
+  /** Returns a guest; undefined if it belongs to another controller or was stopped. */
   guest(domain: string): KnownGuest | undefined;
-  /** The guest's serial console so far. */
+  /** Returns the guest's serial console so far. */
   console(domain: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Told that KVM gave up a guest, in QEMU's words. */
+  /** Called with QEMU's message if KVM gave up a guest. */
   onKvmFault(why: string): void;
 }
 
@@ -43,13 +42,13 @@ interface Watched {
 }
 
 /**
- * Whether guests of one worker can go on: none may be paused, crashed, suspended or gone without our asking, and none may
- * have met an error of the worker's storage. All watched guests share one `virsh list`.
+ * Finds out whether guests of one worker can go on: a guest must not be paused, crashed, suspended or gone unless we asked
+ * for it, and must not have met an error of the worker's storage. All watched guests share one `virsh list`.
  */
 export class Health {
   readonly #options: HealthOptions;
   readonly #watched = new Map<string, Watched>();
-  /** When a guest was last seen to run, by performance.now(). */
+  /** When a guest was last seen running, by performance.now(). */
   readonly #seen = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -57,7 +56,7 @@ export class Health {
     this.#options = options;
   }
 
-  /** Notes that a guest runs: it was started a moment ago. */
+  /** Records that a guest has just started. */
   noteRunning(domain: string): void {
     this.#seen.set(domain, performance.now());
   }
@@ -66,7 +65,7 @@ export class Health {
     this.#seen.delete(domain);
   }
 
-  /** The state of a domain as `virsh domstate --reason` says it, and what that means. */
+  /** Returns the output of `virsh domstate --reason`, and what it means. */
   async condition(domain: string, signal: AbortSignal): Promise<{ is: DomainCondition; state: string }> {
     const settings = { signal, what: `the state of guest ${domain}` };
     const answer = await this.#options.virsh.ask(['domstate', '--reason', '--domain', domain], settings);
@@ -75,7 +74,7 @@ export class Health {
     return { is: answer.code === 0 ? conditionOf(state) : 'running', state };
   }
 
-  /** Whether a domain is there. @throws CiError if it is, and cannot go on */
+  /** Whether a domain exists. @throws CiError if it does and cannot go on */
   async isThere(domain: string, signal: AbortSignal): Promise<boolean> {
     const { is, state } = await this.condition(domain, signal);
     if (is === 'halted') throw (await this.#why(domain, state, signal)).fault;
@@ -83,12 +82,12 @@ export class Health {
   }
 
   /**
-   * Makes sure that a guest whose SSH is not open yet runs; asks the worker at most every two seconds.
+   * Checks that a booting guest runs; asks the worker at most every two seconds.
    *
-   * @throws CiError that says why it does not, with the end of its console if it is gone
+   * @throws CiError that says why it does not run, with the end of its console if it is gone
    */
   async mustBoot(domain: string, signal: AbortSignal): Promise<void> {
-    if (performance.now() - (this.#seen.get(domain) ?? Number.NEGATIVE_INFINITY) < BELIEVED_MS) return;
+    if (performance.now() - (this.#seen.get(domain) ?? Number.NEGATIVE_INFINITY) < RUNNING_TTL_MS) return;
     if (!(await this.isThere(domain, signal))) {
       const { fault, log } = await this.#why(domain, GONE, signal);
       if (fault.code !== 'libvirt/guest-gone') throw fault;
@@ -99,8 +98,8 @@ export class Health {
   }
 
   /**
-   * Makes sure that a guest which was up can go on, and that its clone can still be written to: what its worker does to
-   * its disk is not to be blamed on what ran in it.
+   * Checks that a guest that was up can go on, and that its clone can be written to: a fault of the worker must not be blamed
+   * on what ran in the guest.
    *
    * @throws CiError that says why it cannot
    */
@@ -111,9 +110,9 @@ export class Health {
   }
 
   /**
-   * Tells once that a guest which was up cannot go on. A worker that cannot be asked tells nothing of its guests.
+   * Calls back once if a guest that was up cannot go on. While the worker cannot be asked, it calls nothing.
    *
-   * @returns ends the watch
+   * @returns a function that ends the watch
    */
   watch(domain: string, tell: (fault: CiError) => void): () => void {
     const watched = this.#watched.get(domain) ?? { tell: new Set() };
@@ -157,10 +156,10 @@ export class Health {
       if (!doubtful.some(([name]) => name === domain)) delete watched.passingSince;
   }
 
-  /** Looks closer at a guest that does not run as the list has it. */
+  /** Examines a guest that the list shows as not running. */
   async #faultOf(domain: string, watched: Watched, signal: AbortSignal): Promise<CiError | undefined> {
     const { is, state } = await this.condition(domain, signal);
-    // Not there yet: it is watched from before its start.
+    // It is watched from before its start.
     if (is === 'running' || (is === 'gone' && !this.#seen.has(domain))) return undefined;
     if (is !== 'passing') return (await this.#why(domain, is === 'gone' ? GONE : state, signal)).fault;
     watched.passingSince ??= Date.now();
@@ -168,7 +167,7 @@ export class Health {
     return guestHalted(this.#options.virsh.label, domain, state, '');
   }
 
-  /** Why a guest that was found gone, or to stand still, does not go on. */
+  /** Finds out why a guest is gone or halted. */
   async #why(domain: string, state: string, signal: AbortSignal): Promise<Finding & { fault: CiError }> {
     let finding: Finding | undefined;
     try {

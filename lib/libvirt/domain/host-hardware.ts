@@ -1,7 +1,7 @@
-/** Architectures that guests are made for. */
+/** Architectures of guests. */
 export type Arch = 'x86_64' | 'aarch64';
 
-/** A version as libvirt counts them: major × 1,000,000 + minor × 1,000 + release. */
+/** A version in libvirt's notation: major × 1,000,000 + minor × 1,000 + release. */
 export type Version = number;
 
 /** What is known of a worker's machine before a guest is started there. */
@@ -12,22 +12,22 @@ export interface HostHardware {
   qemu?: Version;
 }
 
-/** A UEFI firmware image, and the template of the variables that each guest has a copy of. */
+/** A UEFI firmware image, and the template of its variables, of which each guest gets a copy. */
 export interface Loader {
   code: string;
   vars: string;
 }
 
-/** A machine of which nothing could be found out. */
+/** A machine of which nothing is known. */
 export const UNKNOWN_HOST: HostHardware = { arch: 'x86_64' };
 
-/** Whether a version is that one or newer; an unknown one is taken for a new one. */
+/** Whether a version is at least another; an unknown version counts as new. */
 export const atLeast = (version: Version | undefined, major: number, minor: number): boolean =>
   version === undefined || version >= major * 1_000_000 + minor * 1_000;
 
 /**
- * Where distributions install UEFI for guests, without secure boot: firmware and template of its variables. Debian,
- * Ubuntu; Fedora, RHEL; Arch; SUSE.
+ * Paths of UEFI firmware without secure boot and its variables' template in Debian and Ubuntu, Fedora and RHEL, Arch, and
+ * SUSE.
  */
 export const LOADERS: Readonly<Record<Arch, readonly Loader[]>> = {
   x86_64: [
@@ -45,13 +45,13 @@ export const LOADERS: Readonly<Record<Arch, readonly Loader[]>> = {
   ],
 };
 
-/** The machine type of guests with UEFI: what every distribution's firmware is made for. */
+/** Machine type of guests with UEFI, which every distribution's firmware supports. */
 export const UEFI_MACHINE: Readonly<Record<Arch, string>> = { x86_64: 'q35', aarch64: 'virt' };
 
-/** The architecture of guests by `uname -m`: the host's own, if guests are made for it. */
+/** Returns the architecture of guests for the output of `uname -m`. */
 export const archOf = (machine: string): Arch => (/^(aarch64|arm64)$/.test(machine.trim()) ? 'aarch64' : 'x86_64');
 
-/** Reads what READ_HOST printed; what is not there stays unknown. */
+/** Parses the output of read-host.sh; what is missing stays unknown. */
 export function parseHost(text: string): HostHardware {
   const [machine = ''] = text.split('\n');
   const libvirt = versionAfter(text, /against daemon: /) ?? versionAfter(text, /Using library: libvirt /);
@@ -63,7 +63,7 @@ export function parseHost(text: string): HostHardware {
   };
 }
 
-/** The version that follows in such a text. */
+/** Returns the version that follows a match in a text. */
 export function versionAfter(text: string, before: RegExp): Version | undefined {
   const found = new RegExp(`${before.source}(\\d+)\\.(\\d+)(?:\\.(\\d+))?`).exec(text);
   if (!found) return undefined;

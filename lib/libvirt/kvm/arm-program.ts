@@ -1,9 +1,9 @@
 import { SIGN_OF_LIFE } from './boot-sector.ts';
 
 /**
- * What the sign-of-life guest of an aarch64 host runs, as QEMU's machine `virt` starts it with no bootloader: it waits
- * for the virtual timer, writes to 2 MiB of memory and reads it back, and only then writes the text that follows it to
- * the serial port (PL011 at 0x09000000). At its end it asks for power-off (PSCI SYSTEM_OFF).
+ * The probe guest's program on aarch64, which QEMU's machine `virt` starts without a bootloader: it waits for the virtual
+ * timer, writes 2 MiB of memory and reads them back, then writes the text that follows it to the serial port (PL011 at
+ * 0x09000000) and powers off (PSCI SYSTEM_OFF).
  */
 const PROGRAM = [
   'd53be000 d346fc00 d51be300', //          mrs x0, cntfrq_el0; lsr x0, x0, #6; msr cntv_tval_el0, x0
@@ -18,7 +18,7 @@ const PROGRAM = [
   '52800100 72b08000 d4000002 17fffffd', // w0 = 0x84000008; hvc #0; again
 ];
 
-/** The whole guest, for QEMU's option `-kernel`. */
+/** Returns the probe guest for QEMU's option `-kernel`. */
 export function armProgram(): Buffer {
   const words = PROGRAM.flatMap((line) => line.split(' '));
   const program = Buffer.alloc(words.length * 4);

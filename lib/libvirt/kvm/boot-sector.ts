@@ -1,12 +1,12 @@
-/** What the sign-of-life guest writes to its serial port. */
+/** What the probe guest writes to its serial port. */
 export const SIGN_OF_LIFE = 'recheck: alive';
 
 /**
- * The guest's program, as the BIOS runs it at 0x7c00 in real mode. It does what every system does early, since broken
- * virtualization runs real mode well and hangs, or gives the guest up, later: it waits for the timer's interrupts, makes
- * page tables, goes to 64-bit mode, takes the timer's interrupts there by a table of its own, and meanwhile writes 8 MiB
- * of memory and reads them back. Then it writes the text behind it to the first serial port, and to port 0xf4, by which
- * QEMU's isa-debug-exit ends the machine.
+ * The probe guest's program, which the BIOS runs at 0x7c00 in real mode. Broken virtualization often runs real mode well, and
+ * hangs or gives up the guest later, so this does what every system does early: it waits for timer interrupts, creates page
+ * tables, enters 64-bit mode, handles timer interrupts there, and meanwhile writes 8 MiB of memory and reads them back. Then
+ * it writes the text that follows it to the first serial port, and to port 0xf4, where QEMU's isa-debug-exit ends the
+ * machine.
  */
 const PROGRAM = [
   '31c0 8ed8 8ec0 8ed0 bc007c', //            ds, es, ss = 0; sp = 0x7c00
@@ -43,7 +43,7 @@ const PROGRAM = [
   '0f02 0040000000000000', //                 the interrupt table's size and place, for lidt
 ];
 
-/** A guest of 512 bytes: the first sector of a disk. */
+/** Returns the probe guest: the first sector (512 bytes) of a disk. */
 export function bootSector(): Buffer {
   const program = Buffer.from(PROGRAM.join('').replaceAll(' ', ''), 'hex');
   const sector = Buffer.alloc(512);

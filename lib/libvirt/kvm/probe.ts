@@ -1,48 +1,26 @@
 import { kvmUnknown } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import type { Arch } from '../domain/host-hardware.ts';
 import type { Virsh } from '../virsh.ts';
 import { armProgram } from './arm-program.ts';
 import { bootSector, SIGN_OF_LIFE } from './boot-sector.ts';
 
-/** Seconds in which a guest under KVM must show life; it takes well under one where KVM works. */
-const LIFE = 5;
+/** A guest under KVM must answer within this; it takes well under a second if KVM works. */
+const GUEST_TIMEOUT_SECONDS = 5;
 
-/**
- * Boots the guest on stdin (base64: a disk, or on aarch64 a kernel) under KVM by QEMU itself and prints its serial port.
- * $1: libvirt's URI (not used), $2: QEMU's program, $3: seconds, $4: architecture. A guest that does not power off is
- * killed when its time is over. Its files go with it, whatever happens to this program.
- */
-const START = `
-dir=$(mktemp -d "\${TMPDIR:-/tmp}/recheck-kvm.XXXXXX") || exit 125
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 125' HUP INT TERM PIPE
-base64 -d >"$dir/disk" || exit 125
-seconds=$3 qemu=$2
-case $4 in
-  aarch64) set -- -machine virt,accel=kvm,gic-version=max -m 64 -kernel "$dir/disk" ;;
-  *)
-    set -- -machine pc,accel=kvm -m 16 -device isa-debug-exit,iobase=0xf4,iosize=4 \\
-      -drive "file=$dir/disk,format=raw,if=ide"
-    ;;
-esac
-timeout -s KILL "$seconds" "$qemu" -nodefaults -no-user-config -cpu host -display none -serial stdio "$@" \\
-  </dev/null 2>"$dir/said"
-head -c 2000 "$dir/said" >&2
-exit 0
-`;
+const START = program(import.meta.url, 'try-kvm');
 
-/** What was found out about KVM on a worker, in words for its operator where it does not work. */
+/** Whether KVM works on a worker, with the reason in words for its operator. */
 export interface KvmAnswer {
   works: boolean;
   why: string;
 }
 
 /**
- * Finds out whether guests run under KVM there, by running one: that /dev/kvm exists, or that libvirt offers KVM, proves
- * nothing (nested virtualization can be there and hang). Takes some tenths of a second where it works, and LIFE where
- * it hangs.
+ * Finds out whether guests run under KVM by running one. That /dev/kvm exists or libvirt offers KVM proves nothing: nested
+ * virtualization may exist and hang. Takes some tenths of a second if KVM works, GUEST_TIMEOUT_SECONDS if it hangs.
  *
- * @throws CiError where it could not be tried
+ * @throws CiError if it could not be tried
  */
 export async function probeKvm(virsh: Virsh, signal: AbortSignal, arch: Arch = 'x86_64'): Promise<KvmAnswer> {
   const offered = await virsh.ask(['domcapabilities', '--virttype', 'kvm', '--arch', arch], {
@@ -51,7 +29,7 @@ export async function probeKvm(virsh: Virsh, signal: AbortSignal, arch: Arch = '
   });
   const emulator = /<path>([^<]+)<\/path>/.exec(offered.stdout)?.[1];
   if (offered.code !== 0 || emulator === undefined) return { works: false, why: 'libvirt offers no KVM there' };
-  const tried = await virsh.askProgram(START, [emulator, `${LIFE}`, arch], {
+  const tried = await virsh.askProgram(START, [emulator, `${GUEST_TIMEOUT_SECONDS}`, arch], {
     signal,
     what: 'the trial of KVM',
     stdin: (arch === 'aarch64' ? armProgram() : bootSector()).toString('base64'),
@@ -59,5 +37,8 @@ export async function probeKvm(virsh: Virsh, signal: AbortSignal, arch: Arch = '
   if (tried.stdout.includes(SIGN_OF_LIFE)) return { works: true, why: 'a guest under KVM showed life' };
   if (tried.code !== 0) throw kvmUnknown(virsh.label, tried.stderr);
   const said = tried.stderr.split('\n').find((line) => /^qemu.*(?:error|fail|could not)/i.test(line));
-  return { works: false, why: said ? `QEMU said: ${said}` : `a guest under KVM showed no life within ${LIFE} s` };
+  return {
+    works: false,
+    why: said ? `QEMU said: ${said}` : `a guest under KVM showed no life within ${GUEST_TIMEOUT_SECONDS} s`,
+  };
 }

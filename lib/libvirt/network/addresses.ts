@@ -1,48 +1,40 @@
 import { macTaken } from '../../errors/libvirt.ts';
+import { program } from '../../util/program.ts';
 import type { Virsh } from '../virsh.ts';
 import { macOfTap } from './mac.ts';
 import type { NeighborWatcher } from './neighbor-watcher.ts';
 import type { Networks } from './networks.ts';
 import { type DomainInterface, parseInterfaces } from './tables.ts';
 
-/** Prints the interfaces of each running domain, the domain's name and a tab before each. $1: libvirt's URI. */
-const INTERFACES = `
-names=$(virsh -q -c "$1" list --name) || exit
-printf '%s\\n' "$names" | while IFS= read -r name; do
-  [ -n "$name" ] || continue
-  virsh -q -c "$1" domiflist --domain "$name" 2>/dev/null | while IFS= read -r row; do
-    printf '%s\\t%s\\n' "$name" "$row"
-  done
-done
-`;
+const INTERFACES = program(import.meta.url, 'list-interfaces');
 
-/** Milliseconds for which a list of all interfaces is good: a stranger's requests must not keep libvirt busy. */
-const FRESH = 1_000;
+/** How long a list of all interfaces stays valid: requests from unknown addresses must not keep libvirt busy. */
+const INTERFACES_TTL_MS = 1_000;
 
-/** Addresses that are remembered of one guest: a hostile one may take any number. */
-const MAX_REMEMBERED = 32;
+/** Addresses remembered per guest: a hostile guest may take any number. */
+const MAX_ADDRESS_COUNT = 32;
 
-/** Which domain has which MAC and which address, on one worker. */
+/** Knows which domain has which MAC and which address on one worker. */
 export class Addresses {
   readonly #virsh: Virsh;
   readonly #networks: Networks;
-  readonly #lookout: Pick<NeighborWatcher, 'look'>;
-  /** By MAC: of guests that were booted here, and of those found since. */
+  readonly #neighbors: Pick<NeighborWatcher, 'look'>;
+  /** Domains by MAC. */
   readonly #domains = new Map<string, string>();
-  /** The addresses that each noted guest was seen to have, as first seen, and when the lease of each ends. */
+  /** The addresses of each noted guest in the order first seen, with the expiry of their leases. */
   readonly #had = new Map<string, Map<string, string | undefined>>();
   #listed: { at: number; rows: Promise<DomainInterface[]> } | undefined;
 
-  constructor(virsh: Virsh, networks: Networks, lookout: Pick<NeighborWatcher, 'look'>) {
+  constructor(virsh: Virsh, networks: Networks, neighbors: Pick<NeighborWatcher, 'look'>) {
     this.#virsh = virsh;
     this.#networks = networks;
-    this.#lookout = lookout;
+    this.#neighbors = neighbors;
   }
 
   /**
    * Notes a guest's MACs before it starts.
    *
-   * @throws CiError where another guest has one of them: who asks could not be told. Nothing is noted then.
+   * @throws CiError if another guest has one of them, as requests could not be attributed. Nothing is noted then.
    */
   note(domain: string, macs: readonly string[]): void {
     for (const mac of macs) {
@@ -52,15 +44,15 @@ export class Addresses {
     for (const mac of macs) this.#domains.set(mac, domain);
   }
 
+  /** Forgets a guest that was stopped. */
   forget(domain: string): void {
     for (const [mac, name] of this.#domains) if (name === domain) this.#domains.delete(mac);
     this.#had.delete(domain);
   }
 
   /**
-   * A guest that has the same address as this one, and that address: neither got another since. DHCP servers give two
-   * guests one address if they ask with one client id, which some systems derive from a machine-id that was baked into
-   * their image.
+   * Returns another guest whose latest address is that of this one, and the address. DHCP servers give two guests one
+   * address if they send the same client id, which some systems derive from a machine-id in their image.
    */
   sharer(domain: string): { other: string; address: string } | undefined {
     const own = this.#had.get(domain);
@@ -75,16 +67,16 @@ export class Addresses {
   }
 
   /**
-   * The addresses that a MAC may have now, the most likely one first. A guest often asks for several while it boots (its
-   * initial RAM disk, cloud-init and its network service each with a client id of their own), keeps the last, and drops
-   * the others, whose leases stay. On a libvirt network the newest lease comes first; on a foreign bridge the worker's ARP
-   * table is all there is. The table is read first, as that costs next to nothing: a guest is in it from its first packet.
+   * Returns the addresses that a MAC may have now, the most likely one first. A guest often requests several while it boots
+   * (its initial RAM disk, cloud-init and its network service use different client ids), keeps the last, and drops the
+   * others, whose leases remain. On a libvirt network the newest lease comes first; on other bridges there is only the
+   * worker's ARP table. That is cheap to read, and has a guest from its first packet on, so it is read first.
    *
-   * @param thorough whether to ask for leases of a guest that is not in the table, and to take an address of the table that
-   * was not leased: a guest may have set it itself
+   * @param thorough also asks for leases of a guest that is not in the table, and accepts an address that was not leased,
+   *   since a guest may have set it itself
    */
   async of(mac: string, network: string | undefined, thorough: boolean, signal: AbortSignal): Promise<string[]> {
-    const { arp } = await this.#lookout.look(signal);
+    const { arp } = await this.#neighbors.look(signal);
     for (const entry of arp) this.#remember(entry.mac, entry.address);
     const shown = arp.filter((entry) => entry.mac === mac).map(({ address }) => address);
     if (network === undefined || (shown.length === 0 && !thorough)) return [...new Set(shown)];
@@ -99,27 +91,27 @@ export class Addresses {
     if (domain === undefined) return;
     const had = this.#had.get(domain) ?? new Map<string, string | undefined>();
     had.set(address, expiry ?? had.get(address));
-    if (had.size > MAX_REMEMBERED) had.delete(had.keys().next().value!);
+    if (had.size > MAX_ADDRESS_COUNT) had.delete(had.keys().next().value!);
     this.#had.set(domain, had);
   }
 
   /**
-   * The domain that has an address now. Not the lease counts but who answers: a guest that takes another's address is
-   * found out by its MAC, and one that takes another's MAC too by the port of the bridge that its frames come in by.
+   * Returns the domain that has an address now, by who answers for it rather than by leases: a guest that takes another
+   * guest's address is identified by its MAC, and one that takes that MAC too by its bridge port.
    */
   async domainAt(address: string, signal: AbortSignal): Promise<string | undefined> {
-    const { arp, ports } = await this.#lookout.look(signal);
+    const { arp, ports } = await this.#neighbors.look(signal);
     const entry = arp.find((one) => one.address === address);
     if (entry === undefined) return undefined;
-    // On the bridge that the address is on: on another one, which its build has for itself, a guest may claim any MAC.
+    // On the bridge of the address only: on a private bridge, a guest may claim any MAC.
     const port = ports.find(({ mac, bridge }) => mac === entry.mac && bridge === entry.device)?.port;
     const mac = (port !== undefined && macOfTap(port)) || entry.mac;
     return this.#domains.get(mac) ?? (await this.#find(mac, signal));
   }
 
-  /** A domain that another controller's life, or another worker node for this machine, booted. */
+  /** Finds a domain that an earlier run of the controller, or another worker-host for this machine, booted. */
   async #find(mac: string, signal: AbortSignal): Promise<string | undefined> {
-    if (this.#listed === undefined || performance.now() - this.#listed.at > FRESH) {
+    if (this.#listed === undefined || performance.now() - this.#listed.at > INTERFACES_TTL_MS) {
       const rows = this.#virsh
         .program(INTERFACES, [], { signal, what: "the list of the guests' interfaces" })
         .then(parseInterfaces);
@@ -133,8 +125,8 @@ export class Addresses {
 }
 
 /**
- * The address that was got last: by the ends of the leases. What a guest itself answers for, which may be another's,
- * counts only if it was given no lease: as it was first seen.
+ * Returns the latest address, by the expiry of the leases. Addresses without a lease, which may be another guest's, count
+ * only if there is no lease, in the order first seen.
  */
 function lastOf(had: ReadonlyMap<string, string | undefined>): { address: string; isLeased: boolean } | undefined {
   const leases = [...had].filter((entry): entry is [string, string] => entry[1] !== undefined);

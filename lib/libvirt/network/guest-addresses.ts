@@ -4,28 +4,28 @@ import type { Health } from '../domain/health.ts';
 import type { GuestInterface } from '../domain/xml.ts';
 import type { Addresses } from './addresses.ts';
 
-/** Milliseconds between two looks for a guest's address. */
-const LOOK_INTERVAL_MS = 100;
-/** Every so many looks libvirt is asked too: whether the guest lives, and for leases of one that is in no table. */
-const THOROUGH_EVERY = 45;
-/** Milliseconds for which two guests must have one address before that is an error: one may be about to get another. */
+/** Between two lookups of a guest's address. */
+const LOOKUP_INTERVAL_MS = 100;
+/** Every so many lookups, libvirt is asked whether the guest runs, and for leases of a guest that is in no table. */
+const THOROUGH_LOOKUP_INTERVAL_COUNT = 45;
+/** Two guests may share an address for this long, since one may be about to get another. */
 const SHARED_LIMIT_MS = 5_000;
 
 export interface GuestAddressesOptions {
-  /** As messages call the worker. */
+  /** Name of the worker in messages. */
   label: string;
   addresses: Pick<Addresses, 'of' | 'sharer'>;
   health: Pick<Health, 'mustBoot' | 'condition'>;
-  /** Told each address that a guest has got since the last look. */
+  /** Called with each new address of a guest. */
   onAddress(address: string): void;
 }
 
-/** Waits for the addresses of one worker's guests, and remembers who was last seen to have which. */
+/** Waits for the addresses of one worker's guests, and remembers which guest was last seen at which. */
 export class GuestAddresses {
   readonly #options: GuestAddressesOptions;
-  /** At the last look, the most likely one first. */
+  /** By domain, from the last lookup; the most likely one first. */
   readonly #last = new Map<string, string[]>();
-  /** Since when another guest has a guest's last address, by performance.now(). */
+  /** Since when another guest has a guest's address, by performance.now(). */
   readonly #sharedSince = new Map<string, number>();
 
   constructor(options: GuestAddressesOptions) {
@@ -35,14 +35,14 @@ export class GuestAddresses {
   /**
    * Waits until a guest has an address on one of its interfaces.
    *
-   * @param interfaces the guest's; undefined once it was stopped
+   * @param interfaces returns the guest's interfaces; throws once it was stopped
    * @returns all that it may have, the most likely one first
    * @throws CiError if the guest cannot go on, or another guest has its address
    */
   async wait(domain: string, interfaces: () => readonly GuestInterface[], signal: AbortSignal): Promise<string[]> {
     const { addresses, health } = this.#options;
-    for (let looks = 1; ; looks++) {
-      const thorough = looks % THOROUGH_EVERY === 0;
+    for (let lookups = 1; ; lookups++) {
+      const thorough = lookups % THOROUGH_LOOKUP_INTERVAL_COUNT === 0;
       const found: string[] = [];
       for (const one of interfaces()) {
         if (!one.private) found.push(...(await addresses.of(one.mac, one.network, thorough, signal)));
@@ -51,16 +51,17 @@ export class GuestAddresses {
       await this.#mustBeAlone(domain, signal);
       if (found.length > 0) return found;
       if (thorough) await health.mustBoot(domain, signal);
-      await sleep(LOOK_INTERVAL_MS, undefined, { signal });
+      await sleep(LOOKUP_INTERVAL_MS, undefined, { signal });
     }
   }
 
-  /** The guest that was last seen to have this address. */
+  /** Returns the guest that was last seen at this address. */
   lastAt(address: string): string | undefined {
     for (const [domain, addresses] of this.#last) if (addresses.includes(address)) return domain;
     return undefined;
   }
 
+  /** Forgets a guest that was stopped. */
   forget(domain: string): void {
     this.#last.delete(domain);
     this.#sharedSince.delete(domain);
@@ -69,7 +70,7 @@ export class GuestAddresses {
   #note(domain: string, found: string[]): void {
     const before = this.#last.get(domain) ?? [];
     for (const address of found.filter((one) => !before.includes(one))) {
-      // A guest that powered itself off may have had it before.
+      // A guest that has powered off may have had it.
       for (const [name, addresses] of this.#last) {
         if (name !== domain)
           this.#last.set(

@@ -2,52 +2,32 @@ import { randomUUID } from 'node:crypto';
 import { virshFailed } from '../../errors/libvirt.ts';
 import type { Host, HostSource, Running } from '../../ssh/types.ts';
 import { abortable, withTimeout } from '../../util/abort.ts';
+import { program } from '../../util/program.ts';
 import { parseArp, parseForwarding } from './tables.ts';
 
-/** Milliseconds for one answer, and for which the program stays while nobody asks. */
-const LIMIT = 60_000;
-const IDLE = 20_000;
+const ANSWER_TIMEOUT_MS = 60_000;
+/** The program ends after this long without a question. */
+const IDLE_LIMIT_MS = 20_000;
 
-/** Characters of one answer: a worker with some ten thousand guests has fewer. */
-const MOST = 8 * 2 ** 20;
+/** Limit of one answer: a worker with ten thousand guests has less. */
+const MAX_ANSWER_CHARS = 8 * 2 ** 20;
 
-/** What is done, as an error says it. */
-const WHAT = "the look into the worker's ARP table";
+/** The operation, in errors. */
+const OPERATION = "the look into the worker's ARP table";
 
-/** What separates the two tables. */
+/** Separates the two tables. */
 const CUT = '--';
 
-/**
- * For each line that it reads: which MAC answers for which address, then behind which port of a bridge each of these MACs
- * is (a guest may send from any number of others), and the line. It ends with its stdin, so with the connection and with
- * the controller too.
- */
-const PROGRAM = `
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
-set -f
-while read -r mark; do
-  arp=$(cat /proc/net/arp)
-  printf '%s\\n' "$arp"
-  echo '${CUT}'
-  known='='
-  for word in $arp; do
-    case $word in ??:??:??:??:??:??) known="$known
-$word" ;; esac
-  done
-  bridge fdb show | grep -F -e "$known"
-  echo "$mark"
-done
-`;
+const PROGRAM = program(import.meta.url, 'watch-neighbors');
 
-/** The program on a worker, and who waits for its answer. */
-interface Program {
+/** The running program on a worker, and who waits for its answer. */
+interface RunningProgram {
   host: Host;
   running: Running;
   failed?: (why: unknown) => void;
 }
 
-/** Who is where on a worker. */
+/** The MACs of a worker's addresses, and the bridge ports of these MACs. */
 export interface NeighborTable {
   /** From /proc/net/arp. */
   arp: ReturnType<typeof parseArp>;
@@ -56,25 +36,25 @@ export interface NeighborTable {
 }
 
 /**
- * Looks into a worker's ARP table and its bridges' forwarding tables, through one program that stays there: this is
- * asked ten times a second while guests boot, and at each of their requests for metadata, and a command of its own costs
- * its sshd a process and a tenth of a second each time.
+ * Reads a worker's ARP table and its bridges' forwarding tables through one program that keeps running there: they are
+ * needed ten times a second while guests boot, and at each metadata request, and a separate command costs the sshd a
+ * process and a tenth of a second each time.
  */
 export class NeighborWatcher {
   readonly #label: string;
   readonly #source: HostSource;
-  #program: Program | undefined;
+  #program: RunningProgram | undefined;
   #current: Promise<unknown> = Promise.resolve();
   #next: Promise<NeighborTable> | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  /** @param label as messages call the worker */
+  /** @param label name of the worker in messages */
   constructor(label: string, source: HostSource) {
     this.#label = label;
     this.#source = source;
   }
 
-  /** What is there now: never older than the question. Who asks while another's answer is on its way shares the next. */
+  /** Returns the tables, never older than the call. Calls during a pending answer share the next one. */
   look(signal: AbortSignal): Promise<NeighborTable> {
     if (!this.#next) {
       const next = this.#current.then(() => {
@@ -90,69 +70,70 @@ export class NeighborWatcher {
   async #answer(): Promise<NeighborTable> {
     clearTimeout(this.#idle);
     try {
-      const late = () => virshFailed(this.#label, WHAT, 'it does not answer');
-      return await withTimeout(new AbortController().signal, LIMIT, late, (signal) => this.#ask(signal));
+      const late = () => virshFailed(this.#label, OPERATION, 'it does not answer');
+      return await withTimeout(new AbortController().signal, ANSWER_TIMEOUT_MS, late, (signal) => this.#ask(signal));
     } catch (error) {
       this.close();
       throw error;
     } finally {
-      this.#idle = setTimeout(() => this.close(), IDLE).unref();
+      this.#idle = setTimeout(() => this.close(), IDLE_LIMIT_MS).unref();
     }
   }
 
   async #ask(signal: AbortSignal): Promise<NeighborTable> {
     const host = await this.#source(signal);
-    // With another connection, or none, the program is gone.
+    // The program ends with its connection.
     if (this.#program?.host !== host || host.gone.aborted) this.close();
     if (this.#program) {
       try {
         return await this.#put(this.#program, signal);
       } catch {
-        // It may have been ended by hand: a new one says what is wrong.
+        // Somebody may have killed it; a new one reports what is wrong.
         this.close();
         signal.throwIfAborted();
       }
     }
     const running = await host.start(['/bin/sh', '-c', PROGRAM]);
-    const program: Program = { host, running };
-    this.#program = program;
-    // One listener for all answers: each of its own would stay as long as the program does.
+    const started: RunningProgram = { host, running };
+    this.#program = started;
+    // One listener for all answers: one per answer would stay as long as the program.
     const ended = (why: unknown) => {
-      program.failed?.(why);
-      if (this.#program === program) this.#program = undefined;
+      started.failed?.(why);
+      if (this.#program === started) this.#program = undefined;
     };
-    running.exit.then(() => ended(virshFailed(this.#label, WHAT, 'the program ended')), ended);
+    running.exit.then(() => ended(virshFailed(this.#label, OPERATION, 'the program ended')), ended);
     running.stdin.on('error', () => {});
     running.stdout.setEncoding('utf8');
-    // Where a table cannot be read it is empty, as on a worker without bridges.
+    // A table that cannot be read is empty, as on a worker without bridges.
     running.stderr.resume();
-    return this.#put(program, signal);
+    return this.#put(started, signal);
   }
 
-  async #put(program: Program, signal: AbortSignal): Promise<NeighborTable> {
-    const { stdin, stdout } = program.running;
+  async #put(asked: RunningProgram, signal: AbortSignal): Promise<NeighborTable> {
+    const { stdin, stdout } = asked.running;
     const mark = randomUUID();
     let text = '';
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onData = (chunk: string) => {
       text += chunk;
       if (text.endsWith(`\n${mark}\n`)) resolve();
-      else if (text.length > MOST) reject(virshFailed(this.#label, WHAT, `it is over ${MOST} characters`));
+      else if (text.length > MAX_ANSWER_CHARS)
+        reject(virshFailed(this.#label, OPERATION, `it is over ${MAX_ANSWER_CHARS} characters`));
     };
     stdout.on('data', onData);
-    program.failed = reject;
+    asked.failed = reject;
     try {
       stdin.write(`${mark}\n`);
       await abortable(promise, signal);
     } finally {
       stdout.off('data', onData);
-      delete program.failed;
+      delete asked.failed;
     }
     const [arp = '', ports = ''] = text.slice(0, -mark.length - 1).split(`${CUT}\n`);
     return { arp: parseArp(arp), ports: parseForwarding(ports) };
   }
 
-  /** Ends the program; it is started again by the next look. */
+  /** Ends the program; the next call starts it again. */
   close(): void {
     const { running } = this.#program ?? {};
     this.#program = undefined;

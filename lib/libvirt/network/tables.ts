@@ -1,14 +1,14 @@
-/** A DHCP lease as libvirt tells it. */
+/** A DHCP lease, as libvirt prints it. */
 export interface DhcpLease {
   mac: string;
   address: string;
-  /** `2026-11-25 10:58:14`, by the worker's clock: later leases compare greater. */
+  /** `2026-11-25 10:58:14`, by the worker's clock; comparable as a string. */
   expiry: string;
 }
 
 /**
- * Reads `virsh -q net-dhcp-leases`: date, time, MAC, protocol, address/prefix, host name, client id. Only IPv4; where a
- * MAC has several the newest, which has the latest expiry, stands first.
+ * Parses `virsh -q net-dhcp-leases`: date, time, MAC, protocol, address/prefix, host name, client id. Returns IPv4 leases, the
+ * one with the latest expiry first.
  */
 export function parseLeases(text: string): DhcpLease[] {
   return text
@@ -23,7 +23,7 @@ export function parseLeases(text: string): DhcpLease[] {
     .sort((a, b) => (a.expiry < b.expiry ? 1 : -1));
 }
 
-/** Reads /proc/net/arp (proc(5)): address, type, flags, MAC, mask, device. Entries without an answer are left out. */
+/** Parses /proc/net/arp (proc(5)): address, type, flags, MAC, mask, device. Skips unanswered entries. */
 export function parseArp(text: string): { address: string; mac: string; device: string }[] {
   return text
     .split('\n')
@@ -33,14 +33,14 @@ export function parseArp(text: string): { address: string; mac: string; device: 
     .map(([address, , , mac, , device]) => ({ address: address!, mac: mac!.toLowerCase(), device: device! }));
 }
 
-/** Where a bridge last saw a MAC: behind which of its ports. */
+/** The bridge port at which a MAC was last seen. */
 export interface Forwarding {
   mac: string;
   port: string;
   bridge: string;
 }
 
-/** Reads `bridge fdb show`: what each bridge has learned. The bridges' own entries are left out. */
+/** Parses the learned and static entries of `bridge fdb show`. */
 export function parseForwarding(text: string): Forwarding[] {
   const found: Forwarding[] = [];
   for (const line of text.split('\n')) {
@@ -60,7 +60,7 @@ export interface DomainInterface {
   source: string;
 }
 
-/** Reads lines of "DOMAIN<tab>" before `virsh -q domiflist`'s own: name, type, source, model, MAC. */
+/** Parses lines of `virsh -q domiflist` (name, type, source, model, MAC), each preceded by the domain and a tab. */
 export function parseInterfaces(text: string): DomainInterface[] {
   const found: DomainInterface[] = [];
   for (const line of text.split('\n')) {

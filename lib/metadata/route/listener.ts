@@ -4,36 +4,67 @@ import type { HostSource } from '../../ssh/types.ts';
 import type { ListenAt, ServeMetadata } from '../../worker/types.ts';
 import type { OpenRoute, RouteOptions } from './open-route.ts';
 
-/** An address and port that is listened on, for one worker. */
-interface Door {
+/** A server on an address and port of this machine, for one worker. */
+interface Listener {
   id: string;
-  /** Who serves it, the newest last: a redeploy opens its way before the one before it is closed. */
-  served: ServeMetadata[];
+  /** The newest last: a redeploy opens its route before the previous one is closed. */
+  handlers: ServeMetadata[];
   port: number;
-  /** Lets go. @returns whether nobody serves it any more, and it is closed */
-  leave(serve: ServeMetadata): Promise<boolean>;
+  /** Removes a handler, and closes the server with the last one. @returns whether the server was closed */
+  leave(handler: ServeMetadata): Promise<boolean>;
+  close(): Promise<void>;
 }
 
-/** Doors of this process, by address and port as they were asked for. */
-const doors = new Map<string, Promise<Door>>();
+/** The listeners of one process: routes of the same worker share one. */
+export class Listeners {
+  /** Those with a fixed port, by the address and port requested. */
+  readonly #fixed = new Map<string, Promise<Listener>>();
+  readonly #all = new Set<Promise<Listener>>();
+
+  /** Returns the worker's listener at an address and port, with a handler added; a new one for port 0. */
+  async enter(id: string, at: ListenAt, handler: ServeMetadata): Promise<Listener> {
+    const key = `${at.address} ${at.port}`;
+    const existing = at.port === 0 ? undefined : await this.#fixed.get(key)?.catch(() => undefined);
+    if (existing?.id === id && existing.handlers.length > 0) {
+      existing.handlers.push(handler);
+      return existing;
+    }
+    const forget = () => {
+      this.#all.delete(listener);
+      if (this.#fixed.get(key) === listener) this.#fixed.delete(key);
+    };
+    const listener = listen(id, at, handler, forget);
+    this.#all.add(listener);
+    if (existing === undefined) this.#fixed.set(key, listener);
+    // The next caller tries again.
+    listener.catch(forget);
+    return listener;
+  }
+
+  /** Closes all of them, whoever uses them. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#all].map(async (one) => (await one).close()));
+  }
+}
 
 /**
- * The way of guests' requests to an address and port of this machine, for a worker that is this machine. At a loopback
- * address a web server stands before it, which guests reach by the operator's own means and which tells in X-Real-IP who
- * asks; else rules lead guests there.
+ * Opens a route to an address and port of this machine, for a worker that is this machine. At a loopback address a web
+ * server stands before it, which guests reach through the operator's own setup and which names the guest in X-Real-IP;
+ * at other addresses rules route the guests' requests.
  */
 export async function openListener(
+  listeners: Listeners,
   source: HostSource,
   at: ListenAt,
   { id, serve, opened, closed }: RouteOptions,
   signal: AbortSignal,
 ): Promise<OpenRoute> {
   signal.throwIfAborted();
-  const door = await enter(id, at, serve);
-  const destination = { address: at.address, port: door.port };
+  const listener = await listeners.enter(id, at, serve);
+  const destination = { address: at.address, port: listener.port };
   const close = async (): Promise<void> => {
-    // The port stays its worker's as long as another way of it is open.
-    if (await door.leave(serve)) closed(destination);
+    // The port stays with the worker while another of its routes is open.
+    if (await listener.leave(serve)) closed(destination);
   };
   if (isLoopback(at.address)) return { close };
   try {
@@ -45,63 +76,53 @@ export async function openListener(
   }
 }
 
-async function enter(id: string, at: ListenAt, serve: ServeMetadata): Promise<Door> {
-  const key = `${at.address} ${at.port}`;
-  const there = at.port === 0 ? undefined : await doors.get(key)?.catch(() => undefined);
-  if (there?.id === id && there.served.length > 0) {
-    there.served.push(serve);
-    return there;
-  }
-  const door = listen(id, at, serve, () => doors.get(key) === door && doors.delete(key));
-  if (there === undefined) doors.set(key, door);
-  // One that could not be opened is tried anew by the next.
-  door.catch(() => doors.get(key) === door && doors.delete(key));
-  return door;
-}
-
 async function listen(
   id: string,
   { address, port }: ListenAt,
-  serve: ServeMetadata,
+  handler: ServeMetadata,
   onClose: () => void,
-): Promise<Door> {
+): Promise<Listener> {
   const sockets = new Set<Socket>();
-  const served = [serve];
+  const handlers = [handler];
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {}); // 'close' follows
-    served.at(-1)?.(socket, plain(socket.remoteAddress ?? ''), { proxy: true });
+    handlers.at(-1)?.(socket, plain(socket.remoteAddress ?? ''), { proxy: true });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenerFailed(address, port, error)));
     server.listen(port, address, resolve);
   });
-  server.on('error', () => {}); // one connection that could not be accepted; the guest asks again
+  server.on('error', () => {}); // a connection that could not be accepted: the guest retries
+  const close = async (): Promise<void> => {
+    onClose();
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const socket of sockets) socket.destroy();
+    });
+  };
   return {
     id,
-    served,
+    handlers,
+    close,
     port: (server.address() as AddressInfo).port,
     async leave(gone) {
-      const at = served.indexOf(gone);
+      const at = handlers.indexOf(gone);
       if (at < 0) return false;
-      served.splice(at, 1);
-      if (served.length > 0) return false;
-      onClose();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      });
+      handlers.splice(at, 1);
+      if (handlers.length > 0) return false;
+      await close();
       return true;
     },
   };
 }
 
-/** An IPv4 address as such: a socket of both families shows it as ::ffff:192.0.2.1. */
+/** Unwraps an IPv4 address, which a dual-stack socket shows as ::ffff:192.0.2.1. */
 const plain = (address: string): string => {
   const mapped = /^::ffff:(.*)$/i.exec(address)?.[1];
   return mapped !== undefined && isIP(mapped) === 4 ? mapped : address;
 };
 
-/** Whether only this machine's own programs can come from, or reach, this address. */
-export const isLoopback = (address: string): boolean => /^127\./.test(address) || address === '::1';
+/** Whether only programs of this machine can use this address. */
+const isLoopback = (address: string): boolean => /^127\./.test(address) || address === '::1';

@@ -2,18 +2,18 @@ import type { Host } from '../../ssh/types.ts';
 import type { ServeMetadata } from '../../worker/types.ts';
 import type { Destination } from './iptables.ts';
 
-/** What opens a way is given. */
+/** What opens a route gets. */
 export interface RouteOptions {
-  /** Id of the controller and of the worker's configuration node. */
+  /** Id of the controller and of the worker-host node. */
   id: string;
   serve: ServeMetadata;
-  /** To be called where requests arrive at a place from now on: leads the guests there. */
+  /** To be called once requests can arrive at a destination: routes the guests there. */
   opened(host: Host, destination: Destination, signal: AbortSignal): Promise<void>;
-  /** To be called where nobody listens at a place any more. */
+  /** To be called once nobody listens at a destination. */
   closed(destination: Destination): void;
 }
 
-/** A way that is open. */
+/** A route that is open. */
 export interface OpenRoute {
   close(): Promise<void>;
 }

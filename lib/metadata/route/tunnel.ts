@@ -4,25 +4,24 @@ import { abortable } from '../../util/abort.ts';
 import { Backoff } from '../../util/backoff.ts';
 import type { OpenRoute, RouteOptions } from './open-route.ts';
 
-/** Milliseconds that one try to open the way again may take. */
-const TIME = 30_000;
+const REOPEN_TIMEOUT_MS = 30_000;
 
 const LOOPBACK = '127.0.0.1';
 
-interface Listener {
+interface ForwardedPort {
   host: Host;
   port: number;
   close(): Promise<void>;
 }
 
 /**
- * The way of guests' requests inside the worker's own SSH connection: a port on the worker's loopback, which SSH carries
- * here, and rules that lead guests there. No port is opened to anybody, and it works across firewalls. A connection that
- * is lost takes the port with it: the way is opened again on the next one.
+ * Opens a route inside the SSH connection to the worker: SSH forwards a port on the worker's loopback to this process, and
+ * rules route the guests' requests to it. It opens no port to anybody, and works across firewalls. If the connection is
+ * lost, the route is opened again on the next one.
  */
 export async function openTunnel(source: HostSource, options: RouteOptions, signal: AbortSignal): Promise<OpenRoute> {
   const stop = new AbortController();
-  let now: Listener | undefined;
+  let now: ForwardedPort | undefined;
 
   const begin = async (within: AbortSignal): Promise<void> => {
     const listener = await listen(source, options, within);
@@ -39,14 +38,14 @@ export async function openTunnel(source: HostSource, options: RouteOptions, sign
   const keepUp = async (): Promise<void> => {
     const backoff = new Backoff();
     while (!stop.signal.aborted) {
-      if (now) await lost(now.host.gone, stop.signal);
+      if (now) await whenAborted(now.host.gone, stop.signal);
       await end();
       if (stop.signal.aborted) return;
       const began = performance.now();
       try {
-        await begin(AbortSignal.any([stop.signal, AbortSignal.timeout(TIME)]));
+        await begin(AbortSignal.any([stop.signal, AbortSignal.timeout(REOPEN_TIMEOUT_MS)]));
       } catch {
-        // Guests that wait for their metadata ask again; a build whose guest does not come up says so itself.
+        // Guests that wait for their metadata ask again; a build whose guest does not come up reports it.
         await end();
         const pause = backoff.next(performance.now() - began);
         await sleep(pause, undefined, { signal: stop.signal, ref: false }).catch(() => {});
@@ -70,20 +69,20 @@ export async function openTunnel(source: HostSource, options: RouteOptions, sign
   };
 }
 
-async function listen(source: HostSource, { serve }: RouteOptions, signal: AbortSignal): Promise<Listener> {
+async function listen(source: HostSource, { serve }: RouteOptions, signal: AbortSignal): Promise<ForwardedPort> {
   const host = await source(signal);
   const opening = host.forwardIn(LOOPBACK, 0, (socket, from) => serve(socket, from.address));
   try {
     return { host, ...(await abortable(opening, signal)) };
   } catch (error) {
-    // One that is opened after all has nobody who closes it.
+    // If it is opened after all, nobody else closes it.
     opening.then((late) => late.close()).catch(() => {});
     throw error;
   }
 }
 
-/** Waits until one of them aborts. */
-async function lost(...signals: AbortSignal[]): Promise<void> {
+/** Waits until one of the signals aborts. */
+async function whenAborted(...signals: AbortSignal[]): Promise<void> {
   const any = AbortSignal.any(signals);
   if (!any.aborted) await new Promise((resolve) => any.addEventListener('abort', resolve, { once: true }));
 }

@@ -2,8 +2,8 @@ import type { MetadataDocument } from '../types.ts';
 import { type Folder, folder, type Leaf } from './folder.ts';
 
 /**
- * Versions that OpenStack's EC2 service has. cloud-init probes 2021-03-23, 2018-09-24 and 2016-09-02 first and takes
- * 2009-04-04 where these are 404.
+ * The versions of OpenStack's EC2 service. cloud-init probes 2021-03-23, 2018-09-24 and 2016-09-02 first and falls back to
+ * 2009-04-04 if they are 404.
  */
 const VERSIONS = [
   '1.0',
@@ -18,7 +18,7 @@ const VERSIONS = [
   'latest',
 ];
 
-/** EC2's metadata, the same below each version. Without user-data its file is missing, as on EC2. */
+/** Returns EC2's metadata, the same for each version. Without user-data its file is missing, as on EC2. */
 export function ec2Tree(document: MetadataDocument, address: string): Folder {
   const leaf = (body: string): Leaf => ({ body });
   const keys = document.authorizedKeys;
@@ -40,7 +40,7 @@ export function ec2Tree(document: MetadataDocument, address: string): Folder {
       'public-keys',
       folder(
         keys.map((key, i) => [`${i}`, folder([['openssh-key', leaf(`${key}\n`)]])]),
-        // The one listing that tells a name beside each entry.
+        // The only listing with a name beside each entry.
         keys.map((_, i) => `${i}=key-${i}`),
       ),
     ]);

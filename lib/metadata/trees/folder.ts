@@ -1,17 +1,18 @@
-/** A file of the tree: its text. JSON is served as such. */
+/** A text file of the tree. */
 export interface Leaf {
   body: string;
+  /** Whether it is served as JSON. */
   json?: true;
 }
 
 /** A folder of the tree. */
 export interface Folder {
   entries: ReadonlyMap<string, Leaf | Folder>;
-  /** What a listing shows, where it is not the entries' names (folders with a slash behind). */
+  /** What a listing shows; if missing, the names of the entries, folders with a trailing slash. */
   listing?: readonly string[];
 }
 
-/** Makes a folder. */
+/** Creates a folder. */
 export const folder = (entries: Iterable<[string, Leaf | Folder]>, listing?: readonly string[]): Folder => ({
   entries: new Map(entries),
   ...(listing ? { listing } : {}),

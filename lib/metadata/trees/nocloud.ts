@@ -1,9 +1,9 @@
 import type { MetadataDocument } from '../types.ts';
 import { type Folder, folder } from './folder.ts';
 
-/** NoCloud's three files. All are there even where empty: cloud-init gives the source up when user-data is missing. */
+/** Returns NoCloud's three files. All exist even if empty: cloud-init rejects the source if user-data is missing. */
 export function noCloudTree(document: MetadataDocument): Folder {
-  // JSON is YAML.
+  // JSON is a subset of YAML.
   const metaData = {
     'instance-id': document.instanceId,
     'local-hostname': document.hostname,

@@ -1,7 +1,7 @@
 import type { MetadataDocument } from '../types.ts';
 import { type Folder, folder, type Leaf } from './folder.ts';
 
-/** Versions that Nova lists; cloud-init takes the newest that it knows. */
+/** The versions that Nova lists; cloud-init uses the newest that it knows. */
 const VERSIONS = [
   '2012-08-10',
   '2013-04-04',
@@ -15,8 +15,8 @@ const VERSIONS = [
 ];
 
 /**
- * OpenStack's metadata, the same below each version. There is no network_data.json: the guest asks DHCP then. Vendor
- * data is what cloud-init finds below the name `cloud-init`.
+ * Returns OpenStack's metadata, the same for each version. Without network_data.json, the guest uses DHCP. cloud-init reads
+ * vendor data below the name `cloud-init`.
  */
 export function openStackTree(document: MetadataDocument): Folder {
   const json = (value: object): Leaf => ({ body: JSON.stringify(value), json: true });

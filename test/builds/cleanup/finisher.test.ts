@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
 import { BuildFinisher } from '../../../lib/builds/cleanup/finisher.ts';
 import { CleanupQueue } from '../../../lib/builds/cleanup/queue.ts';
-import { BuildResources, type Guest } from '../../../lib/builds/resources.ts';
+import { BuildResources } from '../../../lib/builds/resources.ts';
 import { logWriteFailed } from '../../../lib/errors/logs.ts';
+import type { Guest } from '../../../lib/guests/guest.ts';
 import { FakeFlow } from '../../support/fake-flow.ts';
 
 test('a worker that was cut off for long and is back keeps nothing; what was left is said once', async (t) => {

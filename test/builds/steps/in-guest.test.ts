@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
-import type { Guest } from '../../../lib/builds/resources.ts';
 import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
 import type { StepOutcome } from '../../../lib/builds/types.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, libvirtDown } from '../../../lib/errors/libvirt.ts';
 import { connectionLost } from '../../../lib/errors/ssh.ts';
+import type { Guest } from '../../../lib/guests/guest.ts';
 import { reconnect } from '../../../lib/guests/reconnect.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { greeting } from '../../support/greeting.ts';

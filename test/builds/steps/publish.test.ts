@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
-import type { Guest } from '../../../lib/builds/resources.ts';
 import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
 import { publishStep } from '../../../lib/builds/steps/publish.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { logWriteFailed } from '../../../lib/errors/logs.ts';
+import type { Guest } from '../../../lib/guests/guest.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { greeting } from '../../support/greeting.ts';
 

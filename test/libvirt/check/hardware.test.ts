@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CheckSettings } from '../../../lib/libvirt/check/host.ts';
+import type { CheckSettings } from '../../../lib/libvirt/check.ts';
 import { but, look, of } from './looked-at.ts';
 
 const V2 = 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3';
@@ -18,7 +18,7 @@ test('the processor that guests get: emulated, or the machine’s own', async ()
     /^\+ processor: QEMU cannot emulate x86-64-v2 .* \| apt-get install --only-upgrade/,
   );
   const old = but(['libvirt'], 'libvirt Running hypervisor: QEMU 6.2.0', 'arch x86_64', 'emulates x86-64-v2');
-  assert.match(of(await look(old), 'processor'), /x86-64-v3 \(RHEL 10\) takes QEMU 7\.2/);
+  assert.match(of(await look(old), 'processor'), /x86-64-v3 \(RHEL 10\) needs QEMU 7\.2/);
   for (const [flags, level] of [
     ['fpu sse2', 1],
     [V2, 2],
@@ -39,7 +39,7 @@ test('UEFI that is missing is a hint, unless an image that is used here needs it
   const firmware = async (facts: string[], uefiImages?: string[]) =>
     of(await look(but([], ...facts), uefiImages ? { uefiImages } : {}), 'firmware');
   assert.equal(await firmware(['uefi chosen']), '+ firmware: BIOS, UEFI');
-  assert.equal(await firmware(['uefi /fw/CODE.fd'], ['alma']), '+ firmware: BIOS, UEFI by /fw/CODE.fd');
+  assert.equal(await firmware(['uefi /fw/CODE.fd'], ['alma']), '+ firmware: BIOS, UEFI from /fw/CODE.fd');
   assert.match(await firmware(['uefi none']), /^\+ firmware: BIOS only\. .* \| apt-get install ovmf$/);
   assert.match(
     await firmware(['uefi none'], ['alma', 'rocky']),

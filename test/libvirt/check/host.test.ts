@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channelRefused, commandNotBegun, keyRefused, nameNotFound } from '../../../lib/errors/ssh.ts';
-import { type CheckSettings, checkHost, unreachableCheck } from '../../../lib/libvirt/check/host.ts';
+import { type CheckSettings, checkHost, unreachableCheck } from '../../../lib/libvirt/check.ts';
 import type { TypeAnswer } from '../../../lib/libvirt/types.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { scriptedHost } from '../scripted-host.ts';
@@ -14,8 +14,8 @@ test('a worker that has all says what it has', async () => {
     '+ libvirt: libvirt 9.0.0, QEMU 7.2.22 at qemu:///system',
     '+ storage: btrfs at /ci/recheck: 1 GiB of 10 GiB free',
     '+ networks: active: default',
-    '+ guests: emulated by QEMU, as the domain type is set',
-    '+ room: 8192 MiB of memory free, load 0.52',
+    '+ guests: emulated by QEMU, as set by the domain type',
+    '+ capacity: 8192 MiB of memory free, load 0.52',
   ]);
 });
 
@@ -23,7 +23,7 @@ test('each miss has the command that mends it', async () => {
   const missing = await look(but(['command curl', 'command btrfs'], 'missing curl', 'missing btrfs'));
   assert.equal(
     of(missing, 'commands'),
-    '- commands: curl is not there. | apt-get install curl\n- commands: btrfs is not there. | apt-get install btrfs-progs',
+    '- commands: curl is missing. | apt-get install curl\n- commands: btrfs is missing. | apt-get install btrfs-progs',
   );
   assert.equal(of(missing, 'storage'), '', 'what is missing is said once');
   const silent = await look(
@@ -35,14 +35,17 @@ test('each miss has the command that mends it', async () => {
   );
   assert.deepEqual([of(silent, 'networks'), of(silent, 'guests')], ['', ''], 'nothing is guessed without libvirt');
   assert.match(of(await look(but(['emulator'], 'emulator ')), 'guests'), /^- .* \| apt-get install qemu-system-x86$/);
-  assert.match(of(await look(but(['user'], 'user ci')), 'login'), /^- login: The login is ci, .*Run Node-RED as root/);
+  assert.match(
+    of(await look(but(['user'], 'user ci')), 'login'),
+    /^- login: The login user is ci, .*Run Node-RED as root/,
+  );
   assert.match(
     of(await look(but([], 'norules raw iptables: No such table', 'nosysctl')), 'metadata'),
     /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys may not be written to/,
   );
   assert.match(
-    of(await look(but(['room'], 'room MemAvailable: 1024 kB', 'room 0.10 0.10 0.10 1/2 3')), 'room'),
-    /^- room: It has 1 MiB of free memory, and 1024 are wanted/,
+    of(await look(but(['capacity'], 'capacity MemAvailable: 1024 kB', 'capacity 0.10 0.10 0.10 1/2 3')), 'capacity'),
+    /^- capacity: This worker has 1 MiB of free memory, and 1024 are wanted/,
   );
 });
 
@@ -76,7 +79,7 @@ test('a noisy login shell and an unusual one are said with what makes them usual
 test('an SSH server of few sessions is said; one that takes none, and a shell that runs nothing, are no worker', async () => {
   assert.deepEqual(await lookBySsh(GOOD, { sessionLimit: undefined }), []);
   const few = await lookBySsh(GOOD, { sessionLimit: 1 });
-  assert.match(few.join('\n'), /^\+ sessions: .* 1 session on .*MaxSessions.* \| echo 'MaxSessions 10' > /);
+  assert.match(few.join('\n'), /^\+ sessions: .* 1 session per .*MaxSessions.* \| echo 'MaxSessions 10' > /);
   const none = await lookBySsh(GOOD, channelRefused('worker a', '"/bin/sh"', new Error('open failed')));
   assert.match(none.join('\n'), /^- sessions: .*MaxSessions.* \| echo 'MaxSessions 10' > /);
   const place = { label: 'worker a', user: 'root', host: 'a', port: 22 };
@@ -90,7 +93,7 @@ test('an SSH server of few sessions is said; one that takes none, and a shell th
 test('without dhcp_release builds run, and leases stay: what mends it is said beside what is there', async () => {
   const lines = of(await look(but([], 'missing dhcp_release')), 'commands').split('\n');
   assert.match(lines[0]!, /^\+ commands: virsh 9\.0\.0, /);
-  assert.match(lines[1]!, /^\+ commands: dhcp_release is not there: .*leases.* \| apt-get install dnsmasq-utils$/);
+  assert.match(lines[1]!, /^\+ commands: dhcp_release is missing: .*leases.* \| apt-get install dnsmasq-utils$/);
   const worse = of(await look(but(['command curl'], 'missing curl', 'missing dhcp_release')), 'commands');
   assert.match(worse, /^- commands: curl .*\n\+ commands: dhcp_release .*dnsmasq-utils$/);
 });
@@ -104,7 +107,7 @@ test('a worker that cannot unpack some images is told which, and what to install
     ['bzip2', 'bz2', 'bzip2'],
   ].entries()) {
     const says = new RegExp(
-      `^\\+ commands: ${name} is not there: images .*\\.${kind} .* \\| apt-get install ${install}$`,
+      `^\\+ commands: ${name} is missing: images .*\\.${kind} .* \\| apt-get install ${install}$`,
     );
     assert.match(lines[index + 1]!, says);
   }
@@ -199,7 +202,7 @@ test('KVM is proved, and what was found out is kept where it was to be found out
   );
   assert.match(
     of(await look(GOOD, { type: 'kvm', answers }, ''), 'guests'),
-    /^- guests: KVM does not work, and is set/,
+    /^- guests: KVM does not work, but the domain type requires it/,
   );
   assert.equal(kept.length, 2);
   // The probe asks less of KVM than the guest that it failed.
@@ -221,10 +224,10 @@ test('a login that was refused hints at PermitRootLogin; another fault says itse
 test('guests of another Recheck are told of, its own and strangers’ are not', async () => {
   const guest = (controller: string) => `recheck-x\t<owner controller='${controller}' build='b1' attempt='1'/>\n`;
   const mine = `${guest('c1c1c1c1c1c1')}somebody's\t\n`;
-  const said = '+ guests: emulated by QEMU, as the domain type is set';
+  const said = '+ guests: emulated by QEMU, as set by the domain type';
   assert.equal(of(await look(GOOD, {}, '', mine), 'guests'), said);
   assert.equal(
     of(await look(GOOD, {}, '', mine + guest('c2c2c2c2c2c2')), 'guests'),
-    `${said}\n+ guests: 1 of another Recheck: each takes a storage path and a libvirt network of its own here.`,
+    `${said}\n+ guests: 1 of another Recheck: each Recheck needs its own storage path and libvirt network here.`,
   );
 });

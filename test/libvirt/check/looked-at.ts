@@ -1,4 +1,4 @@
-import { type CheckSettings, checkHost } from '../../../lib/libvirt/check/host.ts';
+import { type CheckSettings, checkHost } from '../../../lib/libvirt/check.ts';
 import { OWNER_NAMESPACE } from '../../../lib/libvirt/owner.ts';
 import { scriptedHost } from '../scripted-host.ts';
 
@@ -24,8 +24,8 @@ place root /ci/recheck
 place kind btrfs
 place free 262144 2621440 4096
 place reflink yes
-room MemAvailable:   8388608 kB
-room 0.52 1.00 0.50 1/200 4242
+capacity MemAvailable:   8388608 kB
+capacity 0.52 1.00 0.50 1/200 4242
 `;
 export const SETTINGS: CheckSettings = {
   controller: 'c1c1c1c1c1c1',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { openListener } from '../../../lib/metadata/route/listener.ts';
+import { Listeners, openListener } from '../../../lib/metadata/route/listener.ts';
 import type { OpenRoute } from '../../../lib/metadata/route/open-route.ts';
 import { freePort } from '../../support/free-port.ts';
 import { waitForEvent } from '../../support/wait.ts';
@@ -9,12 +9,14 @@ import { waitForEvent } from '../../support/wait.ts';
 const signal = AbortSignal.timeout(10_000);
 const here = async () => assert.fail('a listener on loopback needs no rules');
 
-test('a redeployed worker takes over its port from builds that still run; another worker cannot', async () => {
+test('a redeployed worker takes over its port from running builds; another worker cannot', async () => {
   const port = await freePort();
   const at = { address: '127.0.0.1', port };
   const closed: number[] = [];
+  const listeners = new Listeners();
   const open = (id: string, word: string): Promise<OpenRoute> =>
     openListener(
+      listeners,
       here,
       at,
       {

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MetadataRoute } from '../../../lib/metadata/route/route.ts';
+import { MetadataRoutes } from '../../../lib/metadata/routes.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { scriptedHost } from '../../libvirt/scripted-host.ts';
 import { freePort } from '../../support/free-port.ts';
 
 /**
- * A worker whose programs take a moment, and that keeps the places which rules lead to, as its iptables would: a port,
- * with the address where it is not 127.0.0.1. The first port that SSH carries here is given.
+ * A worker whose programs take a moment and that keeps where its rules lead, as iptables would: a port, preceded by the
+ * address unless that is 127.0.0.1.
+ *
+ * @param first the first port that SSH forwards
  */
 function slowWorker(first = 4711) {
   const rules = new Set<string>();
@@ -34,33 +36,33 @@ function slowWorker(first = 4711) {
   return { host, rules, seen };
 }
 
-test('a way that opens while the last one closes keeps its rules: one program at a time, each with what is open then', async () => {
+test('a link that opens while the last one closes keeps its rules, since one program runs at a time', async () => {
   const { host, rules, seen } = slowWorker();
-  const way = new MetadataRoute('turns', async () => host);
-  const open = () => way.open(() => {}, AbortSignal.timeout(5_000));
+  const route = new MetadataRoutes().of('turns', async () => host);
+  const open = () => route.open(() => {}, AbortSignal.timeout(5_000));
   let link = await open();
-  await way.use('virbr0', AbortSignal.timeout(5_000));
+  await route.use('virbr0', AbortSignal.timeout(5_000));
   for (let i = 0; i < 5; i += 1) {
-    const [next] = await Promise.all([open(), link.close(), way.use('virbr0', AbortSignal.timeout(5_000))]);
+    const [next] = await Promise.all([open(), link.close(), route.use('virbr0', AbortSignal.timeout(5_000))]);
     link = next;
-    await way.use('virbr0', AbortSignal.timeout(5_000));
+    await route.use('virbr0', AbortSignal.timeout(5_000));
     assert.equal(rules.size, 1, [...rules].join());
-    assert.ok(rules.has(`${4712 + i}`), 'the rules lead to the way that is open');
+    assert.ok(rules.has(`${4712 + i}`), 'the rules lead to the open link');
   }
   await link.close();
   assert.equal(rules.size, 0);
   assert.equal(seen.most, 1);
 });
 
-test('guests that start together have their rules made once; one that starts while that is done has them made again', async () => {
+test('guests that start together have their rules made once; one that starts meanwhile has them made again', async () => {
   const { host, rules, seen } = slowWorker();
-  const way = new MetadataRoute('together', async () => host);
-  const link = await way.open(() => {}, AbortSignal.timeout(5_000));
-  const use = () => way.use('virbr0', AbortSignal.timeout(5_000));
+  const route = new MetadataRoutes().of('together', async () => host);
+  const link = await route.open(() => {}, AbortSignal.timeout(5_000));
+  const use = () => route.use('virbr0', AbortSignal.timeout(5_000));
   const before = seen.programs;
   await Promise.all([use(), use(), use()]);
   assert.equal(seen.programs - before, 1);
-  // Somebody may flush the rules in between: what was begun before the question is not good for it.
+  // Somebody may flush the rules in between, so rules begun before a request do not count for it.
   const first = use();
   await sleep(5);
   rules.clear();
@@ -70,18 +72,18 @@ test('guests that start together have their rules made once; one that starts whi
   await link.close();
 });
 
-test('two ways at once, one at an address of this machine: closing one leaves the rules of the other', async () => {
+test('of two links, one at an address of this machine, closing one leaves the rules of the other', async () => {
   const { host, rules } = slowWorker();
-  const way = new MetadataRoute('two-ways', async () => host);
+  const route = new MetadataRoutes().of('two-ways', async () => host);
   const signal = AbortSignal.timeout(5_000);
   const port = await freePort();
-  const tunnel = await way.open(() => {}, signal);
-  await way.use('virbr0', signal);
-  const listener = await way.open(() => {}, signal, { address: '0.0.0.0', port });
+  const tunnel = await route.open(() => {}, signal);
+  await route.use('virbr0', signal);
+  const listener = await route.open(() => {}, signal, { address: '0.0.0.0', port });
   assert.deepEqual(rules, new Set(['4711', `0_0_0_0_${port}`]));
   await tunnel.close();
   assert.deepEqual(rules, new Set([`0_0_0_0_${port}`]));
-  const next = await way.open(() => {}, signal);
+  const next = await route.open(() => {}, signal);
   assert.deepEqual(rules, new Set([`0_0_0_0_${port}`, '4712']), 'the bridge was not forgotten');
   await listener.close();
   assert.deepEqual(rules, new Set(['4712']));
@@ -89,14 +91,14 @@ test('two ways at once, one at an address of this machine: closing one leaves th
   assert.equal(rules.size, 0);
 });
 
-test('two ways with one port at different addresses do not take each other’s rules along', async () => {
+test('two links with one port at different addresses do not remove each other’s rules', async () => {
   const port = await freePort();
   const { host, rules } = slowWorker(port);
-  const way = new MetadataRoute('one-port', async () => host);
+  const route = new MetadataRoutes().of('one-port', async () => host);
   const signal = AbortSignal.timeout(5_000);
-  const tunnel = await way.open(() => {}, signal);
-  await way.use('virbr0', signal);
-  const listener = await way.open(() => {}, signal, { address: '0.0.0.0', port });
+  const tunnel = await route.open(() => {}, signal);
+  await route.use('virbr0', signal);
+  const listener = await route.open(() => {}, signal, { address: '0.0.0.0', port });
   assert.equal(rules.size, 2);
   await listener.close();
   assert.deepEqual(rules, new Set([`${port}`]));

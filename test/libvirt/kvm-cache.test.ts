@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
-import { answerInMemory, KvmCache } from '../../../lib/libvirt/kvm/cache.ts';
+import { answerInMemory, KvmCache } from '../../lib/libvirt/kvm-cache.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'type-answers-'));
 after(() => rmSync(dir, { recursive: true }));

@@ -1,22 +1,22 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeFileAtomicSync } from '../../util/atomic-file.ts';
-import { isRecord } from '../../util/is-record.ts';
-import type { TypeAnswer } from '../types.ts';
+import { writeFileAtomicSync } from '../util/atomic-file.ts';
+import { isRecord } from '../util/is-record.ts';
+import type { TypeAnswer } from './types.ts';
 
-/** Milliseconds for which an answer is believed: KVM may have failed for a moment, been fixed, or been broken since. */
+/** KVM may have failed temporarily, been fixed, or broken since. */
 const ANSWER_TTL_MS = 86_400_000;
 
 /** What was found out about KVM on one host. */
 export interface KeptAnswer {
-  /** The answer, for a day and as long as it is not forgotten. */
+  /** Returns the answer, for a day unless it is forgotten. */
   get(): TypeAnswer | undefined;
   set(answer: TypeAnswer): void;
-  /** The answer proved wrong: the next who asks finds out again. */
+  /** Discards the answer, which proved wrong. */
   forget(): void;
 }
 
-/** An answer, and when it was found, in milliseconds since the epoch; older versions kept no time with "kvm". */
+/** An answer with its time in milliseconds since the epoch; older versions stored no time with "kvm". */
 interface DatedAnswer extends TypeAnswer {
   at?: number;
 }
@@ -24,12 +24,12 @@ interface DatedAnswer extends TypeAnswer {
 const ifGood = (answer: DatedAnswer | undefined): TypeAnswer | undefined => {
   if (answer === undefined) return undefined;
   const { at, ...known } = answer;
-  // A clock that was put back makes no answer last.
+  // A clock that was set back must not make an answer last.
   const isFresh = at !== undefined && Math.abs(Date.now() - at) < ANSWER_TTL_MS;
   return isFresh ? known : undefined;
 };
 
-/** Keeps an answer as long as the process runs. */
+/** Keeps an answer in memory. */
 export function answerInMemory(): KeptAnswer {
   let kept: DatedAnswer | undefined;
   return {
@@ -44,20 +44,20 @@ export function answerInMemory(): KeptAnswer {
 }
 
 /**
- * What was found out about KVM on each host, in a JSON file: finding out starts a guest. Only a memory: a file that
- * cannot be read or written costs another trial, and no build.
+ * Keeps what was found out about KVM on each host in a JSON file, since finding out starts a guest. If the file cannot be
+ * read or written, KVM is tried again.
  */
 export class KvmCache {
   readonly #file: string;
   readonly #onNew: (host: string, answer: TypeAnswer) => void;
 
-  /** @param onNew told of each answer that is new or other than before */
+  /** @param onNew called with each new or changed answer */
   constructor(file: string, onNew: (host: string, answer: TypeAnswer) => void = () => {}) {
     this.#file = file;
     this.#onNew = onNew;
   }
 
-  /** The answer of one host, by any key of it. */
+  /** Returns the stored answer of one host. @param host any key that identifies it */
   of(host: string): KeptAnswer {
     return {
       get: () => ifGood(this.#read()[host]),
@@ -90,7 +90,7 @@ export class KvmCache {
       mkdirSync(dirname(this.#file), { recursive: true });
       writeFileAtomicSync(this.#file, `${JSON.stringify(all, undefined, 2)}\n`, { flush: false });
     } catch {
-      // The next worker finds it out again.
+      // It is found out again.
     }
   }
 }
