@@ -156,7 +156,7 @@ test('a guest behind a worker is reached through the worker’s connection', asy
 });
 
 test('a link outlives its server: lost, said, and up again', async () => {
-  const pool = new LinkPool({ knownHosts, tempo: { first: 50, longest: 200 } });
+  const pool = new LinkPool({ knownHosts, times: { first: 50, longest: 200 } });
   const link = pool.acquire(sshd.target);
   const host = await link.host();
   const running = await host.start(['cat']);
