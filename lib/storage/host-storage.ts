@@ -198,8 +198,8 @@ class HostStorage implements Storage {
         const gone = readGone(stdout);
         const left = readStuck(stdout);
         if (left.length === 0) return gone;
-        const told = left.map((one) => ({ name: one.name, why: reasonOf(one), command: commandOf(one) }));
-        throw imagesNotRemoved(this.#there.label, gone, told);
+        const failures = left.map((one) => ({ name: one.name, why: reasonOf(one), command: commandOf(one) }));
+        throw imagesNotRemoved(this.#there.label, gone, failures);
       } finally {
         this.#dropping = undefined;
       }
