@@ -1,6 +1,6 @@
 import { CiError } from '../errors/ci-error.ts';
 import { noSessionFree, tooManyWaiting } from '../errors/ssh.ts';
-import { Lane, type LaneConnection } from './session-lane.ts';
+import { type CountedConnection, SessionCounter } from './session-counter.ts';
 
 /** Milliseconds that a caller may wait for a session. */
 const MAX_WAIT_MS = 60_000;
@@ -68,10 +68,10 @@ export interface SessionOptions<C> {
  * turn, first come, first served. If none ends for a while, a further connection is made, so that a long script does not
  * block all others. One at a time, since a server also limits pending logins (MaxStartups).
  */
-export class Sessions<C extends LaneConnection | undefined = undefined> {
+export class Sessions<C extends CountedConnection | undefined = undefined> {
   readonly #connect: (() => Promise<C>) | undefined;
   /** One for each connection, the first one first. */
-  readonly #lanes: Lane<C>[];
+  readonly #counters: SessionCounter<C>[];
   /** In order. */
   readonly #waiting: Waiting<C>[] = [];
   #count = 0;
@@ -85,17 +85,17 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
 
   constructor(options?: SessionOptions<C>) {
     this.#connect = options?.connect;
-    this.#lanes = [new Lane(options?.first as C)];
+    this.#counters = [new SessionCounter(options?.first as C)];
   }
 
   /** How many sessions the server accepts on one connection; undefined as long as it has refused none. */
   get limit(): number | undefined {
-    return this.#lanes.map(({ learned }) => learned).find((learned) => learned !== undefined);
+    return this.#counters.map(({ learned }) => learned).find((learned) => learned !== undefined);
   }
 
   /** The current connections, the first one first. */
   get connections(): C[] {
-    return this.#lanes.map(({ connection }) => connection);
+    return this.#counters.map(({ connection }) => connection);
   }
 
   /**
@@ -146,21 +146,21 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     this.#closed ??= { reason };
     clearTimeout(this.#timer);
     for (const entry of [...this.#waiting]) entry.reject(reason);
-    for (const { connection } of this.#lanes.splice(1)) connection?.close();
+    for (const { connection } of this.#counters.splice(1)) connection?.close();
   }
 
   /** Asks for sessions for those in line, as many as are available. */
   #next(): void {
     clearTimeout(this.#timer);
     while (this.#waiting.length > 0) {
-      const lane = this.#lanes.find((one) => one.hasRoom);
-      if (lane === undefined) break;
-      void this.#ask(lane, this.#waiting.shift()!);
+      const counter = this.#counters.find((one) => one.hasRoom);
+      if (counter === undefined) break;
+      void this.#ask(counter, this.#waiting.shift()!);
     }
     if (this.#waiting.length === 0 || this.#closed) return;
     // It may be that no session ends and calls this again, so it is also called when a pause is over.
-    const waits = this.#lanes.map((lane) => lane.roomIn);
-    if (this.#connect && !this.#connecting && this.#lanes.length < MAX_CONNECTION_COUNT) {
+    const waits = this.#counters.map((counter) => counter.roomIn);
+    if (this.#connect && !this.#connecting && this.#counters.length < MAX_CONNECTION_COUNT) {
       const now = performance.now();
       const { since } = this.#waiting[0]!;
       const stalled = Math.max(since, this.#lastEnd) + STALLED_MS;
@@ -172,22 +172,22 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     if (Number.isFinite(soonest)) this.#timer = setTimeout(() => this.#next(), Math.max(soonest, 1)).unref();
   }
 
-  async #ask(lane: Lane<C>, entry: Waiting<C>): Promise<void> {
-    lane.asked();
+  async #ask(counter: SessionCounter<C>, entry: Waiting<C>): Promise<void> {
+    counter.asked();
     let opened: OpenSession<unknown>;
     try {
-      opened = await entry.ask(lane.connection);
+      opened = await entry.ask(counter.connection);
     } catch (error) {
-      lane.refused();
-      this.#onRefusal(lane, entry, error);
+      counter.refused();
+      this.#onRefusal(counter, entry, error);
       this.#next();
       return;
     }
-    lane.opened();
+    counter.opened();
     opened.onClose(() => {
-      lane.ended();
+      counter.ended();
       this.#lastEnd = performance.now();
-      this.#closeUnused(lane);
+      this.#closeUnused(counter);
       this.#next();
     });
     if (entry.done) opened.discard?.();
@@ -195,7 +195,7 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     this.#next();
   }
 
-  #onRefusal(lane: Lane<C>, entry: Waiting<C>, error: unknown): void {
+  #onRefusal(counter: SessionCounter<C>, entry: Waiting<C>, error: unknown): void {
     if (entry.done) return;
     if (error instanceof CiError && error.code === 'ssh/request-refused' && entry.refusals < MAX_REQUEST_RETRY_COUNT) {
       // A server that cannot fork at the moment answers like one that never will (RFC 4254, 6.5). Nothing was started.
@@ -204,20 +204,20 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
       return;
     }
     const isFull = error instanceof CiError && error.code === 'ssh/channel-refused';
-    const isFirst = lane === this.#lanes[0];
+    const isFirst = counter === this.#counters[0];
     if (!isFull) {
       // A further connection was lost: another may serve.
-      if (isFirst || !lane.isGone || this.#closed) entry.reject(error);
+      if (isFirst || !counter.isGone || this.#closed) entry.reject(error);
       else this.#again(entry);
       return;
     }
     entry.refused = error;
-    const verdict = lane.learn();
+    const verdict = counter.learn();
     if (verdict === 'wait') this.#again(entry);
     else if (!isFirst) {
       // It accepts no session at all, but the first one did.
       this.#connectAfter = performance.now() + CONNECT_PAUSE_MS;
-      this.#drop(lane);
+      this.#drop(counter);
       this.#again(entry);
     } else if (verdict === 'never') {
       for (const one of [entry, ...this.#waiting]) one.reject(error);
@@ -244,12 +244,12 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     this.#connecting = true;
     try {
       const connection = await connect();
-      const lane = new Lane(connection);
+      const counter = new SessionCounter(connection);
       if (this.#closed) connection?.close();
       else {
-        this.#lanes.push(lane);
-        connection?.gone.addEventListener('abort', () => this.#drop(lane), { once: true });
-        this.#closeUnused(lane);
+        this.#counters.push(counter);
+        connection?.gone.addEventListener('abort', () => this.#drop(counter), { once: true });
+        this.#closeUnused(counter);
       }
     } catch {
       // Sessions of the first one will end, and callers that wait too long are told.
@@ -261,14 +261,14 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
   }
 
   /** Closes a further connection that nobody has used for a while. */
-  #closeUnused(lane: Lane<C>): void {
-    if (lane === this.#lanes[0]) return;
-    lane.whenIdle(IDLE_MS, () => this.#drop(lane));
+  #closeUnused(counter: SessionCounter<C>): void {
+    if (counter === this.#counters[0]) return;
+    counter.whenIdle(IDLE_MS, () => this.#drop(counter));
   }
 
-  #drop(lane: Lane<C>): void {
-    const at = this.#lanes.indexOf(lane);
-    if (at > 0) this.#lanes.splice(at, 1);
-    lane.connection?.close();
+  #drop(counter: SessionCounter<C>): void {
+    const at = this.#counters.indexOf(counter);
+    if (at > 0) this.#counters.splice(at, 1);
+    counter.connection?.close();
   }
 }

@@ -17,14 +17,14 @@ const GAP_MS = 5;
 /** Milliseconds after a refusal until one more session is tried than was accepted then. */
 const RELEARN_MS = 10_000;
 
-/** What a lane needs to know about its connection. */
-export interface LaneConnection {
+/** What a counter needs to know about its connection. */
+export interface CountedConnection {
   readonly gone: AbortSignal;
   close(): void;
 }
 
 /** Counts the sessions of one connection, and learns from refusals how many its server accepts. */
-export class Lane<C extends LaneConnection | undefined> {
+export class SessionCounter<C extends CountedConnection | undefined> {
   readonly connection: C;
   /** Sessions that are open at once at most. */
   #limit = MAX_SESSION_COUNT;
