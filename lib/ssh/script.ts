@@ -140,7 +140,7 @@ function exports(env: Record<string, string>): string {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       throw badEnvironment(name, 'a name consists of letters, digits and underscores, and does not start with a digit');
     }
-    if (value.includes('\0')) throw badEnvironment(name, 'its value contains a NUL character');
+    if (value.includes('\0')) throw badEnvironment(name, 'its value has a NUL character');
     return `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`;
   });
   return lines.join('') || '\n';
