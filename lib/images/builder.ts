@@ -238,7 +238,7 @@ export class ImageBuilder {
         throw fault;
       })
       .finally(() => this.#builds.delete(key));
-    // Those who wait are told; it may be that nobody waits any more.
+    // Whoever waits is told; it is no unhandled rejection if nobody does any more.
     build.promise.catch(() => {});
     return build;
   }

@@ -2,12 +2,14 @@ import type { Readable } from 'node:stream';
 import { commandTimeout } from '../errors/ssh.ts';
 import type { Running, RunOptions, RunResult } from './types.ts';
 
-const TIMEOUT = 60_000;
-const LIMIT = 1024 * 1024;
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+/** Of stdout and of stderr. */
+const DEFAULT_MAX_BYTES = 1024 * 1024;
 
 /**
- * Runs a started command to its end: feeds its stdin, keeps the first bytes of its output and drops the rest.
- * At the time limit or an abort it calls `stop`, which ends the command as well as the host can, and rejects.
+ * Waits for the end of a started command: writes its stdin, keeps the first bytes of its output and drops the rest.
+ * At the time limit or an abort it calls `stop`, which ends the command as far as the host can, and rejects.
  */
 export async function collect(
   running: Running,
@@ -16,7 +18,7 @@ export async function collect(
   label: string,
   stop: () => void,
 ): Promise<RunResult> {
-  const { stdin, signal, timeout = TIMEOUT, limit = LIMIT } = options;
+  const { stdin, signal, timeout = DEFAULT_TIMEOUT_MS, limit = DEFAULT_MAX_BYTES } = options;
   // The command may end before it has read its input.
   running.stdin.on('error', () => {});
   running.stdin.end(stdin);

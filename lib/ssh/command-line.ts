@@ -2,28 +2,28 @@ import { randomBytes } from 'node:crypto';
 import { nulInCommand } from '../errors/ssh.ts';
 import { quote } from './quote.ts';
 
-/** A command as a login shell gets it, and the lines that are printed right before the program runs. */
+/** A command line for a login shell, and the lines that it prints right before the program runs. */
 export interface MarkedCommand {
   line: string;
-  /** The line on stdout, its newline included: what comes before it is not the program's. */
+  /** The line on stdout, with its newline: output before it is not the program's. */
   stdoutMark: string;
   /** The same on stderr. It differs, since a wrapper may join both streams. */
   stderrMark: string;
 }
 
-/** Adds the usual folders to a PATH without /usr/bin, which a start-up file of the shell has broken. */
+/** Adds the usual folders to a PATH without /usr/bin, which a start-up file of the shell must have broken. */
 const COMPLETE_PATH =
   'case ":$PATH:" in *:/usr/bin:*) ;; *) PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH ;; esac';
 
 /**
- * Returns the command line that runs a program through an unknown login shell. sshd gives it to that shell with `-c`
+ * Returns the command line that runs a program through an unknown login shell. sshd passes it to that shell with `-c`
  * (session.c), after the shell has run its own start-up files: bash reads ~/.bashrc, zsh ~/.zshenv, csh ~/.cshrc, fish
- * config.fish, and each may print what it likes. So /bin/sh runs the program, and prints the marks first.
+ * config.fish, and each may print something. So /bin/sh runs the program, and prints the marks first.
  *
- * The mark does not stand in the line itself: `set -x` in a start-up file prints the line.
+ * The mark is not part of the line itself, since `set -x` in a start-up file prints the line.
  *
- * @param isOurs whether it is a program of ours, which needs a PATH that works; else it gets the login's own
- * @throws CiError for NUL, which no argument can hold
+ * @param isOurs whether it is Recheck's own program, which needs a working PATH; otherwise it gets the login's PATH
+ * @throws CiError for NUL, which no argument can contain
  */
 export function markedCommand(argv: readonly string[], isOurs: boolean): MarkedCommand {
   const id = randomBytes(8).toString('hex');
@@ -42,9 +42,9 @@ export function markedCommand(argv: readonly string[], isOurs: boolean): MarkedC
 }
 
 /**
- * One word in single quotes that every shell reads alike, and that `printf %b` turns into the text again. Within single
- * quotes csh expands `!` and takes no newline, and fish unescapes `\\` and `\'`; so these are octal, and so is all that
- * is not ASCII.
+ * Returns a word in single quotes that every shell parses alike, and that `printf %b` turns into the text again. Within
+ * single quotes csh expands `!` and does not accept a newline, and fish unescapes `\\` and `\'`; so these are octal, and so
+ * is everything that is not ASCII.
  */
 function neutralWord(text: string): string {
   if (text.includes('\0')) throw nulInCommand();

@@ -19,7 +19,7 @@ import { SshConnection } from './ssh-connection.ts';
 import { SshHost } from './ssh-host.ts';
 import type { Host, SshTarget } from './types.ts';
 
-/** The authenticated ciphers first: one pass over the data, and done by the processor itself. */
+/** The authenticated ciphers first: they need one pass over the data, and most processors have instructions for them. */
 const CIPHERS: CipherAlgorithm[] = [
   'aes128-gcm@openssh.com',
   'aes256-gcm@openssh.com',
@@ -30,32 +30,33 @@ const CIPHERS: CipherAlgorithm[] = [
 ];
 
 /** Milliseconds that a login may take. */
-const LOGIN_MS = 20_000;
+const LOGIN_TIMEOUT_MS = 20_000;
 
-/** How often a login is tried again that was dropped before it began, and milliseconds before that: up to twice as many. */
+/** Retries of a login that the server dropped before it began, and milliseconds before each, up to twice as many. */
 const MAX_DROP_RETRY_COUNT = 2;
 const DROP_RETRY_MS = 400;
 
-/** Characters kept of the end of what a server sends before a login (SSH_MSG_USERAUTH_BANNER, RFC 4252, 5.4). */
-const MAX_BANNER_LENGTH = 2_048;
+/** Characters that are kept of the end of a server's banner (SSH_MSG_USERAUTH_BANNER, RFC 4252, 5.4). */
+const MAX_BANNER_CHARS = 2_048;
 
+/** Milliseconds between keep-alive messages, and how many may stay unanswered. */
 const KEEP_ALIVE = { interval: 15_000, count: 3 };
 
 export interface ConnectOptions {
   knownHosts: KnownHosts;
   signal?: AbortSignal;
-  /** Milliseconds until the login must be done; 20 s where missing. */
+  /** Milliseconds that the login may take; 20 s if missing. */
   timeout?: number;
-  /** Milliseconds between two signs of life (15 s where missing); the connection is lost after three without answer. */
+  /** Milliseconds between keep-alive messages (15 s if missing); after three unanswered ones the connection is lost. */
   keepAlive?: number;
   /**
-   * A way to the server, such as a `forwardOut` of another host; it is closed with the host. A function opens one, and
-   * is called again for each further connection to that server.
+   * A socket to the server, such as a `forwardOut` of another host; it is closed with the host. A function opens one, and is
+   * called again for each further connection to that server.
    */
   socket?: Duplex | ((signal: AbortSignal) => Promise<Duplex>);
 }
 
-/** What ssh2 adds to its errors: where in the connection it happened. */
+/** What ssh2 adds to its errors: the phase of the connection. */
 interface SshError extends NodeJS.ErrnoException {
   level?: string;
 }
@@ -63,29 +64,28 @@ interface SshError extends NodeJS.ErrnoException {
 /**
  * Logs in to a machine: one try. If its server has no session free for a while, the host makes further connections.
  *
- * Rejects with a CiError that tells apart: name not found, refused, unreachable, no answer, key refused, key unreadable
- * or its passphrase wrong, host key changed, too many logins at once, login ended by the server with its words; with what
- * `socket` threw; and with the signal's reason if it aborts.
+ * @throws CiError with a code for each cause: name not found, refused, unreachable, no answer, key refused, key unreadable or
+ * its passphrase wrong, host key changed, login ended by the server with its words; what `socket` threw; the signal's reason
  */
 export async function connectHost(target: SshTarget, options: ConnectOptions): Promise<Host> {
-  const { signal = new AbortController().signal, timeout = LOGIN_MS, socket } = options;
+  const { signal = new AbortController().signal, timeout = LOGIN_TIMEOUT_MS, socket } = options;
   const connect = async (within: AbortSignal): Promise<SshConnection> => {
-    const way = typeof socket === 'function' ? await socket(within) : socket;
-    return connectOnce(target, { ...options, timeout, signal: within }, way);
+    const stream = typeof socket === 'function' ? await socket(within) : socket;
+    return connectOnce(target, { ...options, timeout, signal: within }, stream);
   };
-  const patiently = async (within: AbortSignal): Promise<SshConnection> => {
+  const connectWithRetries = async (within: AbortSignal): Promise<SshConnection> => {
     for (let tries = 0; ; tries++) {
       try {
         return await connect(within);
       } catch (error) {
-        // Who brings a socket has a loop of his own.
+        // A caller that provides a socket has its own retries.
         if (socket !== undefined || tries >= MAX_DROP_RETRY_COUNT || !isDropped(error)) throw error;
         await sleep(DROP_RETRY_MS * (1 + Math.random()), undefined, { signal: within }).catch(() => {});
         within.throwIfAborted();
       }
     }
   };
-  const first = await patiently(signal);
+  const first = await connectWithRetries(signal);
   const isRepeatable = socket === undefined || typeof socket === 'function';
   return new SshHost(
     target,
@@ -103,13 +103,13 @@ async function connectOnce(
   const { key, check } = prepared(target, options, socket);
   const auth: PublicKeyAuthMethod = { type: 'publickey', username: target.user, key };
   const client = new ssh2.Client();
-  // A channel whose far end is gone stays open to be written to, and ssh2 then waits on it for ever, without keep-alive.
+  // A channel whose far end is gone stays open for writing, and ssh2 would wait on it forever, without keep-alive.
   socket?.once('end', () => socket.destroy());
   let refused: unknown;
   let banners = '';
   client.on('banner', (text) => {
-    // A separate line each: servers differ in whether they end one.
-    banners = `${banners}\n${text}`.slice(-MAX_BANNER_LENGTH);
+    // One line each: some servers do not end it.
+    banners = `${banners}\n${text}`.slice(-MAX_BANNER_CHARS);
   });
   const config: ConnectConfig = {
     host: target.host,
@@ -142,15 +142,15 @@ async function connectOnce(
 }
 
 /**
- * Whether the server closed the connection before it introduced itself: OpenSSH does that at random while more than
- * MaxStartups logins are under way (sshd_config(5)).
+ * Returns whether the server closed the connection before its identification string: OpenSSH does that at random while more
+ * than MaxStartups logins are pending (sshd_config(5)).
  */
 const isDropped = (error: unknown): boolean =>
   error instanceof CiError &&
   error.code === 'ssh/handshake' &&
   /before handshake|ECONNRESET/.test(messageOf(error.cause));
 
-/** What can fail before anything is sent; the socket that was given is not left open then. */
+/** Prepares what can fail before anything is sent; a given socket is not left open then. */
 function prepared(
   target: SshTarget,
   { signal, knownHosts }: ConnectOptions & { signal: AbortSignal },
@@ -182,9 +182,9 @@ function ready(client: Client, config: ConnectConfig, target: SshTarget, signal:
     };
     const onAbort = (): void => fail(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    // Each step of the handshake is one small packet that the other side waits for.
+    // Each step of the handshake is a small packet that the other side waits for.
     client.once('connect', () => client.setNoDelay(true));
-    // Made at once: what comes behind the login may be in the same packet, and its events need their listeners.
+    // Created at once: what follows the login may be in the same packet, and its events need their listeners.
     client.once('ready', () => {
       settle();
       resolve(new SshConnection(client, target));
@@ -195,7 +195,7 @@ function ready(client: Client, config: ConnectConfig, target: SshTarget, signal:
   });
 }
 
-/** @param said what the server said before the login, as part of a sentence */
+/** @param said the server's banner, as part of a sentence */
 function connectError(target: SshTarget, timeout: number, said: string, error: SshError): Error {
   if (error.level === 'client-authentication') {
     return keyRefused(target, publicKeyOf(target.privateKey, target.passphrase), target.keysPlace, said);

@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from './types.ts';
 
-/** Milliseconds in which a reboot takes the connection of what it has ended. */
+/** Milliseconds within which a reboot closes the connection, after it has ended a command. */
 const REBOOT_NOTICE_MS = 10_000;
 
-/** Whether a connection is lost within the time in which a reboot takes it. @throws the signal's reason */
+/**
+ * Returns whether the connection is lost within the time that a reboot takes to close it.
+ *
+ * @throws the signal's reason
+ */
 export async function isLostSoon({ gone }: Pick<Host, 'gone'>, signal: AbortSignal): Promise<boolean> {
   const either = AbortSignal.any([gone, signal]);
   await sleep(REBOOT_NOTICE_MS, undefined, { signal: either, ref: false }).catch(() => undefined);

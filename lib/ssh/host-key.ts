@@ -12,17 +12,19 @@ const ALGORITHMS: Record<string, ServerHostKeyAlgorithm[]> = {
   'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'],
 };
 
-/** How one connection tells whether it speaks with the right server. */
+/** How one connection checks that it is connected to the right server. */
 export interface HostKeyCheck {
-  /** The algorithms to ask for, the believed key's own first. */
+  /** The algorithms to ask for, those of the trusted key first. */
   algorithms: ServerHostKeyAlgorithm[];
-  /** Returns where the key is believed; throws a CiError where it is not. */
+  /** @throws CiError if the key is not trusted */
   verify(key: Buffer): void;
 }
 
 /**
- * The check of one target's host key: against the key given in its settings, else against the known hosts, where a
- * first key is pinned. Throws a CiError where the given key cannot be read.
+ * Returns the check of one target's host key: against the key in its settings, otherwise against the known hosts, where the
+ * first key is pinned.
+ *
+ * @throws CiError if the key in its settings cannot be parsed
  */
 export function hostKeyCheck(target: SshTarget, knownHosts: KnownHosts): HostKeyCheck {
   const { host, port } = target;

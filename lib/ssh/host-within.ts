@@ -4,11 +4,11 @@ import type { Link } from './link-pool.ts';
 import type { Host } from './types.ts';
 
 /**
- * The link's host for one piece of work. A link that is down tries again now; where it then says what only a person can
- * mend (a key refused, a host key changed), or is not up within the limit, that is thrown.
+ * Returns the link's host for one piece of work. A link that is down tries again now.
  *
  * @param limit milliseconds
- * @throws CiError the link's own trouble; the signal's reason where it aborts
+ * @throws CiError if only a person can fix it (key refused, host key changed), or it is not up within the limit; the
+ * signal's reason
  */
 export async function hostWithin(link: Link, limit: number, signal: AbortSignal): Promise<Host> {
   const over = new AbortController();
@@ -25,20 +25,20 @@ export async function hostWithin(link: Link, limit: number, signal: AbortSignal)
   }
 }
 
-/** Milliseconds after which a link that only a person can mend is tried anew for one who asks: it may be mended. */
-const MENDED = 15_000;
+/** Milliseconds until a link that only a person can fix is tried again for somebody who asks: it may be fixed by then. */
+const FIXED_AFTER_MS = 15_000;
 
 /**
- * The link's host where it can be had at once: a link that is down tries once more. Where only a person can mend it that
- * is not waited for, and not done at each question: a server locks out who knocks too often.
+ * Returns the link's host without waiting for retries: a link that is down is tried once more. If only a person can fix it,
+ * the try is not waited for, and not made at each call, since a server may lock out clients that log in too often.
  *
- * @param mended milliseconds between two such tries
- * @throws CiError the link's own trouble; the signal's reason where it aborts
+ * @param fixedAfter milliseconds between two such tries
+ * @throws CiError the link's error; the signal's reason
  */
-export async function hostNow(link: Link, signal: AbortSignal, mended: number = MENDED): Promise<Host> {
+export async function hostNow(link: Link, signal: AbortSignal, fixedAfter: number = FIXED_AFTER_MS): Promise<Host> {
   const { state, error, since = 0 } = link.health;
   if (state === 'down' && error instanceof CiError && !error.transient) {
-    if (Date.now() - since >= mended) link.retry();
+    if (Date.now() - since >= fixedAfter) link.retry();
     throw error;
   }
   const failed = new AbortController();

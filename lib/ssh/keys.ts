@@ -4,7 +4,7 @@ import { keyUnreadable, noKey, passphraseMissing, passphraseWrong, publicNotPriv
 
 const TYPE = 'ssh-ed25519';
 
-/** An SSH string: its length in four bytes, then it (RFC 4251, section 5). */
+/** Encodes an SSH string: its length in four bytes, then its bytes (RFC 4251, section 5). */
 function sshString(value: string | Buffer): Buffer {
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   const length = Buffer.alloc(4);
@@ -13,9 +13,10 @@ function sshString(value: string | Buffer): Buffer {
 }
 
 /**
- * Makes an ed25519 key pair in OpenSSH's format (PROTOCOL.key of OpenSSH), without a passphrase. Written here because
- * ssh2's own generator strips leading zero bytes and so makes one unreadable pair in 256 (mscdex/ssh2#1390).
- * `comment` stands at the end of the public line; its white space becomes single spaces.
+ * Generates an ed25519 key pair in OpenSSH's format (PROTOCOL.key of OpenSSH), without a passphrase. Implemented here
+ * because ssh2's own generator strips leading zero bytes, so that one pair in 256 is unreadable (mscdex/ssh2#1390).
+ *
+ * @param comment the end of the public line; its white space becomes single spaces
  */
 export function generateKeyPair(comment: string): { privateKey: string; publicKey: string } {
   const words = comment.replace(/\s+/g, ' ').trim();
@@ -31,7 +32,7 @@ export function generateKeyPair(comment: string): { privateKey: string; publicKe
     sshString(Buffer.concat([seed, point])),
     sshString(Buffer.from(words)),
   ]);
-  // Padded to the block size of "none", 8, with 1, 2, 3, …
+  // Padded to the block size of the cipher "none", 8, with 1, 2, 3, …
   const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7].slice(0, (8 - (inner.length % 8)) % 8));
   const whole = Buffer.concat([
     Buffer.from('openssh-key-v1\0'),
@@ -50,15 +51,16 @@ export function generateKeyPair(comment: string): { privateKey: string; publicKe
 }
 
 /**
- * Reads a private key as a person pasted it: OpenSSH, PEM (PKCS#1, SEC 1) or PuTTY text.
- * Throws a CiError: no key, unreadable, a public key, passphrase missing or wrong.
+ * Parses a private key as a person pasted it: OpenSSH, PEM (PKCS#1, SEC 1) or PuTTY text.
+ *
+ * @throws CiError if it is empty, unreadable or a public key, or its passphrase is missing or wrong
  */
 export function readPrivateKey(privateKey: string, passphrase?: string): ParsedKey {
   const text = normalKey(privateKey);
   if (text === '') throw noKey();
   let parsed: ParsedKey | Error;
   try {
-    // The parser takes a list where a file holds several keys.
+    // The parser returns a list if a file contains several keys.
     parsed = [ssh2.utils.parseKey(text, passphrase || undefined)].flat()[0]!;
   } catch (error) {
     parsed = error as Error;
@@ -72,7 +74,7 @@ export function readPrivateKey(privateKey: string, passphrase?: string): ParsedK
   return parsed;
 }
 
-/** A pasted key may have lost its last line end, or carry CRs: the text that parsers want. */
+/** Returns the text that parsers expect: a pasted key may have lost its last line end, or contain CRs. */
 const normalKey = (text: string): string => {
   const trimmed = text.replaceAll('\r\n', '\n').trim();
   return trimmed && `${trimmed}\n`;
@@ -81,14 +83,15 @@ const normalKey = (text: string): string => {
 const isEncrypted = (text: string): boolean => /no passphrase given/.test(String(ssh2.utils.parseKey(text)));
 
 /**
- * The public line (`ssh-ed25519 AAAA… comment`) of a private key: what goes into an authorized_keys file.
- * Throws as `readPrivateKey` does.
+ * Returns the public line (`ssh-ed25519 AAAA… comment`) of a private key, for an authorized_keys file.
+ *
+ * @throws CiError as `readPrivateKey` does
  */
 export function publicKeyOf(privateKey: string, passphrase?: string): string {
   const key = readPrivateKey(privateKey, passphrase);
   return `${key.type} ${key.getPublicSSH().toString('base64')} ${key.comment ?? ''}`.trimEnd();
 }
 
-/** `SHA256:…` of a public key in SSH's wire form, as `ssh-keygen -l` shows it. */
+/** Returns the fingerprint `SHA256:…` of a public key in SSH's wire format, as `ssh-keygen -l` shows it. */
 export const fingerprint = (key: Buffer): string =>
   `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;

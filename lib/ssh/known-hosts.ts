@@ -4,9 +4,9 @@ import { knownHostsBroken } from '../errors/ssh.ts';
 import { writeFileAtomicSync } from '../util/atomic-file.ts';
 import { fingerprint } from './keys.ts';
 
-/** A server's key as the file holds it. */
+/** A server's key in the file. */
 interface StoredKey {
-  /** `ssh-ed25519`, …: asked for first at the next connection, so that a server with several keys shows the same. */
+  /** `ssh-ed25519`, …: asked for first at the next connection, so that a server with several keys shows the same one. */
   type: string;
   fingerprint: string;
 }
@@ -16,23 +16,23 @@ interface StoredHost {
   offered?: StoredKey;
 }
 
-/** What is known of a server, as fingerprints (`SHA256:…`). */
+/** What is known about a server, as fingerprints (`SHA256:…`). */
 export interface KnownHost {
-  /** The key that is believed. */
+  /** The trusted key. */
   pinned?: string;
-  /** The differing key that it last showed. */
+  /** The other key that it last showed. */
   offered?: string;
 }
 
-/** The type that stands in a public key's wire form (RFC 4253, section 6.6). */
+/** Returns the type of a public key in SSH's wire format (RFC 4253, section 6.6). */
 export const keyType = (key: Buffer): string => key.toString('latin1', 4, 4 + key.readUInt32BE(0));
 
 const nameOf = (host: string, port: number): string => `[${host.toLowerCase()}]:${port}`;
 
 /**
- * The servers' keys that are believed: the first one met is pinned, in a JSON file (mode 0600, replaced atomically).
- * The file is read at each question, so that several holders of one file agree. Every method throws a CiError where
- * the file cannot be read or written.
+ * The trusted host keys: the first key that a server shows is pinned, in a JSON file (mode 0600, replaced atomically).
+ * The file is read at each call, so that several users of one file agree. Every method throws a CiError if the file cannot
+ * be read or written.
  */
 export class KnownHosts {
   readonly #file: string;
@@ -46,31 +46,31 @@ export class KnownHosts {
     return { pinned: stored?.pinned?.fingerprint, offered: stored?.offered?.fingerprint };
   }
 
-  /** The type of the pinned key, such as `ssh-ed25519`. */
+  /** Returns the type of the pinned key, such as `ssh-ed25519`. */
   pinnedType(host: string, port: number): string | undefined {
     return this.#read()[nameOf(host, port)]?.pinned?.type;
   }
 
-  /** Looks at the key that a server shows: true where it is the pinned one, or the first. Another is kept as `offered`. */
+  /** Returns whether a server's key is trusted: the pinned one, or the first. Another is kept as `offered`. */
   check(host: string, port: number, key: Buffer): boolean {
     const hosts = this.#read();
     const name = nameOf(host, port);
     const shown: StoredKey = { type: keyType(key), fingerprint: fingerprint(key) };
     const known = hosts[name];
-    const right = known?.pinned === undefined || known.pinned.fingerprint === shown.fingerprint;
-    const next: StoredHost = right ? { pinned: shown } : { pinned: known.pinned, offered: shown };
+    const isTrusted = known?.pinned === undefined || known.pinned.fingerprint === shown.fingerprint;
+    const next: StoredHost = isTrusted ? { pinned: shown } : { pinned: known.pinned, offered: shown };
     if (JSON.stringify(next) !== JSON.stringify(known)) this.#write({ ...hosts, [name]: next });
-    return right;
+    return isTrusted;
   }
 
-  /** Believes the differing key that the server last showed from now on. Changes nothing where it showed none. */
+  /** Trusts the other key that the server last showed from now on. Does nothing if it showed none. */
   accept(host: string, port: number): void {
     const hosts = this.#read();
     const offered = hosts[nameOf(host, port)]?.offered;
     if (offered !== undefined) this.#write({ ...hosts, [nameOf(host, port)]: { pinned: offered } });
   }
 
-  /** Forgets the server: the next key it shows is pinned. */
+  /** Forgets the server: the next key that it shows is pinned. */
   forget(host: string, port: number): void {
     const { [nameOf(host, port)]: gone, ...others } = this.#read();
     if (gone !== undefined) this.#write(others);
@@ -79,7 +79,8 @@ export class KnownHosts {
   #read(): Record<string, StoredHost> {
     try {
       const hosts: unknown = JSON.parse(readFileSync(this.#file, 'utf8'));
-      if (typeof hosts !== 'object' || hosts === null || Array.isArray(hosts)) throw new Error('it is no JSON object');
+      if (typeof hosts !== 'object' || hosts === null || Array.isArray(hosts))
+        throw new Error('it is not a JSON object');
       return hosts as Record<string, StoredHost>;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};

@@ -1,21 +1,21 @@
 import { hostClosed } from '../errors/ssh.ts';
 import { connectHost } from './connect.ts';
 import type { KnownHosts } from './known-hosts.ts';
-import { SharedLink, TEMPO, type Tempo } from './shared-link.ts';
+import { LINK_TIMES, type LinkTimes, SharedLink } from './shared-link.ts';
 import { targetKey } from './target-key.ts';
 import type { Host, LinkHealth, SshTarget } from './types.ts';
 
-/** One holder's hand on a shared connection. */
+/** One holder's handle of a shared connection. */
 export interface Link {
   readonly target: SshTarget;
   readonly health: LinkHealth;
-  /** The connected host: at once where the link is up, else as soon as it is. Rejects after an abort or a release. */
+  /** Returns the connected host, waiting until the link is up. Rejects after an abort or a release. */
   host(signal?: AbortSignal): Promise<Host>;
   /** Calls back at each change of health, until the returned function is called or the link is released. */
   onHealth(callback: (health: LinkHealth) => void): () => void;
-  /** Tries again now, where it is down: something was mended. */
+  /** If it is down, tries again now, since something may be fixed. */
   retry(): void;
-  /** Lets go. The connection stays for a moment, in case that it is acquired again, and while anything runs over it. */
+  /** Gives the handle back. The connection stays up for a moment, in case it is acquired again, and while it is in use. */
   release(): void;
 }
 
@@ -27,18 +27,18 @@ interface Shared {
 }
 
 /**
- * The connections that are shared: one for each target and its credentials, kept up as long as somebody holds it and a
- * moment longer, so that a redeploy, which releases and acquires again, cuts nothing. Nor is one cut that is in use: a
- * guest that is reached through it may outlive the settings that it was booted by.
+ * Shares connections: one for each target and its credentials, kept up as long as somebody holds it and a moment longer, so
+ * that it survives a redeploy, which releases and acquires it again. One that is in use is not closed either: a guest that
+ * is reached through it may outlive the settings that it was booted with.
  */
 export class LinkPool {
   readonly #knownHosts: KnownHosts;
-  readonly #tempo: Tempo;
+  readonly #times: LinkTimes;
   readonly #shared = new Map<string, Shared>();
 
-  constructor(options: { knownHosts: KnownHosts; tempo?: Partial<Tempo> }) {
+  constructor(options: { knownHosts: KnownHosts; times?: Partial<LinkTimes> }) {
     this.#knownHosts = options.knownHosts;
-    this.#tempo = { ...TEMPO, ...options.tempo };
+    this.#times = { ...LINK_TIMES, ...options.times };
   }
 
   acquire(target: SshTarget): Link {
@@ -53,7 +53,7 @@ export class LinkPool {
     return this.#handle(key, shared, target);
   }
 
-  /** Closes all connections at once, and makes their holders' waits reject. */
+  /** Closes all connections, which rejects what their holders wait for. */
   close(): void {
     for (const shared of this.#shared.values()) {
       clearTimeout(shared.grace);
@@ -63,13 +63,13 @@ export class LinkPool {
   }
 
   #open(target: SshTarget): SharedLink {
-    const { timeout, keepAlive } = this.#tempo;
-    return new SharedLink(target.label, this.#tempo, (signal) =>
+    const { timeout, keepAlive } = this.#times;
+    return new SharedLink(target.label, this.#times, (signal) =>
       connectHost(target, { knownHosts: this.#knownHosts, signal, timeout, keepAlive }),
     );
   }
 
-  /** Closes a connection that nobody holds, once nothing has run over it at the end of a grace. */
+  /** Closes a connection that nobody holds at the end of a grace period, unless it is in use then. */
   #closeUnused(key: string, shared: Shared): void {
     shared.grace = setTimeout(() => {
       if (shared.link.busy) {
@@ -78,7 +78,7 @@ export class LinkPool {
       }
       this.#shared.delete(key);
       shared.link.close();
-    }, this.#tempo.grace).unref();
+    }, this.#times.grace).unref();
   }
 
   #handle(key: string, shared: Shared, target: SshTarget): Link {

@@ -5,7 +5,7 @@ import type { SFTPWrapper } from 'ssh2';
 
 type Callback<T> = (error: Error | null | undefined, value: T) => void;
 
-/** A file's attributes as SFTP gives them: times in seconds. */
+/** Returns a file's attributes as SFTP has them: times in seconds. */
 function attributes(stats: fs.Stats): fs.Stats {
   return Object.assign(stats, { atime: Math.floor(stats.atimeMs / 1000), mtime: Math.floor(stats.mtimeMs / 1000) });
 }
@@ -27,9 +27,9 @@ async function list(path: string): Promise<unknown[]> {
 }
 
 /**
- * The files of this machine by the calls of an SFTP session: stat, lstat, fstat, readdir, open, read, write, close,
- * readFile, writeFile, the two streams, mkdir, rmdir, unlink, rename, chmod, realpath, readlink; `node:fs` has most of
- * them in the same shape. The calls of SFTP that are not named here are missing.
+ * Returns an SFTP session on the files of this machine with these calls: stat, lstat, fstat, readdir, open, read, write,
+ * close, readFile, writeFile, the two streams, mkdir, rmdir, unlink, rename, chmod, realpath, readlink. Most are those of
+ * `node:fs`. Other SFTP calls are missing.
  */
 export function localSftp(): SFTPWrapper {
   const { open, read, write, close, readFile, writeFile, createReadStream, createWriteStream } = fs;

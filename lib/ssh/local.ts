@@ -19,8 +19,8 @@ import type { Exit, Host, Running } from './types.ts';
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /**
- * This machine as a host. Each command leads a process group of its own; `run` ends the whole group where it is aborted
- * or out of time. A program that is missing gives exit code 127 in `run`, one that may not be run 126, as over SSH.
+ * Returns this machine as a host. Each command leads a process group of its own; `run` kills the whole group at an abort or
+ * its time limit. In `run` the exit code of a missing program is 127, of one without permission 126, as over SSH.
  */
 export function localHost(label = 'this machine'): Host {
   const ended = new AbortController();
@@ -75,7 +75,7 @@ export function localHost(label = 'this machine'): Host {
         signal?.throwIfAborted();
         throw connectFromThere(label, host, port, error);
       }
-      // An error without a listener would end the process; it is followed by the socket's close.
+      // An error without a listener would end the process; it is followed by `close`.
       return socket.on('error', () => {});
     },
     async forwardIn(address, port, onConnection) {
@@ -113,7 +113,7 @@ export function localHost(label = 'this machine'): Host {
 
 function runningOf(child: Child, label: string, gone: AbortSignal): Running {
   const { promise: exit, resolve, reject } = Promise.withResolvers<Exit>();
-  // Who only reads the streams need not know how it ended.
+  // A caller may only read the streams and ignore the exit.
   exit.catch(() => {});
   child.on('error', reject);
   child.stdin.on('error', () => {});
@@ -135,6 +135,6 @@ function killGroup(leader: number): void {
   try {
     process.kill(-leader, 'SIGKILL');
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }

@@ -4,9 +4,10 @@ import { quoteWord } from '../util/shell-quote.ts';
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
 /**
- * One command line of an argument array, for a POSIX shell: plain words stay as they are, all else goes in single
- * quotes. Gerrit's SSH command line reads the same (its one gap: an empty argument vanishes there).
- * Throws a CiError for NUL, which no argument can hold.
+ * Returns an argument array as one command line for a POSIX shell: plain words stay as they are, others are put in single
+ * quotes. Gerrit parses its SSH command lines the same way, but drops empty arguments.
+ *
+ * @throws CiError for NUL, which no argument can contain
  */
 export function quote(argv: readonly string[]): string {
   return argv

@@ -1,6 +1,6 @@
 import type { Running } from './types.ts';
 
-/** Closes what runs where the signal aborts before it ended; leaves no listener behind. */
+/** Closes a running command if the signal aborts before it has ended. Leaves no listener behind. */
 export function closeOn(signal: AbortSignal | undefined, running: Running): void {
   if (signal === undefined) return;
   if (signal.aborted) running.close();

@@ -15,14 +15,14 @@ const WATCH = program(import.meta.url, 'watch');
 /** What run-script.sh prints on stderr when the script is about to run; a fault before it is not the script's. */
 export const READY = 'recheck: the script runs';
 
-/** A script as a step runs it. */
+/** A script that a step runs. */
 export interface Script {
   text: string;
-  /** Program and arguments, split at spaces; `/bin/bash -xe` where empty. The script's file is added at its end. */
+  /** Program and arguments, split at spaces; `/bin/bash -xe` if empty. The script's file is the last argument. */
   interpreter: string;
-  /** Who it runs as, where not as the login. */
+  /** The user to run it as, if not the login. */
   user?: string;
-  /** Added to the login's environment. Names are letters, digits and underscore. */
+  /** Added to the login's environment. Names consist of letters, digits and underscores. */
   env: Record<string, string>;
   /** Milliseconds. */
   timeout: number;
@@ -31,34 +31,34 @@ export interface Script {
 export interface ScriptResult extends Exit {
   /** Milliseconds. */
   duration: number;
-  /** Whether its time was over before it ended. Then code and signal tell how it was ended, where that is known. */
+  /** Whether it exceeded its time limit. Then code and signal tell how it was ended, if that is known. */
   timedOut: boolean;
 }
 
 export interface ScriptOptions {
   signal: AbortSignal;
-  /** What the script wrote, stdout and stderr in their order. While a returned promise is open, nothing more is read. */
+  /** Called with the script's output, stdout and stderr in order. While a returned promise is pending, nothing is read. */
   onOutput: (chunk: Buffer) => void | Promise<void>;
 }
 
 const DEFAULT_INTERPRETER = '/bin/bash -xe';
 
-/** How long the end of a script may take on its target (a second, two and three, there) before its channel is cut. */
-const END_LIMIT = 15_000;
+/** Milliseconds that ending a script may take on its target (watch.sh needs up to six) before its channel is closed. */
+const END_TIMEOUT_MS = 15_000;
 
-/** A longer timer would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** The longest timer in milliseconds: a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Characters kept of what the target says on stderr before the script runs. */
-const SAID_LIMIT = 8192;
+/** Characters that are kept of the target's stderr before the script runs. */
+const MAX_FAULT_CHARS = 8192;
 
 /**
- * Runs a script on a host, from a private file, with its environment in another, and with no stdin: a command in it
- * that reads stdin eats nothing. Its end, by itself, by the time limit or by the signal, is the end of its whole
- * session there, and of its files; the same holds where the connection is lost.
+ * Runs a script on a host, from a private file, with its environment in another, and with an empty stdin. When it ends,
+ * exceeds its time limit or is aborted, or if the connection is lost, its whole session there is ended and its files are
+ * removed.
  *
- * Resolves however the script ended. Rejects with a CiError where it could not be started or the connection was lost,
- * with the signal's reason after an abort, and with what `onOutput` threw.
+ * @returns however the script ended
+ * @throws CiError if it could not be started or the connection was lost; the signal's reason; what `onOutput` threw
  */
 export async function runScript(host: Host, script: Script, options: ScriptOptions): Promise<ScriptResult> {
   const { signal, onOutput } = options;
@@ -77,7 +77,7 @@ export async function runScript(host: Host, script: Script, options: ScriptOptio
     if (end !== undefined) return;
     end = why;
     running.stdin.end();
-    cut = setTimeout(running.close, END_LIMIT);
+    cut = setTimeout(running.close, END_TIMEOUT_MS);
   };
   readOutput(running, onOutput, {
     wanted: () => end === undefined || end === 'timeout',
@@ -89,17 +89,17 @@ export async function runScript(host: Host, script: Script, options: ScriptOptio
   const onAbort = (): void => stop('abort');
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
-  const timer = setTimeout(stop, Math.min(script.timeout, LONGEST_TIMER), 'timeout');
+  const timer = setTimeout(stop, Math.min(script.timeout, MAX_TIMER_MS), 'timeout');
   running.stdin.on('error', () => {});
   running.stdin.write(Buffer.concat([environment, text]));
 
   let exit: Exit = {};
   try {
-    // The watcher beside the script lets go of stderr when all is cleaned up.
+    // watch.sh closes stderr when everything is cleaned up.
     [exit] = await Promise.all([running.exit, said.over]);
   } catch (error) {
     if (end === 'abort') throw signal.reason;
-    // A channel that was cut after its time tells nothing more.
+    // A channel that was closed after END_TIMEOUT_MS has no exit.
     if (end === undefined || !(error instanceof CiError) || error.code !== 'ssh/command-closed') throw error;
   } finally {
     clearTimeout(timer);
@@ -112,7 +112,7 @@ export async function runScript(host: Host, script: Script, options: ScriptOptio
   return { ...exit, duration: Math.round(performance.now() - began), timedOut: end === 'timeout' };
 }
 
-/** Opens the channel; an abort while it opens closes it, an abort later is `runScript`'s own. */
+/** Opens the channel. An abort meanwhile closes it; a later one is handled by `runScript`. */
 async function open(host: Host, argv: string[], signal: AbortSignal): Promise<Running> {
   const opening = new AbortController();
   const onAbort = (): void => opening.abort(signal.reason);
@@ -128,18 +128,18 @@ function command(script: Script, environmentBytes: number, scriptBytes: number):
   const { user } = script;
   if (user !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$/.test(user)) throw badUser(user);
   const words = (script.interpreter.trim() || DEFAULT_INTERPRETER).split(/\s+/);
-  // rally-ci fed scripts on stdin: its interpreters end in `-s` or `-`.
+  // rally-ci passed scripts on stdin: its interpreters end with `-s` or `-`.
   if (words.length > 1 && /^-s?$/.test(words.at(-1)!)) words.pop();
   const sizes = [String(environmentBytes), String(scriptBytes)];
   const run = ['/bin/sh', '-c', RUN_SCRIPT, 'script', WATCH, user ?? '', ...sizes, ...words];
   return user === undefined ? run : ['/bin/sh', '-c', SWITCH_USER, 'switch-user', user, ...run];
 }
 
-/** The environment as lines that a shell reads; never empty, since some `dd` take a count of 0 for "all". */
+/** Returns the environment as lines for a shell; never empty, since to some `dd` a count of 0 means "all". */
 function exports(env: Record<string, string>): string {
   const lines = Object.entries(env).map(([name, value]) => {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw badEnvironment(name, 'a name is letters, digits and underscores, and starts with no digit');
+      throw badEnvironment(name, 'a name consists of letters, digits and underscores, and does not start with a digit');
     }
     if (value.includes('\0')) throw badEnvironment(name, 'its value has a NUL character');
     return `export ${name}=${quoteWord(value)}\n`;
@@ -147,7 +147,7 @@ function exports(env: Record<string, string>): string {
   return lines.join('') || '\n';
 }
 
-/** Reads stderr: what is said before the script runs is why it could not; later only the watcher could speak there. */
+/** Reads stderr: what comes before READY is the reason why the script did not start; later only watch.sh writes there. */
 function readFaults(running: Running): { readonly ready: boolean; over: Promise<void>; text(): string } {
   let text = '';
   let ready = false;
@@ -155,7 +155,7 @@ function readFaults(running: Running): { readonly ready: boolean; over: Promise<
   running.stderr.once('end', resolve).once('close', resolve).once('error', resolve);
   running.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     if (ready) return;
-    text = (text + chunk).slice(-SAID_LIMIT);
+    text = (text + chunk).slice(-MAX_FAULT_CHARS);
     ready = text.includes(READY);
   });
   return {
@@ -163,7 +163,7 @@ function readFaults(running: Running): { readonly ready: boolean; over: Promise<
       return ready;
     },
     over,
-    // dd counts its records there.
+    // dd prints its record counts there.
     text: () => text.replace(/^\d+(\+\d+ records (in|out)| bytes? .*)\n?/gm, '').trim(),
   };
 }
@@ -175,7 +175,7 @@ function readOutput(
 ): void {
   const { stdout } = running;
   let busy: Promise<void> | undefined;
-  const hand = async (chunk: Buffer): Promise<void> => {
+  const pass = async (chunk: Buffer): Promise<void> => {
     if (wanted()) await onOutput(chunk);
   };
   const wait = (work: Promise<void>): void => {
@@ -189,9 +189,9 @@ function readOutput(
   };
   stdout.on('data', (chunk: Buffer) => {
     if (!wanted()) return;
-    // Node resumes a child's output when the child ends, whoever paused it: what comes then stands in line.
+    // Node resumes a child's output when the child ends, even if it is paused: what comes then waits its turn.
     if (busy !== undefined) {
-      wait(busy.then(() => hand(chunk)));
+      wait(busy.then(() => pass(chunk)));
       return;
     }
     try {

@@ -1,16 +1,16 @@
 import { CiError } from '../errors/ci-error.ts';
 import { noSessionFree, tooManyWaiting } from '../errors/ssh.ts';
-import { Lane, type LaneConnection } from './session-lane.ts';
+import { type CountedConnection, SessionCounter } from './session-counter.ts';
 
-/** Milliseconds that a session may wait for its turn. */
+/** Milliseconds that a caller may wait for a session. */
 const MAX_WAIT_MS = 60_000;
 
-/** How many may wait at once. */
+/** Callers that may wait for a session at once. */
 const MAX_WAITING_COUNT = 2_000;
 
 /**
- * Milliseconds after which a further connection is made for the first in line: if no session has ended, and if some do
- * but its turn has not come. A login costs as much as some short commands.
+ * Milliseconds after which a further connection is made for the first in line: if no session has ended (STALLED), and if
+ * some have but its turn has not come (SLOW). A login costs as much as several short commands.
  */
 const STALLED_MS = 1_000;
 const SLOW_MS = 10_000;
@@ -24,23 +24,23 @@ const CONNECT_PAUSE_MS = 5_000;
 /** Milliseconds after which a further connection that nobody uses is closed. */
 const IDLE_MS = 30_000;
 
-/** How often a session is asked for again if the server refused its command, and the milliseconds before that. */
+/** Retries of a session whose command the server refused, and the milliseconds before each. */
 const MAX_REQUEST_RETRY_COUNT = 2;
 const REQUEST_RETRY_MS = 200;
 
 /** A session (a command, a file transfer) that a server has opened. */
 export interface OpenSession<T> {
   session: T;
-  /** Calls back when the session has ended, also if it had ended before. */
+  /** Calls back when the session has ended, even if it has already. */
   onClose(closed: () => void): void;
-  /** Ends it; called if nobody waits for it any more. */
+  /** Ends it. Called if nobody waits for it any more. */
   discard?(): void;
 }
 
-/** Asks a connection for a session. Rejects with `ssh/channel-refused` if the server takes no more of them. */
+/** Asks a connection for a session. Rejects with `ssh/channel-refused` if the server accepts no more. */
 type Ask<C, T> = (connection: C) => Promise<OpenSession<T>>;
 
-/** One that waits for a session. */
+/** A caller that waits for a session. */
 interface Waiting<C> {
   /** Its place in line. */
   number: number;
@@ -49,7 +49,7 @@ interface Waiting<C> {
   done: boolean;
   resolve(session: unknown): void;
   reject(error: unknown): void;
-  /** How often the server refused its command. */
+  /** How often the server has refused its command. */
   refusals: number;
   /** Why it waits. */
   refused?: CiError;
@@ -58,25 +58,25 @@ interface Waiting<C> {
 /** Where sessions are opened. */
 export interface SessionOptions<C> {
   first: C;
-  /** Makes a further connection to the same server; missing: there is only the first. */
+  /** Makes a further connection to the same server. If missing, there is only the first. */
   connect?(): Promise<C>;
 }
 
 /**
- * The sessions of one server. OpenSSH takes so many of them at once on a connection (MaxSessions in sshd_config(5), 10 by
- * default) and tells nobody how many. So a session that is refused while others are open or being opened waits for its
- * turn, first come, first served. If none ends for a while, a further connection is made: a long script must not keep
- * all others waiting. One at a time, since a server also limits logins that are under way (MaxStartups).
+ * Opens sessions on one server. OpenSSH limits how many a connection may have at once (MaxSessions in sshd_config(5), 10 by
+ * default) but does not tell its clients. So a session that is refused while others are open or being opened waits for its
+ * turn, first come, first served. If none ends for a while, a further connection is made, so that a long script does not
+ * block all others. One at a time, since a server also limits pending logins (MaxStartups).
  */
-export class Sessions<C extends LaneConnection | undefined = undefined> {
+export class Sessions<C extends CountedConnection | undefined = undefined> {
   readonly #connect: (() => Promise<C>) | undefined;
-  /** The connections, the first one first. */
-  readonly #lanes: Lane<C>[];
-  /** In their order. */
+  /** One for each connection, the first one first. */
+  readonly #counters: SessionCounter<C>[];
+  /** In order. */
   readonly #waiting: Waiting<C>[] = [];
   #count = 0;
   #connecting = false;
-  /** When a session has ended, by performance.now(). */
+  /** When a session last ended, by performance.now(). */
   #lastEnd = Number.NEGATIVE_INFINITY;
   /** When a further connection may be tried again, by performance.now(). */
   #connectAfter = 0;
@@ -85,23 +85,23 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
 
   constructor(options?: SessionOptions<C>) {
     this.#connect = options?.connect;
-    this.#lanes = [new Lane(options?.first as C)];
+    this.#counters = [new SessionCounter(options?.first as C)];
   }
 
-  /** How many sessions the server takes on one connection; undefined as long as it has refused none. */
+  /** How many sessions the server accepts on one connection; undefined as long as it has refused none. */
   get limit(): number | undefined {
-    return this.#lanes.map(({ learned }) => learned).find((learned) => learned !== undefined);
+    return this.#counters.map(({ learned }) => learned).find((learned) => learned !== undefined);
   }
 
-  /** The connections that there are now, the first one first. */
+  /** The current connections, the first one first. */
   get connections(): C[] {
-    return this.#lanes.map(({ connection }) => connection);
+    return this.#counters.map(({ connection }) => connection);
   }
 
   /**
-   * Opens a session, waiting while the server takes no more.
+   * Opens a session, waiting while the server accepts no more.
    *
-   * @throws CiError if the server takes none at all, at once; if its turn did not come in a minute; the signal's reason
+   * @throws CiError at once if the server accepts none at all; after a minute without a turn; the signal's reason
    */
   open<T>(ask: Ask<C, T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -133,7 +133,7 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     const onAbort = (): void => entry.reject(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     const late = setTimeout(() => {
-      // One that is being asked for gets its answer, or the end of its connection.
+      // One that was already asked for gets an answer, or the end of its connection.
       if (this.#waiting.includes(entry)) entry.reject(noSessionFree(MAX_WAIT_MS, entry.refused));
     }, MAX_WAIT_MS).unref();
     this.#waiting.push(entry);
@@ -146,21 +146,21 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     this.#closed ??= { reason };
     clearTimeout(this.#timer);
     for (const entry of [...this.#waiting]) entry.reject(reason);
-    for (const { connection } of this.#lanes.splice(1)) connection?.close();
+    for (const { connection } of this.#counters.splice(1)) connection?.close();
   }
 
-  /** Gives sessions to those in line, as far as there are any. */
+  /** Asks for sessions for those in line, as many as are available. */
   #next(): void {
     clearTimeout(this.#timer);
     while (this.#waiting.length > 0) {
-      const lane = this.#lanes.find((one) => one.hasRoom);
-      if (lane === undefined) break;
-      void this.#ask(lane, this.#waiting.shift()!);
+      const counter = this.#counters.find((one) => one.hasRoom);
+      if (counter === undefined) break;
+      void this.#ask(counter, this.#waiting.shift()!);
     }
     if (this.#waiting.length === 0 || this.#closed) return;
-    // Nothing may end that would call this again: so it is also called when a pause is over.
-    const waits = this.#lanes.map((lane) => lane.roomIn);
-    if (this.#connect && !this.#connecting && this.#lanes.length < MAX_CONNECTION_COUNT) {
+    // It may be that no session ends and calls this again, so it is also called when a pause is over.
+    const waits = this.#counters.map((counter) => counter.roomIn);
+    if (this.#connect && !this.#connecting && this.#counters.length < MAX_CONNECTION_COUNT) {
       const now = performance.now();
       const { since } = this.#waiting[0]!;
       const stalled = Math.max(since, this.#lastEnd) + STALLED_MS;
@@ -172,22 +172,22 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     if (Number.isFinite(soonest)) this.#timer = setTimeout(() => this.#next(), Math.max(soonest, 1)).unref();
   }
 
-  async #ask(lane: Lane<C>, entry: Waiting<C>): Promise<void> {
-    lane.asked();
+  async #ask(counter: SessionCounter<C>, entry: Waiting<C>): Promise<void> {
+    counter.asked();
     let opened: OpenSession<unknown>;
     try {
-      opened = await entry.ask(lane.connection);
+      opened = await entry.ask(counter.connection);
     } catch (error) {
-      lane.refused();
-      this.#onRefusal(lane, entry, error);
+      counter.refused();
+      this.#onRefusal(counter, entry, error);
       this.#next();
       return;
     }
-    lane.opened();
+    counter.opened();
     opened.onClose(() => {
-      lane.ended();
+      counter.ended();
       this.#lastEnd = performance.now();
-      this.#closeUnused(lane);
+      this.#closeUnused(counter);
       this.#next();
     });
     if (entry.done) opened.discard?.();
@@ -195,40 +195,40 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     this.#next();
   }
 
-  #onRefusal(lane: Lane<C>, entry: Waiting<C>, error: unknown): void {
+  #onRefusal(counter: SessionCounter<C>, entry: Waiting<C>, error: unknown): void {
     if (entry.done) return;
     if (error instanceof CiError && error.code === 'ssh/request-refused' && entry.refusals < MAX_REQUEST_RETRY_COUNT) {
-      // A server that cannot fork at this moment answers as one that never will (RFC 4254, 6.5): nothing was begun.
+      // A server that cannot fork at the moment answers like one that never will (RFC 4254, 6.5). Nothing was started.
       entry.refusals += 1;
       setTimeout(() => this.#again(entry), REQUEST_RETRY_MS);
       return;
     }
     const isFull = error instanceof CiError && error.code === 'ssh/channel-refused';
-    const isFirst = lane === this.#lanes[0];
+    const isFirst = counter === this.#counters[0];
     if (!isFull) {
-      // A further connection that was lost: another may serve.
-      if (isFirst || !lane.isGone || this.#closed) entry.reject(error);
+      // A further connection was lost: another may serve.
+      if (isFirst || !counter.isGone || this.#closed) entry.reject(error);
       else this.#again(entry);
       return;
     }
     entry.refused = error;
-    const verdict = lane.learn();
+    const verdict = counter.learn();
     if (verdict === 'wait') this.#again(entry);
     else if (!isFirst) {
-      // It takes no session at all, and the first one took some.
+      // It accepts no session at all, but the first one did.
       this.#connectAfter = performance.now() + CONNECT_PAUSE_MS;
-      this.#drop(lane);
+      this.#drop(counter);
       this.#again(entry);
     } else if (verdict === 'never') {
       for (const one of [entry, ...this.#waiting]) one.reject(error);
     } else if (this.#connect) {
-      // Commands that were let go of may run on there for ever.
+      // Commands whose callers gave up may run on there forever.
       entry.since = Number.NEGATIVE_INFINITY;
       this.#again(entry);
     } else entry.reject(error);
   }
 
-  /** Puts one back to its place in line. */
+  /** Puts a caller back in its place in line. */
   #again(entry: Waiting<C>): void {
     if (entry.done) return;
     if (this.#closed) {
@@ -244,15 +244,15 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
     this.#connecting = true;
     try {
       const connection = await connect();
-      const lane = new Lane(connection);
+      const counter = new SessionCounter(connection);
       if (this.#closed) connection?.close();
       else {
-        this.#lanes.push(lane);
-        connection?.gone.addEventListener('abort', () => this.#drop(lane), { once: true });
-        this.#closeUnused(lane);
+        this.#counters.push(counter);
+        connection?.gone.addEventListener('abort', () => this.#drop(counter), { once: true });
+        this.#closeUnused(counter);
       }
     } catch {
-      // The sessions of the first one end some time, and whoever waits too long is told.
+      // Sessions of the first one will end, and callers that wait too long are told.
       this.#connectAfter = performance.now() + CONNECT_PAUSE_MS;
     } finally {
       this.#connecting = false;
@@ -261,14 +261,14 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
   }
 
   /** Closes a further connection that nobody has used for a while. */
-  #closeUnused(lane: Lane<C>): void {
-    if (lane === this.#lanes[0]) return;
-    lane.whenIdle(IDLE_MS, () => this.#drop(lane));
+  #closeUnused(counter: SessionCounter<C>): void {
+    if (counter === this.#counters[0]) return;
+    counter.whenIdle(IDLE_MS, () => this.#drop(counter));
   }
 
-  #drop(lane: Lane<C>): void {
-    const at = this.#lanes.indexOf(lane);
-    if (at > 0) this.#lanes.splice(at, 1);
-    lane.connection?.close();
+  #drop(counter: SessionCounter<C>): void {
+    const at = this.#counters.indexOf(counter);
+    if (at > 0) this.#counters.splice(at, 1);
+    counter.connection?.close();
   }
 }

@@ -4,19 +4,19 @@ import { hostClosed } from '../errors/ssh.ts';
 import { BACKOFF, Backoff, type BackoffTimes } from '../util/backoff.ts';
 import type { Host, LinkHealth } from './types.ts';
 
-/** How a link behaves in time; all in milliseconds. */
-export interface Tempo extends BackoffTimes {
-  /** The wait after a refusal that only a person can mend. */
+/** The times of a link, in milliseconds. */
+export interface LinkTimes extends BackoffTimes {
+  /** The wait after a fault that only a person can fix. */
   slow: number;
-  /** How long a link that nobody holds any more stays up. */
+  /** How long a link stays up that nobody holds any more. */
   grace: number;
   /** How long a login may take. */
   timeout: number;
-  /** Between two signs of life. */
+  /** Between two keep-alive messages. */
   keepAlive: number;
 }
 
-export const TEMPO: Tempo = {
+export const LINK_TIMES: LinkTimes = {
   ...BACKOFF,
   slow: 60_000,
   grace: 10_000,
@@ -24,21 +24,21 @@ export const TEMPO: Tempo = {
   keepAlive: 15_000,
 };
 
-/** One connection that is kept up until it is closed: connects, tells how it does, and tries again when it is lost. */
+/** Keeps one connection up until it is closed: connects, reports its health, and reconnects when it is lost. */
 export class SharedLink {
   readonly #label: string;
   readonly #connect: (signal: AbortSignal) => Promise<Host>;
-  readonly #tempo: Tempo;
+  readonly #times: LinkTimes;
   readonly #listeners = new Set<(health: LinkHealth) => void>();
   readonly #closing = new AbortController();
   #health: LinkHealth = { state: 'connecting' };
   #host: Host | undefined;
   #hurry = new AbortController();
 
-  /** @param connect one try of a connection */
-  constructor(label: string, tempo: Tempo, connect: (signal: AbortSignal) => Promise<Host>) {
+  /** @param connect makes one try */
+  constructor(label: string, times: LinkTimes, connect: (signal: AbortSignal) => Promise<Host>) {
     this.#label = label;
-    this.#tempo = tempo;
+    this.#times = times;
     this.#connect = connect;
     void this.#keepUp();
   }
@@ -47,7 +47,7 @@ export class SharedLink {
     return this.#health;
   }
 
-  /** Whether anything runs over it now. */
+  /** Whether it is in use. */
   get busy(): boolean {
     return this.#host?.busy ?? false;
   }
@@ -58,7 +58,7 @@ export class SharedLink {
     return () => this.#listeners.delete(callback);
   }
 
-  /** The connected host, as soon as there is one. Rejects with the signal's reason, or where the link is closed. */
+  /** Returns the connected host, waiting for it. Rejects with the signal's reason, or if the link is closed. */
   host(signal?: AbortSignal): Promise<Host> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#closing.signal.aborted) return Promise.reject(hostClosed(this.#label));
@@ -87,7 +87,7 @@ export class SharedLink {
     });
   }
 
-  /** Tries again now, where it is waiting to: something was mended. */
+  /** Tries again now if it is waiting to, since something may be fixed. */
   retry(): void {
     this.#hurry.abort();
   }
@@ -101,7 +101,7 @@ export class SharedLink {
 
   async #keepUp(): Promise<void> {
     const { signal } = this.#closing;
-    const backoff = new Backoff(this.#tempo);
+    const backoff = new Backoff(this.#times);
     while (!signal.aborted) {
       let failure: CiError;
       let held = 0;
@@ -115,7 +115,7 @@ export class SharedLink {
       }
       if (signal.aborted) return;
       const wait = backoff.next(held);
-      const pause = failure.transient ? wait : this.#tempo.slow;
+      const pause = failure.transient ? wait : this.#times.slow;
       this.#hurry = new AbortController();
       const since = Date.now();
       this.#tell({ state: 'down', error: failure, since, retryAt: since + pause });
@@ -124,7 +124,7 @@ export class SharedLink {
     }
   }
 
-  /** Hands the host out until it is gone, and gives the reason. */
+  /** Offers the host until it is gone, and returns the reason. */
   async #serve(host: Host): Promise<CiError> {
     if (this.#closing.signal.aborted) host.close();
     if (!host.gone.aborted) {

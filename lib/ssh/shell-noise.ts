@@ -1,36 +1,35 @@
 import type { Readable } from 'node:stream';
 import type { MarkedCommand } from './command-line.ts';
 
-/** Bytes of what came before a mark that are kept, for messages. */
-const KEPT_BYTES = 2_000;
+/** Bytes before a mark that are kept for messages. */
+const MAX_KEPT_BYTES = 2_000;
 
-/** Bytes before a mark after which it is not waited for any more. */
+/** Bytes before a mark after which it is no longer waited for. */
 const MAX_NOISE_BYTES = 4 * 2 ** 20;
 
 /**
- * Milliseconds that a login shell may take before it runs the command: a machine whose processors or disks are overloaded
- * may need a minute.
+ * Milliseconds that a login shell may take before it runs the command: an overloaded machine may need a minute.
  */
 const MAX_START_MS = 180_000;
 
 /** Bytes of a command's input that are remembered until the program runs. */
 const MAX_INPUT_BYTES = 256 * 2 ** 10;
 
-/** Characters of a line of input by which it is known again: `export A=b` has more, `done` fewer. */
+/** Characters that a line of input must have to be recognized in the noise: `export A=b` has more, `done` fewer. */
 const MIN_INPUT_LENGTH = 8;
 
-/** What a stream brought before its mark. */
+/** What came on a stream before its mark. */
 interface Noise {
-  /** Whether the mark has come: all that follows is the program's. */
+  /** Whether the mark has come: everything after it is the program's. */
   readonly over: boolean;
   /** The first bytes before it, as text. */
   text(): string;
 }
 
 /**
- * Drops what a stream brings up to a mark, and remembers the beginning of it. It takes the place of the stream's `push`
- * until the mark has come: data then takes its usual way, back-pressure included, at no cost. Must be called before
- * anything was pushed.
+ * Drops what comes on a stream up to a mark, and remembers the beginning of it. Replaces the stream's `push` until the mark
+ * has come; from then on data is handled as usual, with back-pressure and at no cost. Must be called before anything is
+ * pushed.
  *
  * @param onTooMuch called once, when MAX_NOISE_BYTES have come without the mark
  * @param onMark called when the mark has come
@@ -41,10 +40,10 @@ function skipNoise(stream: Readable, mark: string, onTooMuch: () => void, onMark
   let keptBytes = 0;
   let dropped = 0;
   let over = false;
-  /** The end of what came last, in which the mark may have begun. */
+  /** The end of the last chunk, in which the mark may have begun. */
   let tail = Buffer.alloc(0);
   const drop = (bytes: Buffer): void => {
-    const piece = Buffer.from(bytes.subarray(0, KEPT_BYTES - keptBytes));
+    const piece = Buffer.from(bytes.subarray(0, MAX_KEPT_BYTES - keptBytes));
     keptBytes += piece.length;
     if (piece.length > 0) kept.push(piece);
     const before = dropped;
@@ -57,7 +56,7 @@ function skipNoise(stream: Readable, mark: string, onTooMuch: () => void, onMark
       tail = Buffer.alloc(0);
       Reflect.deleteProperty(stream, 'push');
       const more = stream.push(null);
-      // There is nothing to be read, and ssh2 tells of the command's end only once that is known.
+      // There is nothing to read, and ssh2 reports the command's end only once the stream has ended.
       stream.resume();
       return more;
     }
@@ -81,11 +80,11 @@ function skipNoise(stream: Readable, mark: string, onTooMuch: () => void, onMark
     get over() {
       return over;
     },
-    text: () => Buffer.concat([...kept, tail.subarray(0, KEPT_BYTES - keptBytes)]).toString(),
+    text: () => Buffer.concat([...kept, tail.subarray(0, MAX_KEPT_BYTES - keptBytes)]).toString(),
   };
 }
 
-/** What a login shell does before it runs a command, kept out of the command's output. */
+/** Keeps what a login shell prints before it runs a command out of the command's output. */
 export class ShellNoise {
   readonly #stdout: Noise;
   readonly #stderr: Noise;
@@ -93,7 +92,7 @@ export class ShellNoise {
   #input: Buffer[] = [];
   #inputBytes = 0;
 
-  /** @param onFault called with what the shell did, if it will not run the command */
+  /** @param onFault called with what the shell did instead of running the command */
   constructor(
     streams: { stdout: Readable; stderr: Readable },
     { stdoutMark, stderrMark }: MarkedCommand,
@@ -111,8 +110,8 @@ export class ShellNoise {
   }
 
   /**
-   * What the shell printed, the first bytes of a longer text; without what repeats the command's input, in which there
-   * may be secrets.
+   * What the shell printed (the beginning of a long text), without lines that repeat the command's input, which may contain
+   * secrets.
    */
   get said(): string {
     const input = Buffer.concat(this.#input)
@@ -128,14 +127,14 @@ export class ShellNoise {
       .trim();
   }
 
-  /** Notes what the command is given: a start-up file that becomes another shell has that read it, and print it. */
+  /** Remembers the command's input: a start-up file that starts another shell makes that read it, and print it. */
   input(chunk: Buffer): void {
     if (this.begun || this.#inputBytes > MAX_INPUT_BYTES) return;
     this.#input.push(chunk);
     this.#inputBytes += chunk.length;
   }
 
-  /** The program runs, or the command has ended: nothing is waited for any more. */
+  /** Stops waiting: the program runs, or the command has ended. */
   ended(): void {
     clearTimeout(this.#late);
     if (this.begun) this.#input = [];

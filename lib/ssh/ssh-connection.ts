@@ -18,31 +18,31 @@ import { ShellNoise } from './shell-noise.ts';
 import { stdinOf } from './stdin.ts';
 import type { Exit, Running, SshTarget } from './types.ts';
 
-/** How long a closed connection may take to say goodbye before it is cut. */
-const GOODBYE = 2_000;
+/** Milliseconds that a clean disconnect may take before the socket is destroyed. */
+const DISCONNECT_TIMEOUT_MS = 2_000;
 
 export type OnConnection = (socket: Duplex, source: { address: string; port: number }) => void;
 type Done<T> = (error: Error | undefined, value?: T) => void;
 
-/** Where a connection leads, and whether a login shell runs its commands. */
+/** The server of a connection, and whether a login shell runs its commands. */
 export type ConnectionTarget = Pick<SshTarget, 'label' | 'user' | 'host' | 'port' | 'shell'>;
 
-/** One ssh2 connection that is logged in, and what can be asked for over it. */
+/** One ssh2 connection that is logged in. */
 export class SshConnection {
   /** Aborts when the connection is lost or closed. */
   readonly gone: AbortSignal;
   readonly #client: Client;
   readonly #target: ConnectionTarget;
   readonly #ended = new AbortController();
-  /** What must fail when the connection ends. */
+  /** Called when the connection ends: what waits for an answer fails. */
   readonly #waiting = new Set<(error: Error) => void>();
-  /** Channels that are open. */
+  /** Open channels. */
   #channels = 0;
-  /** By `address:port` as the server names it. */
+  /** By `address:port`, as the server names it. */
   readonly #listeners = new Map<string, OnConnection>();
   #noise = '';
 
-  /** Must be called within ssh2's event `ready`. */
+  /** Must be called within ssh2's `ready` event. */
   constructor(client: Client, target: ConnectionTarget) {
     this.#client = client;
     this.#target = target;
@@ -59,20 +59,20 @@ export class SshConnection {
     return this.#target.label;
   }
 
-  /** Whether anything runs over it now. */
+  /** Whether it is in use. */
   get busy(): boolean {
     return this.#channels > 0 || this.#waiting.size > 0 || this.#listeners.size > 0;
   }
 
-  /** What the login shell printed before the last command that it printed something before; '' if it never did. */
+  /** What the login shell last printed before a command; '' if it never did. */
   get noise(): string {
     return this.#noise;
   }
 
   /**
-   * Starts a command. What the login shell prints before the program runs is left out of its output.
+   * Starts a command. What the login shell prints before the program runs is not part of its output.
    *
-   * @param isOurs whether it needs a PATH that works, whatever the login's is
+   * @param isOurs whether it needs a working PATH, whatever the login's is
    */
   exec(argv: readonly string[], isOurs = false): Promise<OpenSession<Running>> {
     const command = this.#target.shell === 'none' ? undefined : markedCommand(argv, isOurs);
@@ -90,7 +90,7 @@ export class SshConnection {
   sftp(): Promise<OpenSession<SFTPWrapper>> {
     return this.#ask((done: Done<SFTPWrapper>) => this.#client.sftp(done), {
       take: (sftp) => {
-        // What breaks the protocol is an error, and one without a listener would end the process: it is followed by close.
+        // A protocol error without a listener would end the process; it is followed by `close`.
         sftp.on('error', () => {});
         return this.#session(this.#counted(sftp), sftp, () => sftp.end());
       },
@@ -125,7 +125,7 @@ export class SshConnection {
       port: bound,
       close: async () => {
         if (!this.#listeners.delete(`${address}:${bound}`) || this.gone.aborted) return;
-        // Where it fails the connection is going, and its listeners with it.
+        // If this fails, the connection is going away, and its listeners with it.
         await this.#ask((done: Done<void>) => this.#client.unforwardIn(address, bound, () => done(undefined)), {
           take: () => {},
           refused: (error) => error,
@@ -138,8 +138,8 @@ export class SshConnection {
     if (this.gone.aborted) return;
     this.#end(hostClosed(this.label));
     this.#client.end();
-    const cut = setTimeout(() => this.#client.destroy(), GOODBYE).unref();
-    this.#client.once('close', () => clearTimeout(cut));
+    const timer = setTimeout(() => this.#client.destroy(), DISCONNECT_TIMEOUT_MS).unref();
+    this.#client.once('close', () => clearTimeout(timer));
   }
 
   #end(why: Error): void {
@@ -150,7 +150,7 @@ export class SshConnection {
   }
 
   #session<T>(channel: SFTPWrapper | ClientChannel, session: T, discard: () => void): OpenSession<T> {
-    // Listened for at once: a short command may have ended before anybody gets the session.
+    // Listen at once: a short command may have ended before the caller gets the session.
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     (channel as NodeJS.EventEmitter).once('close', resolve);
     return { session, onClose: (callback) => void closed.then(callback), discard };
@@ -164,15 +164,15 @@ export class SshConnection {
     return channel;
   }
 
-  /** The server says no either to the channel, with a reason, or to what is asked for on it. */
+  /** Returns the error of a server that refuses the channel, with a reason, or the request on it. */
   #channelError(what: string, error: Error): Error {
     return 'reason' in error ? channelRefused(this.label, what, error) : requestRefused(this.label, what, error);
   }
 
   /**
-   * Asks the server for something and waits for its answer, the end of the connection, or the signal. `take` makes of
-   * the answer what is wanted, within ssh2's callback: what comes behind the answer may already be in the same packet,
-   * and its events would be lost on a listener that is put on later. `late` gets rid of an answer nobody waits for.
+   * Asks the server for something and waits for its answer, the end of the connection, or the signal. `take` converts the
+   * answer within ssh2's callback: what follows may already be in the same packet, and its events would be lost on a
+   * listener that is added later. `late` disposes of an answer that nobody waits for any more.
    */
   #ask<T, R>(
     begin: (done: Done<T>) => void,
@@ -196,7 +196,7 @@ export class SshConnection {
       this.#waiting.add(fail);
       signal?.addEventListener('abort', onAbort, { once: true });
       const done: Done<T> = (error, value) => {
-        // ssh2 fails what is open before it says that the connection ended: the reason comes a moment later.
+        // ssh2 fails what is pending before it reports that the connection ended: the reason comes a moment later.
         if (error) setImmediate(() => fail(o.refused(error)));
         else if (settle()) resolve(o.take(value as T));
         else o.late?.(value as T);
@@ -212,7 +212,7 @@ export class SshConnection {
   #running(channel: ClientChannel, argv: readonly string[], command: MarkedCommand | undefined): Running {
     let exited: Exit | undefined;
     const { promise: exit, resolve, reject } = Promise.withResolvers<Exit>();
-    // Who only reads the streams need not know how it ended.
+    // A caller may only read the streams and ignore the exit.
     exit.catch(() => {});
     const settled = (): boolean => this.#waiting.delete(reject);
     this.#waiting.add(reject);
@@ -220,7 +220,7 @@ export class SshConnection {
     const close = (): void => {
       settled();
       reject(commandClosed(this.label));
-      // What nobody read would keep the channel open.
+      // Unread data would keep the channel open.
       channel.resume();
       channel.stderr.resume();
       channel.close();
@@ -240,7 +240,7 @@ export class SshConnection {
       this.#noise = shell?.said || this.#noise;
       if (exited !== undefined && (shell?.begun ?? true)) resolve(exited);
       else if (exited !== undefined) giveUp(`ended with ${spell(exited)} before it ran`);
-      // ssh2 closes the channels of a lost connection before it tells of the loss.
+      // ssh2 closes the channels of a lost connection before it reports the loss.
       else setImmediate(() => reject(this.gone.aborted ? this.gone.reason : noExitStatus(this.label)));
     });
     const stdin = stdinOf(channel, shell && ((chunk) => shell.input(chunk)));
@@ -263,7 +263,7 @@ export class SshConnection {
       return;
     }
     const socket = this.#counted(accept());
-    // An error without a listener would end the process; it is followed by the socket's close.
+    // An error without a listener would end the process; it is followed by `close`.
     socket.on('error', () => {});
     onConnection(socket, { address: details.srcIP, port: details.srcPort });
   }

@@ -8,12 +8,12 @@ import { Sessions } from './sessions.ts';
 import type { ConnectionTarget, OnConnection, SshConnection } from './ssh-connection.ts';
 import type { Host, Running, RunOptions, RunResult } from './types.ts';
 
-/** Milliseconds for finding out what the login shell prints, once a file transfer has failed. */
-const SHELL_TEST_MS = 10_000;
+/** Milliseconds for finding out what the login shell prints after a file transfer has failed. */
+const SHELL_TEST_TIMEOUT_MS = 10_000;
 
 /**
- * A machine over SSH: one connection that is logged in, and further ones for as long as that one has no session free.
- * Forwarded connections all take the first. Made by `connectHost` alone.
+ * A machine over SSH: one connection that is logged in, and further ones while that one has no session free. Forwarded
+ * connections all use the first. Created only by `connectHost`.
  */
 export class SshHost implements Host {
   readonly label: string;
@@ -22,7 +22,7 @@ export class SshHost implements Host {
   readonly #first: SshConnection;
   readonly #sessions: Sessions<SshConnection>;
 
-  /** @param connect makes a further connection; missing if there is no way to make one */
+  /** @param connect makes a further connection; missing if that is not possible */
   constructor(target: ConnectionTarget, first: SshConnection, connect?: () => Promise<SshConnection>) {
     this.#target = target;
     this.#first = first;
@@ -48,7 +48,7 @@ export class SshHost implements Host {
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const running = await this.#sessions.open((connection) => connection.exec(argv, true), options.signal);
-    // OpenSSH takes no signals for a command where the login is root (session.c): it can only be let go of.
+    // OpenSSH accepts no signals for a command if the login is root (session.c), so the channel is just closed.
     return collect(running, argv, options, this.label, running.close);
   }
 
@@ -83,11 +83,11 @@ export class SshHost implements Host {
     this.#first.close();
   }
 
-  /** OpenSSH starts an external sftp-server by the login shell, and what that prints first breaks the protocol. */
+  /** OpenSSH starts an external sftp-server through the login shell, and what that prints first breaks the protocol. */
   async #whyNoSftp(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     if (!isBrokenTransfer(error) || this.gone.aborted) return error;
     try {
-      await this.run(['true'], { timeout: SHELL_TEST_MS, ...(signal ? { signal } : {}) });
+      await this.run(['true'], { timeout: SHELL_TEST_TIMEOUT_MS, ...(signal ? { signal } : {}) });
     } catch (fault) {
       signal?.throwIfAborted();
       return fault instanceof CiError && fault.code === 'ssh/not-begun' ? fault : error;
@@ -96,7 +96,7 @@ export class SshHost implements Host {
   }
 }
 
-/** Whether a file transfer began, and what came was none: no refusal of the server. */
+/** Returns whether a file transfer began but received something else: the server did not refuse it. */
 const isBrokenTransfer = (error: unknown): boolean =>
   error instanceof CiError &&
   error.code === 'ssh/request-refused' &&

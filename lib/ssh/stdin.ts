@@ -2,9 +2,9 @@ import { Writable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 
 /**
- * A command's stdin, whose end says no more than "no more input". Ending ssh2's channel itself would do too much: at
- * the command's own end of output Node then destroys the channel, ssh2 closes it, and a server that sends the exit
- * status last (Gerrit's) finds nobody to tell: now and then a review that was posted looked like a failure.
+ * Returns a command's stdin; ending it only sends EOF. Ending ssh2's channel itself would do too much: at the end of the
+ * command's output Node then destroys the channel, ssh2 closes it, and the exit status that some servers send last (Gerrit)
+ * is lost: a review that was posted would sometimes look like a failure.
  */
 export function stdinOf(channel: ClientChannel, onInput?: (chunk: Buffer) => void): Writable {
   const stdin = new Writable({
@@ -17,7 +17,7 @@ export function stdinOf(channel: ClientChannel, onInput?: (chunk: Buffer) => voi
       done();
     },
   });
-  // How a command ended is told by its exit; that it did not read all its input is none of its failures.
+  // A command need not read all of its input; its exit tells whether it failed.
   stdin.on('error', () => {});
   return stdin;
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { SshTarget } from './types.ts';
 
 /**
- * What makes two targets the same connection: the server and the account, secrets as a digest only. A new label or
- * another hint for messages cuts nothing.
+ * Returns the key under which targets share a connection: a digest of the server, the account and its secrets. Labels and
+ * hints for messages do not count.
  */
 export function targetKey({ host, port, user, privateKey, passphrase, hostKey, shell }: SshTarget): string {
   return createHash('sha256')

@@ -1,9 +1,9 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { SFTPWrapper } from 'ssh2';
 
-/** Where to connect and as whom. Secrets in here never leave `lib/ssh`. */
+/** An SSH server and the account to log in to. Its secrets never leave `lib/ssh`. */
 export interface SshTarget {
-  /** What messages call it: `gerrit review.example.com`, `worker host-a`. */
+  /** Its name in messages: `gerrit review.example.com`, `worker host-a`. */
   label: string;
   host: string;
   port: number;
@@ -12,33 +12,33 @@ export interface SshTarget {
   privateKey: string;
   passphrase?: string;
   /**
-   * The server's key that is believed: `SHA256:…`, or a public-key line (`ssh-ed25519 AAAA…`). Missing: the first one
-   * met is pinned in the known-hosts file and believed from then on.
+   * The host key to trust: `SHA256:…`, or a public-key line (`ssh-ed25519 AAAA…`). If missing, the first key seen is pinned
+   * in the known-hosts file and trusted from then on.
    */
   hostKey?: string;
   /**
-   * Where the server looks for public keys, as a message says it ("the SSH keys of this account in Gerrit's settings").
-   * Missing: the user's authorized_keys file.
+   * Where the server looks for public keys, in the words of a message ("the SSH keys of this account in Gerrit's
+   * settings"). If missing, the user's authorized_keys file.
    */
   keysPlace?: string;
-  /** `none`: the server reads command lines itself, as Gerrit does. Missing: the user's login shell runs them. */
+  /** `none`: the server parses command lines itself, as Gerrit does. If missing, the user's login shell runs them. */
   shell?: 'none';
 }
 
 export interface Exit {
-  /** Missing where a signal ended it. */
+  /** Missing if a signal ended it. */
   code?: number;
   /** Signal name without `SIG`. */
   signal?: string;
 }
 
 export interface RunOptions {
-  /** Sent to the command's stdin, which is then closed. Without it stdin is closed at once. */
+  /** Written to the command's stdin, which is then closed. If missing, stdin is closed at once. */
   stdin?: string | Buffer;
   signal?: AbortSignal;
-  /** Milliseconds; 60 s where missing. */
+  /** Milliseconds; 60 s if missing. */
   timeout?: number;
-  /** Bytes kept of each of stdout and stderr (1 MiB where missing); more is dropped. */
+  /** Bytes that are kept of stdout and of stderr (1 MiB if missing); the rest is dropped. */
   limit?: number;
 }
 
@@ -47,35 +47,35 @@ export interface RunResult extends Exit {
   stderr: string;
 }
 
-/** A command that runs, its streams open. Nothing is read from stdout or stderr before somebody reads: back-pressure holds. */
+/** A running command with its streams open. stdout and stderr are read only as fast as their reader: back-pressure works. */
 export interface Running {
   stdin: Writable;
   stdout: Readable;
   stderr: Readable;
-  /** Settles when the command has ended and its output was read; rejects where the connection was lost. */
+  /** Resolves when the command has ended and its output was read; rejects if the connection was lost. */
   exit: Promise<Exit>;
-  /** What a login shell printed in place of running the command; '' once that runs, or if it printed nothing. */
+  /** What a login shell printed instead of running the command; '' once that runs, or if it printed nothing. */
   readonly noise?: string;
-  /** Closes the channel. It does not end processes there: who starts one owns its end. */
+  /** Closes the channel. It does not end processes there: whoever starts one must end it. */
   close(): void;
 }
 
-/** A machine: over SSH, or this one. The one door through which commands go: argument arrays, quoted there. */
+/** A machine over SSH, or this one. All commands go through it, as argument arrays that are quoted here. */
 export interface Host {
-  /** As messages call it. */
+  /** Its name in messages. */
   readonly label: string;
   /**
-   * Runs a command to its end and gives its exit and its (bounded) output: the program's own, without what a login shell
-   * prints before it. Rejects where it could not be run, at its
-   * time limit and at an abort; over SSH it may then go on there: what must end with its caller is for `runScript`.
+   * Runs a command to its end and returns its exit and its bounded output, without what a login shell prints before it.
+   * Rejects if it could not be run, at its time limit and at an abort; over SSH it may then run on: a command that must end
+   * with its caller is for `runScript`.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
-  /** Starts a command and hands over its streams. */
+  /** Starts a command and returns its streams. */
   start(argv: readonly string[], options?: { signal?: AbortSignal }): Promise<Running>;
   sftp(signal?: AbortSignal): Promise<SFTPWrapper>;
-  /** A connection from that machine to (host, port). */
+  /** Opens a connection from that machine to (host, port). */
   forwardOut(host: string, port: number, signal?: AbortSignal): Promise<Duplex>;
-  /** Listens on that machine; each connection arrives here with its source. Port 0 chooses one. */
+  /** Listens on that machine; each connection is passed on with its source address. Port 0 picks a free port. */
   forwardIn(
     address: string,
     port: number,
@@ -83,27 +83,27 @@ export interface Host {
   ): Promise<{ port: number; close(): Promise<void> }>;
   /** Aborts when the connection is lost or closed. */
   readonly gone: AbortSignal;
-  /** Whether anything runs over the connection now: a command, a transfer, a forwarded port. Missing where there is none. */
+  /** Whether the connection is in use: by a command, a file transfer, a forwarded port. Missing if there is no connection. */
   readonly busy?: boolean;
   /**
-   * What the login shell there printed before a command ran; '' for nothing. It is left out of what commands give.
-   * Missing if no login shell runs them.
+   * What the login shell there printed before a command ran; '' for nothing. It is not part of any command's output.
+   * Missing if no login shell runs the commands.
    */
   readonly noise?: string;
-  /** How many sessions its server takes on one connection, as far as it refused one; a further connection is made then. */
+  /** How many sessions its server accepts on one connection; undefined as long as it has not refused one. */
   readonly sessionLimit?: number | undefined;
   close(): void;
 }
 
-/** Gives a machine, waiting while it cannot be reached. `Link.host` is one. */
+/** Returns a machine, waiting while it cannot be reached. `Link.host` is one. */
 export type HostSource = (signal: AbortSignal) => Promise<Host>;
 
-/** How a shared connection is doing, as its users show it. */
+/** The state of a shared connection, as its users show it. */
 export interface LinkHealth {
   state: 'connecting' | 'up' | 'down';
   /** Why it is down. */
   error?: Error;
-  /** Since when it is down, and when it is tried again: milliseconds since the epoch. */
+  /** Since when it is down, and when the next try is due: milliseconds since the epoch. */
   since?: number;
   retryAt?: number;
 }

@@ -1,6 +1,6 @@
 import { program } from '../util/program.ts';
 
-/** What tells one kind of storage on a worker from another: the functions that every storage program is completed with. */
+/** One kind of storage on a worker, with the functions that complete every storage program. */
 export interface Backend {
   kind: 'btrfs' | 'zfs' | 'directory';
   /** The command that it needs, and the packages that contain it, for the advice if it is missing. */

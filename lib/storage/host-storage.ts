@@ -46,20 +46,20 @@ export function hostStorage({ kind, place, host }: HostStorageOptions): Storage 
 }
 
 class HostStorage implements Storage {
-  readonly #there: StorageHost;
+  readonly #worker: StorageHost;
   readonly #lock = new KeyedLock();
   /** Images that are being built, and those that are being cloned: never collected. */
   readonly #drafts = new Set<string>();
   readonly #cloning = new Map<string, number>();
   #dropping: Promise<unknown> | undefined;
 
-  constructor(there: StorageHost) {
-    this.#there = there;
+  constructor(worker: StorageHost) {
+    this.#worker = worker;
   }
 
   async has(image: ImageSpec, { signal }: CallOptions): Promise<boolean> {
     const what = `Looking up image ${image.name}`;
-    const { code } = await this.#there.run('has', [imageFolder(image)], { what, answers: [EXIT.notThere], signal });
+    const { code } = await this.#worker.run('has', [imageFolder(image)], { what, answers: [EXIT.notThere], signal });
     return code === 0;
   }
 
@@ -72,11 +72,11 @@ class HostStorage implements Storage {
     const what = `Image ${image.name}`;
     if (source.kind === 'parent') throw guestImage(image.name);
     await this.#lock.run(`image ${id}`, signal, async () => {
-      const host = await this.#there.host(signal);
+      const host = await this.#worker.host(signal);
       if (source.kind === 'empty') throw emptyImage(image.name, host.label);
       this.#drafts.add(id);
       try {
-        const { code, stdout } = await this.#there.run('open-draft', [id], { what, answers: [EXIT.ready] });
+        const { code, stdout } = await this.#worker.run('open-draft', [id], { what, answers: [EXIT.ready] });
         if (code === EXIT.ready) return;
         try {
           await fetchImage(host, image.name, source, readClone(id, stdout).path, { signal, onProgress });
@@ -106,18 +106,18 @@ class HostStorage implements Storage {
       await this.#dropping?.catch(() => undefined);
       this.#cloning.set(id, (this.#cloning.get(id) ?? 0) + 1);
       try {
-        const { code, stdout } = await this.#there.run('clone', [name, id, record, old ? 'old' : ''], {
+        const { code, stdout } = await this.#worker.run('clone', [name, id, record, old ? 'old' : ''], {
           what: `Clone ${name} of image ${image.name}`,
           answers: [EXIT.noImage, EXIT.foreign, EXIT.taken],
         });
         if (code === EXIT.noImage) throw noImage(image.name);
-        if (code === EXIT.taken) throw nameTaken(this.#there.label, this.#there.place, name);
+        if (code === EXIT.taken) throw nameTaken(this.#worker.label, this.#worker.place, name);
         if (code === EXIT.foreign) {
           const { owner: other } = readRecords(`${name}:${stdout}`)[0] ?? {};
           throw foreignClone(name, other?.build ?? 'of another name', other?.attempt ?? 1);
         }
         const clone = readClone(name, stdout);
-        if (clone.disks.length === 0) throw noDisk(image.name, this.#there.label);
+        if (clone.disks.length === 0) throw noDisk(image.name, this.#worker.label);
         return clone;
       } finally {
         const left = this.#cloning.get(id)! - 1;
@@ -130,12 +130,12 @@ class HostStorage implements Storage {
   async remove(name: string, { signal }: CallOptions): Promise<void> {
     checkName('a clone', name);
     await this.#uninterrupted(`clone ${name}`, signal, () =>
-      this.#there.run('remove', [name], { what: `The removal of clone ${name}` }),
+      this.#worker.run('remove', [name], { what: `The removal of clone ${name}` }),
     );
   }
 
   async list({ signal }: CallOptions): Promise<{ name: string; owner: Owner }[]> {
-    const { stdout } = await this.#there.run('list', [], { what: 'Listing the clones', signal });
+    const { stdout } = await this.#worker.run('list', [], { what: 'Listing the clones', signal });
     return readRecords(stdout).map(({ name, owner }) => ({ name, owner }));
   }
 
@@ -148,14 +148,14 @@ class HostStorage implements Storage {
       await this.#dropping?.catch(() => undefined);
       this.#drafts.add(id).add(imageFolder(parent));
       try {
-        const { code, stdout } = await this.#there.run('fork-draft', [id, imageFolder(parent)], {
+        const { code, stdout } = await this.#worker.run('fork-draft', [id, imageFolder(parent)], {
           what: `Image ${image.name}`,
           answers: [EXIT.ready, EXIT.noImage],
         });
-        if (code === EXIT.ready) throw imageThere(image.name, this.#there.label);
+        if (code === EXIT.ready) throw imageThere(image.name, this.#worker.label);
         if (code === EXIT.noImage) throw noImage(parent.name);
         const draft = readClone(id, stdout);
-        if (draft.disks.length === 0) throw noDisk(parent.name, this.#there.label);
+        if (draft.disks.length === 0) throw noDisk(parent.name, this.#worker.label);
         return draft;
       } catch (error) {
         this.#drafts.delete(id);
@@ -182,8 +182,8 @@ class HostStorage implements Storage {
     return this.#uninterrupted('collect', signal, async () => {
       const what = 'Listing the images';
       const [images, records] = [
-        await this.#there.run('images', [], { what, signal }),
-        await this.#there.run('list', [], { what: 'Listing the clones', signal }),
+        await this.#worker.run('images', [], { what, signal }),
+        await this.#worker.run('list', [], { what: 'Listing the clones', signal }),
       ];
       const used = readRecords(records.stdout).map(({ image }) => image);
       const kept = [...keep.map(imageFolder), ...used, ...this.#drafts, ...this.#cloning.keys()];
@@ -191,15 +191,15 @@ class HostStorage implements Storage {
       if (going.length === 0) return [];
       const args = going.flatMap(({ kind, id }) => [kind, id]);
       // Nothing is cloned until they are gone.
-      const drop = this.#there.run('drop', args, { what: 'The removal of old images', answers: [EXIT.stuck] });
+      const drop = this.#worker.run('drop', args, { what: 'The removal of old images', answers: [EXIT.stuck] });
       this.#dropping = drop;
       try {
         const { stdout } = await drop;
         const gone = readGone(stdout);
         const left = readStuck(stdout);
         if (left.length === 0) return gone;
-        const told = left.map((one) => ({ name: one.name, why: reasonOf(one), command: commandOf(one) }));
-        throw imagesNotRemoved(this.#there.label, gone, told);
+        const failures = left.map((one) => ({ name: one.name, why: reasonOf(one), command: commandOf(one) }));
+        throw imagesNotRemoved(this.#worker.label, gone, failures);
       } finally {
         this.#dropping = undefined;
       }
@@ -207,18 +207,18 @@ class HostStorage implements Storage {
   }
 
   async #keep(image: ImageSpec, id: string): Promise<void> {
-    const { code } = await this.#there.run('adopt', [id], {
+    const { code } = await this.#worker.run('adopt', [id], {
       what: `Image ${image.name}`,
       answers: [EXIT.noDraft, EXIT.noDisk],
       timeout: SYNC_TIMEOUT_MS,
     });
-    if (code === EXIT.noDraft) throw draftGone(image.name, this.#there.label);
-    if (code === EXIT.noDisk) throw noDisk(image.name, this.#there.label);
+    if (code === EXIT.noDraft) throw draftGone(image.name, this.#worker.label);
+    if (code === EXIT.noDisk) throw noDisk(image.name, this.#worker.label);
   }
 
   async #drop(id: string): Promise<void> {
     this.#drafts.delete(id);
-    await this.#there.run('discard', [id], { what: `The removal of the unfinished image ${id}` });
+    await this.#worker.run('discard', [id], { what: `The removal of the unfinished image ${id}` });
   }
 
   /** Runs work that must not be interrupted: an abort ends only the wait for it, or keeps it from starting. */
@@ -226,7 +226,7 @@ class HostStorage implements Storage {
     signal.throwIfAborted();
     const done = this.#lock.run(key, new AbortController().signal, async () => {
       signal.throwIfAborted();
-      await abortable(this.#there.host(signal), signal);
+      await abortable(this.#worker.host(signal), signal);
       return work();
     });
     return abortable(done, signal);

@@ -95,7 +95,7 @@ test('machine-id: emptied with systemd, removed if another init system creates o
   }
   const nobody = seal(t, ids);
   assert.deepEqual(nobody.gone, ['var/lib/dbus/machine-id']);
-  assert.match(nobody.said, /^its guests share its machine-id: nothing in it would make a new one$/m);
+  assert.match(nobody.said, /^its guests share its machine-id: nothing in it would create a new one$/m);
 });
 
 test('host keys are removed if an enabled cloud-init creates new ones', (t) => {
@@ -187,7 +187,7 @@ test('dropbear’s host keys are removed if it creates new ones', (t) => {
   ]) {
     const { gone, said } = seal(t, { ...files, ...key });
     assert.deepEqual(gone, []);
-    assert.match(said, /^its guests share its SSH host keys: dropbear would make no new ones$/m);
+    assert.match(said, /^its guests share its SSH host keys: dropbear would not create new ones$/m);
   }
 });
 

@@ -94,5 +94,5 @@ export const CLOUD_INIT: Files = {
   'bin/cloud-init': '#!/bin/sh\n',
   'etc/cloud/cloud.cfg': 'cloud_init_modules:\n  - migrator\n  - ssh\ncloud_final_modules:\n  - scripts_user\n',
 };
-export const SHARED = /^its guests share its SSH host keys: nothing in it would make new ones/m;
+export const SHARED = /^its guests share its SSH host keys: nothing in it would create new ones/m;
 export const goneKeys = ({ gone }: { gone: string[] }): string[] => gone.filter((name) => name in KEYS);

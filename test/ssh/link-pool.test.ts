@@ -39,9 +39,9 @@ after(async () => {
   rmSync(dir, { recursive: true });
 });
 
-function newPool(tempo = {}): { pool: LinkPool; knownHosts: KnownHosts } {
+function newPool(times = {}): { pool: LinkPool; knownHosts: KnownHosts } {
   const knownHosts = new KnownHosts(join(dir, `hosts-${files++}.json`));
-  const pool = new LinkPool({ knownHosts, tempo: { first: 20, grace: 100, ...tempo } });
+  const pool = new LinkPool({ knownHosts, times: { first: 20, grace: 100, ...times } });
   pools.push(pool);
   return { pool, knownHosts };
 }

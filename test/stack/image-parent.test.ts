@@ -86,14 +86,14 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  /** What is left but images that were asked for. */
+  /** Returns what is left except the images that were wanted. */
   const left = () => {
     const now = inventory();
     now['subvolumes'] = now['subvolumes']!.filter((path) => !/^(base|child)@/.test(path));
     return now;
   };
 
-  test('an image is made of its parent by scripts, and a clone of it boots with what they left', async () => {
+  test('an image is built from its parent by scripts, and a clone of it boots with their results', async () => {
     const image = child([
       script('first', 'echo one >/root/made; echo "hello from $(hostname)"'),
       script('second', 'cat /root/made; echo two >>/root/made'),
@@ -122,7 +122,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.deepEqual(left(), atFirst);
   });
 
-  test('a script that fails leaves no guest and no image, and says which it was', async () => {
+  test('a script that fails is named, and leaves no guest and no image', async () => {
     const image = child([script('breaks', 'echo about to break\nfalse\n')]);
     await assert.rejects(builder.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);
@@ -134,7 +134,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.deepEqual(left(), atFirst);
   });
 
-  test('a guest that a script reboots is told as lost, and what nothing uses can be collected', async () => {
+  test('a guest that a script reboots is reported as lost, and unused images can be collected', async () => {
     const image = child([script('goes', 'reboot -f\nsleep 60\n')]);
     await assert.rejects(builder.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);

@@ -13,7 +13,7 @@ const hash = (algorithm: string, content: Buffer) => createHash(algorithm).updat
 
 let made: string;
 const on = UrlImages.forFile(async (place) => {
-  // Beside the mount: it can be read from here, too.
+  // Beside the mount, so that it can be read from here too.
   made = `${place.root}-made`;
   await place.sh(`mkdir '${made}'; cd '${made}'
     head -c 3M /dev/urandom >data
@@ -33,7 +33,7 @@ async function makes(of: ImageSpec): Promise<void> {
     dd if='${made}/raw' bs=1M skip=1 count=3 2>/dev/null | cmp - '${made}/data'; rm '${made}/raw'`);
 }
 
-/** Expects a refusal that names the image and the worker, and that nothing is left. */
+/** Expects a refusal that names the image and the worker and leaves nothing behind. */
 async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
   await assert.rejects(on.storage.make(of, within()), (error) => {
     assert(error instanceof CiError, String(error));
@@ -45,7 +45,7 @@ async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void
   assert.equal(await on.place.sh(`ls -A '${on.place.root}' | grep '@${of.key}$' || :`), '');
 }
 
-test('a compressed image is unpacked, whatever its name, and its checksum is that of the published file', async () => {
+test('a compressed image is unpacked, whatever its name, and the checksum is that of the compressed file', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.content = packed;
@@ -56,7 +56,7 @@ test('a compressed image is unpacked, whatever its name, and its checksum is tha
   await makes(on.image({ url: file('plain.qcow2.xz') }));
 });
 
-test('a compressed file that is cut off, damaged, packed twice or no disk inside is refused', async () => {
+test('a compressed file that is truncated, damaged, compressed twice or does not contain a disk is refused', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.noLength = true;
@@ -71,7 +71,7 @@ test('a compressed file that is cut off, damaged, packed twice or no disk inside
   await refuses(on.image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
 });
 
-test('a file that unpacks to more than the disk size is stopped', async () => {
+test('unpacking stops if the file exceeds the disk size', async () => {
   await on.place.sh(`truncate -s 400M '${made}/zeros'; gzip -1 '${made}/zeros'`);
   await refuses(
     on.image({ url: file('zeros.gz'), diskSize: 0.1 }),
@@ -84,8 +84,8 @@ test('a file that unpacks to more than the disk size is stopped', async () => {
   await refuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
 });
 
-test('a file that unpacks to more than there is space, or a download without an end, fills no disk', async () => {
-  // ext4 tells its free space exactly, and at once.
+test('a file that unpacks to more than the free space, or an endless download, does not fill the disk', async () => {
+  // ext4 reports its free space exactly, and at once.
   const small = await openPlace('directory', '200M');
   try {
     const there = hostStorage({ kind: 'directory', place: small.place, host: async () => small.host });
@@ -111,7 +111,7 @@ test('a file that unpacks to more than there is space, or a download without an 
   }
 });
 
-test('without the program that unpacks it, what to install is said', async () => {
+test('without the program that unpacks it, the error names the package to install', async () => {
   const xz = await on.place.sh('command -v xz');
   await on.place.sh(`mount --bind /dev/null '${xz}'`);
   try {
@@ -124,7 +124,7 @@ test('without the program that unpacks it, what to install is said', async () =>
   }
 });
 
-test('a disk that is cut off is refused, wherever, without a length and as a file', async () => {
+test('a truncated disk is refused, wherever it ends, from a server without a length and from a file', async () => {
   on.web.noLength = true;
   const small = await readFile(`${made}/small.qcow2`);
   const cuts: [Buffer, number[]][] = [
@@ -152,7 +152,7 @@ test('a disk that is cut off is refused, wherever, without a length and as a fil
   await on.storage.make(on.image({ url: file('raw.img') }), within());
 });
 
-test('a damaged disk is refused; one with a snapshot, or that was not closed, is not', async () => {
+test('a damaged disk is refused; one with a snapshot, or that was not closed, is accepted', async () => {
   await on.place.sh(`cd '${made}'
     cp disk.qcow2 damaged.qcow2; dd if=/dev/urandom of=damaged.qcow2 bs=64k seek=4 count=1 conv=notrunc 2>/dev/null
     cp disk.qcow2 snapshot.qcow2; qemu-img snapshot -c before snapshot.qcow2
@@ -168,7 +168,7 @@ test('a damaged disk is refused; one with a snapshot, or that was not closed, is
   await makes(on.image({ url: file('dirty.qcow2') }));
 });
 
-test('what is no disk is said to be what it is', async () => {
+test('a file that is not a disk is refused with what it is', async () => {
   const cases: [string | Buffer, RegExp][] = [
     ['', /it is empty/],
     ['\n<html><body>Please log in</body></html>', /web page.*login/],
@@ -190,7 +190,7 @@ test('what is no disk is said to be what it is', async () => {
   await refuses(on.image(), 'image/no-image', /ISO 9660/);
 });
 
-test('an image of another architecture is refused: by its name before it is downloaded, by its partitions after', async () => {
+test('an image of another architecture is refused: by its name before the download, by its partitions after it', async () => {
   const other = process.arch === 'arm64' ? 'amd64' : 'arm64';
   await refuses(
     on.image({ url: url(`/debian-13-${other}.qcow2`) }),
@@ -200,7 +200,7 @@ test('an image of another architecture is refused: by its name before it is down
   await refuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
   assert.equal(on.web.ranges.length, 0);
   const [own, foreign] = process.arch === 'arm64' ? ['AA64', 'X64'] : ['X64', 'AA64'];
-  // The types of root partitions for x86_64 and aarch64.
+  // The GPT types of root partitions for x86_64 and aarch64.
   const [x64, arm64] = ['4f68bce3-e8cd-4db1-96e7-fbcaf984b709', 'b921b045-1df0-41c3-af44-4c6f280d3fae'];
   const foreignRoot = process.arch === 'arm64' ? x64 : arm64;
   await on.place.sh(`cd '${made}'
@@ -224,7 +224,7 @@ test('an image of another architecture is refused: by its name before it is down
   for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
 });
 
-test('the checksum is read from a file as distributions publish it, anew for each image', async () => {
+test('the checksum is read from a file as distributions publish it, again for each image', async () => {
   const sums = url('/SHA512SUMS');
   on.web.files.set('/SHA512SUMS', `${'0'.repeat(128)}  other.img\n${hash('sha512', on.content)}  base.img\n`);
   await makes(on.image({ sha256: sums }));
@@ -234,7 +234,7 @@ test('the checksum is read from a file as distributions publish it, anew for eac
   await makes(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
 });
 
-test('a checksum file that is of no use is refused before the image is downloaded', async () => {
+test('a useless checksum file is refused before the image is downloaded', async () => {
   const sums = url('/SUMS');
   const cases: [string | ((response: import('node:http').ServerResponse) => void), RegExp][] = [
     [`${'0'.repeat(64)}  other.img\n`, /does not list "base\.img"\. It lists "other\.img"/],
@@ -251,7 +251,7 @@ test('a checksum file that is of no use is refused before the image is downloade
   assert.equal(on.web.ranges.length, 0);
 });
 
-test('an image of a file on the worker is made again when that has new content, and not before', async () => {
+test('an image of a file on the worker is made again once the file has changed', async () => {
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/own.qcow2'`);
   const own = on.image({ url: file('own.qcow2') });
   await makes(own);
@@ -261,7 +261,7 @@ test('an image of a file on the worker is made again when that has new content, 
   );
   assert.equal(await on.storage.has(own, within()), false);
   await makes(own);
-  // One that is gone cannot be copied again.
+  // A file that is gone cannot be copied again.
   await on.place.sh(`rm '${made}/own.qcow2'`);
   assert.equal(await on.storage.has(own, within()), true);
 });

@@ -19,11 +19,11 @@ const code = (wanted: string) => (error: unknown) => {
   return true;
 };
 
-/** The command that makes a clone. */
+/** The command that creates a clone. */
 const MAKER = { btrfs: 'btrfs', zfs: 'zfs', directory: 'qemu-img' };
 
-/** A storage whose next call stands still in the midst of its work there, and is out of time for its caller. */
-async function standingStill(
+/** Returns a storage whose next call hangs in the middle of its work on the worker, and times out for its caller. */
+async function hangingStorage(
   kind: keyof typeof MAKER,
   place: Place,
 ): Promise<{ storage: Storage; goOn(): Promise<void> }> {
@@ -42,7 +42,7 @@ exec ${command} "$@"
   const run: Host['run'] = async (argv) => {
     running = place.host.run(['env', `PATH=${dir}:${process.env['PATH']}`, ...argv]);
     await place.sh(`until [ -e '${dir}/began' ]; do sleep 0.05; done`);
-    throw new CiError({ code: 'ssh/command-timeout', message: 'It was not done in time.' });
+    throw new CiError({ code: 'ssh/command-timeout', message: 'It did not finish in time.' });
   };
   return {
     storage: hostStorage({ kind, place: place.place, host: async () => ({ ...place.host, run }) }),
@@ -83,10 +83,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         `for p in 1 2 3; do qemu-io -r -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
       );
 
-    /** Whatever is there of that name; zfs leaves the empty folder of a mount behind. */
+    /** Returns what exists under that name; zfs leaves the empty folder of a mount behind. */
     const slowOnes = async () => place.sh(`find '${place.root}' -name '*slow*' ! '(' -type d -empty ')'`);
 
-    test('an image is made once; its clones are disks that do not touch it', async () => {
+    test('an image is made once, and its clones do not change it', async () => {
       assert.equal(await storage.has(base, within()), false);
       await assert.rejects(storage.clone(base, 'early', owner, within()), code('storage/no-image'));
       await Promise.all([storage.make(base, within()), storage.make(base, within())]);
@@ -105,7 +105,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       await place.sh(`qemu-io -f qcow2 -c 'write -q -P 2 0 1M' '${disk.path}'`);
       assert.equal(await pattern(`${place.root}/base@k1/vda.qcow2`), '1');
 
-      // The same call again gives the same clone, as it is.
+      // The same call again returns the same clone, unchanged.
       assert.deepEqual(await storage.clone(base, 'c1', owner, within()), clone);
       assert.equal(await pattern(disk.path), '2');
       await assert.rejects(
@@ -119,7 +119,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await place.sh(`ls '${place.root}'`), 'base@k1');
     });
 
-    test('what is there by hand is neither taken nor removed', async () => {
+    test('what an operator created is neither used nor removed', async () => {
       await place.sh(kind === 'zfs' ? `zfs create '${place.place}/mine'` : `mkdir '${place.root}/mine'`);
       await assert.rejects(storage.clone(base, 'mine', owner, within()), code('storage/name-taken'));
       await storage.remove('mine', within());
@@ -129,7 +129,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       );
     });
 
-    test('a clone whose making was cut short is listed, made whole by the same build, and removed', async () => {
+    test('a clone whose creation was interrupted is listed, completed by the same build, and removed', async () => {
       const record = JSON.stringify({ ...owner, image: 'base@k1' });
       await place.sh(`printf '%s\\n' '${record}' >'${place.root}/.recheck/cut'`);
       assert.deepEqual(await storage.list(within()), [{ name: 'cut', owner }]);
@@ -140,7 +140,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.deepEqual(await storage.list(within()), []);
     });
 
-    test('a draft is a clone of the parent that nobody sees before it is adopted', async () => {
+    test('a draft is a clone of the parent, and no image before it is adopted', async () => {
       const first = await storage.draft(child, within());
       await place.sh(
         `qemu-io -f qcow2 -c 'write -q -P 3 0 1M' '${first.disks[0]!.path}'; echo x >'${first.path}/console.log'`,
@@ -165,17 +165,17 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(child, within()), true);
     });
 
-    test('a clone or draft that is still being made when its caller gives up goes with its removal', async () => {
+    test('a clone or draft that is still being created when its caller gives up is removed by the next call', async () => {
       const cases: [make: (s: Storage) => Promise<unknown>, remove: () => Promise<void>][] = [
         [(s) => s.clone(base, 'slow', owner, within()), () => storage.remove('slow', within())],
         [(s) => s.draft(slowChild, within()), () => storage.discard(slowChild, within())],
       ];
       const slowChild = { ...child, key: 'slow' };
       for (const [make, remove] of cases) {
-        const slow = await standingStill(kind, place);
+        const slow = await hangingStorage(kind, place);
         await assert.rejects(make(slow.storage), code('ssh/command-timeout'));
         const removed = remove();
-        // One that does not wait is over by now.
+        // A call that does not wait would have returned by now.
         await Promise.race([removed, sleep(1_000)]);
         await slow.goOn();
         await removed;
@@ -184,15 +184,15 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       }
     });
 
-    test('a clone whose record goes while it is being made goes too', async () => {
-      const slow = await standingStill(kind, place);
+    test('a clone whose record is removed while it is being created is removed too', async () => {
+      const slow = await hangingStorage(kind, place);
       await assert.rejects(slow.storage.clone(base, 'slow', owner, within()), code('ssh/command-timeout'));
       await place.sh(`rm '${place.root}/.recheck/slow'`);
       await slow.goOn();
       assert.equal(await slowOnes(), '');
     });
 
-    test('what nothing uses is collected, what a clone or a kept image is made of is not', async () => {
+    test('unused images are collected, the parents of clones and kept images are not', async () => {
       const half = { ...child, key: 'half' };
       await storage.draft(half, within());
       assert.deepEqual(await storage.collect([], within()), []);
@@ -205,7 +205,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(base, within()), true);
     });
 
-    test('an image deleted by hand is missing, and made again', async () => {
+    test('an image that was deleted manually is missing, and is made again', async () => {
       await place.sh(
         kind === 'btrfs'
           ? `btrfs subvolume delete '${place.root}/base@k1'`
@@ -221,7 +221,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(base, within()), true);
     });
 
-    test('a full disk is told as such', async () => {
+    test('a full disk is reported as such', async () => {
       await place.sh(
         `truncate -s 0 '${place.root}/fill'; dd if=/dev/urandom of='${place.root}/fill' bs=1M 2>/dev/null || :; sync`,
       );
@@ -229,7 +229,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         for (let n = 0; n < 2000; n += 1) await storage.clone(base, `full${n}`, owner, within());
       };
       try {
-        // Snapshots take so little that they may fit; a copy of data does not.
+        // Snapshots take so little space that they may fit; a copy of data does not.
         const source = { kind: 'directory' as const, path: `${place.root}-big` };
         await place.sh(
           `mkdir '${source.path}'; dd if=/dev/urandom of='${source.path}/vda.raw' bs=1M count=80 2>/dev/null`,
@@ -242,7 +242,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         });
         if (kind === 'directory')
           await assert.rejects(many(), (error: unknown) => (error as CiError).result === 'DISK_FULL');
-        // Nothing can be written any more, and yet all can be removed.
+        // Nothing can be written any more, but everything can be removed.
         for (const { name } of await storage.list(within())) await storage.remove(name, within());
         assert.deepEqual(await storage.list(within()), []);
       } finally {
@@ -252,7 +252,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
   });
 }
 
-test('what is missing on the worker is said with what mends it', async () => {
+test('what is missing on the worker is reported with the command that fixes it', async () => {
   const place = await openPlace('directory');
   try {
     const host = async () => place.host;

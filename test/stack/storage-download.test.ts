@@ -31,7 +31,7 @@ const refused = (code: string, words: RegExp) => (error: unknown) => {
   return true;
 };
 
-test('an image is downloaded, checked and grown, and says how far it is', async () => {
+test('an image is downloaded, checked and grown, and reports its progress', async () => {
   const base = on.image({ sha256: sha256(on.content).toUpperCase(), diskSize: 1 });
   const said: string[] = [];
   await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
@@ -41,7 +41,7 @@ test('an image is downloaded, checked and grown, and says how far it is', async 
   assert.deepEqual(said.slice(-3), ['100 %', 'checking', 'finishing']);
 });
 
-test('a download that breaks off goes on where it ended', async () => {
+test('an interrupted download resumes where it ended', async () => {
   on.web.breaks.push(3_000_000, 6_000_000);
   const base = on.image({ sha256: sha256(on.content) });
   await on.storage.make(base, within());
@@ -52,7 +52,7 @@ test('a download that breaks off goes on where it ended', async () => {
   await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
 });
 
-test('one that breaks off three times says how far it came; the next goes on with it', async () => {
+test('a download that is interrupted three times says how far it got, and the next call resumes it', async () => {
   on.web.breaks.push(2_000_000, 4_000_000, 6_000_000);
   const base = on.image();
   await assert.rejects(
@@ -65,7 +65,7 @@ test('one that breaks off three times says how far it came; the next goes on wit
   await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
 });
 
-test('a file that changed meanwhile is fetched from its start', async () => {
+test('a file that changed meanwhile is downloaded from its start', async () => {
   on.web.breaks.push(2_000_000, 2_000_000, 2_000_000);
   const base = on.image();
   await assert.rejects(on.storage.make(base, within()));
@@ -75,7 +75,7 @@ test('a file that changed meanwhile is fetched from its start', async () => {
   assert.equal((await size(base)).trim(), '"virtual-size": 4194304,');
 });
 
-test('a wrong checksum, a missing file and a server that is gone are said, and nothing is kept as the image', async () => {
+test('a wrong checksum, a missing file and a dead server are reported, and no image is created', async () => {
   const wrong = on.image({ sha256: '0'.repeat(64) });
   await assert.rejects(on.storage.make(wrong, within()), refused('image/checksum', new RegExp(sha256(on.content))));
   on.web.status = 404;
@@ -90,7 +90,7 @@ test('a wrong checksum, a missing file and a server that is gone are said, and n
   for (const each of [wrong, missing, gone]) assert.equal(await on.storage.has(each, within()), false);
 });
 
-test('what is no disk image, is compressed, reads other files or is too large is refused', async () => {
+test('a file that is not a disk image, reads other files or is larger than its disk size is refused', async () => {
   on.web.content = Buffer.from('<!DOCTYPE html><title>Log in</title>');
   await assert.rejects(on.storage.make(on.image(), within()), refused('image/no-image', /web page/));
   on.web.content = Buffer.from('1f8b08000000', 'hex');
@@ -110,7 +110,7 @@ test('what is no disk image, is compressed, reads other files or is too large is
   );
 });
 
-test('no file of the worker is read by way of an image that names it', async () => {
+test('no file of the worker is read through an image that names it', async () => {
   const secret = `${on.place.root}-secret`;
   await on.place.sh(`head -c 1M /dev/urandom >'${secret}'; sync
     qemu-img create -q -f qcow2 -o data_file='${secret}2',data_file_raw=on '${secret}.qcow2' 1M`);
@@ -126,7 +126,7 @@ ${more}`;
     on.storage.make(on.image(), within()),
     refused('image/format', /format "vmdk", which is not taken/),
   );
-  // One that is a boot sector at the same time, or has a blank line before: raw, and nothing else.
+  // A descriptor that is also a boot sector, or has a blank line before it: raw, and nothing else.
   const boots = Buffer.alloc(4096);
   boots.write(descriptor(`#${'x'.repeat(60)}\n`).replace('# Disk', '\n# Disk'));
   boots.set([0x55, 0xaa], 510);

@@ -24,20 +24,20 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     const remove = async (...names: string[]) => {
       for (const name of names) await on.storage.remove(name, within());
     };
-    /** As an operator deletes the base who wants it made again. */
+    /** Deletes the base image as an operator does who wants it made again. */
     const deleteBase = () =>
       place.sh(
         {
           btrfs: `btrfs -q subvolume delete '${place.root}/base@k1'`,
           directory: `rm -rf '${place.root}/base@k1'`,
-          // zfs lets nobody destroy what a clone is made of, but put it out of the way.
+          // zfs refuses to destroy what was cloned, but it can be moved out of the way.
           zfs: `set=$(zfs list -H -o name '${place.root}/base@k1')\n${patiently('zfs set mountpoint=none "$set"')}`,
         }[kind],
       );
     const isThere = (image: ImageSpec) => on.storage.has(image, within());
 
-    test('a child of a base that was made again from newer content is not used, and made again', async () => {
-      // Clones of the old ones, which builds use all the while.
+    test('a child of a base that was made again from newer content is not used but made again', async () => {
+      // Clones of the old images, which builds use all the time.
       const ofBase = await clone(on.base, 'of-base');
       const ofChild = await clone(on.child, 'of-child');
       await place.sh(`qemu-io -f qcow2 -c 'write -q -P 2 512M 1M' '${ofChild}'`);
@@ -54,7 +54,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       await on.storage.adopt(on.child, within());
       assert.equal(await on.read(await clone(on.child, 'new')), '3');
 
-      // What builds use stays as it was, also for who opens it again.
+      // What builds use stays unchanged, even if it is opened again.
       assert.equal(await on.read(ofBase), '1');
       assert.equal(await on.read(ofChild), '2');
       await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 2 512M 1M' '${ofChild}'; qemu-img check -q '${ofChild}'`);
@@ -64,7 +64,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.doesNotMatch(await place.sh(shown), /old-/);
     });
 
-    test('one whose source changed is made again; until that worked, the old one can be asked for', async () => {
+    test('an image whose source changed is made again; until that has succeeded, the old one can be requested', async () => {
       await on.write(on.source, 4);
       assert.equal(await isThere(on.base), false);
       assert.equal(await isThere(on.child), false);
@@ -78,7 +78,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       await on.makeChild(4);
       assert.equal(await on.read(`${place.root}/old-child/vda.qcow2`), '3');
       await remove('old-base', 'old-child', 'new');
-      // A source that is gone makes nothing invalid: it could not be made again.
+      // A missing source does not invalidate the image, which could not be made again.
       await place.sh(`mv '${on.source}' '${place.root}-away'`);
       assert.equal(await isThere(on.child), true);
       await place.sh(`mv '${place.root}-away' '${on.source}'`);
@@ -97,7 +97,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         assert.equal(await isThere(on.child), true);
       });
 
-    test('images of the version before go on, and a child of them that no longer fits does not', async () => {
+    test('images of version 0.1.0 are still used, unless a child no longer fits its parent', async () => {
       const forget = `for image in '${place.root}'/*@*/.image; do sed -i '2,$ d' "$image"; done`;
       if (kind === 'directory')
         await place.sh(`rm -r '${place.root}/child@k2/.below'

@@ -8,24 +8,24 @@ import { type HostStorageOptions, hostStorage } from '../../lib/storage/host-sto
 import type { ImageSpec } from '../../lib/worker/types.ts';
 import { endOf } from '../support/child.ts';
 
-/** A file system of its own, seen by one host and by nobody else. */
+/** A file system that only one host sees. */
 export interface Place {
   host: Host;
-  /** As a storage names it. */
+  /** Its name in the settings of a storage. */
   place: string;
   /** Its folder. */
   root: string;
-  /** Runs a line of shell there and gives what it printed; throws where it fails. */
+  /** Runs a line of shell there and returns what it printed. @throws if it fails */
   sh(line: string): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Milliseconds for one call. */
+/** Milliseconds that one call may take. */
 export const within = () => ({ signal: AbortSignal.timeout(180_000) });
 
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 
-/** A storage on the place, an image of a folder there whose first MiB is of 1, and a child of it. */
+/** Returns a storage on the place, an image of a folder there whose first MiB consists of ones, and a child of it. */
 export async function storageOn(kind: HostStorageOptions['kind'], place: Place) {
   const storage = hostStorage({ kind, place: place.place, host: async () => place.host });
   const source = `${place.root}-source`;
@@ -47,12 +47,12 @@ export async function storageOn(kind: HostStorageOptions['kind'], place: Place) 
     base,
     child,
     write,
-    /** What the first MiB of a disk is of. */
+    /** Returns the pattern of which the first MiB of a disk consists. */
     read: (disk: string) =>
       place.sh(
         `for p in 1 2 3 4; do qemu-io -r -U -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
       ),
-    /** Makes the child: a draft whose first MiB is of `pattern`, adopted. */
+    /** Makes the child: a draft whose first MiB consists of `pattern`, adopted. */
     async makeChild(pattern: number): Promise<void> {
       const draft = await storage.draft(child, within());
       await write(draft.disks[0]!.path, pattern);
@@ -61,7 +61,7 @@ export async function storageOn(kind: HostStorageOptions['kind'], place: Place) 
   };
 }
 
-/** In a mount namespace: prints READY when all is mounted, and ends with its stdin. $1: kind; $2: folder; $3: size. */
+/** Runs in a mount namespace: prints READY when everything is mounted, and ends with its stdin. $1: kind; $2: folder; $3: size. */
 const HOLD = `
 set -e
 cd "$2"
@@ -96,7 +96,7 @@ else
 fi
 `;
 
-/** Makes a file system for a kind of storage: btrfs, zfs (by FUSE), or ext4, which has no reflinks. Needs root. */
+/** Creates a file system for a kind of storage: btrfs, zfs (through FUSE), or ext4, which has no reflinks. Needs root. */
 export async function openPlace(kind: HostStorageOptions['kind'], size = '400M'): Promise<Place> {
   const dir = await mkdtemp(join(tmpdir(), 'recheck-place-'));
   const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', HOLD, 'hold', kind, dir, size], {
@@ -141,7 +141,7 @@ export async function openPlace(kind: HostStorageOptions['kind'], size = '400M')
   };
 }
 
-/** The commands as an operator types them, who tries again for ten seconds while zfs-fuse calls a dataset busy. */
+/** Returns the commands of an operator who retries for ten seconds while zfs-fuse reports a dataset as busy. */
 export const patiently = (commands: string): string =>
   commands
     .split(' && ')

@@ -5,7 +5,7 @@ import { checkHost } from '../../lib/libvirt/check.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
 
-/** The command at the end of the message with which a removal failed. */
+/** Returns the command at the end of the message of a failed removal. */
 async function commandOf(removal: Promise<unknown>): Promise<string> {
   const error = await removal.then(
     () => assert.fail('it was removed'),
@@ -28,7 +28,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     });
     after(() => place.close());
 
-    /** What "Check this host" lists as left over. */
+    /** Returns what "Check this host" lists as left over. */
     async function leftovers(): Promise<string[]> {
       const settings = {
         controller: owner.controller,
@@ -41,14 +41,14 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       const checks = await checkHost(place.host, settings, within().signal);
       return checks.filter(({ what }) => what === 'leftovers').map(({ detail, mend }) => `${detail} | ${mend}`);
     }
-    /** Whatever is there but the image and what a test put beside it. */
+    /** Returns what exists except the image and what a test put beside it. */
     const left = () =>
       kind === 'zfs'
         ? place.sh(`zfs list -H -o name -t all -r '${place.place}' | grep -v 'base:k1' | tail -n +2`)
         : place.sh(`ls -A '${place.root}' | grep -v -e '^base@k1' -e '^.recheck' -e '^theirs' || :`);
     const clone = async (name: string) => (await on.storage.clone(on.base, name, owner, within())).path;
 
-    /** What a snapshot daemon, a build and an operator leave in one of our folders. */
+    /** Returns commands that leave what a snapshot daemon, a build and an operator may leave in one of our folders. */
     const clutter = (at: string, dataset: string): string =>
       ({
         zfs: `zfs snapshot '${dataset}@autosnap_1'; zfs create '${dataset}/inner'; zfs create '${dataset}/inner/most'
@@ -61,7 +61,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
           chattr +a '${at}/log'; chattr +i '${at}/a/b/fixed' '${at}/a'`,
       })[kind];
 
-    test('all that is in a clone goes with it', async () => {
+    test('everything in a clone is removed with it', async () => {
       const at = await clone('c1');
       await place.sh(clutter(at, `${place.place}/c1`));
       await on.storage.remove('c1', within());
@@ -69,7 +69,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.deepEqual(await on.storage.list(within()), []);
     });
 
-    test('all that is in a draft or an image goes with it', async () => {
+    test('everything in a draft or an image is removed with it', async () => {
       const draft = await on.storage.draft(on.child, within());
       await place.sh(clutter(draft.path, `${place.place}/child:k2`));
       await on.storage.discard(on.child, within());
@@ -80,7 +80,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await left(), '');
     });
 
-    test('what is mounted in a clone is unmounted, and nothing of it is deleted', async () => {
+    test('what is mounted in a clone is unmounted, and its content is not deleted', async () => {
       const at = await clone('c1');
       await place.sh(`mkdir -p '${place.root}-theirs' '${at}/bound' '${at}/a b/deep' && echo precious >'${place.root}-theirs/file'
         ${kind === 'zfs' ? `mkdir '${place.root}/theirs'` : `mkdir '${place.root}/theirs'; echo precious >'${place.root}/theirs/file'`}
@@ -95,7 +95,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     });
 
     if (kind !== 'zfs')
-      test('a mount that is in use keeps a clone: said with the command, listed, and the command frees it', async () => {
+      test('a mount that is in use blocks the removal of a clone: it is reported and listed with a command, which removes it', async () => {
         const at = await clone('c1');
         await place.sh(`mkdir '${place.root}/theirs' '${at}/bound'; echo precious >'${place.root}/theirs/file'
           mount --bind '${place.root}/theirs' '${at}/bound'`);
@@ -118,7 +118,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       });
 
     if (kind === 'zfs') {
-      test('a snapshot that is held keeps its clone: said with the command, and listed', async () => {
+      test('a held snapshot blocks the removal of its clone: it is reported and listed with a command', async () => {
         await clone('c1');
         const snapshot = `${place.place}/c1@zrepl_1`;
         await place.sh(`zfs snapshot '${snapshot}'; zfs hold TAG '${snapshot}'`);
@@ -133,7 +133,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         assert.deepEqual(await leftovers(), []);
       });
 
-      test('what somebody cloned from a snapshot of ours stays, and so does ours until it is told how', async () => {
+      test('a dataset that somebody cloned from our snapshot stays, and blocks the removal of ours until it is promoted', async () => {
         await clone('c1');
         await place.sh(`zfs snapshot '${place.place}/c1@autosnap'
           zfs clone '${place.place}/c1@autosnap' '${place.place}/theirs'`);
@@ -145,7 +145,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         await place.sh(patiently(`zfs destroy -r '${place.place}/theirs'`));
       });
 
-      test('ours are marked for the daemons that honour it', async () => {
+      test('our datasets are marked for snapshot daemons that honour a property', async () => {
         await clone('c1');
         const marked = `zfs get -H -o value com.sun:auto-snapshot '${place.place}/c1' '${place.place}/base:k1'`;
         assert.equal(await place.sh(marked), 'false\nfalse');
@@ -154,7 +154,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     }
 
     if (kind === 'btrfs') {
-      test('a default subvolume and a swap file in use keep a clone: said with the command', async () => {
+      test('a default subvolume and a swap file in use block the removal of a clone, with a command in the message', async () => {
         const at = await clone('c1');
         await place.sh(`btrfs subvolume set-default '${at}'`);
         const byDefault = await commandOf(on.storage.remove('c1', within()));
@@ -171,7 +171,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         assert.equal(await left(), '');
       });
 
-      test('folders on btrfs: subvolumes in a clone go with it', async () => {
+      test('directory storage on btrfs: subvolumes in a clone are removed with it', async () => {
         await place.sh(`mkdir '${place.root}/theirs'`);
         const folder = `${place.root}/theirs`;
         const plain = hostStorage({ kind: 'directory', place: folder, host: async () => place.host });
@@ -184,7 +184,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       });
     }
 
-    test('a copy or snapshot of an image under another name is not ours, and stays', async () => {
+    test('a copy or snapshot of an image under another name is not ours and stays', async () => {
       const copy = {
         btrfs: `btrfs -q subvolume snapshot -r '${place.root}/base@k1' '${place.root}/base@k1.20260101'`,
         directory: `cp -a '${place.root}/base@k1' '${place.root}/base@backup'`,

@@ -105,7 +105,7 @@ export async function hurry(red: TestRed): Promise<() => void> {
   const dist = join(import.meta.dirname, '..', '..', 'dist', 'lib');
   const { LinkPool } = (await import(join(dist, 'ssh/link-pool.js'))) as typeof import('../../lib/ssh/link-pool.ts');
   const { StreamPool } = (await import(join(dist, 'gerrit/stream.js'))) as typeof import('../../lib/gerrit/stream.ts');
-  const pool = new LinkPool({ knownHosts: runtime.knownHosts, tempo: { first: 100, longest: 200, slow: 300 } });
+  const pool = new LinkPool({ knownHosts: runtime.knownHosts, times: { first: 100, longest: 200, slow: 300 } });
   const streams = new StreamPool({ quiet: 300, probe: 300, settle: 50 });
   Object.assign(runtime, { pool, streams, connectLimit: 1000 });
   return () => {

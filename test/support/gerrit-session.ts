@@ -17,7 +17,7 @@ export class GerritSession {
   private constructor(dir: string) {
     this.#dir = dir;
     // A slow second try leaves room to do something while the connection is down.
-    this.pool = new LinkPool({ knownHosts: new KnownHosts(join(dir, 'known-hosts.json')), tempo: { first: 3_000 } });
+    this.pool = new LinkPool({ knownHosts: new KnownHosts(join(dir, 'known-hosts.json')), times: { first: 3_000 } });
   }
 
   static async open(): Promise<GerritSession> {

@@ -21,7 +21,7 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
 has() { command -v "$1" >/dev/null 2>&1; }
 systemd() { [ -d /run/systemd/system ]; }
-# Not "enabled-runtime": that ends with this boot.
+# Not "enabled-runtime", which lasts only until the next boot.
 enabled() { systemctl is-enabled "$@" 2>/dev/null | grep -Eq '^(enabled|static|alias|indirect|generated)$'; }
 
 cloud_init_enabled() {
@@ -77,20 +77,20 @@ if systemd; then
 elif has dbus-uuidgen || [ -e /etc/init.d/machine-id ]; then
   rm -f /etc/machine-id
 elif [ -s /etc/machine-id ]; then
-  echo 'its guests share its machine-id: nothing in it would make a new one'
+  echo 'its guests share its machine-id: nothing in it would create a new one'
 fi
 [ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
 
 if cloud_init_makes_keys || system_makes_keys; then
   rm -f /etc/ssh/ssh_host_*key /etc/ssh/ssh_host_*key.pub /etc/ssh/ssh_host_*key-cert.pub
 elif ls /etc/ssh/ssh_host_*key >/dev/null 2>&1; then
-  echo 'its guests share its SSH host keys: nothing in it would make new ones (cloud-init is not enabled)'
+  echo 'its guests share its SSH host keys: nothing in it would create new ones (cloud-init is not enabled)'
 fi
 if ls /etc/dropbear/dropbear_*_host_key >/dev/null 2>&1; then
   if dropbear_makes_keys; then
     rm -f /etc/dropbear/dropbear_*_host_key
   else
-    echo 'its guests share its SSH host keys: dropbear would make no new ones'
+    echo 'its guests share its SSH host keys: dropbear would not create new ones'
   fi
 fi
 
@@ -123,7 +123,7 @@ if [ -f /etc/iscsi/initiatorname.iscsi ] && grep -qs '^InitiatorName=' /etc/iscs
   elif systemd && enabled iscsi-init.service; then
     rm -f /etc/iscsi/initiatorname.iscsi
   else
-    echo 'its guests share its iSCSI initiator name (/etc/iscsi/initiatorname.iscsi): nothing in it would make a new one'
+    echo 'its guests share its iSCSI initiator name (/etc/iscsi/initiatorname.iscsi): nothing in it would create a new one'
   fi
 fi
 

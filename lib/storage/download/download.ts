@@ -17,7 +17,7 @@ import { architecturesOf, machinesOf } from './architecture.ts';
 import { type Checksum, findChecksum, readChecksum } from './checksum.ts';
 import { type Compression, compressionOf } from './disk-head.ts';
 import { bytesOf, examine, type Subject } from './examine.ts';
-import { type Course, type FetchOptions, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
+import { type FetchOptions, type FetchReport, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
 import { COPY, FETCH, FETCH_EXIT, FINISH, SUMS, UNPACK } from './programs.ts';
 
 export { diskBytes } from './examine.ts';
@@ -56,26 +56,26 @@ export async function fetchImage(
 ): Promise<void> {
   if (source.kind === 'directory') {
     options.onProgress?.('copying');
-    const { code, course } = await runFetch(host, COPY, { FROM: source.path, DIR: dir }, options);
+    const { code, report } = await runFetch(host, COPY, { FROM: source.path, DIR: dir }, options);
     if (code === FETCH_EXIT.noFile) throw downloadRefused(image, source.path, `it is not a folder on ${host.label}`);
     if (code === FETCH_EXIT.changing) throw sourceChanging(image, source.path, host.label);
-    if (code !== 0) throw fault(`Image ${image}`, host, course.said);
+    if (code !== 0) throw fault(`Image ${image}`, host, report.said);
     return;
   }
-  const place = placeOf(image, source.url);
-  const subject = { image, from: place.shown, host, dir };
-  const fetched = await download(subject, place, source, options);
-  const course = await unpack(subject, source, fetched, options);
-  const { format, size } = await examine(subject, course, source.diskSize, options);
+  const file = parseFileUrl(image, source.url);
+  const subject = { image, from: file.shown, host, dir };
+  const fetched = await download(subject, file, source, options);
+  const report = await unpack(subject, source, fetched, options);
+  const { format, size } = await examine(subject, report, source.diskSize, options);
   options.onProgress?.(format === 'qcow2' ? 'finishing' : `converting from ${format}`);
   const wanted = bytesOf(source.diskSize);
   const env = { DIR: dir, FORMAT: format, SIZE: wanted > size ? String(wanted) : '' };
-  const { code, course: end } = await runFetch(host, FINISH, env, { signal: options.signal });
+  const { code, report: end } = await runFetch(host, FINISH, env, { signal: options.signal });
   if (code !== 0) throw fault(`Image ${image}`, host, end.said);
 }
 
 /** The address of a file: for the program, and as messages show it, without a password. */
-export interface Place {
+export interface FileUrl {
   env: { URL: string; FROM: string };
   shown: string;
 }
@@ -85,7 +85,7 @@ export interface Place {
  *
  * @throws CiError if it is not an HTTP, HTTPS or file URL
  */
-export function placeOf(image: string, text: string): Place {
+export function parseFileUrl(image: string, text: string): FileUrl {
   let url: URL;
   let path: string;
   try {
@@ -106,25 +106,30 @@ export function placeOf(image: string, text: string): Place {
   return { env: { URL: url.href, FROM: '' }, shown: shown.href };
 }
 
-/** Returns the decoded path of a place's URL. */
-const pathOf = ({ env }: Place): string => env.FROM || decodeURIComponent(new URL(env.URL).pathname);
+/** Returns the decoded path of a file's URL. */
+const decodedPath = ({ env }: FileUrl): string => env.FROM || decodeURIComponent(new URL(env.URL).pathname);
 
 /** Fetches the file as it is published, and compares its checksum. */
-async function download(subject: Subject, place: Place, source: UrlSource, options: FetchOptions): Promise<Course> {
+async function download(
+  subject: Subject,
+  file: FileUrl,
+  source: UrlSource,
+  options: FetchOptions,
+): Promise<FetchReport> {
   const { image, from, host, dir } = subject;
-  const named = architecturesOf(pathOf(place));
-  const wanted = await wantedChecksum(subject, place, source, options);
+  const named = architecturesOf(decodedPath(file));
+  const wanted = await wantedChecksum(subject, file, source, options);
   const env = {
-    ...place.env,
+    ...file.env,
     DIR: dir,
     ALGORITHM: wanted?.algorithm ?? '',
     SUM: wanted?.hex ?? '',
     MACHINES: machinesOf(named).join(' '),
     MAX_MIB: String(maxMib(source, 2)),
   };
-  const { code, course } = await runFetch(host, FETCH, env, options);
-  if (code === 0) return course;
-  const { have, total } = course;
+  const { code, report } = await runFetch(host, FETCH, env, options);
+  if (code === 0) return report;
+  const { have, total } = report;
   switch (code) {
     case FETCH_EXIT.noCurl:
       throw commandMissing(host.label, 'curl', 'curl');
@@ -133,30 +138,30 @@ async function download(subject: Subject, place: Place, source: UrlSource, optio
     case FETCH_EXIT.changing:
       throw sourceChanging(image, from, host.label);
     case FETCH_EXIT.refused:
-      throw downloadRefused(image, from, `the server answered ${course.code}`);
+      throw downloadRefused(image, from, `the server answered ${report.code}`);
     case FETCH_EXIT.gaveUp:
-      throw downloadEnded(image, from, megabytes(have), megabytes(total), lastSaid(course));
+      throw downloadEnded(image, from, megabytes(have), megabytes(total), lastSaid(report));
     case FETCH_EXIT.checksum:
-      throw checksumWrong(image, from, host.label, wanted!, course.sum);
+      throw checksumWrong(image, from, host.label, wanted!, report.sum);
     case FETCH_EXIT.machine: {
-      const found = { evidence: 'its name', archs: named, machine: course.machine };
+      const found = { evidence: 'its name', archs: named, machine: report.machine };
       throw otherMachine(image, from, host.label, found);
     }
     default:
-      throw spaceFault(subject, source, 'has', 2, code) ?? fault(`Image ${image}`, host, course.said);
+      throw spaceFault(subject, source, 'has', 2, code) ?? fault(`Image ${image}`, host, report.said);
   }
 }
 
 /** Returns the checksum that is set, or that the checksum file lists now. */
 async function wantedChecksum(
   { image, host, dir }: Subject,
-  place: Place,
+  file: FileUrl,
   source: UrlSource,
   { signal }: FetchOptions,
 ): Promise<Wanted | undefined> {
   const setting = readChecksum(image, source.sha256 ?? '');
   if (setting === undefined || 'hex' in setting) return setting;
-  const sums = placeOf(image, setting.url);
+  const sums = parseFileUrl(image, setting.url);
   const useless = (why: string): Error => checksumFileUseless(image, sums.shown, host.label, why);
   const settings = { ...sums.env, DIR: dir, MAX_BYTES: String(MAX_SUMS_BYTES) };
   const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
@@ -166,7 +171,7 @@ async function wantedChecksum(
   if (code === FETCH_EXIT.noFile) throw useless('does not exist');
   if (code !== 0) throw useless(`cannot be read: ${sumsFault(`${stdout}\n${stderr}`)}`);
   if (Buffer.byteLength(stdout) > MAX_SUMS_BYTES) throw useless(`is larger than ${MAX_SUMS_BYTES / 2 ** 20} MiB`);
-  const found = findChecksum(stdout, pathOf(place));
+  const found = findChecksum(stdout, decodedPath(file));
   if (typeof found === 'string') throw useless(found);
   return { ...found, listedAt: sums.shown };
 }
@@ -180,25 +185,30 @@ function sumsFault(said: string): string {
 const PACKAGES: Record<Compression, string> = { xz: 'xz-utils', gzip: 'gzip', zstd: 'zstd', bzip2: 'bzip2' };
 
 /** Unpacks the file if its first bytes say that it is compressed, whatever its name. */
-async function unpack(subject: Subject, source: UrlSource, fetched: Course, options: FetchOptions): Promise<Course> {
+async function unpack(
+  subject: Subject,
+  source: UrlSource,
+  fetched: FetchReport,
+  options: FetchOptions,
+): Promise<FetchReport> {
   const { image, from, host, dir } = subject;
   const tool = compressionOf(fetched.head);
   if (tool === undefined) return fetched;
   options.onProgress?.('unpacking');
   const env = { DIR: dir, TOOL: tool, MAX_MIB: String(maxMib(source, 1)) };
-  const { code, course } = await runFetch(host, UNPACK, env, options);
+  const { code, report } = await runFetch(host, UNPACK, env, options);
   const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
   if (code === FETCH_EXIT.noTool) throw commandMissing(host.label, tool, PACKAGES[tool]);
   if (code === FETCH_EXIT.damaged) {
-    throw refuse(`it is compressed (${tool}), and damaged or cut off: ${firstSaid(course)}`);
+    throw refuse(`it is compressed (${tool}), and damaged or cut off: ${firstSaid(report)}`);
   }
   if (code !== 0) {
-    throw spaceFault(subject, source, 'unpacks to', 1, code) ?? fault(`Image ${image}`, host, course.said);
+    throw spaceFault(subject, source, 'unpacks to', 1, code) ?? fault(`Image ${image}`, host, report.said);
   }
-  const again = compressionOf(course.head);
+  const again = compressionOf(report.head);
   if (again !== undefined) throw refuse(`it is compressed twice (${again} in ${tool}): publish it compressed once`);
   // A file that could be unpacked is complete.
-  return { ...course, machine: fetched.machine, isIntact: true };
+  return { ...report, machine: fetched.machine, isIntact: true };
 }
 
 /**

@@ -5,7 +5,7 @@ import { isRecord } from '../../util/is-record.ts';
 import { architecturesOfBootFiles, architecturesOfTypes, machinesOf } from './architecture.ts';
 import { CUT, type DiskFormat, faultOf, formatOf, isAccepted, natureOf } from './disk-head.ts';
 import { bootFiles, type ReadDisk } from './fat.ts';
-import { type Course, type FetchOptions, lastSaid, runFetch } from './fetch-run.ts';
+import { type FetchOptions, type FetchReport, lastSaid, runFetch } from './fetch-run.ts';
 import { isEsp, partitionsOf, TABLE_BYTES } from './partitions.ts';
 import { CHECK, INFO, READ } from './programs.ts';
 
@@ -35,19 +35,19 @@ export interface Examined {
  * accepted format, contain all of its data, fit the disk size that is set, and, as far as its partitions tell, be for this
  * machine.
  *
- * @param course what was read of the file
+ * @param report what was read of the file
  * @param diskSize GiB that are set
  * @throws CiError that says why it is refused
  */
 export async function examine(
   subject: Subject,
-  course: Course,
+  report: FetchReport,
   diskSize: number | undefined,
   { signal }: FetchOptions,
 ): Promise<Examined> {
   const { image, from, host } = subject;
   const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
-  const { head, file } = course;
+  const { head, file } = report;
   const nature = natureOf(head, file);
   if (nature !== undefined) throw refuse(nature);
   const format = formatOf(head);
@@ -61,8 +61,8 @@ export async function examine(
   if (info.size > MAX_DISK_GIB * GIB) throw refuse(`its disk is larger than ${MAX_DISK_GIB} GiB`);
   const wanted = bytesOf(diskSize);
   if (wanted > 0 && wanted < info.size) throw diskTooLarge(image, from, host.label, info.size / GIB, diskSize!);
-  if (format !== 'raw') await checkDisk(subject, course, format, info, signal);
-  await checkPartitions(subject, course.machine, format, info.size, signal);
+  if (format !== 'raw') await checkDisk(subject, report, format, info, signal);
+  await checkPartitions(subject, report.machine, format, info.size, signal);
   return { format, size: info.size };
 }
 
@@ -101,7 +101,7 @@ async function diskInfo(
 
 async function checkDisk(
   { image, from, host, dir }: Subject,
-  { isIntact }: Course,
+  { isIntact }: FetchReport,
   format: DiskFormat,
   { size, isDirty }: { size: number; isDirty: boolean },
   signal: AbortSignal,
@@ -113,13 +113,13 @@ async function checkDisk(
     DIRTY: isDirty ? '1' : '',
     VIRTUAL_SIZE: String(size),
   };
-  const { course } = await runFetch(host, CHECK, env, { signal });
-  if (course.isCut) throw notAnImage(image, from, host.label, CUT);
+  const { report } = await runFetch(host, CHECK, env, { signal });
+  if (report.isCut) throw notAnImage(image, from, host.label, CUT);
   // Leaked clusters (3) only take space; 63: the format has no check.
-  if ([0, 3, 63].includes(course.check)) return;
-  const isShort = /end of the file|outside image/.test(course.said);
-  const said = lastSaid(course).replaceAll(`${dir}/.download`, 'the file').slice(0, 200);
-  const fault = isShort ? 'data is missing at its end' : said || `exit code ${course.check}`;
+  if ([0, 3, 63].includes(report.check)) return;
+  const isShort = /end of the file|outside image/.test(report.said);
+  const said = lastSaid(report).replaceAll(`${dir}/.download`, 'the file').slice(0, 200);
+  const fault = isShort ? 'data is missing at its end' : said || `exit code ${report.check}`;
   throw notAnImage(image, from, host.label, `qemu-img check found it damaged or cut off: ${fault}`);
 }
 

@@ -14,7 +14,7 @@ export interface FetchOptions {
 }
 
 /** What a program has reported so far. */
-export interface Course {
+export interface FetchReport {
   /** Bytes that were downloaded, and of the whole file; 0 if unknown. */
   have: number;
   total: number;
@@ -43,8 +43,8 @@ export async function runFetch(
   text: string,
   env: Record<string, string>,
   { signal, onProgress }: FetchOptions,
-): Promise<{ code: number; course: Course }> {
-  const course: Course = {
+): Promise<{ code: number; report: FetchReport }> {
+  const report: FetchReport = {
     have: 0,
     total: 0,
     code: 0,
@@ -64,29 +64,29 @@ export async function runFetch(
     onOutput(chunk) {
       const lines = (rest + chunk.toString('latin1')).split('\n');
       rest = lines.pop()!.slice(-MAX_SAID_CHARS);
-      for (const line of lines) readLine(line, course, onProgress);
+      for (const line of lines) readLine(line, report, onProgress);
     },
   });
-  readLine(rest, course, onProgress);
-  return { code: result.code ?? -1, course };
+  readLine(rest, report, onProgress);
+  return { code: result.code ?? -1, report };
 }
 
-function readLine(line: string, course: Course, onProgress: FetchOptions['onProgress']): void {
+function readLine(line: string, report: FetchReport, onProgress: FetchOptions['onProgress']): void {
   const [word, value = '', other] = line.split(' ');
   switch (word) {
     case '@at':
-      course.have = Number(value) || 0;
-      course.total = Number(other) || 0;
-      onProgress?.(course.total > 0 ? percent(course) : `${megabytes(course.have)} MB`);
+      report.have = Number(value) || 0;
+      report.total = Number(other) || 0;
+      onProgress?.(report.total > 0 ? percent(report) : `${megabytes(report.have)} MB`);
       break;
     case '@try':
-      course.said = '';
+      report.said = '';
       break;
     case '@code':
-      course.code = Number(value) || 0;
+      report.code = Number(value) || 0;
       break;
     case '@machine':
-      course.machine = value;
+      report.machine = value;
       break;
     case '@checking':
       onProgress?.('checking');
@@ -95,41 +95,41 @@ function readLine(line: string, course: Course, onProgress: FetchOptions['onProg
       onProgress?.(`unpacking, ${value} MiB`);
       break;
     case '@sum':
-      course.sum = value;
+      report.sum = value;
       break;
     case '@intact':
-      course.isIntact = true;
+      report.isIntact = true;
       break;
     case '@size':
-      course.file.size = Number(value) || 0;
+      report.file.size = Number(value) || 0;
       break;
     case '@head':
-      course.head = value;
+      report.head = value;
       break;
     case '@tail':
-      course.file.tail = value;
+      report.file.tail = value;
       break;
     case '@iso':
-      course.file.iso = value;
+      report.file.iso = value;
       break;
     case '@check':
-      course.check = Number(value) || 0;
+      report.check = Number(value) || 0;
       break;
     case '@cut':
-      course.isCut = true;
+      report.isCut = true;
       break;
     default:
-      course.said = `${course.said}${line}\n`.slice(-MAX_SAID_CHARS);
+      report.said = `${report.said}${line}\n`.slice(-MAX_SAID_CHARS);
   }
 }
 
-const percent = ({ have, total }: Course): string => `${Math.min(100, Math.floor((have * 100) / total))} %`;
+const percent = ({ have, total }: FetchReport): string => `${Math.min(100, Math.floor((have * 100) / total))} %`;
 
 /** Returns the bytes as whole megabytes (10^6 bytes). */
 export const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
 
 /** Returns the last line that commands printed, without curl's prefix "curl: (18) ". */
-export const lastSaid = ({ said }: Course): string =>
+export const lastSaid = ({ said }: FetchReport): string =>
   said
     .trim()
     .split('\n')
@@ -137,7 +137,7 @@ export const lastSaid = ({ said }: Course): string =>
     .replace(/^curl: \(\d+\) /, '');
 
 /** Returns the first line that a command printed, at most 200 characters, without a prefix such as "xz: (stdin): ". */
-export const firstSaid = ({ said }: Course): string =>
+export const firstSaid = ({ said }: FetchReport): string =>
   said
     .trim()
     .split('\n', 1)[0]!

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Turns the draft into the image: what is not a disk is removed, the rest is synced to the disk first. $1: ID.
+# Turns the draft into the image, after removing what is not a disk and syncing the rest. $1: ID.
 
 lock "$1"
 ready "$1" && exit 0

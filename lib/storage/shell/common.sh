@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # What all storage programs share. A backend may replace `whole`, `parent_of`, `generation` and `follows`.
 #
-# What changes a clone, draft or image holds a lock of its name as long as it or a command of it runs: one whose caller
-# has given up runs on, and what comes after it must find its work done, or not begun.
+# A program that changes a clone, draft or image holds a lock on its name while it or one of its commands runs. If its
+# caller has given up, it still runs to its end, and the next program finds its work either done or not begun.
 #
-# An image's file `.image` says what it is:
+# The file `.image` in an image's folder describes it:
 #
 #     PARENT-ID, or an empty line
 #     of ID                  its own ID: a copy or snapshot under another name was not made by Recheck
@@ -56,7 +56,7 @@ random_id() { cat /proc/sys/kernel/random/uuid; }
 
 whole() { filled "$ROOT/$1"; }
 parent_of() { first_line "$ROOT/$1/.image"; }
-# The disks' sizes and times belong to it: an image that was edited in place is another generation.
+# It includes the sizes and times of the disks: an image that was edited in place is another generation.
 generation() {
   disks=$(cd "$ROOT/$1" && stat -c '%n %s %y' -- [!.]* | cksum) || return 1
   printf '%s %s\n' "$(noted "$ROOT/$1" generation)" "$disks"
@@ -70,7 +70,7 @@ follows() {
     [ -z "$(noted "$ROOT/$2" generation)" ]
   fi
 }
-# Whether the file or folder that it was copied from is unchanged. If that is gone, it cannot be copied again.
+# Whether the file or folder that the image was copied from is unchanged, or gone, so that it cannot be copied again.
 fresh() {
   was=$(noted "$ROOT/$1" source)
   [ -n "$was" ] || return 0

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Looks for the cause of a fault. $1: the place; $2: a command that must be there; $3: the kind of file system that the
-# place must have, or nothing. Prints one word, and what belongs to it.
+# place must have, or nothing. Prints the cause as one word, and details.
 
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Removes images and drafts. $1, $2 and so on: pairs of `image` or `draft` and an ID. Prints a line `gone ID` for each
-# that is removed. One that another of Recheck's is cloned from is left for later.
+# that is removed. One that a clone, draft or image of Recheck was cloned from is left for later.
 
 code=0
 while [ $# -gt 1 ]; do

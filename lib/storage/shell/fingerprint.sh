@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Prints what tells whether a file, or the disks of a folder, are as before; nothing if there are none.
+# Prints a fingerprint of a file, or of the disks of a folder, to see later whether they have changed; nothing if there are
+# none.
 fingerprint() {
   if [ -d "$1" ]; then
     (cd "$1" && stat -L -c '%n %s %y' -- [hsv]d[a-z]* xvd[a-z]* 2>/dev/null) | cksum | sed '/ 0$/ d'

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Describes what could not be removed and still exists, as removal.sh says, and prints a line `record NAME:RECORD` for
+# Describes what could not be removed and still exists in the lines of removal.sh, and prints a line `record NAME:RECORD` for
 # each clone. $1 and so on: clones to describe as well.
 
 for note in "$BOOK"/._stuck/*; do

@@ -45,7 +45,7 @@ async function login(t: TestContext, { files = {}, shell, settings = [] }: Accou
   return host;
 }
 
-/** All ways through the door, with arguments, input, output on both streams, exit codes and signals as they are. */
+/** Asserts that run, start and scripts pass on arguments, input, output on both streams, exit codes and signals. */
 async function works(host: Host): Promise<void> {
   const printed = await host.run(['printf', '%s|', ...HARD_WORDS]);
   assert.deepEqual(printed, { code: 0, stdout: HARD_WORDS.map((word) => `${word}|`).join(''), stderr: '' });
@@ -74,14 +74,14 @@ const QUIET = 'Welcome\n';
 for (const [what, account, noise] of [
   ['nothing unusual', {}, ''],
   ['a line on stdout', { files: { '.bashrc': 'echo Welcome' } }, 'Welcome'],
-  ['a line without an end', { files: { '.bashrc': 'printf Welcome' } }, 'Welcome'],
+  ['a line without a line end', { files: { '.bashrc': 'printf Welcome' } }, 'Welcome'],
   ['lines on both', { files: { '.bashrc': 'echo Welcome; echo Beware >&2' } }, 'Welcome\nBeware'],
   [
-    'bytes that are no text, and much of it',
+    'many bytes that are not text',
     { files: { '.bashrc': 'head -c 300000 /dev/zero | tr "\\0" "\\377"' } },
     /^\ufffd+$/,
   ],
-  ['a trace of all it does', { files: { '.bashrc': 'set -x' } }, /^\+\+? exec \/bin\/sh -c/],
+  ['a trace of its commands', { files: { '.bashrc': 'set -x' } }, /^\+\+? exec \/bin\/sh -c/],
   ['its input echoed', { files: { '.bashrc': 'set -v' } }, /exec \/bin\/sh/],
   ['an error of stty', { files: { '.bashrc': 'stty erase ^H' } }, /stty: .*ioctl/],
   ['a trap at its end', { files: { '.bashrc': 'trap "echo bye" EXIT' } }, ''],
@@ -108,7 +108,7 @@ for (const [what, account, noise] of [
     'Welcome',
   ],
   [
-    // csh takes no newline in quotes, and expands "!" in them.
+    // csh does not accept a newline in quotes, and expands "!" in them.
     'csh',
     { shell: `case $2 in *'!'* | *'\n'*) echo "Unmatched '''." >&2; exit 1 ;; esac; echo Welcome; exec sh -c "$2"` },
     'Welcome',
@@ -120,7 +120,7 @@ for (const [what, account, noise] of [
     'Welcome',
   ],
 ] as [string, Account, string | RegExp][]) {
-  test(`a login shell with ${what} changes nothing of what commands give`, async (t) => {
+  test(`a login shell with ${what} does not change the result of commands`, async (t) => {
     const host = await login(t, account);
     await works(host);
     if (typeof noise === 'string') assert.equal(host.noise, noise);
@@ -148,7 +148,7 @@ for (const [what, account, words] of [
   ],
   ['a shell that is killed', { shell: 'kill -9 $$' }, /signal KILL/],
 ] as [string, Account, RegExp][]) {
-  test(`a login shell that runs no commands (${what}) is said with what it printed`, async (t) => {
+  test(`a login shell that runs no commands (${what}) is reported with what it printed`, async (t) => {
     const host = await login(t, account);
     await assert.rejects(host.run(['echo', 'x'], { timeout: 20_000 }), unfit(words));
     await assert
@@ -161,7 +161,7 @@ for (const [what, account, words] of [
   });
 }
 
-test('a login shell that becomes another, which reads what was meant for the program, is said', async (t) => {
+test('a login shell that starts another program, which reads the command’s input, is reported', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'exec cat' } });
   const input = "export TOKEN='very-secret'\n";
   await assert.rejects(host.run(['sha256sum'], { stdin: input }), (error: CiError) => {
@@ -170,7 +170,7 @@ test('a login shell that becomes another, which reads what was meant for the pro
   });
 });
 
-test('a login shell that waits for something is said, with what it printed, when the command’s time is over', async (t) => {
+test('a login shell that waits for something is reported, with what it printed, at the command’s time limit', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'echo Which terminal?; sleep 30' } });
   await assert.rejects(host.run(['echo', 'x'], { timeout: 3_000 }), {
     code: 'ssh/command-timeout',
@@ -178,12 +178,12 @@ test('a login shell that waits for something is said, with what it printed, when
   });
 });
 
-test('a login shell that prints for ever is cut off', async (t) => {
+test('a login shell that prints forever is cut off', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'yes' } });
   await assert.rejects(host.run(['echo', 'x'], { timeout: 60_000 }), unfit(/4 MiB .*"y \/ y/));
 });
 
-test('SFTP by an external server: a noisy shell is named, a quiet one is none', async (t) => {
+test('with an external SFTP server a noisy login shell is reported as the cause, a quiet one is not', async (t) => {
   const noisy = await login(t, { files: { '.bashrc': `echo ${QUIET}` } });
   await assert.rejects(noisy.sftp(), (error: CiError) => {
     assert.equal(error.code, 'ssh/sftp-noise', error.stack);
@@ -202,7 +202,7 @@ test('SFTP by an external server: a noisy shell is named, a quiet one is none', 
   sftp.end();
 });
 
-test("SFTP by sshd's own server runs no login shell", async (t) => {
+test("sshd's internal SFTP server runs no login shell", async (t) => {
   const host = await login(t, { files: { '.bashrc': 'echo Welcome' }, settings: ['Subsystem sftp internal-sftp'] });
   (await host.sftp()).end();
 });

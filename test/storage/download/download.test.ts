@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { downloadEnded, isResumable, notAnImage, spaceRunsOut } from '../../../lib/errors/download.ts';
-import { diskBytes, placeOf } from '../../../lib/storage/download/download.ts';
+import { diskBytes, parseFileUrl } from '../../../lib/storage/download/download.ts';
 import { readDump } from '../../../lib/storage/download/examine.ts';
 
 test('a URL is parsed, and shown without its secrets', () => {
-  assert.deepEqual(placeOf('base', 'https://ann:pw@example.com/a.img?token=1'), {
+  assert.deepEqual(parseFileUrl('base', 'https://ann:pw@example.com/a.img?token=1'), {
     env: { URL: 'https://ann:pw@example.com/a.img?token=1', FROM: '' },
     shown: 'https://example.com/a.img',
   });
-  assert.deepEqual(placeOf('base', 'file:///a%20b.img').env, { URL: '', FROM: '/a b.img' });
-  assert.equal(placeOf('base', 'file:/a.img').env.FROM, '/a.img');
+  assert.deepEqual(parseFileUrl('base', 'file:///a%20b.img').env, { URL: '', FROM: '/a b.img' });
+  assert.equal(parseFileUrl('base', 'file:/a.img').env.FROM, '/a.img');
   for (const bad of [
     'file:///a%0Ab.img',
     '',
@@ -23,7 +23,7 @@ test('a URL is parsed, and shown without its secrets', () => {
     'file:///a%0Ab',
     'http://x/%c3',
   ]) {
-    assert.throws(() => placeOf('base', bad), /base.*no URL/, bad);
+    assert.throws(() => parseFileUrl('base', bad), /base.*no URL/, bad);
   }
 });
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # A clone's disks share blocks with the image's if the file system can (reflinks); otherwise they are qcow2 files with
 # the image's as their backing files. Such a backing file is hard-linked into the folder `.below` beside it and named
-# relative to it, so a clone keeps the disks that it was made of, whatever becomes of the image's folder. If the file
+# relative to it, so a clone keeps the disks that it was made of, whatever happens to the image's folder. If the file
 # system has no hard links, the image's own path is named.
 
 copy_blocks() {

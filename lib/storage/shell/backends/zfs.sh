@@ -8,7 +8,7 @@
 # no edit of a mounted image changes its snapshot.
 #
 # The datasets are marked for the snapshot daemons that honour a property (zfs-auto-snapshot; syncoid). Snapshots and
-# children that are made all the same go with their dataset, except held ones. Datasets that somebody cloned from them
+# children that are made nevertheless are destroyed with their dataset, except held ones. Datasets that somebody cloned from them
 # are not Recheck's and stay. A dataset is busy for a moment after its last user has gone, so commands are tried for ten
 # seconds.
 
@@ -58,7 +58,7 @@ destroy() {
       at=$(property mountpoint "$1")
       case $at in /*) unmount_below "$at" "$1" || return 1 ;; esac
     fi
-    # A snapshot or child that was made meanwhile goes with the next try.
+    # A snapshot or child that was made meanwhile is destroyed by the next try.
     case $said in
       *busy* | *children*) [ "$tries" -lt 50 ] && sleep 0.2 && continue ;;
     esac
@@ -138,7 +138,7 @@ is_there() {
 describe() {
   mounts_at "$at" "$set" | head -n 50 | sed 's/^/mount\t/'
   holds "$set" | head -n 100 | while IFS= read -r snapshot; do
-    # zfs-fuse cannot name them.
+    # zfs-fuse cannot list the tags.
     tags=$(zfs holds -H "$snapshot" 2>/dev/null | cut -s -f 2)
     printf '%s\n' "${tags:-TAG}" | while IFS= read -r tag; do printf 'hold\t%s\t%s\n' "$snapshot" "$tag"; done
   done

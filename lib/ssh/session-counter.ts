@@ -1,41 +1,41 @@
 /**
- * Sessions on one connection, if its server does not say less: OpenSSH takes 10 by default. Dropbear 2022.83 refuses the
- * commands of more than some 30 at once, and ends with a failed assertion at 100.
+ * Sessions on one connection, unless its server accepts fewer: OpenSSH accepts 10 by default. Dropbear 2022.83 refuses the
+ * commands of more than about 30 at once, and dies of a failed assertion at 100.
  */
 const MAX_SESSION_COUNT = 10;
 
-/** Milliseconds in which a server may still count a session that has ended, and the pause between two tries in them. */
+/** Milliseconds for which a server may still count an ended session, and the pause between two tries meanwhile. */
 const FREEING_MS = 2_000;
 const FREEING_PAUSE_MS = 50;
 
 /**
- * Milliseconds between the end of a session and the next on its place: OpenSSH frees the place at the end of its loop
- * (channel_after_poll), after it has read all that arrived together with our close.
+ * Milliseconds between the end of a session and the next in its place: OpenSSH frees the place at the end of its loop
+ * (channel_after_poll), after it has read everything that arrived together with our close.
  */
 const GAP_MS = 5;
 
-/** Milliseconds after a refusal, after which one more session than was taken then is tried. */
+/** Milliseconds after a refusal until one more session is tried than was accepted then. */
 const RELEARN_MS = 10_000;
 
-/** What a lane must know of its connection. */
-export interface LaneConnection {
+/** What a counter needs to know about its connection. */
+export interface CountedConnection {
   readonly gone: AbortSignal;
   close(): void;
 }
 
-/** The sessions of one connection, and how many its server takes, learned from its refusals. */
-export class Lane<C extends LaneConnection | undefined> {
+/** Counts the sessions of one connection, and learns from refusals how many its server accepts. */
+export class SessionCounter<C extends CountedConnection | undefined> {
   readonly connection: C;
-  /** Sessions that are held at most. */
+  /** Sessions that are open at once at most. */
   #limit = MAX_SESSION_COUNT;
-  /** Sessions that are open, and that are asked for. */
+  /** Sessions that are open, and that were asked for. */
   #open = 0;
   #asked = 0;
   /** The most that were open at once. */
-  #most = 0;
+  #maxOpen = 0;
   #lastEnd = Number.NEGATIVE_INFINITY;
   #lastRefusal = Number.NEGATIVE_INFINITY;
-  /** Until when none is asked for, by performance.now(). */
+  /** Until when no session is asked for, by performance.now(). */
   #pausedUntil = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -47,7 +47,7 @@ export class Lane<C extends LaneConnection | undefined> {
     return this.connection?.gone.aborted ?? false;
   }
 
-  /** Sessions that the server takes, if it has refused one beyond that. */
+  /** Sessions that the server accepts, if it has refused one more. */
   get learned(): number | undefined {
     return this.#limit < MAX_SESSION_COUNT ? this.#limit : undefined;
   }
@@ -56,7 +56,7 @@ export class Lane<C extends LaneConnection | undefined> {
     return this.roomIn <= 0;
   }
 
-  /** Milliseconds until one may be asked for, if none ends before; Infinity if that is not known. */
+  /** Milliseconds until a session may be asked for, if none ends before; Infinity if unknown. */
   get roomIn(): number {
     const now = performance.now();
     const busy = this.#open + this.#asked;
@@ -69,7 +69,7 @@ export class Lane<C extends LaneConnection | undefined> {
 
   asked(): void {
     clearTimeout(this.#idle);
-    // Beyond the limit only to learn whether it has grown: no second one before the answer.
+    // Beyond the limit only to learn whether it has grown: no second request before the answer.
     if (this.#open + this.#asked >= this.#limit) this.#lastRefusal = performance.now();
     this.#asked += 1;
   }
@@ -77,7 +77,7 @@ export class Lane<C extends LaneConnection | undefined> {
   opened(): void {
     this.#asked -= 1;
     this.#open += 1;
-    this.#most = Math.max(this.#most, this.#open);
+    this.#maxOpen = Math.max(this.#maxOpen, this.#open);
     if (this.#open <= this.#limit) return;
     this.#limit = this.#open;
     this.#lastRefusal = Number.NEGATIVE_INFINITY;
@@ -94,33 +94,33 @@ export class Lane<C extends LaneConnection | undefined> {
   }
 
   /**
-   * Learns from a session that was refused because the server takes no more.
+   * Learns from a session that was refused because the server accepts no more.
    *
-   * @returns whether it is to wait for the others; or, if there are none, whether the server has `never` taken one, or
-   * counts some that are `not ours` any more
+   * @returns `wait` for others to end; or, if there are no others, `never` if the server has never accepted one, or `not
+   * ours` if it counts sessions that we no longer have
    */
   learn(): 'wait' | 'never' | 'not ours' {
     const now = performance.now();
     const others = this.#open + this.#asked;
     this.#lastRefusal = now;
-    if (now - this.#lastEnd < FREEING_MS && others < this.#most) {
-      this.#limit = Math.min(this.#limit, this.#most);
+    if (now - this.#lastEnd < FREEING_MS && others < this.#maxOpen) {
+      this.#limit = Math.min(this.#limit, this.#maxOpen);
       this.#pausedUntil = now + FREEING_PAUSE_MS;
       return 'wait';
     }
     this.#limit = Math.min(this.#limit, Math.max(others, 1));
     if (others > 0) {
-      this.#most = Math.min(this.#most, others);
+      this.#maxOpen = Math.min(this.#maxOpen, others);
       return 'wait';
     }
-    if (this.#most === 0) return 'never';
+    if (this.#maxOpen === 0) return 'never';
     this.#pausedUntil = now + FREEING_MS;
     return 'not ours';
   }
 
-  /** Calls back once no session was open or asked for for so many milliseconds. */
-  whenIdle(limit: number, callback: () => void): void {
+  /** Calls back once no session has been open or asked for in so many milliseconds. */
+  whenIdle(idleMs: number, callback: () => void): void {
     clearTimeout(this.#idle);
-    if (this.#open + this.#asked === 0) this.#idle = setTimeout(callback, limit).unref();
+    if (this.#open + this.#asked === 0) this.#idle = setTimeout(callback, idleMs).unref();
   }
 }
