@@ -11,11 +11,11 @@ export class FakeFlow implements Flow {
   readonly events: BuildEvent[] = [];
   /** Messages that left a node, in order. */
   readonly sent: { node: string; port: number; message: Message }[] = [];
-  /** Nodes that are closed now, as within a deploy. */
+  /** Nodes that are closed, as during a deploy. */
   readonly closed = new Set<string>();
   readonly inputs = new Map<string, Input>();
   logs: LogSettings | undefined;
-  /** Told of messages that move; set after the supervisor was made. */
+  /** Notified of messages that move. Set once the supervisor exists. */
   supervisor: Supervisor | undefined;
   #nodes: FlowNode[];
   #graph: FlowGraph;
@@ -73,7 +73,7 @@ export class FakeFlow implements Flow {
     this.events.push(event);
   }
 
-  /** The words of all warnings so far. */
+  /** Returns the texts of all warnings so far. */
   warnings(): string[] {
     return this.events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
   }
@@ -85,7 +85,7 @@ export class FakeFlow implements Flow {
 
 let triggers = 0;
 
-/** A request to run jobs for patchset 1 of change 1, by a trigger of its own. */
+/** Returns a request to run jobs for patchset 1 of change 1, with a new trigger. */
 export const request = (jobs: string[], more: Partial<StartRequest> = {}): StartRequest => ({
   node: 'jobs',
   pipeline: 'check',
