@@ -31,6 +31,10 @@ const ADDS =
   'msg.env = {MINE: "yes", COUNT: 3, ON: true}; msg.comments = {"a.txt": [{line: 1, message: "m"}]}; return msg;';
 const adding = new Map(STEPS.map((name) => [name, lane(`adds-${name}`, name, ADDS)]));
 const ending = new Map(STEPS.map((name) => [name, lane(`ends-${name}`, name, 'msg.result = "SKIPPED"; return msg;')]));
+const GATHERING = ['publish', 'review'];
+const caught = new Map(
+  GATHERING.map((name) => [name, lane(`caught-${name}`, name, 'msg.error = {message: "a"}; return msg;')]),
+);
 const edited = lane('edited', 'exec', 'msg.build.job = "other"; return msg;');
 
 describe('what nodes accept is what docs/messages.md says', () => {
@@ -58,7 +62,7 @@ describe('what nodes accept is what docs/messages.md says', () => {
 
   before(async () => {
     red = await startRed();
-    const tabs = [plain, slow, edited, ...adding.values(), ...ending.values()];
+    const tabs = [plain, slow, edited, ...adding.values(), ...ending.values(), ...caught.values()];
     await red.deploy([...sharedNodes(), ...tabs.flatMap(({ nodes }) => nodes)]);
   });
   after(() => red?.close());
@@ -122,7 +126,8 @@ describe('what nodes accept is what docs/messages.md says', () => {
 
   for (const name of STEPS) {
     test(`${typeOf(name)} takes msg.env, msg.comments and msg.result`, async () => {
-      assert.deepEqual(documented(typeOf(name)), ['build', 'env', 'result', 'comments']);
+      const error = GATHERING.includes(name) ? ['error'] : [];
+      assert.deepEqual(documented(typeOf(name)), ['build', 'env', 'result', 'comments', ...error]);
       const added = await behind(adding.get(name)!);
       for (const [key, value] of Object.entries({ MINE: 'yes', COUNT: '3', ON: 'true' })) {
         assert.equal(added.build!.env[key], value);
@@ -135,6 +140,11 @@ describe('what nodes accept is what docs/messages.md says', () => {
       assert.equal(skipped.build!.result, name === 'review' ? undefined : 'SKIPPED');
     });
   }
+
+  test('a message that only a Catch node sent to publish-logs ends the build as ERROR', async () => {
+    const { build } = await behind(caught.get('publish')!);
+    assert.equal(build!.result, 'ERROR');
+  });
 
   test('a result behind publish-logs causes a warning, and so does a change made to msg.build', async () => {
     const warning = (tab: Tab, name: string) => red.event('warning', ({ node }) => node === tab.idOf(name));
