@@ -25,7 +25,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     });
     return { code: status, said: stdout + stderr };
   };
-  /** Returns sshd's settings for a user. */
+  /** How sshd treats a user. */
   const sshdOf = (user: string): string => sh(`sshd -T -C user=${user},host=localhost,addr=127.0.0.1`);
   const pool = new LinkPool({ knownHosts: new KnownHosts(join(stackFolder!, 'worker.json')) });
   const link = pool.acquire({
@@ -39,7 +39,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
 
   let bare: BareHost;
   before(async () => {
-    // The strictest settings that a host may have.
+    // As strict as a host may be.
     bare = await bareHost({ sshd: 'PermitRootLogin no\nAllowTcpForwarding no\nMaxSessions 2' });
   });
   after(async () => {
@@ -59,14 +59,14 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(look(), was);
   });
 
-  test('a worker that it set up clones images and boots guests, for a controller that logs in by key', async () => {
+  test('a worker made by it clones images and boots guests, for a controller that logs in by key', async () => {
     const first = setUp(...SPARSE, '--key', key.publicKey);
     assert.equal(first.code, 0, first.said);
     assert.doesNotMatch(first.said, /would|BY HAND/);
     assert.match(sshdOf('root'), /^permitrootlogin (without|prohibit)-password$/m);
     const conf = '/var/lib/libvirt/dnsmasq/default.conf';
     assert.match(readFileSync(conf, 'utf8'), /^dhcp-ignore-clid$/m, 'the network that was made');
-    // Nothing changes for other users.
+    // The others are treated as before.
     for (const setting of ['permitrootlogin no', 'allowtcpforwarding no', 'maxsessions 2'])
       assert.ok(sshdOf('nobody').split('\n').includes(setting), setting);
 
@@ -111,16 +111,16 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await storage.remove(domain, options());
     assert.ok(!existsSync(clone.path));
 
-    // As after a reboot: the file system is mounted again with its content.
+    // As after a restart of the machine: the place comes back with what was in it.
     sh(`umount ${PLACE} && mount ${PLACE}`);
     assert.equal(await storage.has(image, options()), true);
   });
 
-  test('an existing network is set to ignore DHCP client ids, and restarted only if nothing is attached', () => {
+  test('a network that is there is told to ignore DHCP client ids, and restarted only if nothing is attached', () => {
     const definition = (): string => sh('virsh -q net-dumpxml --inactive default');
     const isIgnoring = (): boolean =>
       /^dhcp-ignore-clid$/m.test(readFileSync('/var/lib/libvirt/dnsmasq/default.conf', 'utf8'));
-    // The network of Debian's package, and the sandbox's own.
+    // As Debian's package brings it, and the sandbox's own.
     const debian = `<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/><metadata><o:note xmlns:o='urn:o'>ours</o:note></metadata>
       <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>`;
     writeFileSync(join(stackFolder!, 'debian.xml'), debian);
@@ -156,7 +156,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(after.code, 0, after.said);
   });
 
-  test('an empty disk gets btrfs; any other is refused and not changed', () => {
+  test('a disk: an empty one gets btrfs, any other is refused and stays as it is', () => {
     const file = join(stackFolder!, 'disk.img');
     const disk = sh(`truncate -s 512M ${file} && losetup --find --show ${file}`);
     try {
@@ -176,7 +176,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
         /partitions|not empty \(dos\)/,
       );
       refuse(`sfdisk -q --delete ${disk}; wipefs -qa ${disk}; mkfs.btrfs -qf ${disk}`, /is not empty \(btrfs\)/);
-      // The exact commands that it printed.
+      // The very commands that it names.
       sh(`wipefs -qa ${disk} && dd if=/dev/zero of=${disk} bs=1M count=1 status=none`);
       const { code, said } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
       assert.equal(code, 0, said);
