@@ -1,6 +1,6 @@
 /**
- * Builds the package: compiles lib/ and nodes/ to dist/, adds what Node-RED expects there and the scripts for workers and
- * web servers, and copies flows/ to examples/.
+ * Builds the package: compiles lib/ and nodes/ to dist/, puts what Node-RED looks for beside it and the scripts that a
+ * worker or a web server is set up with, copies flows/ to examples/.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -20,9 +20,9 @@ for (const file of readdirSync(at('nodes'))) {
 }
 cpSync(at('nodes', 'locales'), at('dist', 'nodes', 'locales'), { recursive: true });
 cpSync(at('icons'), at('dist', 'nodes', 'icons'), { recursive: true });
-// Files that the library reads at run time (style sheets, sample patchsets).
+// Files that the library reads as they are (style sheets, sample patchsets).
 cpSync(at('lib'), at('dist', 'lib'), { recursive: true, filter: (source) => !source.endsWith('.ts') });
-// For users of the package without a checkout. Copies keep the executable bit.
+// For who has the package and no checkout; a copy can be run as the original can.
 for (const file of ['setup-worker', 'nginx.conf']) cpSync(at('scripts', file), at('dist', 'scripts', file));
 mkdirSync(at('examples'));
 for (const file of readdirSync(at('flows'))) cpSync(at('flows', file), at('examples', file));

@@ -15,7 +15,7 @@ export class FakeFlow implements Flow {
   readonly closed = new Set<string>();
   readonly inputs = new Map<string, Input>();
   logs: LogSettings | undefined;
-  /** Notified of messages that move. Set once the supervisor exists. */
+  /** Told of messages that move; set after the supervisor was made. */
   supervisor: Supervisor | undefined;
   #nodes: FlowNode[];
   #graph: FlowGraph;
