@@ -224,7 +224,7 @@ export const NODES: NodeMessages[] = [
   {
     type: 'gerrit-review',
     summary:
-      'Posts one review when all builds of a trigger have arrived. A `msg.result` behind publish-logs comes too late and causes a warning.',
+      'Posts one review when all builds of a trigger have arrived. A `msg.result` set after publish-logs comes too late and causes a warning.',
     inputs: [...TAKEN, CAUGHT],
     outputs: [
       {

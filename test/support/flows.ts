@@ -56,9 +56,9 @@ export class FlowFile {
   }
 
   /** Inserts a node after an output of another, before what is wired to that output. */
-  insert(behind: FlowConfig, node: FlowConfig, port = 0): this {
-    const wires = behind['wires'] as string[][];
-    this.nodes.push({ z: behind['z'], name: '', x: 0, y: 0, wires: [wires[port] ?? []], ...node });
+  insert(after: FlowConfig, node: FlowConfig, port = 0): this {
+    const wires = after['wires'] as string[][];
+    this.nodes.push({ z: after['z'], name: '', x: 0, y: 0, wires: [wires[port] ?? []], ...node });
     wires[port] = [node.id];
     return this;
   }
