@@ -8,12 +8,12 @@ import { all, median, mib, type Row, type Settings, seconds, timed } from './mea
 import { MeasuredRed } from './node-red.ts';
 import { patchsetMessage } from './recorded-stream.ts';
 
-const BUILDS = 1000;
-const MEMORY_GOAL = 25 * 2 ** 20;
-/** More than this a thousand builds is growth, and no noise of the allocators. */
-const FLAT = 8 * 2 ** 20;
-/** Milliseconds after which nothing of ended builds is awaited any more, and they are forgotten. */
-const FORGOTTEN = 6_000;
+const BUILDS_COUNT = 1000;
+const MAX_MEMORY_BYTES = 25 * 2 ** 20;
+/** Growth per thousand builds that is still noise of the allocators. */
+const MAX_GROWTH_BYTES = 8 * 2 ** 20;
+/** Milliseconds after which ended builds are forgotten. */
+const FORGET_TIME_MS = 6_000;
 
 /** A flow, and the node that messages enter at. */
 interface MeasuredFlow {
@@ -46,12 +46,12 @@ function bareFlow(): MeasuredFlow {
 }
 
 interface Measured {
-  /** Milliseconds: by the clock, and of the processor. */
+  /** Milliseconds of wall time, and of processor time. */
   ms: number;
   cpu: number;
   rest: number;
   after: number;
-  /** Only where it was asked for: after as many builds again; and by how much the heap grew with them. */
+  /** If it was asked for: after as many builds again, and how much the heap grew with them. */
   again?: number;
   heap?: number;
 }
@@ -63,11 +63,11 @@ async function measure(kind: 'bare' | 'recheck', flow: MeasuredFlow, files: stri
     await sleep(1000);
     const rest = await red.memory();
     const time = await red.pass(files[0]!, flow.first);
-    await sleep(FORGOTTEN);
+    await sleep(FORGET_TIME_MS);
     const after = await red.memory();
     if (files[1] === undefined) return { ...time, rest: rest.rss, after: after.rss };
     await red.pass(files[1], flow.first);
-    await sleep(FORGOTTEN);
+    await sleep(FORGET_TIME_MS);
     const again = await red.memory();
     return { ...time, rest: rest.rss, after: after.rss, again: again.rss, heap: again.heap - after.heap };
   } finally {
@@ -75,13 +75,13 @@ async function measure(kind: 'bare' | 'recheck', flow: MeasuredFlow, files: stri
   }
 }
 
-/** What the file system takes for the same files, written by a bare loop: a folder, a console, three pages twice. */
+/** Writes the files of the builds in a bare loop: a folder, a console, three pages twice. Returns milliseconds. */
 async function filesAlone(dir: string): Promise<number> {
   const root = join(dir, 'files');
   const page = 'x'.repeat(12_000);
   let next = 0;
   const worker = async () => {
-    for (let index = next++; index < BUILDS; index = next++) {
+    for (let index = next++; index < BUILDS_COUNT; index = next++) {
       const folder = join(root, String(index), '1', 'check', 'noop', 'id');
       await mkdir(folder, { recursive: true });
       await writeFile(join(folder, 'console.log'), 'two lines\n');
@@ -96,13 +96,13 @@ async function filesAlone(dir: string): Promise<number> {
   return ms;
 }
 
-/** A thousand noop builds through a real Node-RED against eight function nodes, and the memory of both. */
+/** Compares a thousand noop builds in a real Node-RED with eight function nodes, in time and memory. */
 export async function benchBuilds({ quick, dir, say }: Settings): Promise<Row[]> {
   const rounds = quick ? 1 : 3;
   const files = [0, 1].map((part) => join(dir, `messages-${part}.json`));
   for (const [part, file] of files.entries()) {
-    const lines = Array.from({ length: BUILDS }, (_, index) =>
-      JSON.stringify(patchsetMessage(1 + part * BUILDS + index)),
+    const lines = Array.from({ length: BUILDS_COUNT }, (_, index) =>
+      JSON.stringify(patchsetMessage(1 + part * BUILDS_COUNT + index)),
     );
     await writeFile(file, `${lines.join('\n')}\n`);
   }
@@ -125,31 +125,31 @@ export async function benchBuilds({ quick, dir, say }: Settings): Promise<Row[]>
   const growth = again! - after;
   return [
     {
-      what: `${BUILDS} noop builds, event to report / eight function nodes`,
+      what: `${BUILDS_COUNT} noop builds, event to report / eight function nodes`,
       value: ratio.toFixed(0),
       figures: [
-        `ours ${seconds(median(each(ours, 'ms')))} (${all(each(ours, 'ms'), seconds)}): ${(median(each(ours, 'ms')) / BUILDS).toFixed(2)} ms a build, of which ${(median(each(ours, 'cpu')) / BUILDS).toFixed(2)} ms of a processor`,
+        `ours ${seconds(median(each(ours, 'ms')))} (${all(each(ours, 'ms'), seconds)}): ${(median(each(ours, 'ms')) / BUILDS_COUNT).toFixed(2)} ms per build, of which ${(median(each(ours, 'cpu')) / BUILDS_COUNT).toFixed(2)} ms of processor time`,
         `peer ${seconds(median(each(peer, 'ms')))} (${all(each(peer, 'ms'), seconds)})`,
-        `a build writes a folder, a console and three pages twice, the peer nothing: those files by a bare loop take ${seconds(median(alone))} (${all(alone, seconds)})`,
+        `a build writes a folder, a console and three pages twice, the peer nothing; a bare loop takes for these files ${seconds(median(alone))} (${all(alone, seconds)})`,
       ],
     },
     {
       what: 'memory over a bare Node-RED, at rest and after 1000 builds',
       value: mib(worst),
-      goal: `≤ ${mib(MEMORY_GOAL)}`,
-      met: worst <= MEMORY_GOAL,
+      goal: `≤ ${mib(MAX_MEMORY_BYTES)}`,
+      met: worst <= MAX_MEMORY_BYTES,
       figures: [
-        `at rest: ours ${all(each(ours, 'rest'), mib)}; peer ${all(each(peer, 'rest'), mib)}; over it ${mib(over('rest'))}`,
-        `after ${BUILDS}: ours ${all(each(ours, 'after'), mib)}; peer ${all(each(peer, 'after'), mib)}; over it ${mib(over('after'))}`,
+        `at rest: ours ${all(each(ours, 'rest'), mib)}; peer ${all(each(peer, 'rest'), mib)}; difference ${mib(over('rest'))}`,
+        `after ${BUILDS_COUNT}: ours ${all(each(ours, 'after'), mib)}; peer ${all(each(peer, 'after'), mib)}; difference ${mib(over('after'))}`,
       ],
     },
     {
       what: 'memory that 1000 more builds add',
       value: mib(growth),
-      goal: `≤ ${mib(FLAT)}`,
-      met: growth <= FLAT,
+      goal: `≤ ${mib(MAX_GROWTH_BYTES)}`,
+      met: growth <= MAX_GROWTH_BYTES,
       figures: [
-        `after ${BUILDS} builds ${mib(after)}, after ${2 * BUILDS} builds ${mib(again!)}; of that on V8's heap ${mib(heap!)}: the keys by which a trigger seen before is known`,
+        `after ${BUILDS_COUNT} builds ${mib(after)}, after ${2 * BUILDS_COUNT} builds ${mib(again!)}; on V8's heap ${mib(heap!)}: the keys of the triggers seen`,
       ],
     },
   ];

@@ -7,31 +7,31 @@ import type { RealGerrit } from '../test/real/gerrit/fixture.ts';
 import { waitFor } from '../test/support/wait.ts';
 import type { Gate } from './gate.ts';
 
-/** Milliseconds after which a review that has not come is lost. */
-export const LOST = 60_000;
-/** Milliseconds of rest before each measuring: what Gerrit still has to do from before is nobody's. */
-const REST = 500;
+/** Milliseconds after which a missing review counts as lost. */
+export const REVIEW_TIMEOUT_MS = 60_000;
+/** Milliseconds of rest before each measurement, in which Gerrit finishes earlier work. */
+const REST_MS = 500;
 
-/** What bursts are made of, and what hears their reviews. */
+/** What bursts need: a Gerrit with changes, and the events that report the reviews. */
 export interface Scene {
   gerrit: RealGerrit;
   changes: number[];
-  /** One connection of the CI's account, of ours alone. */
+  /** A connection of the CI's account that only the bench uses. */
   host: Host;
-  /** The way by which the CI reaches Gerrit. */
+  /** The connection between the CI and Gerrit. */
   gate: Gate;
-  /** All comment-added events so far, on a connection of their own. */
+  /** All comment-added events so far, from a stream of their own. */
   events: GerritEvent[];
 }
 
 export interface Burst {
-  /** Milliseconds until the last review was out. */
+  /** Milliseconds until the last review was posted. */
   ms: number;
   /** Changes that got no review, or more than one. */
   lost: number;
 }
 
-/** A number that makes each recheck another one. */
+/** Makes each recheck unique. */
 let rechecks = 0;
 export const recheck = (): string => `recheck bug ${++rechecks}`;
 export const noRecheck = (): string => `no recheck, only number ${++rechecks}`;
@@ -39,12 +39,12 @@ export const noRecheck = (): string => `no recheck, only number ${++rechecks}`;
 export const reviewsOn = async (gerrit: RealGerrit, change: number): Promise<number> =>
   (await gerrit.messages(change)).filter(({ author }) => author === gerrit.ciUser).length;
 
-/** Runs work at the end of which each change has a review; measured until the last of them is heard. */
+/** Runs work that gives each change a review, and measures until the event of the last review. */
 async function measure(scene: Scene, work: (start: () => void) => Promise<unknown>): Promise<Burst> {
   const { gerrit, changes, events } = scene;
   const count = () => Promise.all(changes.map((change) => reviewsOn(gerrit, change)));
   const counts = await count();
-  await sleep(REST);
+  await sleep(REST_MS);
   let before = 0;
   let began = 0;
   const ours = () => events.filter(({ author }) => author?.username === gerrit.ciUser).length;
@@ -52,13 +52,15 @@ async function measure(scene: Scene, work: (start: () => void) => Promise<unknow
     before = ours();
     began = performance.now();
   });
-  await waitFor('all reviews are out', () => ours() - before >= changes.length, LOST).catch(() => undefined);
+  await waitFor('all reviews are posted', () => ours() - before >= changes.length, REVIEW_TIMEOUT_MS).catch(
+    () => undefined,
+  );
   const ms = performance.now() - began;
   const after = await count();
   return { ms, lost: after.filter((found, index) => found !== counts[index]! + 1).length };
 }
 
-/** A recheck on each change at once, from the sending of the first. */
+/** Rechecks all changes at once; measured from the first comment. */
 export const burst = (scene: Scene): Promise<Burst> =>
   measure(scene, async (start) => {
     start();
@@ -66,8 +68,8 @@ export const burst = (scene: Scene): Promise<Burst> =>
   });
 
 /**
- * A recheck on each change, all of them taken in by Gerrit before the CI hears of the first: from then on Gerrit has
- * nothing to do but to take its reviews.
+ * Rechecks all changes; the CI receives the events once Gerrit has stored all comments. From then on Gerrit's only work is
+ * to take the reviews.
  */
 export const heldBurst = (scene: Scene): Promise<Burst> =>
   measure(scene, async (start) => {
@@ -76,21 +78,21 @@ export const heldBurst = (scene: Scene): Promise<Burst> =>
     gate.hold();
     try {
       await Promise.all(changes.map((change) => gerrit.comment(change, recheck())));
-      await waitFor('all rechecks are told', () => events.length - heard >= changes.length, LOST);
-      await sleep(REST);
+      await waitFor('the events of all rechecks', () => events.length - heard >= changes.length, REVIEW_TIMEOUT_MS);
+      await sleep(REST_MS);
     } finally {
       start();
       gate.release();
     }
   });
 
-/** One review as the CI posts them, by `gerrit review` alone. */
+/** Posts one review as the CI does, with `gerrit review`. */
 export async function review({ gerrit, host }: Scene, change: number): Promise<void> {
   const message =
     'Build succeeded (check pipeline).\n\n- noop http://127.0.0.1:1880/recheck/logs/1/1/check/noop/0123abcd/ : SUCCESS in 0s\n\nComment "my-ci recheck" to run again.';
   const input = { message, tag: 'autogenerated:my-ci:check', labels: { Verified: 1 } };
   const request = { project: gerrit.project, change, patchset: 1, review: input };
-  const { code, stderr } = await sendReview(host, request, AbortSignal.timeout(LOST));
+  const { code, stderr } = await sendReview(host, request, AbortSignal.timeout(REVIEW_TIMEOUT_MS));
   if (code !== 0) throw new Error(stderr);
 }
 
@@ -102,14 +104,14 @@ async function reviewAll(scene: Scene, channels: number): Promise<void> {
   await Promise.all(Array.from({ length: channels }, channel));
 }
 
-/** A review on each change over one connection, as many at once as the CI posts. */
+/** Posts a review on each change over one connection, as many at once as the CI does. */
 export const reviews = (scene: Scene, channels = PARALLEL): Promise<Burst> =>
   measure(scene, (start) => {
     start();
     return reviewAll(scene, channels);
   });
 
-/** The traffic of a burst without a CI: as many comments, and the reviews beside them. */
+/** Causes the traffic of a burst without a CI: as many comments and, at the same time, the reviews. */
 export const traffic = (scene: Scene): Promise<Burst> =>
   measure(scene, async (start) => {
     const { gerrit, changes } = scene;

@@ -12,10 +12,10 @@ import { startOpenSsh } from '../test/support/openssh.ts';
 import { waitFor } from '../test/support/wait.ts';
 import { all, median, mib, type Row, type Settings, timed } from './measure.ts';
 
-/** Clones of one image whose disk space is looked at. */
-const CLONES = 20;
+/** Clones of one image whose disk space is measured. */
+const CLONES_COUNT = 20;
 
-/** Bytes of a disk, and of data spread over it in pieces of one megabyte. */
+/** Size of a disk in bytes, and of the data spread over it in MiB. */
 const SIZES = { small: { disk: 10e6, data: 8 }, big: { disk: 10e9, data: 100 } };
 
 const ms = (value: number): string => `${value.toFixed(1)} ms`;
@@ -26,13 +26,13 @@ const within = () => ({ signal: AbortSignal.timeout(300_000) });
 interface Subject {
   kind: 'btrfs' | 'zfs';
   place: string;
-  /** Clones by the bare command, and undoes it. */
+  /** Commands that clone without Recheck, and undo it. */
   bare(image: ImageSpec, name: string): { clone: string[]; remove: string[] };
-  /** Bytes that are used, all written out. */
+  /** Returns the bytes in use, after all writes have reached the disk. */
   used(): Promise<number>;
 }
 
-/** A sparse disk with data all over it, as an installed one has. */
+/** Creates a sparse disk with data all over it, like that of an installed system. */
 async function makeSource(host: Host, folder: string, { disk, data }: { disk: number; data: number }): Promise<void> {
   const program = `
     mkdir "$1"; truncate -s "$2" "$1/vda.raw"; at=0
@@ -45,7 +45,7 @@ async function makeSource(host: Host, folder: string, { disk, data }: { disk: nu
   await sh(host, program, folder, String(disk), String(data));
 }
 
-/** Runs a line of shell there and gives what it printed. */
+/** Runs a shell program on the host and returns its output. */
 async function sh(host: Host, program: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await host.run(['sh', '-euc', program, 'sh', ...args], { timeout: 300_000 });
   if (code !== 0) throw new Error(`${program}: ${code} ${stderr}`);
@@ -58,7 +58,7 @@ async function benchKind(host: Host, subject: Subject, { quick, dir, say }: Sett
   const storage = hostStorage({ kind, place, host: async () => host });
   const images = {} as Record<'small' | 'big', ImageSpec>;
   for (const size of ['small', 'big'] as const) {
-    say(`clones on ${kind}: making the ${size} image`);
+    say(`clones on ${kind}: creating the ${size} image`);
     const path = join(dir, `${kind}-${size}`);
     await makeSource(host, path, SIZES[size]);
     images[size] = { name: size, key: 'k', source: { kind: 'directory', path }, loginUser: 'root' };
@@ -92,9 +92,9 @@ async function benchKind(host: Host, subject: Subject, { quick, dir, say }: Sett
   }
   const before = await subject.used();
   const empty = before - SIZES.small.data * 2 ** 20;
-  for (let n = 0; n < CLONES; n++) await storage.clone(images.big, `many-${n}`, owner, within());
+  for (let n = 0; n < CLONES_COUNT; n++) await storage.clone(images.big, `many-${n}`, owner, within());
   const after = await subject.used();
-  for (let n = 0; n < CLONES; n++) await storage.remove(`many-${n}`, within());
+  for (let n = 0; n < CLONES_COUNT; n++) await storage.remove(`many-${n}`, within());
   const [small, big, bare, trip] = [took.small, took.big, took.bare, took.trip].map(median) as [
     number,
     number,
@@ -127,7 +127,7 @@ async function benchKind(host: Host, subject: Subject, { quick, dir, say }: Sett
       ],
     },
     {
-      what: `${kind}: disk space of an image and ${CLONES} clones of it / of the image`,
+      what: `${kind}: disk space of an image and ${CLONES_COUNT} clones of it / of the image`,
       value: space.toFixed(3),
       figures: [
         `before ${mib(before)} (other images and the file system's own: ${mib(Math.max(0, empty - SIZES.big.data * 2 ** 20))}), after ${mib(after)}`,
@@ -136,7 +136,7 @@ async function benchKind(host: Host, subject: Subject, { quick, dir, say }: Sett
   ];
 }
 
-/** zfs-fuse with a pool of its own. */
+/** Starts zfs-fuse with a pool of its own. */
 async function openPool(dir: string): Promise<{ root: string; close(): Promise<void> }> {
   await mkdir('/run/zfs', { recursive: true });
   await mkdir('/run/lock/zfs', { recursive: true });
@@ -147,11 +147,11 @@ async function openPool(dir: string): Promise<{ root: string; close(): Promise<v
   };
   await waitFor('zfs-fuse answers', () => run('zpool', 'list'));
   const disk = join(dir, 'zfs.img');
-  // Nowhere below the sandbox's own folder, which is removed as one file system.
+  // Outside of the sandbox's own folder, which is removed as one file system.
   const root = '/run/bench-zfs';
   await writeFile(disk, '');
   await run('truncate', '-s', '12G', disk);
-  if (!(await run('zpool', 'create', '-m', root, 'benchpool', disk))) throw new Error('no zfs pool could be made');
+  if (!(await run('zpool', 'create', '-m', root, 'benchpool', disk))) throw new Error('zpool create failed');
   return {
     root,
     async close() {
@@ -163,7 +163,7 @@ async function openPool(dir: string): Promise<{ root: string; close(): Promise<v
   };
 }
 
-/** Clones by our storage, through a real sshd, on btrfs and zfs. */
+/** Measures clones on btrfs and zfs through a real sshd. */
 export async function benchClones(settings: Settings): Promise<Row[]> {
   const { dir } = settings;
   const sshd = await startOpenSsh();
@@ -192,13 +192,13 @@ export async function benchClones(settings: Settings): Promise<Row[]> {
         remove: ['sh', '-c', 'until zfs destroy "$1" 2>/dev/null; do sleep 0.1; done', 'sh', `benchpool/${name}`],
       }),
       used: async () => {
-        // A snapshot waits until all that came before it is on the disk.
+        // A snapshot waits until all earlier writes are on the disk.
         await sh(host, 'sync; zfs snapshot benchpool@now; zfs destroy benchpool@now');
         return Number(await sh(host, 'zfs get -Hp -o value used benchpool'));
       },
     };
     const rows = [...(await benchKind(host, btrfs, settings)), ...(await benchKind(host, zfs, settings))];
-    if ((await readdir(pool.root)).length === 0) throw new Error('zfs was not measured on zfs');
+    if ((await readdir(pool.root)).length === 0) throw new Error('the zfs pool is empty: zfs was not measured');
     return rows;
   } finally {
     host.close();

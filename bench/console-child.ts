@@ -1,6 +1,6 @@
 /**
- * One script on a host, its output into a console: ssh-exec's path, in a process of its own so that its memory can be
- * told. Gets a ConsoleJob by IPC, answers a ConsoleAnswer. Needs --expose-gc.
+ * Runs one script on a host and writes its output to a console, as ssh-exec does, in a process of its own so that its
+ * memory can be measured. Takes a ConsoleJob by IPC, answers with a ConsoleAnswer. Needs --expose-gc.
  */
 import { readFileSync } from 'node:fs';
 import { ConsoleWriter } from '../lib/logs/console.ts';
@@ -11,14 +11,14 @@ import type { ConsoleAnswer, ConsoleJob } from './console.ts';
 
 const collect = () => globalThis.gc!({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 
-/** The most memory that this process ever had resident, in bytes; the kernel keeps count. */
+/** Returns the peak of this process's resident memory in bytes, as counted by the kernel. */
 const peak = (): number => Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 
 async function run({ target, knownHosts, text, file, drop }: ConsoleJob): Promise<ConsoleAnswer> {
   const host = await connectHost(target, { knownHosts: new KnownHosts(knownHosts) });
   const script = { interpreter: '/bin/sh -e', env: {}, timeout: 600_000 };
   const signal = new AbortController().signal;
-  // What every script needs, so that only what grows with the output is counted as growth.
+  // A first script takes what every script needs, so that only growth with the output is counted.
   await runScript(host, { ...script, text: 'echo ready' }, { signal, onOutput: () => {} });
   collect();
   const before = process.memoryUsage.rss();
@@ -35,7 +35,7 @@ async function run({ target, knownHosts, text, file, drop }: ConsoleJob): Promis
   await writer.close();
   const ms = performance.now() - began;
   host.close();
-  if (code !== 0) throw new Error(`the script ended with ${code}`);
+  if (code !== 0) throw new Error(`the script exited with code ${code}`);
   const most = peak();
   collect();
   const left = process.memoryUsage.rss() - before;

@@ -8,30 +8,30 @@ import { startOpenSsh } from '../test/support/openssh.ts';
 import { all, childArgs, inTurns, median, mib, type Row, type Settings, seconds, timed } from './measure.ts';
 import { nativeBinding } from './native.ts';
 
-const GOAL = 1;
-const MEMORY_GOAL = 64 * 2 ** 20;
+const MAX_RATIO = 1;
+const MAX_MEMORY_BYTES = 64 * 2 ** 20;
 
-/** What a console child is asked for. */
+/** What a console child is to do. */
 export interface ConsoleJob {
   target: SshTarget;
   knownHosts: string;
   text: string;
   file: string;
-  /** Whether the output is read and thrown away, for comparison. */
+  /** Whether the output is read and discarded, for comparison. */
   drop?: boolean;
 }
 
 export interface ConsoleAnswer {
   ms: number;
-  /** Bytes of memory at its most, over what it was before the output. */
+  /** Peak of memory in bytes, above its level before the output. */
   growth: number;
-  /** And what is left of it after a garbage collection. */
+  /** Bytes of it that remain after a garbage collection. */
   left: number;
   lines: number;
   bytes: number;
 }
 
-/** A log as builds write them: lines of 20 to 180 characters, a megabyte of them again and again. */
+/** Writes a log like those of builds: lines of 20 to 180 characters, a megabyte of them over and over. */
 async function makeOutput(file: string, bytes: number): Promise<number> {
   let block = '';
   for (let line = 0; block.length < 1 << 20; line++) {
@@ -51,13 +51,13 @@ async function ours(job: ConsoleJob): Promise<ConsoleAnswer> {
   const exited = once(child, 'exit');
   child.send(job);
   const answer = await Promise.race([once(child, 'message').then(([message]) => message as ConsoleAnswer), exited]);
-  if (!('ms' in answer)) throw new Error('the console child ended');
+  if (!('ms' in answer)) throw new Error('the console child has exited');
   await exited;
   await rm(job.file, { force: true });
   return answer;
 }
 
-/** `ssh host cat FILE > there`, as a person would type it. */
+/** Runs `ssh host cat FILE > file`. Returns milliseconds. */
 async function peer(o: { port: number; user: string; key: string; from: string; to: string; options: string[] }) {
   const to = await open(o.to, 'w');
   const quiet = ['-F', '/dev/null', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'];
@@ -72,7 +72,7 @@ async function peer(o: { port: number; user: string; key: string; from: string; 
   if (code !== 0 || size === 0) throw new Error(`ssh ended with ${code} and ${size} bytes`);
 }
 
-/** A flood of console output from a real sshd, against ssh and cat of the same bytes. */
+/** Compares a flood of console output from a real sshd with ssh and cat of the same bytes. */
 export async function benchConsole({ quick, dir, say }: Settings): Promise<Row[]> {
   const size = quick ? 256 << 20 : 1 << 30;
   const rounds = quick ? 2 : 3;
@@ -117,8 +117,8 @@ export async function benchConsole({ quick, dir, say }: Settings): Promise<Row[]
       {
         what: `${mib(size)} of console over SSH into console.log: time / ssh host cat > file`,
         value: ratio.toFixed(2),
-        goal: `≤ ${GOAL.toFixed(1)}`,
-        met: ratio <= GOAL,
+        goal: `≤ ${MAX_RATIO.toFixed(1)}`,
+        met: ratio <= MAX_RATIO,
         figures: [
           native,
           `ours ${seconds(median(runs.ours))} (${all(runs.ours, seconds)}), ${lines} lines: ${mib(answers[0]!.bytes)} written, times and all`,
@@ -128,8 +128,8 @@ export async function benchConsole({ quick, dir, say }: Settings): Promise<Row[]
       {
         what: 'memory that this console takes at its most',
         value: mib(growth),
-        goal: `≤ ${mib(MEMORY_GOAL)}`,
-        met: growth <= MEMORY_GOAL,
+        goal: `≤ ${mib(MAX_MEMORY_BYTES)}`,
+        met: growth <= MAX_MEMORY_BYTES,
         figures: [
           `at its most: ${each('growth')}; after a garbage collection: ${each('left')}`,
           `the same output read by ssh2 and thrown away: ${mib(bare.growth)} at its most`,

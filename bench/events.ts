@@ -12,9 +12,9 @@ import { all, inTurns, median, perSecond, type Row, type Settings, timed } from 
 import { recordedStream } from './recorded-stream.ts';
 
 const TRIGGERS: TriggerType[] = ['patchset', 'recheck', 'merged', 'ref'];
-const GOAL = 0.5;
+const MIN_RATIO = 0.5;
 
-/** A link whose stream-events is a recorded file. */
+/** Returns a link whose stream-events is a recorded file. */
 function linkTo(file: string): Link {
   const host: Pick<Host, 'label' | 'gone' | 'start' | 'close'> = {
     label: 'gerrit recorded',
@@ -39,7 +39,7 @@ function linkTo(file: string): Link {
   } as Link;
 }
 
-/** Ours: the stream as gerrit-events reads it, its filter, and the change of each event taken. */
+/** Recheck: the stream as gerrit-events reads it, its filter, and the change of each accepted event. */
 function ours(file: string, count: number): Promise<number> {
   const filter = makeFilter({
     triggers: TRIGGERS,
@@ -59,14 +59,14 @@ function ours(file: string, count: number): Promise<number> {
         if (filter(event).take && changeOf(event, 'server')) taken++;
         if (event.type !== 'last-event') return;
         pool.close();
-        if (taken === 0 || taken === count) throw new Error(`the filter took ${taken} of ${count} events`);
+        if (taken === 0 || taken === count) throw new Error(`the filter accepted ${taken} of ${count} events`);
         resolve(taken);
       },
     });
   });
 }
 
-/** The peer: no more than readline and JSON.parse. */
+/** The peer: only readline and JSON.parse. */
 function peer(file: string): Promise<void> {
   return new Promise((resolve) => {
     const reader = createInterface({ input: createReadStream(file) });
@@ -81,7 +81,7 @@ function peer(file: string): Promise<void> {
   });
 }
 
-/** Events a second: parsed, filtered and dispatched, against the bare loop over the same file. */
+/** Compares events per second, parsed, filtered and dispatched, with a bare loop over the same file. */
 export async function benchEvents({ quick, dir, say }: Settings): Promise<Row[]> {
   const count = quick ? 20_000 : 60_000;
   const rounds = quick ? 5 : 9;
@@ -93,7 +93,7 @@ export async function benchEvents({ quick, dir, say }: Settings): Promise<Row[]>
   const one = async () => {
     taken = await ours(file, count);
   };
-  // What is measured is a server that runs for months, not its first second.
+  // The first second of a server that runs for months does not matter.
   await one();
   await peer(file);
   const times = await inTurns(
@@ -107,10 +107,10 @@ export async function benchEvents({ quick, dir, say }: Settings): Promise<Row[]>
     {
       what: 'events parsed, filtered, dispatched a second / readline + JSON.parse',
       value: ratio.toFixed(2),
-      goal: `≥ ${GOAL}`,
-      met: ratio >= GOAL,
+      goal: `≥ ${MIN_RATIO}`,
+      met: ratio >= MIN_RATIO,
       figures: [
-        `${count} events of ${Math.round(size / count)} bytes in the mean, ${taken} taken`,
+        `${count} events of ${Math.round(size / count)} bytes on average, ${taken} accepted`,
         `ours ${rate(median(times.ours))} (${all(times.ours, rate)})`,
         `peer ${rate(median(times.peer))} (${all(times.peer, rate)})`,
       ],

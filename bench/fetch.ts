@@ -11,20 +11,20 @@ import { startOpenSsh } from '../test/support/openssh.ts';
 import { all, inTurns, median, mib, type Row, type Settings, seconds, timed } from './measure.ts';
 import { nativeBinding } from './native.ts';
 
-const FILES = 5000;
+const FILES_COUNT = 5000;
 const BYTES = { quick: 100_000_000, full: 500_000_000 };
-const GOAL = 1.1;
+const MAX_RATIO = 1.1;
 
-/** Logs as a job leaves them: many small files and a few big ones, in folders. */
+/** Writes logs like those of a job: many small files and a few big ones, in folders. */
 async function makeLogs(dir: string, bytes: number): Promise<number> {
   const block = randomBytes(1 << 20);
-  const mean = bytes / FILES;
+  const mean = bytes / FILES_COUNT;
   let written = 0;
-  for (let index = 0; index < FILES; index++) {
+  for (let index = 0; index < FILES_COUNT; index++) {
     const folder = join(dir, `service-${index % 50}`);
     if (index < 50) await mkdir(folder, { recursive: true });
-    // From a tenth of the mean to 1.9 times of it.
-    const size = Math.round(mean * (0.1 + (1.8 * ((index * 37) % FILES)) / FILES));
+    // From 0.1 to 1.9 times the mean.
+    const size = Math.round(mean * (0.1 + (1.8 * ((index * 37) % FILES_COUNT)) / FILES_COUNT));
     await writeFile(join(folder, `part-${index}.log`), block.subarray(0, size));
     written += size;
   }
@@ -35,26 +35,26 @@ async function countFiles(dir: string): Promise<number> {
   return (await readdir(dir, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length;
 }
 
-/** Many logs fetched from a guest, here a real sshd, against `ssh guest tar -c | tar -x`; both log in for it. */
+/** Compares fetching many logs from a guest, here a real sshd, with `ssh guest tar -c | tar -x`; both log in first. */
 export async function benchFetch({ quick, dir, say }: Settings): Promise<Row[]> {
   const rounds = quick ? 2 : 7;
   const native = await nativeBinding();
   const from = join(dir, 'logs');
   const size = await makeLogs(from, quick ? BYTES.quick : BYTES.full);
-  say(`fetch: ${FILES} files, ${mib(size)}, ${rounds} rounds; ${native}`);
+  say(`fetch: ${FILES_COUNT} files, ${mib(size)}, ${rounds} rounds; ${native}`);
   const sshd = await startOpenSsh();
   try {
     const { port, target } = sshd;
     const key = join(dir, 'id');
     await writeFile(key, target.privateKey, { mode: 0o600 });
     const to = join(dir, 'fetched');
-    /** The time of the work alone: its folder is made before it, looked at and removed after it. */
+    /** Measures the work alone: its folder is created before, checked and removed after. */
     const measured = async (work: () => Promise<void>): Promise<number> => {
       await mkdir(to);
       const ms = await timed(work);
       const count = await countFiles(to);
       await rm(to, { recursive: true });
-      if (count !== FILES) throw new Error(`${count} of ${FILES} files arrived`);
+      if (count !== FILES_COUNT) throw new Error(`${count} of ${FILES_COUNT} files arrived`);
       return ms;
     };
     const ours = () =>
@@ -75,7 +75,7 @@ export async function benchFetch({ quick, dir, say }: Settings): Promise<Row[]> 
         const ended = [once(sending, 'exit'), once(taking, 'exit')];
         sending.stdout.destroy();
         const codes = (await Promise.all(ended)).map(([code]) => code);
-        if (codes.some((code) => code !== 0)) throw new Error(`ssh and tar ended with ${codes.join(' and ')}`);
+        if (codes.some((code) => code !== 0)) throw new Error(`ssh and tar exited with codes ${codes.join(' and ')}`);
       });
     await ours();
     await peer();
@@ -83,10 +83,10 @@ export async function benchFetch({ quick, dir, say }: Settings): Promise<Row[]> 
     const ratio = median(runs.ours) / median(runs.peer);
     return [
       {
-        what: `${FILES} files and ${mib(size)} from a guest into the logs: time / ssh guest tar -c | tar -x`,
+        what: `${FILES_COUNT} files and ${mib(size)} from a guest into the logs: time / ssh guest tar -c | tar -x`,
         value: ratio.toFixed(2),
-        goal: `≤ ${GOAL.toFixed(1)}`,
-        met: ratio <= GOAL,
+        goal: `≤ ${MAX_RATIO.toFixed(1)}`,
+        met: ratio <= MAX_RATIO,
         figures: [
           native,
           `ours ${seconds(median(runs.ours))} (${all(runs.ours, seconds)})`,

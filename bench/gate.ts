@@ -1,29 +1,29 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A way to a local server that can hold back what the server says, so that much of it arrives at once. */
+/** A proxy to a local server that can hold back what the server sends, so that much of it arrives at once. */
 export class Gate {
   readonly port: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Each connection's two ends: what comes from the first goes to the second. */
-  readonly #ways = new Set<[from: Socket, to: Socket]>();
+  /** The two ends of each connection; the first sends to the second. */
+  readonly #pairs = new Set<[from: Socket, to: Socket]>();
 
   private constructor(server: Server, to: number) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
     server.on('connection', (near) => {
       const far = connect(to, '127.0.0.1');
-      const way: [Socket, Socket] = [far, near];
-      this.#ways.add(way);
-      for (const socket of way) {
+      const pair: [Socket, Socket] = [far, near];
+      this.#pairs.add(pair);
+      for (const socket of pair) {
         socket.setNoDelay(true);
         this.#sockets.add(socket);
         socket.on('error', () => {});
         socket.on('close', () => {
           this.#sockets.delete(socket);
-          this.#ways.delete(way);
-          for (const end of way) end.destroy();
+          this.#pairs.delete(pair);
+          for (const end of pair) end.destroy();
         });
       }
       near.pipe(far);
@@ -37,14 +37,14 @@ export class Gate {
     return new Gate(server, to);
   }
 
-  /** From now on what the server says waits. */
+  /** Holds back what the server sends. */
   hold(): void {
-    for (const [from] of this.#ways) from.unpipe().pause();
+    for (const [from] of this.#pairs) from.unpipe().pause();
   }
 
-  /** Lets go of all that waits. */
+  /** Passes on what was held back. */
   release(): void {
-    for (const [from, to] of this.#ways) from.pipe(to);
+    for (const [from, to] of this.#pairs) from.pipe(to);
   }
 
   close(): void {

@@ -8,8 +8,8 @@ import {
   type Burst,
   burst,
   heldBurst,
-  LOST,
   noRecheck,
+  REVIEW_TIMEOUT_MS,
   recheck,
   review,
   reviews,
@@ -21,12 +21,13 @@ import { Gate } from './gate.ts';
 import { all, median, perSecond, type Row, type Settings, seconds } from './measure.ts';
 import { MeasuredRed } from './node-red.ts';
 
-const LATENCY_GOAL = 300;
-const RATE_GOAL = 0.8;
-const BURST = 50;
-/** What one recheck, or a comment and a review in its place, takes; all in milliseconds. */
+const MAX_LATENCY_MS = 300;
+const MIN_RATE_RATIO = 0.8;
+const BURST_COUNT = 50;
+
+/** Milliseconds of one recheck, or of a comment and a review instead. */
 interface Wait {
-  /** From the sending of the comment until the review is seen over REST. */
+  /** From sending the comment until the review is visible over REST. */
   sent: number;
   /** From Gerrit's answer to the comment. */
   answered: number;
@@ -39,14 +40,14 @@ async function wait(gerrit: RealGerrit, change: number, text: string, then?: () 
   const answered = performance.now();
   await then?.();
   while ((await reviewsOn(gerrit, change)) === before) {
-    if (performance.now() - sent > LOST) throw new Error(`no review came after "${text}"`);
+    if (performance.now() - sent > REVIEW_TIMEOUT_MS) throw new Error(`no review was posted after "${text}"`);
     await sleep(5);
   }
   const now = performance.now();
   return { sent: now - sent, answered: now - answered };
 }
 
-/** On a real Gerrit with the flow "1 noop": how soon one recheck is answered, and how fast fifty at once. */
+/** Measures on a real Gerrit, with the flow "1 noop", how soon one recheck is answered, and fifty at once. */
 export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]> {
   say('gerrit: starting a real Gerrit');
   const gerrit = await RealGerrit.start();
@@ -55,7 +56,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
   let red: MeasuredRed | undefined;
   try {
     const changes: number[] = [];
-    for (let index = 0; index < BURST; index++) {
+    for (let index = 0; index < BURST_COUNT; index++) {
       const change = { project: gerrit.project, branch: 'master', subject: `Change ${index}` };
       changes.push(((await gerrit.admin.call('POST', 'changes/', change)) as { _number: number })._number);
     }
@@ -63,9 +64,9 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
     const flow = FlowFile.shipped('1 noop').useGerrit({ ...gerrit.target, port: gate.port }, gerrit.project);
     await red.deploy(flow.nodes);
     const events = flow.node('gerrit-events').id;
-    await waitFor('connected', async () => (await red!.status(events)).startsWith('connected'), LOST);
+    await waitFor('connected', async () => (await red!.status(events)).startsWith('connected'), REVIEW_TIMEOUT_MS);
     const link = session.link(gerrit.target);
-    const host = await link.host(AbortSignal.timeout(LOST));
+    const host = await link.host(AbortSignal.timeout(REVIEW_TIMEOUT_MS));
     const stream = await listen(session.link({ ...gerrit.target, label: 'listener' }), ['comment-added']);
     const scene: Scene = { gerrit, changes, host, gate, events: stream.events };
 
@@ -96,7 +97,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
       waits.push(await wait(gerrit, change, recheck()));
       bare.push(await wait(gerrit, change, noRecheck(), () => review(scene, change)));
     }
-    const rate = (ms: number) => perSecond((BURST / ms) * 1000);
+    const rate = (ms: number) => perSecond((BURST_COUNT / ms) * 1000);
     const sent = waits.map((one) => one.sent);
     const ratio = median(alone) / median(held);
     const liveRatio = median(same) / median(live);
@@ -104,40 +105,40 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
       {
         what: `one recheck sent over REST to its review seen over REST, Gerrit ${gerrit.site.version}`,
         value: seconds(median(sent)),
-        goal: `≤ ${seconds(LATENCY_GOAL)}`,
-        met: median(sent) <= LATENCY_GOAL,
+        goal: `≤ ${seconds(MAX_LATENCY_MS)}`,
+        met: median(sent) <= MAX_LATENCY_MS,
         figures: [
-          `from its sending: ${all(sent, seconds)}`,
+          `from sending it: ${all(sent, seconds)}`,
           `from Gerrit's answer to it: ${seconds(median(waits.map(({ answered }) => answered)))}`,
-          `a comment and gerrit review sent right behind it, without a CI: ${seconds(median(bare.map((one) => one.sent)))}, from the answer ${seconds(median(bare.map(({ answered }) => answered)))}`,
+          `a comment and then gerrit review, without a CI: ${seconds(median(bare.map((one) => one.sent)))}, from the answer ${seconds(median(bare.map(({ answered }) => answered)))}`,
         ],
       },
       {
-        what: `${BURST} rechecks, all in Gerrit when the CI hears of them: answered a second / gerrit review alone`,
+        what: `${BURST_COUNT} rechecks, all in Gerrit when the CI hears of them: answered a second / gerrit review alone`,
         value: ratio.toFixed(2),
-        goal: `≥ ${RATE_GOAL}`,
-        met: ratio >= RATE_GOAL,
+        goal: `≥ ${MIN_RATE_RATIO}`,
+        met: ratio >= MIN_RATE_RATIO,
         figures: [
-          `ours ${rate(median(held))} (${all(held, rate)}), from the moment the CI hears the first to its last review`,
+          `ours ${rate(median(held))} (${all(held, rate)}), from the CI's first event to its last review`,
           `peer ${rate(median(alone))} (${all(alone, rate)}): gerrit review over one connection with ${PARALLEL} channels`,
         ],
       },
       {
-        what: `${BURST} rechecks sent at once: answered a second / the same comments and gerrit reviews without a CI`,
+        what: `${BURST_COUNT} rechecks sent at once: answered a second / the same comments and gerrit reviews without a CI`,
         value: liveRatio.toFixed(2),
-        goal: `≥ ${RATE_GOAL}`,
-        met: liveRatio >= RATE_GOAL,
+        goal: `≥ ${MIN_RATE_RATIO}`,
+        met: liveRatio >= MIN_RATE_RATIO,
         figures: [
-          `ours ${rate(median(live))} (${all(live, rate)}), from the first recheck's sending to the last review; ${(median(alone) / median(live)).toFixed(2)} of gerrit review alone, since Gerrit takes in a comment for each review`,
-          `peer ${rate(median(same))} (${all(same, rate)}): as many comments over REST, and beside them gerrit review over one connection with ${PARALLEL} channels`,
+          `ours ${rate(median(live))} (${all(live, rate)}), from sending the first recheck to the last review; ${(median(alone) / median(live)).toFixed(2)} of gerrit review alone, since Gerrit stores a comment for each review`,
+          `peer ${rate(median(same))} (${all(same, rate)}): as many comments over REST, and at the same time gerrit review over one connection with ${PARALLEL} channels`,
         ],
       },
       {
-        what: `rechecks lost or answered twice in ${2 * times + 2} bursts of ${BURST}`,
+        what: `rechecks lost or answered twice in ${2 * times + 2} bursts of ${BURST_COUNT}`,
         value: String(lost),
         goal: '0',
         met: lost === 0,
-        figures: [`${(2 * times + 2) * BURST} rechecks`],
+        figures: [`${(2 * times + 2) * BURST_COUNT} rechecks`],
       },
     ];
   } finally {

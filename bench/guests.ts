@@ -9,15 +9,15 @@ import { type OpenSsh, startOpenSsh } from '../test/support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../test/support/red.ts';
 import { waitFor } from '../test/support/wait.ts';
 import { all, median, type Row, type Settings, seconds } from './measure.ts';
-import { FIRST, type GuestKind, LIMIT, openPeer } from './plain-peer.ts';
+import { BUILD_TIMEOUT_MS, FIRST_LINE, type GuestKind, openPeer } from './plain-peer.ts';
 
-const GOAL = 1.05;
-const TWO_GOAL = 1.3;
+const MAX_RATIO = 1.05;
+const MAX_TWO_GUESTS_RATIO = 1.3;
 const TINY: GuestKind = { disk: 'tiny', user: 'root', memory: 192 };
 const TRIXIE: GuestKind = { disk: 'trixie', user: 'debian', memory: 1024 };
 
-/** The flow with so many guests in a build, whose script says one line. */
-function theFlow(kind: GuestKind, guests: string[], sshd: OpenSsh, place: string, image: string): FlowConfig[] {
+/** Returns a flow whose builds have these guests and a script that prints one line. */
+function guestFlow(kind: GuestKind, guests: string[], sshd: OpenSsh, place: string, image: string): FlowConfig[] {
   return flow(
     make('ssh-host', { name: 'host-a', ...reaching(sshd.target) }),
     make('worker-host', {
@@ -33,9 +33,13 @@ function theFlow(kind: GuestKind, guests: string[], sshd: OpenSsh, place: string
       make('metadata-server', { userData: '' }),
       make('virsh-boot', {
         ...{ memory: String(kind.memory), vcpus: '1', networks: [{ source: 'default', mac: '' }] },
-        timeout: String(LIMIT / 1000),
+        timeout: String(BUILD_TIMEOUT_MS / 1000),
       }),
-      make('ssh-exec', { script: `echo '${FIRST}'`, interpreter: '/bin/bash', wires: [['publish-logs1'], ['lines']] }),
+      make('ssh-exec', {
+        script: `echo '${FIRST_LINE}'`,
+        interpreter: '/bin/bash',
+        wires: [['publish-logs1'], ['lines']],
+      }),
       make('publish-logs', { files: [] }),
       make('gerrit-review', { silent: true }),
     ),
@@ -45,9 +49,9 @@ function theFlow(kind: GuestKind, guests: string[], sshd: OpenSsh, place: string
 
 const storyOf = (event: BuildEvent | undefined): string =>
   event?.build?.steps.map(({ name, result, message }) => `${name} ${result} ${message ?? ''}`).join('; ') ??
-  'it goes on';
+  'it is still running';
 
-/** Milliseconds from an event that enters ci-jobs to the first line of each guest's script. */
+/** Runs a build. Returns milliseconds from the event at ci-jobs to the first line of each guest's script. */
 async function build(red: TestRed, guests: number): Promise<number> {
   const message = handMade();
   const label = `${(message.change as unknown as { number: number }).number},1`;
@@ -58,18 +62,19 @@ async function build(red: TestRed, guests: number): Promise<number> {
   for (;;) {
     const said = red.received('lines').slice(before);
     if (said.length >= guests) break;
-    if (ended() || performance.now() - began > LIMIT) throw new Error(`the build said nothing: ${storyOf(ended())}`);
+    if (ended() || performance.now() - began > BUILD_TIMEOUT_MS)
+      throw new Error(`the build printed nothing: ${storyOf(ended())}`);
     await sleep(2);
   }
   const took = performance.now() - began;
-  await waitFor('the build ends', ended, LIMIT);
+  await waitFor('the build ends', ended, BUILD_TIMEOUT_MS);
   return took;
 }
 
-/** What takes its turns: a build of one guest, of two guests, and the peer. */
+/** What is measured in turns: a build with one guest, with two guests, and the peer. */
 type Turn = 'one' | 'peer' | 'two';
 
-/** Measures builds in real guests of a kind, in turns with the peer's. @returns milliseconds of each turn */
+/** Measures builds in real guests of a kind, in turns with the peer. Returns milliseconds of each turn. */
 async function measure(
   kind: GuestKind,
   turns: readonly Turn[],
@@ -83,9 +88,9 @@ async function measure(
   await mkdir(place);
   const red = await startRed();
   try {
-    const deploy = (guests: string[]) => red.deploy(theFlow(kind, guests, sshd, place, image));
+    const deploy = (guests: string[]) => red.deploy(guestFlow(kind, guests, sshd, place, image));
     await deploy(['vm']);
-    say(`guests: a first build on ${kind.disk}, which makes the image; then ${rounds} rounds`);
+    say(`guests: a first build on ${kind.disk}, which creates the image; then ${rounds} rounds`);
     await build(red, 1);
     const made = join(place, (await readdir(place)).find((name) => name.startsWith(`${kind.disk}@`))!);
     const peer = await openPeer({ dir, sshd, image: made, clones: place, kind });
@@ -117,8 +122,8 @@ function againstPeer(what: string, { one, peer }: Record<Turn, number[]>): Row {
   return {
     what,
     value: ratio.toFixed(2),
-    goal: `≤ ${GOAL}`,
-    met: ratio <= GOAL,
+    goal: `≤ ${MAX_RATIO}`,
+    met: ratio <= MAX_RATIO,
     figures: [
       `ours ${seconds(median(one))} (${all(one, seconds)})`,
       `peer ${seconds(median(peer))} (${all(peer, seconds)})`,
@@ -126,7 +131,7 @@ function againstPeer(what: string, { one, peer }: Record<Turn, number[]>): Row {
   };
 }
 
-/** Builds in tiny guests: against the same by a shell script, and two guests against one. */
+/** Compares builds in tiny guests with a shell script, and builds with two guests and with one. */
 export async function benchGuests(settings: Settings): Promise<Row[]> {
   const took = await measure(TINY, ['one', 'peer', 'two'], settings.quick ? 1 : 5, settings);
   const { one, two } = took;
@@ -136,8 +141,8 @@ export async function benchGuests(settings: Settings): Promise<Row[]> {
     {
       what: 'two guests in a build / one, event → first line of both',
       value: both.toFixed(2),
-      goal: `≤ ${TWO_GOAL}`,
-      met: both <= TWO_GOAL,
+      goal: `≤ ${MAX_TWO_GUESTS_RATIO}`,
+      met: both <= MAX_TWO_GUESTS_RATIO,
       figures: [
         `two ${seconds(median(two))} (${all(two, seconds)})`,
         `one ${seconds(median(one))} (${all(one, seconds)})`,
@@ -146,7 +151,7 @@ export async function benchGuests(settings: Settings): Promise<Row[]> {
   ];
 }
 
-/** Builds in guests of Debian 13 as it is published, whose cloud-init is waited for, against the same by a shell script. */
+/** Compares builds in stock guests of Debian 13, which wait for cloud-init, with a shell script that does the same. */
 export async function benchTrixie(settings: Settings): Promise<Row[]> {
   const took = await measure(TRIXIE, ['one', 'peer'], settings.quick ? 1 : 2, settings);
   const what =

@@ -2,34 +2,34 @@
 export interface Row {
   /** What is measured, and against what. */
   what: string;
-  /** The figure that the goal is about: a ratio mostly. */
+  /** The figure that has the goal, mostly a ratio. */
   value: string;
-  /** The goal in words; missing where none is set. */
+  /** The goal as text; missing if there is none. */
   goal?: string;
-  /** Missing where there is no goal. */
+  /** Missing if there is no goal. */
   met?: boolean;
-  /** The raw figures behind it, a line each. */
+  /** The raw figures, one line each. */
   figures: string[];
 }
 
-/** What a bench is given. */
+/** Settings of a benchmark. */
 export interface Settings {
   /** Fewer and smaller runs, for CI. */
   quick: boolean;
-  /** A folder on disk for what it writes; removed at the end. */
+  /** A folder for its files, removed at the end. */
   dir: string;
-  /** Says what is done now. */
+  /** Prints what is done now. */
   say(text: string): void;
 }
 
-/** The middle value; of an even count the mean of the two in the middle. */
+/** Returns the median; of an even count, the mean of the two values in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-/** Milliseconds that some work takes. */
+/** Runs some work and returns its milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   await work();
@@ -37,8 +37,8 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 /**
- * Runs ours and the peer's work in turns, each time in the other order, so that a machine that gets slower or faster
- * meanwhile does so for both.
+ * Runs Recheck's and the peer's work in turns, in alternating order, so that a machine that becomes slower or faster does
+ * so for both.
  */
 export async function inTurns<T>(
   rounds: number,
@@ -55,22 +55,22 @@ export async function inTurns<T>(
 }
 
 /**
- * How a measured child process is started: with the garbage collector at hand, and where RECHECK_BENCH_PROFILE names a
- * folder, with a profile of its processor's time written there.
+ * Returns the Node.js options of a measured child process: an exposed garbage collector and, if RECHECK_BENCH_PROFILE names
+ * a folder, a CPU profile written there.
  */
 export function childArgs(kind: string): string[] {
   const { RECHECK_BENCH_PROFILE: profile } = process.env;
   return ['--expose-gc', ...(profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}/${kind}`] : [])];
 }
 
-/** Seconds for people, of milliseconds. */
+/** Formats milliseconds as seconds. */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 1000 ? 3 : 2)} s`;
 
-/** Megabytes (2^20) for people, of bytes. */
+/** Formats bytes as MiB. */
 export const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
-/** A rate for people. */
+/** Formats a rate. */
 export const perSecond = (count: number): string => `${count < 100 ? count.toFixed(1) : Math.round(count)}/s`;
 
-/** All measured values in a row, so that a reader sees how much they vary. */
+/** Formats all measured values, so that a reader sees how much they vary. */
 export const all = (values: readonly number[], show: (value: number) => string): string => values.map(show).join(', ');

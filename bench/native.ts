@@ -13,7 +13,7 @@ const loads = (): Promise<boolean> =>
     () => false,
   );
 
-/** The package of the Node that runs this brings its headers, where npm left it in place. */
+/** Returns the folder of Node's headers, which its npm package contains. */
 async function headers(): Promise<string | undefined> {
   const name = `node-${process.platform}-${process.arch}`;
   const root = join(import.meta.dirname, '..', 'node_modules');
@@ -28,10 +28,10 @@ async function headers(): Promise<string | undefined> {
 }
 
 /**
- * Whether ssh2's native cipher binding loads in this Node; builds it where it does not. `npm ci` builds it for the Node
- * that runs npm, and where that is another one ssh2 silently takes code that is five times slower.
+ * Builds ssh2's native cipher binding if it does not load in this Node. `npm ci` builds it for the Node that runs npm; in
+ * another one, ssh2 silently uses code that is five times slower.
  *
- * @returns what is to be said about it
+ * @returns a sentence about it for the table
  */
 export async function nativeBinding(): Promise<string> {
   if (await loads()) return 'ssh2 runs on its native binding';

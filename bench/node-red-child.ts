@@ -1,6 +1,6 @@
 /**
- * A real Node-RED in a process of its own, for measuring: with this package installed (`recheck`) or without (`bare`).
- * Takes commands by IPC and answers each. Needs --expose-gc.
+ * Runs a real Node-RED in a process of its own to be measured, with this package installed (`recheck`) or without
+ * (`bare`). Takes commands by IPC and answers each. Needs --expose-gc.
  */
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -12,10 +12,10 @@ import type { ChildAnswer, ChildCommand } from './node-red.ts';
 const [kind, userDir] = process.argv.slice(2) as ['bare' | 'recheck', string];
 const root = join(import.meta.dirname, '..');
 
-/** Last status of each node, in words. */
+/** Last status text of each node. */
 const statuses = new Map<string, string>();
 
-/** Counts what has come to its end, and tells who waits for a number of them. */
+/** Counts finished messages, and resolves once there are as many as awaited. */
 const ended = {
   count: 0,
   wanted: Number.POSITIVE_INFINITY,
@@ -63,7 +63,7 @@ async function deploy(nodes: object[]): Promise<void> {
   await started;
 }
 
-/** Gives a node the messages of a file (one a line) at once, and waits until all have come to their end. */
+/** Sends all messages of a file (one per line) to a node at once, and waits until all are finished. */
 async function pass(file: string, to: string, limit: number): Promise<ChildAnswer> {
   const messages = readFileSync(file, 'utf8').trimEnd().split('\n');
   const node = (RED.nodes as unknown as Nodes).getNode(to);
@@ -82,8 +82,8 @@ async function pass(file: string, to: string, limit: number): Promise<ChildAnswe
 }
 
 /**
- * Resident bytes once all that can be collected is, and the smallest of a few looks. Only a collection of the last
- * resort gives back the pages that V8 keeps for the next burst: they are no memory that builds hold.
+ * Returns resident bytes after garbage collection, the smallest of a few samples. Only a last-resort collection returns
+ * the pages that V8 keeps for the next burst, which builds do not hold.
  */
 async function memory(): Promise<{ rss: number; heap: number }> {
   let rss = Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childArgs } from './measure.ts';
 
-/** What a measured Node-RED is told to do. */
+/** Commands for a measured Node-RED. */
 export type ChildCommand =
   | { do: 'deploy'; nodes: object[] }
   | { do: 'pass'; file: string; to: string; limit: number }
@@ -13,21 +13,21 @@ export type ChildCommand =
 
 export interface ChildAnswer {
   error?: string;
-  /** Milliseconds that passing the messages took. */
+  /** Milliseconds that it took to pass the messages. */
   ms?: number;
   /** Milliseconds of processor time, of all its threads. */
   cpu?: number;
-  /** A node's last status. */
+  /** Last status of a node. */
   text?: string;
   /** Bytes. */
   rss?: number;
   heap?: number;
 }
 
-/** Milliseconds that all builds of one burst may take. */
-const LIMIT = 240_000;
+/** Time limit for all builds of one burst. */
+const BURST_TIMEOUT_MS = 240_000;
 
-/** A Node-RED in a process of its own. Who starts it stops it. */
+/** A Node-RED in a process of its own. The caller stops it. */
 export class MeasuredRed {
   readonly #child: ChildProcess;
   readonly userDir: string;
@@ -51,18 +51,18 @@ export class MeasuredRed {
     await this.#ask({ do: 'deploy', nodes });
   }
 
-  /** Gives a node all messages of a file at once; the milliseconds until each has come to its end, and the processor's. */
+  /** Sends all messages of a file to a node. Returns wall and processor milliseconds until all are finished. */
   async pass(file: string, to: string): Promise<{ ms: number; cpu: number }> {
-    const { ms, cpu } = await this.#ask({ do: 'pass', file, to, limit: LIMIT });
+    const { ms, cpu } = await this.#ask({ do: 'pass', file, to, limit: BURST_TIMEOUT_MS });
     return { ms: ms!, cpu: cpu! };
   }
 
-  /** The last status of a node, in words. */
+  /** Returns the last status text of a node. */
   async status(id: string): Promise<string> {
     return (await this.#ask({ do: 'status', id })).text ?? '';
   }
 
-  /** Bytes resident and on the heap, after a garbage collection. */
+  /** Returns bytes of resident memory and of the heap, after a garbage collection. */
   async memory(): Promise<{ rss: number; heap: number }> {
     const { rss, heap } = await this.#ask({ do: 'memory' });
     return { rss: rss!, heap: heap! };

@@ -9,10 +9,10 @@ import { domainXml } from '../lib/libvirt/domain/xml.ts';
 import { DOMAIN_TEMPLATE } from '../lib/libvirt/domain-template.ts';
 import type { OpenSsh } from '../test/support/openssh.ts';
 
-/** Milliseconds that one build may take. */
-export const LIMIT = 400_000;
-/** What the script of a build prints first. */
-export const FIRST = 'the first line';
+/** Time limit of one build. */
+export const BUILD_TIMEOUT_MS = 400_000;
+/** First line that the script of a build prints. */
+export const FIRST_LINE = 'the first line';
 const ADDRESS = '192.168.122.1';
 
 /** A guest that is measured. */
@@ -23,14 +23,14 @@ export interface GuestKind {
   memory: number;
 }
 
-/** The peer: what a flow does for a build, by hand. */
+/** The peer: a shell script that does what a flow does for a build. */
 export interface Peer {
-  /** @returns milliseconds to the script's first line */
+  /** Runs a build. Returns milliseconds until the script's first line. */
   run(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** What a guest asks of its metadata, as EC2 and as OpenStack have it. */
+/** Returns the metadata that a guest asks for, by its path, for EC2 and for OpenStack. */
 const metadataOf = (publicKey: string): Record<string, string> => ({
   '/latest/meta-data/instance-id': 'plain',
   '/latest/meta-data/local-hostname': 'vm',
@@ -45,7 +45,7 @@ const metadataOf = (publicKey: string): Record<string, string> => ({
   }),
 });
 
-/** Prepares builds by a shell script (plain-build.sh). */
+/** Prepares builds by a shell script (bench/plain-build.sh). */
 export async function openPeer(settings: {
   dir: string;
   sshd: OpenSsh;
@@ -80,7 +80,7 @@ Host 192.168.122.*
 `,
   );
   const script = join(dir, 'job.sh');
-  await writeFile(script, `echo '${FIRST}'\n`);
+  await writeFile(script, `echo '${FIRST_LINE}'\n`);
   const answers = metadataOf(publicKey);
   const server = createServer((request, response) => {
     const answer = answers[request.url ?? ''];
@@ -88,9 +88,9 @@ Host 192.168.122.*
   });
   await new Promise<void>((resolve) => server.listen(0, ADDRESS, resolve));
   const { port } = server.address() as AddressInfo;
-  // Its connection to the worker is up, as ours is.
+  // Its connection to the worker is open, like Recheck's.
   const warm = spawn('ssh', ['-F', config, 'worker', 'true'], { stdio: 'inherit' });
-  if ((await once(warm, 'exit'))[0] !== 0) throw new Error('the peer does not reach the worker');
+  if ((await once(warm, 'exit'))[0] !== 0) throw new Error('the peer cannot reach the worker');
   let count = 0;
   return {
     async run(): Promise<number> {
@@ -113,17 +113,17 @@ Host 192.168.122.*
       const began = performance.now();
       const argv = [config, image, clone, name, mac, xml, String(port), script];
       const child = spawn(join(import.meta.dirname, 'plain-build.sh'), argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-      const late = setTimeout(() => child.kill(), LIMIT);
+      const late = setTimeout(() => child.kill(), BUILD_TIMEOUT_MS);
       const exited = once(child, 'exit');
       let took: number | undefined;
       for await (const line of createInterface(child.stdout)) {
-        if (line !== FIRST) continue;
+        if (line !== FIRST_LINE) continue;
         took = performance.now() - began;
         child.stdin.end('\n');
       }
       const [code] = await exited;
       clearTimeout(late);
-      if (code !== 0 || took === undefined) throw new Error(`the plain script ended with ${code}`);
+      if (code !== 0 || took === undefined) throw new Error(`the plain script exited with code ${code}`);
       return took;
     },
     async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** How often a type comes among a hundred events of a busy server. */
+/** Number of events of each type among a hundred of a busy server. */
 const SHARES: [type: string, share: number][] = [
   ['comment-added', 42],
   ['patchset-created', 18],
@@ -31,7 +31,7 @@ const account = (index: number) => ({
   username: `dev${index}`,
 });
 
-/** A type by its share, the same for the same index. */
+/** Returns a type by its share; the same index gives the same type. */
 function typeOf(index: number): string {
   let left = (index * 37) % 100;
   for (const [type, share] of SHARES) {
@@ -92,7 +92,7 @@ function comment(index: number, patchset: number): string {
   return `${header}\n\nBuild succeeded (check pipeline).\n\n${jobs.join('\n')}`;
 }
 
-/** One event as Gerrit's stream sends it, in Gerrit's order of fields; the same for the same index. */
+/** Returns an event with the fields in Gerrit's order; the same index gives the same event. */
 export function recordedEvent(index: number): object {
   const type = typeOf(index);
   const eventCreatedOn = 1_795_000_000 + index;
@@ -123,14 +123,14 @@ export function recordedEvent(index: number): object {
   }
 }
 
-/** A recorded stream: one event a line, 2 kB in the mean. */
+/** Returns a recorded stream: one event per line, 2 kB on average. */
 export function recordedStream(count: number): string {
   const lines: string[] = [];
   for (let index = 0; index < count; index++) lines.push(JSON.stringify(recordedEvent(index)), '\n');
   return lines.join('');
 }
 
-/** A message as gerrit-events sends it for a new patchset: one trigger of its own for each number. */
+/** Returns the message of gerrit-events for a new patchset; each number is another trigger. */
 export function patchsetMessage(number: number): object {
   const project = 'demo';
   const change = changeOf(number, project);

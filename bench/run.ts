@@ -1,7 +1,7 @@
 /**
- * The benchmarks: `npm run bench`, `npm run bench -- --quick`, or with the names of some of them. Each prints its
- * figure against a named peer, measured in the same run, and whether the goal is met. A missed goal is no error: a
- * machine that is busy must not fail anybody's change.
+ * Runs the benchmarks: `npm run bench`, `npm run bench -- --quick`, or with the names of some of them. Each compares itself
+ * with a named peer in the same run and prints whether its goal is met. A missed goal is not an error: a busy machine must
+ * not fail a change.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const rows: Row[] = [];
 try {
   for (const name of names) {
     const bench = BENCHES[name];
-    if (!bench) throw new Error(`no bench is called ${name}; there are ${Object.keys(BENCHES).join(', ')}`);
+    if (!bench) throw new Error(`unknown benchmark ${name}; known are ${Object.keys(BENCHES).join(', ')}`);
     const began = performance.now();
     try {
       rows.push(...(await bench(settings)));

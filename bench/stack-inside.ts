@@ -1,4 +1,4 @@
-/** The benchmarks that need real btrfs, zfs and libvirt: run in the sandbox by stack.ts. Writes their rows to a file. */
+/** Runs the benchmarks that need real btrfs, zfs and libvirt. Started by stack.ts in the sandbox; writes rows to a file. */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stackFolder } from '../test/stack/support.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { guestDisk } from '../test/stack/support.ts';
 import { childArgs, type Row, type Settings } from './measure.ts';
 
-/** What the machine room (scripts/real-stack/sandbox.sh) cannot do without. */
+/** Commands that the sandbox (scripts/real-stack/sandbox.sh) needs. */
 const NEEDED = [
   'btrfs',
   'zfs-fuse',
@@ -19,28 +19,28 @@ const NEEDED = [
 ];
 const SANDBOX = join(import.meta.dirname, '../scripts/real-stack/sandbox.sh');
 
-/** Why there can be no machine room here; undefined where there can. */
-function lack(): string | undefined {
+/** Returns why the sandbox cannot run here; undefined if it can. */
+function whyNoSandbox(): string | undefined {
   if (process.getuid?.() !== 0) return 'they need root';
   const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` };
   const missing = NEEDED.filter((name) => spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name], { env }).status !== 0);
   return missing.length > 0 ? `missing here: ${missing.join(', ')}` : undefined;
 }
 
-/** Clones and tiny guests on real btrfs, zfs and libvirt, in a sandbox of their own. */
+/** Runs clones and tiny guests on real btrfs, zfs and libvirt, in the sandbox. */
 export const benchStack = (settings: Settings): Promise<Row[]> => inSandbox('tiny', settings);
 
-/** Guests of Debian 13 as it is published. */
+/** Runs stock guests of Debian 13. */
 export const benchStock = (settings: Settings): Promise<Row[]> => inSandbox('trixie', settings);
 
 async function inSandbox(disk: 'tiny' | 'trixie', { quick, dir, say }: Settings): Promise<Row[]> {
-  const why = lack();
+  const why = whyNoSandbox();
   if (why !== undefined) {
-    say(`${disk}: the benchmarks with real guests are left out: ${why}`);
+    say(`${disk}: benchmarks with real guests are skipped: ${why}`);
     return [];
   }
   const file = join(dir, 'stack.json');
-  // There is no network inside, and building it is none of what is measured.
+  // Built outside of the sandbox, which has no network, and not measured.
   guestDisk(disk);
   const argv = [
     ...childArgs('stack'),
@@ -54,6 +54,6 @@ async function inSandbox(disk: 'tiny' | 'trixie', { quick, dir, say }: Settings)
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`the sandbox ended with ${code}`);
+  if (code !== 0) throw new Error(`the sandbox exited with code ${code}`);
   return JSON.parse(await readFile(file, 'utf8')) as Row[];
 }

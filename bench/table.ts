@@ -1,6 +1,6 @@
 import type { Row } from './measure.ts';
 
-/** Prints the rows as one table, and below it the raw figures of each. */
+/** Prints the rows as one table, followed by the raw figures of each. */
 export function printTable(rows: readonly Row[]): void {
   const cells = [
     ['', 'measured', 'value', 'goal', ''],

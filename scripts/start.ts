@@ -29,31 +29,31 @@ const fail = (line: string): never => {
 };
 
 if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-  fail(`PORT is "${process.env['PORT']}", which is no port. Give a number: PORT=1881 npm start`);
+  fail(`PORT is "${process.env['PORT']}", which is not a port number. Use for example: PORT=1881 npm start`);
 }
 
-/** The flow that runs at the start; the others stand beside it, disabled, so that a patchset gets one review. */
+/** The flow that is enabled at first; the others are disabled, so that a patchset gets one review. */
 const ACTIVE = '3 a matrix of jobs';
 
 try {
   execFileSync('git', ['--version'], { stdio: 'ignore' });
 } catch {
   fail(
-    'The sandbox Gerrit needs git, which is not on this machine. Install it (Debian, Ubuntu: apt-get install git) and start again.',
+    'The sandbox Gerrit needs git, which is not installed. Install it (Debian, Ubuntu: apt-get install git) and start again.',
   );
 }
 
 const found = existsSync(join(userDir, 'flows.json'));
 mkdirSync(join(userDir, 'node_modules', '@recheck'), { recursive: true });
 const link = join(userDir, 'node_modules', '@recheck', 'node-red-gerrit-ci');
-// One of an earlier start may lead to a checkout that was moved since.
+// A link of an earlier start may point to a checkout that was moved.
 rmSync(link, { force: true });
 symlinkSync(root, link);
 if (!found) writeFileSync(join(userDir, 'flows.json'), JSON.stringify(shippedFlows(), null, 2));
 
 type FlowNode = { type: string; label?: string; disabled?: boolean };
 
-/** All shipped flows as one, the active one first. */
+/** Returns all shipped flows as one, the active one first. */
 function shippedFlows(): FlowNode[] {
   const names = readdirSync(join(root, 'flows'))
     .map((file) => file.replace(/\.json$/, ''))
@@ -70,8 +70,8 @@ const server = createServer(app);
 server.on('error', (error: NodeJS.ErrnoException) =>
   fail(
     error.code === 'EADDRINUSE'
-      ? `Port ${port} of 127.0.0.1 is taken, perhaps by another Node-RED. Stop that, or choose another port: PORT=${port + 1} npm start`
-      : `Port ${port} of 127.0.0.1 cannot be used: ${error.message}. Choose another: PORT=${port + 1} npm start`,
+      ? `Port ${port} of 127.0.0.1 is in use, perhaps by another Node-RED. Stop it, or choose another port: PORT=${port + 1} npm start`
+      : `Port ${port} of 127.0.0.1 cannot be used: ${error.message}. Choose another port: PORT=${port + 1} npm start`,
   ),
 );
 await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
@@ -90,7 +90,7 @@ RED.init(server, {
     tours: false,
     page: { title: 'Recheck sandbox' },
     header: { title: 'Recheck sandbox' },
-    // Nothing leaves this machine: the list of installable modules would come from the Internet.
+    // Nothing leaves this machine: the list of installable modules would be downloaded.
     palette: { catalogues: [] },
   },
   logging: {
@@ -98,7 +98,7 @@ RED.init(server, {
       level: 'info',
       handler: () => (entry: { level: number; msg: unknown; timestamp: number }) => {
         log.write(`${new Date(entry.timestamp).toISOString()} ${entry.level} ${String(entry.msg)}\n`);
-        // Errors (20) and what is fatal (10) belong on the terminal too.
+        // Errors (20) and fatal errors (10) are shown on the terminal too.
         if (entry.level <= 20) say(`  ! ${String(entry.msg)}`);
       },
     },
@@ -108,11 +108,11 @@ app.use('/', RED.httpAdmin);
 app.use('/', RED.httpNode);
 
 say('Recheck sandbox: a small Gerrit, a worker and a CI on this machine. Nothing leaves it.');
-say('Its worker has no walls: what a patchset does, it does as you. The sandbox Gerrit listens on this machine only.');
+say('Guests are not isolated: a patchset runs with your rights. The sandbox Gerrit listens on this machine only.');
 say(`  editor    ${base}/`);
 say(`  changes   ${base}/sandbox        upload, comment, read the reviews`);
 say(
-  `  state     ${relative(process.cwd(), userDir) || '.'}/        ${found ? 'found again from an earlier start; ' : ''}delete it to start over`,
+  `  state     ${relative(process.cwd(), userDir) || '.'}/        ${found ? 'continues from an earlier start; ' : ''}delete it to start over`,
 );
 
 const story = new Story(say, (change) => `${base}/sandbox/${change}`);
@@ -128,7 +128,7 @@ const listening = new Promise<void>((done) => {
 });
 RED.events.on('recheck:event', (event: BuildEvent) => {
   story.take(event);
-  RED.events.emit('recheck:told');
+  RED.events.emit('recheck:printed');
 });
 
 let stopping = false;
@@ -147,23 +147,23 @@ await RED.start();
 await listening;
 const gerrit = await sandbox;
 if (gerrit.restored) {
-  say(`\nThe changes of an earlier start are there again: ${base}/sandbox`);
+  say(`\nChanges of an earlier start: ${base}/sandbox`);
 } else {
   await runSample('broken');
   await runSample('good');
 }
 say('\nNow comment "my-ci recheck" on a change, or move a wire in the editor and deploy. Ctrl-C stops.');
 
-/** Uploads a sample patchset and waits until its review was told of. */
+/** Uploads a sample patchset and waits until its review was printed. */
 async function runSample(kind: 'good' | 'broken'): Promise<void> {
   const change = await gerrit.uploadSample(kind);
   await new Promise<void>((done) => {
     const look = () => {
       if (!story.reported.has(`${change},1`)) return;
-      RED.events.off('recheck:told', look);
+      RED.events.off('recheck:printed', look);
       done();
     };
-    RED.events.on('recheck:told', look);
+    RED.events.on('recheck:printed', look);
     look();
   });
 }

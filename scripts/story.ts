@@ -1,17 +1,18 @@
-/** Tells on the terminal what the sandbox's builds do: a line a job, and the review. */
+/** Prints what the sandbox's builds do: one line per job, and the review. */
 import type { BuildEvent } from '../lib/builds/types.ts';
 import { formatDuration, formatZuulDuration } from '../lib/util/format.ts';
 
 const VERBS: Record<string, string> = { 'clone-image': 'cloned', 'virsh-boot': 'booted' };
-/** Steps that a newcomer need not hear of. */
+/** Steps that are not printed. */
 const QUIET = new Set(['metadata-server', 'publish-logs']);
 
+/** Prints the builds of a Node-RED from its events. */
 export class Story {
   readonly #say: (line: string) => void;
-  /** Patchsets whose review was told of, such as `1,1`. */
+  /** Patchsets whose review was printed, such as `1,1`. */
   readonly reported = new Set<string>();
-  readonly #told = new Set<string>();
-  /** Builds of a set that run, and its report that waits for their end. */
+  readonly #announced = new Set<string>();
+  /** Running builds by buildset, and the reports that wait for them. */
   readonly #running = new Map<string, Set<string>>();
   readonly #held = new Map<string, BuildEvent & { kind: 'report' }>();
   readonly #page: (change: number) => string;
@@ -21,10 +22,11 @@ export class Story {
     this.#page = page;
   }
 
+  /** Prints an event, or keeps it until its turn. */
   take(event: BuildEvent): void {
     const { build, change } = event;
-    if (event.kind === 'build-started' && build && change && !this.#told.has(build.set.id)) {
-      this.#told.add(build.set.id);
+    if (event.kind === 'build-started' && build && change && !this.#announced.has(build.set.id)) {
+      this.#announced.add(build.set.id);
       const where = change.number === undefined ? change.ref : `change ${change.number}, patchset ${change.patchset}`;
       this.#say(`\n${where} on ${change.project}: "${change.subject ?? ''}"`);
     }
@@ -43,7 +45,7 @@ export class Story {
     if (event.kind === 'build-ended' && build) this.#ended(build.set.id, build.id);
     if (event.kind === 'warning') this.#say(`  ! ${event.message}`);
     if (event.kind === 'report') {
-      // A review is often there before the last guest is gone: it is told of after the jobs that it tells of.
+      // A review is often posted before the last guest is gone. It is printed after its jobs.
       if (this.#running.has(event.set)) this.#held.set(event.set, event);
       else this.#report(event);
     }

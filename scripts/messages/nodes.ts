@@ -27,6 +27,14 @@ const TAKEN: Property[] = [
   },
 ];
 
+/** What the nodes that gather branches read, too. Source: `Supervisor.gather` in lib/builds/supervisor.ts. */
+const CAUGHT: Property = {
+  name: 'error',
+  type: 'object',
+  text: 'set by a Catch node; if no other message of the build arrives here, the build ends as `ERROR`',
+  optional: true,
+};
+
 /** What every node of a lane sends on, besides its payload. Source: `MessageRouter.send` in lib/builds/flow/router.ts. */
 const SENT: Property[] = [
   { name: 'build', type: 'object', text: 'the build as it is now (see *The build*)' },
@@ -191,7 +199,7 @@ export const NODES: NodeMessages[] = [
     type: 'publish-logs',
     summary:
       'Publishes the logs and ends the build, once for all branches of the lane. It runs whatever the result is.',
-    inputs: TAKEN,
+    inputs: [...TAKEN, CAUGHT],
     outputs: [
       {
         title: 'Output',
@@ -216,8 +224,8 @@ export const NODES: NodeMessages[] = [
   {
     type: 'gerrit-review',
     summary:
-      'Posts one review when all builds of a trigger have arrived. A `msg.result` behind publish-logs comes too late and causes a warning.',
-    inputs: TAKEN,
+      'Posts one review when all builds of a trigger have arrived. A `msg.result` set after publish-logs comes too late and causes a warning.',
+    inputs: [...TAKEN, CAUGHT],
     outputs: [
       {
         title: 'Output: the message of the build that arrived last',

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a command in a machine room of its own: private network, mount and process namespaces with their own libvirtd,
-# virbr0, dnsmasq, iptables and a btrfs at $STACK/ci. When the command ends, or this script is killed, all of it is gone.
+# Runs a command in a sandbox of its own: private network, mount and process namespaces with their own libvirtd, virbr0,
+# dnsmasq, iptables and a btrfs at $STACK/ci. When the command ends, or this script is killed, everything is removed.
 #
 #   [STACK_KVM=1] sandbox.sh node --test test/stack/guest.test.ts
 #
@@ -17,7 +17,7 @@ STACK=$(mktemp -d -t recheck-stack.XXXXXX)
 export STACK LIBVIRT_DEFAULT_URI=qemu:///system
 mkdir -p "$STACK"/{ci,libvirt/{lib/{qemu,dnsmasq,images,boot},log/qemu,etc/qemu/networks}}
 
-# The namespace's own /sys shows its own interfaces and no cgroups: libvirt does without them then.
+# The namespace's /sys shows only its own interfaces and no cgroups, which libvirt then does not use.
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /run/sshd /run/libvirt
@@ -28,11 +28,11 @@ mount --bind "$STACK/libvirt/etc" /etc/libvirt
 for folder in /etc/zfs /var/lib/zfs; do
   [ ! -d "$folder" ] || mount -t tmpfs tmpfs "$folder"
 done
-# Guests are emulated unless KVM is asked for: on some machines it works in part only.
+# Guests are emulated unless KVM is asked for: on some machines it works only partly.
 [ ! -e /dev/kvm ] || [ -n "${STACK_KVM:-}" ] || mount --bind /dev/null /dev/kvm
 ip link set lo up
 
-# stdio_handler: there is no virtlogd. Everybody is root here, and there is nothing to confine with.
+# stdio_handler: virtlogd is not running. All users are root here, and no security driver is available.
 cat >"$STACK/libvirt/etc/qemu.conf" <<'CONF'
 stdio_handler = "file"
 security_driver = "none"
@@ -45,7 +45,7 @@ namespaces = [ ]
 CONF
 : >"$STACK/libvirt/etc/libvirtd.conf"
 
-# Before libvirtd, which sees only what is mounted by then.
+# Before libvirtd, which sees only what is mounted when it starts.
 truncate -s "${BTRFS_SIZE:-8G}" "$STACK/btrfs.img"
 mkfs.btrfs -q -f "$STACK/btrfs.img" >/dev/null
 mount -o loop "$STACK/btrfs.img" "$STACK/ci"

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { startProduct, stateDir } from './product.ts';
 
-test('the first start tells its story, the second finds its state again', { timeout: 180_000 }, async (t) => {
+test('the first start prints what happens, the second continues with its state', { timeout: 180_000 }, async (t) => {
   const dir = stateDir(t);
   const product = await startProduct(t, dir);
   await product.says(/^Now comment/m);
@@ -24,7 +24,7 @@ test('the first start tells its story, the second finds its state again', { time
     }
     const review = `\nreview posted: Verified ${vote}     ${product.url}/sandbox/${change}\n${words} (check pipeline).\n`;
     assert.ok(part.includes(review), part);
-    // The review comes after the jobs that it tells of, and ends the part.
+    // The review comes after its jobs, and ends the part.
     assert.match(part.slice(part.indexOf(review) + review.length), /^\n?(Now comment.*\n)?$/);
   }
   assert.doesNotMatch(said, /^ {2}! |Error|\[object|undefined/m);
@@ -32,22 +32,22 @@ test('the first start tells its story, the second finds its state again', { time
 
   const again = await startProduct(t, dir);
   await again.says(/^Now comment/m);
-  assert.match(again.said(), /found again from an earlier start/);
-  assert.match(again.said(), /The changes of an earlier start are there again/);
+  assert.match(again.said(), /continues from an earlier start/);
+  assert.match(again.said(), /Changes of an earlier start/);
   assert.doesNotMatch(again.said(), /review posted|patchset 1 on demo/);
   const page = await (await fetch(`${again.url}/sandbox/2`)).text();
   assert.match(page, /Build succeeded \(check pipeline\)\./);
   assert.equal(await again.stop(), 0);
 });
 
-test('a taken port is named, with what to do', { timeout: 60_000 }, async (t) => {
+test('a port that is in use is reported, with what to do', { timeout: 60_000 }, async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   t.after(() => other.close());
   const { port } = other.address() as AddressInfo;
   const product = await startProduct(t, stateDir(t), port);
   assert.equal(await product.ended, 1);
-  assert.match(product.said(), new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is taken`));
+  assert.match(product.said(), new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is in use`));
   assert.match(product.said(), new RegExp(`PORT=${port + 1} npm start`));
   assert.doesNotMatch(product.said(), /\n\s+at /);
 });

@@ -14,7 +14,7 @@ const LANE = ['jobs', 'clone', 'metadata', 'boot', 'exec', 'publish', 'review'];
 
 const typeOf = (name: string): string => plain.node(name).type;
 
-/** A lane in which a function node stands before one of the nodes, and a debug node behind it. */
+/** A lane in which a function node stands before one of the nodes, and a debug node after it. */
 function lane(id: string, before: string | undefined, func: string, script = 'env'): Tab {
   const tab = new Tab(id).jobs().guest().exec('exec', script).publish().review({ silent: true }).fn('mine', func);
   for (const node of tab.nodes)
@@ -31,6 +31,10 @@ const ADDS =
   'msg.env = {MINE: "yes", COUNT: 3, ON: true}; msg.comments = {"a.txt": [{line: 1, message: "m"}]}; return msg;';
 const adding = new Map(STEPS.map((name) => [name, lane(`adds-${name}`, name, ADDS)]));
 const ending = new Map(STEPS.map((name) => [name, lane(`ends-${name}`, name, 'msg.result = "SKIPPED"; return msg;')]));
+const GATHERING = ['publish', 'review'];
+const caught = new Map(
+  GATHERING.map((name) => [name, lane(`caught-${name}`, name, 'msg.error = {message: "a"}; return msg;')]),
+);
 const edited = lane('edited', 'exec', 'msg.build.job = "other"; return msg;');
 
 describe('what nodes accept is what docs/messages.md says', () => {
@@ -50,15 +54,15 @@ describe('what nodes accept is what docs/messages.md says', () => {
     start(plain, message);
     return ended(message.change!.number);
   };
-  /** The message that left the node behind the function node. */
-  const behind = async (tab: Tab): Promise<Message> => {
+  /** Starts a build and returns the message that left the node after the function node. */
+  const sentAfter = async (tab: Tab): Promise<Message> => {
     start(tab, handMade({ server: 'gerrit' }));
     return (await waitFor(`a message of ${tab.id}`, () => red.received(tab.idOf('after'))[0], 120_000)) as Message;
   };
 
   before(async () => {
     red = await startRed();
-    const tabs = [plain, slow, edited, ...adding.values(), ...ending.values()];
+    const tabs = [plain, slow, edited, ...adding.values(), ...ending.values(), ...caught.values()];
     await red.deploy([...sharedNodes(), ...tabs.flatMap(({ nodes }) => nodes)]);
   });
   after(() => red?.close());
@@ -122,12 +126,13 @@ describe('what nodes accept is what docs/messages.md says', () => {
 
   for (const name of STEPS) {
     test(`${typeOf(name)} takes msg.env, msg.comments and msg.result`, async () => {
-      assert.deepEqual(documented(typeOf(name)), ['build', 'env', 'result', 'comments']);
-      const added = await behind(adding.get(name)!);
+      const error = GATHERING.includes(name) ? ['error'] : [];
+      assert.deepEqual(documented(typeOf(name)), ['build', 'env', 'result', 'comments', ...error]);
+      const added = await sentAfter(adding.get(name)!);
       for (const [key, value] of Object.entries({ MINE: 'yes', COUNT: '3', ON: 'true' })) {
         assert.equal(added.build!.env[key], value);
       }
-      const skipped = await behind(ending.get(name)!);
+      const skipped = await sentAfter(ending.get(name)!);
       for (const taken of ['env', 'result', 'comments']) {
         assert.equal(added[taken], undefined, `${taken} is taken from the message`);
         assert.equal(skipped[taken], undefined, `${taken} is taken from the message`);
@@ -136,7 +141,12 @@ describe('what nodes accept is what docs/messages.md says', () => {
     });
   }
 
-  test('a result behind publish-logs causes a warning, and so does a change made to msg.build', async () => {
+  test('a message that only a Catch node sent to publish-logs ends the build as ERROR', async () => {
+    const { build } = await sentAfter(caught.get('publish')!);
+    assert.equal(build!.result, 'ERROR');
+  });
+
+  test('a result set after publish-logs causes a warning, and so does a change made to msg.build', async () => {
     const warning = (tab: Tab, name: string) => red.event('warning', ({ node }) => node === tab.idOf(name));
     await warning(ending.get('review')!, 'review');
     start(edited, handMade());

@@ -1,9 +1,12 @@
 /** Compares docs/messages.md with what the nodes send in a real Node-RED. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { NODES } from '../../scripts/messages/nodes.ts';
 import { BUILD, CHANGE, TRIGGER } from '../../scripts/messages/objects.ts';
+import { MESSAGES_PAGE, renderMessages } from '../../scripts/messages.ts';
 import { handMade } from '../support/build-runs.ts';
 import { sharedNodes, Tab } from '../support/flow-builder.ts';
 import { assertShape, documentedOutput } from '../support/message-shape.ts';
@@ -124,6 +127,10 @@ describe('what nodes send is what docs/messages.md says', () => {
     for (const key of ['exitCode', 'message', 'line', 'tail']) assert.ok(key in failed, `steps[].${key}`);
     assert.equal(build['result'], 'FAILURE');
     assert.ok(build['logUrl']);
+  });
+
+  test('the page is up to date', () => {
+    assert.equal(readFileSync(join(import.meta.dirname, '..', '..', MESSAGES_PAGE), 'utf8'), renderMessages());
   });
 
   test('every node of the palette that handles messages is documented', () => {

@@ -23,7 +23,7 @@ interface Script {
   text: string;
 }
 
-/** Every script of the shipped flows: those of ssh-exec, and those that make an image. */
+/** Every script of the shipped flows: of ssh-exec, and of images. */
 const scripts: Script[] = readdirSync(FLOWS)
   .filter((name) => name.endsWith('.json'))
   .flatMap((flow) =>
@@ -35,7 +35,7 @@ const scripts: Script[] = readdirSync(FLOWS)
     }),
   );
 
-/** Programs of a stock guest. apt-get's files are the times that it fails, with what it says; git is installed by it. */
+/** Programs of a stock guest. $STATE/locked holds how often apt-get still fails; it installs git. */
 const PROGRAMS: Record<string, string> = {
   sudo: 'exec "$@"',
   sleep: 'echo "$*" >>"$STATE/slept"',
@@ -60,7 +60,7 @@ esac`,
 };
 const ORIGINALS = ['cat', 'chmod', 'mkdir'];
 
-/** Runs a script in a guest whose apt is locked for so many tries. */
+/** Runs a script in a guest whose apt is locked for a number of tries. */
 function run(t: TestContext, { interpreter, text }: Script, lockedTries: number, marks: string[] = []) {
   const dir = mkdtempSync(join(tmpdir(), 'flow-script-'));
   t.after(() => rmSync(dir, { recursive: true }));
@@ -95,7 +95,7 @@ function run(t: TestContext, { interpreter, text }: Script, lockedTries: number,
 
 const installing = scripts.filter(({ text }) => text.includes('apt-get'));
 
-test('shipped scripts that install something wait for an apt that is at work since the boot', (t) => {
+test('shipped scripts that install something wait for an apt that has run since the boot', (t) => {
   assert.ok(installing.length > 0);
   for (const script of installing) {
     const title = `${script.flow}: ${script.name}`;
@@ -109,7 +109,7 @@ test('shipped scripts that install something wait for an apt that is at work sin
   }
 });
 
-test('an apt that never gets its turn, or has no such package, ends the script with a reason', (t) => {
+test('if apt stays locked or has no such package, the script ends with the reason', (t) => {
   for (const script of installing) {
     const never = run(t, script, 1_000);
     assert.notEqual(never.status, 0, script.name);

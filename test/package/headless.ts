@@ -1,4 +1,4 @@
-/** A Node-RED in a process of its own, without an editor open, asked as its editor asks. */
+/** Runs a Node-RED in a process of its own, and sends it the requests of an editor. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { waitFor } from '../support/wait.ts';
 
 export interface Headless {
   url: string;
-  /** What it printed. */
+  /** Returns its output so far. */
   said(): string;
   get(path: string, accept?: string): Promise<Response>;
   json<T>(path: string): Promise<T>;
   close(): Promise<void>;
 }
 
-/** Starts the Node-RED in a folder on a user directory. */
+/** Starts the Node-RED of a folder with a user directory. */
 export async function startHeadless(home: string, userDir: string): Promise<Headless> {
   const port = await freePort();
   const settings = join(userDir, 'settings.js');
@@ -46,7 +46,7 @@ export async function startHeadless(home: string, userDir: string): Promise<Head
     await waitFor(
       `Node-RED in ${home} answers`,
       async () => {
-        if (child.exitCode !== null) throw new Error(`Node-RED ended:\n${said}`);
+        if (child.exitCode !== null) throw new Error(`Node-RED exited:\n${said}`);
         return said.includes('Started flows') && (await get('/settings').catch(() => undefined))?.ok;
       },
       60_000,

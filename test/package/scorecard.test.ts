@@ -1,4 +1,4 @@
-/** The flow library's scorecard, checked before it does. */
+/** Checks what the scorecard of Node-RED's flow library checks. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ const { satisfies } = createRequire(join(root, 'node_modules', 'node-red', 'pack
 const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8');
 const TYPES = Object.keys(manifest['node-red'].nodes);
 
-/** What stands in a node's HTML between `registerType('type', {` and its first function. */
+/** Returns the literals in a node's `registerType('type', {…})`. */
 function literals(type: string): { category: string; inputs?: string; outputs?: string } {
   const html = read('nodes', type, 'editor.html');
   const registered = [...html.matchAll(/registerType\('([\w-]+)', \{/g)].map((match) => match[1]);
@@ -49,7 +49,7 @@ test('the README says what it is and how to install it', () => {
   for (const picture of pictures) assert.ok(/^https:/.test(picture) || existsSync(join(root, picture)), picture);
 });
 
-test('takes the newest Node-RED, and the Node that one runs on', async () => {
+test('supports the newest Node-RED and its Node.js', async () => {
   const latest = JSON.parse(await npm(['view', 'node-red', 'version', 'engines', '--json'], root)) as {
     version: string;
     engines: { node: string };
@@ -59,7 +59,7 @@ test('takes the newest Node-RED, and the Node that one runs on', async () => {
   assert.ok(satisfies('22.9.0', latest.engines.node), `Node-RED ${latest.version} runs on Node ${latest.engines.node}`);
 });
 
-test('types are literals in the HTML, each once', () => {
+test('each type is registered once, as a literal', () => {
   assert.equal(new Set(TYPES).size, TYPES.length);
   for (const type of TYPES) literals(type);
   const pages = readdirSync(join(root, 'nodes'), { recursive: true, encoding: 'utf8' }).filter(
@@ -68,7 +68,7 @@ test('types are literals in the HTML, each once', () => {
   assert.deepEqual(pages.sort(), TYPES.map((type) => join(type, 'editor.html')).sort());
 });
 
-test('the examples use every node that is not a configuration', () => {
+test('the examples use every node that is not a configuration node', () => {
   const used = new Set(
     readdirSync(join(root, 'flows')).flatMap((file) =>
       (JSON.parse(read('flows', file)) as { type: string }[]).map((node) => node.type),
@@ -87,7 +87,7 @@ test('at most six dependencies, each of its newest major version', async (t) => 
   for (const name of names) {
     const installed = (JSON.parse(read('node_modules', name, 'package.json')) as { version: string }).version;
     const latest = JSON.parse(await npm(['view', name, 'version', '--json'], root)) as string;
-    // The library asks for the very latest; a release of somebody else's must not turn our tests red, so it is said.
+    // The scorecard asks for the latest release; one that was just published must not fail the tests, so it is reported.
     if (installed !== latest) t.diagnostic(`${name} ${installed} is installed, ${latest} is the newest: update it`);
     assert.equal(installed.split('.')[0], latest.split('.')[0], `${name} is behind by a major version`);
     assert.ok(satisfies(latest, manifest.dependencies[name]!), `${name} ${manifest.dependencies[name]}`);

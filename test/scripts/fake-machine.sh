@@ -1,10 +1,10 @@
 #!/bin/bash
-# The programs that setup-worker calls, on a machine that is a folder: one file under many names. What it is asked to
-# change stands in $STATE/changes; what it then is, in other files there and in the folder $SETUP_WORKER_ROOT.
+# The programs that setup-worker calls, on a machine that is a folder: one file under many names. Each change is noted in
+# $STATE/changes; the resulting state is in other files there and in the folder $SETUP_WORKER_ROOT.
 name=${0##*/}
 root=$SETUP_WORKER_ROOT
 change() { echo "$name $*" >>"$STATE/changes"; }
-# What a disk or a file begins with tells what it has: TYPE LABEL UUID.
+# The first line of a disk or file stands for its content: TYPE LABEL UUID.
 content() { head -n 1 "$1" 2>/dev/null | tr -d '\0'; }
 
 case $name in
@@ -15,7 +15,7 @@ case $name in
   apt-cache) ;;
   apt-get)
     change "$@"
-    # Another apt has the lock for so many tries.
+    # Another apt holds the lock for as many tries as the file has lines.
     if grep -qs . "$STATE/apt-locked" && [ "$2" = update ]; then
       sed -i '$d' "$STATE/apt-locked"
       echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (apt-get)' >&2

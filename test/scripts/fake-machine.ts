@@ -20,7 +20,7 @@ const PROGRAMS =
   'id dpkg-query apt-cache apt-get lsblk blkid wipefs mkfs.btrfs mount findmnt btrfs zfs systemctl sshd virsh ip ' +
   'qemu-img qemu-system-x86_64 dnsmasq curl iptables bridge sleep';
 
-/** The folder of all this; of the machine's own files; of the state of its programs. */
+/** Folder of the test; of the machine's own files; of the state of its programs. */
 export let dir: string;
 export let root: string;
 export let state: string;
@@ -31,7 +31,7 @@ export const put = (path: string, text: string): void => {
   writeFileSync(join(root, path), text);
 };
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-/** Sets the state of the machine's programs: see fake-machine.sh. */
+/** Sets a state of the machine's programs: see fake-machine.sh. */
 export const mark = (name: string, text = ''): void => writeFileSync(join(state, name), text);
 
 beforeEach(() => {
@@ -51,7 +51,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-/** Runs setup-worker on the machine as one does over SSH: by stdin. */
+/** Runs setup-worker on the machine from stdin, as over SSH. */
 export function run(...args: string[]): { code: number | null; lines: string[]; said: string; changes: string[] } {
   const { status, stdout, stderr } = spawnSync('bash', ['-s', '--', ...args], {
     input: readFileSync(SCRIPT),
@@ -64,7 +64,7 @@ export function run(...args: string[]): { code: number | null; lines: string[]; 
   return { code: status, lines: stdout.split('\n'), said: stdout + stderr, changes };
 }
 
-/** Every file of the machine, with its mode and content. */
+/** Returns every file of the machine, with its mode and content. */
 export const machine = (): string[] =>
   readdirSync(root, { recursive: true, encoding: 'utf8' })
     .sort()
@@ -73,6 +73,6 @@ export const machine = (): string[] =>
       return `${path} ${mode} ${statSync(join(root, path)).isFile() ? read(path) : ''}`;
     });
 
-/** What it said of a kind: ok, done, would, note, BY HAND. */
+/** Returns what it printed of a kind: ok, done, would, note, BY HAND. */
 export const of = (lines: string[], kind: string): string[] =>
   lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(kind.length).trim());

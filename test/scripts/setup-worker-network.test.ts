@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { mark, of, put, root, run, state } from './fake-machine.ts';
 
 const OPTION = "<dnsmasq:option value='dhcp-ignore-clid'/>";
-const BY_HAND = /cuts running guests off.*: virsh -c qemu:\/\/\/system net-destroy default && .* net-start default$/;
+const BY_HAND = /disconnects running guests.*: virsh -c qemu:\/\/\/system net-destroy default && .* net-start default$/;
 
-/** A network as `virsh net-dumpxml` prints it; Debian's package brings this one. */
+/** A network as `virsh net-dumpxml` prints it: the one of Debian's package. */
 const network = (options = '', namespace = ''): string => `<network${namespace}>
   <name>default</name>
   <uuid>0e1b0c5e-1c8e-4d59-9c3a-1d5b9f4d3a11</uuid>
@@ -32,7 +32,7 @@ const WITH_NO_PING = network(
 );
 const defined = (): string => readFileSync(join(state, 'net-defined'), 'utf8');
 const running = (): string => readFileSync(join(state, 'net-started'), 'utf8');
-/** The lines of a text without what was put to it. */
+/** Returns the lines of a definition without what the script added. */
 const kept = (xml: string): string[] =>
   xml
     .replaceAll(OPTION, '')
@@ -42,7 +42,7 @@ const kept = (xml: string): string[] =>
     .map((line) => line.trim())
     .filter(Boolean);
 
-/** Runs it on a machine that is set up but for its network, which is as given. */
+/** Runs the script on a machine that is set up except for its network, which is as given. */
 function withNetwork(xml: string, isActive: boolean, ...args: string[]): ReturnType<typeof run> {
   for (const name of ['net-started', 'net-autostart']) rmSync(join(state, name), { force: true });
   mark('net-defined', xml);
@@ -57,7 +57,7 @@ test('a new network ignores DHCP client ids', () => {
   assert.ok(defined().includes(`<dnsmasq:option value='no-ping'/>${OPTION}</dnsmasq:options>`), defined());
 });
 
-test('an inactive network is told to, keeps all else, and is started; a second run changes nothing', () => {
+test('an inactive network is changed in this one thing and started; a second run changes nothing', () => {
   run();
   for (const xml of [network(), WITH_NO_PING]) {
     const { code, said, ...rest } = withNetwork(xml, false);
@@ -75,7 +75,7 @@ test('an inactive network is told to, keeps all else, and is started; a second r
   }
 });
 
-test('an active network without guests is restarted; with any, that is left to a person', () => {
+test('an active network without guests is restarted; with guests, that is left to the operator', () => {
   run();
   const idle = withNetwork(network(), true);
   assert.equal(idle.code, 0, idle.said);
@@ -103,14 +103,14 @@ test('an active network without guests is restarted; with any, that is left to a
   assert.match(of(shared.lines, 'BY HAND').join('\n'), BY_HAND);
   rmSync(join(root, 'sys/class/net/virbr0/brif/veth1'));
   put('sys/class/net/virbr0/brif/virbr0-nic', '');
-  assert.equal(withNetwork(network(), true).code, 0, "libvirt's own port is no guest");
+  assert.equal(withNetwork(network(), true).code, 0, "libvirt's own port is not a guest");
 });
 
-test('a dry run says it and changes nothing', () => {
+test('a dry run prints this and changes nothing', () => {
   run();
   const { code, lines, changes } = withNetwork(network(), true, '--dry-run');
   assert.deepEqual([code, changes], [0, []]);
-  assert.match(of(lines, 'would').join('\n'), /told to ignore DHCP client ids\n.*restarted/);
+  assert.match(of(lines, 'would').join('\n'), /set to ignore DHCP client ids\n.*restarted/);
 });
 
 test('an old dnsmasq, or a network without DHCP for IPv4: the network stays as it is', () => {
@@ -128,7 +128,7 @@ test('an old dnsmasq, or a network without DHCP for IPv4: the network stays as i
   assert.doesNotMatch(defined(), /ignore-clid/);
   for (const version of ['2.81', '2.90', '2.86rc1', '3.0']) {
     mark('dnsmasq', version);
-    assert.match(withNetwork(network(), false).said, /told to ignore/, version);
+    assert.match(withNetwork(network(), false).said, /set to ignore/, version);
   }
   const v6 = network()
     .replace("<ip address='192.168.122.1' netmask='255.255.255.0'>", "<ip family='ipv6' address='fd00::1' prefix='64'>")
@@ -138,11 +138,11 @@ test('an old dnsmasq, or a network without DHCP for IPv4: the network stays as i
   }
 });
 
-test('apt’s lists are waited for while another apt has them, for five minutes; any other fault ends it at once', () => {
+test('it waits up to five minutes for another apt; any other error ends it at once', () => {
   mark('apt-locked', '3\n2\n1\n');
   const { code, said, changes } = run();
   assert.equal(code, 0, said);
-  assert.equal(said.match(/^waits +for another apt, up to 5 minutes$/gm)?.length, 1, said);
+  assert.equal(said.match(/^waiting +for another apt, up to 5 minutes$/gm)?.length, 1, said);
   assert.equal(changes.filter((line) => line === 'apt-get -qq update').length, 4);
   assert.match(changes.find((line) => line.includes(' install '))!, /-o DPkg::Lock::Timeout=300/);
 
@@ -150,7 +150,7 @@ test('apt’s lists are waited for while another apt has them, for five minutes;
   mark('apt-locked', '1\n'.repeat(100));
   const late = run();
   assert.equal(late.code, 1);
-  assert.match(late.said, /held by process 42 .*\n.*failed: lists of packages: renewed/);
+  assert.match(late.said, /held by process 42 .*\n.*failed: package lists: updated/);
   const waits = late.changes.filter((line) => line.startsWith('sleep')).map((line) => Number(line.split(' ')[1]));
   assert.equal(
     waits.reduce((sum, one) => sum + one, 0),

@@ -9,7 +9,7 @@ const KEY = generateKeyPair('controller').publicKey;
 const SPARSE = ['--btrfs', '/ci/rally', '--sparse', '/store/recheck.btrfs', '--size', '1G'];
 const DISK = ['--btrfs', '/ci/rally', '--disk', '/dev/sdb'];
 
-test('a dry run says what would be done and changes nothing', () => {
+test('a dry run prints what would be done and changes nothing', () => {
   const before = machine();
   const { code, lines, changes } = run('--dry-run', ...SPARSE, '--key', KEY);
   assert.equal(code, 0);
@@ -19,25 +19,25 @@ test('a dry run says what would be done and changes nothing', () => {
   const would = of(lines, 'would').join('\n');
   for (const thing of [
     'packages: installed libvirt-daemon-system',
-    'made in /store/recheck.btrfs',
-    'root let in by key',
+    'created in /store/recheck.btrfs',
+    'login as root by key allowed',
   ])
     assert.match(would, new RegExp(thing));
-  // The very commands.
+  // The exact commands.
   assert.ok(lines.includes(`           mount ${root}/ci/rally`));
 });
 
-test('a dry run on a bare machine, with neither libvirt nor sshd, goes to its end', () => {
+test('a dry run works on a bare machine with neither libvirt nor sshd', () => {
   mark('libvirt-off');
   rmSync(join(dir, 'bin/sshd'));
   rmSync(join(root, 'run/sshd'), { recursive: true });
   const { code, said } = run('--dry-run', '--key', KEY);
   assert.equal(code, 0, said);
-  assert.match(said, /would +libvirt network default: made where the packages bring none/);
-  assert.match(said, /would +ssh: look whether root may log in by key/);
+  assert.match(said, /would +libvirt network default: create it if the packages do not/);
+  assert.match(said, /would +ssh: check whether root can log in by key/);
 });
 
-test('the first run does it all, the second finds it all right', () => {
+test('the first run does everything, the second has nothing to do', () => {
   const first = run(...SPARSE, '--key', KEY);
   assert.equal(first.code, 0, first.said);
   assert.deepEqual(of(first.lines, 'would'), []);
@@ -46,7 +46,7 @@ test('the first run does it all, the second finds it all right', () => {
   for (const name of ['qemu-system-x86', 'ovmf', 'btrfs-progs', 'openssh-server', 'ca-certificates'])
     assert.match(install!, new RegExp(` install .*\\b${name}\\b`));
   assert.deepEqual(of(first.lines, 'done').slice(-3), [
-    'libvirt network default: made',
+    'libvirt network default: created',
     'libvirt network default: started',
     'libvirt network default: starts with libvirt',
   ]);
@@ -56,7 +56,7 @@ test('the first run does it all, the second finds it all right', () => {
     '/dev/sda1 / ext4 defaults 0 1\n/store/recheck.btrfs /ci/rally btrfs loop,noatime,nofail,discard=async 0 0\n',
   );
   assert.equal(statSync(join(root, 'store/recheck.btrfs')).isFile(), true);
-  assert.equal(readdirSync(join(root, 'store')).length, 1, 'no draft is left');
+  assert.equal(readdirSync(join(root, 'store')).length, 1, 'no temporary file is left');
   assert.equal(read('root/.ssh/authorized_keys'), `${KEY}\n`);
   assert.equal(statSync(join(root, 'root/.ssh/authorized_keys')).mode & 0o777, 0o600);
   assert.equal(statSync(join(root, 'root/.ssh')).mode & 0o777, 0o700);
@@ -75,17 +75,17 @@ test('the first run does it all, the second finds it all right', () => {
   assert.deepEqual(machine(), before);
 });
 
-test('an empty disk: btrfs, and a line by its UUID; again after the mount was lost', () => {
+test('an empty disk gets btrfs and a line in fstab by its UUID; a second run mounts it again', () => {
   const first = run(...DISK);
   assert.equal(first.code, 0, first.said);
   assert.match(read('etc/fstab'), /\nUUID=11-22 \/ci\/rally btrfs noatime,nofail 0 0\n$/);
   assert.ok(first.changes.includes(`mkfs.btrfs -q -L recheck ${root}/dev/sdb`));
-  assert.ok(!existsSync(join(root, 'root/.ssh')), 'no key was given, so nobody is let in');
+  assert.ok(!existsSync(join(root, 'root/.ssh')), 'without a key nobody is authorized');
   rmSync(join(state, 'mounted'));
   assert.deepEqual(run(...DISK).changes, [`mount ${root}/ci/rally`]);
 });
 
-test('a disk or file with anything on it is refused before anything is done', () => {
+test('a disk or file that is not empty is refused before anything is done', () => {
   const before = machine();
   const refuse = (args: string[], why: RegExp): void => {
     const { code, said, changes } = run(...args);
@@ -93,7 +93,7 @@ test('a disk or file with anything on it is refused before anything is done', ()
     assert.match(said, why);
     assert.deepEqual(changes, []);
   };
-  refuse(['--btrfs', '/ci', '--disk', '/dev/sdz'], /\/dev\/sdz is no disk/);
+  refuse(['--btrfs', '/ci', '--disk', '/dev/sdz'], /\/dev\/sdz is not a disk/);
   mark('used', '/home\n');
   refuse(DISK, /in use at \/home/);
   rmSync(join(state, 'used'));
@@ -102,23 +102,23 @@ test('a disk or file with anything on it is refused before anything is done', ()
   rmSync(join(state, 'parts'));
   assert.deepEqual(machine(), before);
   put('dev/sdb', 'ext4 home 99\n');
-  refuse(DISK, /not empty \(ext4\), and nothing is erased here/);
+  refuse(DISK, /not empty \(ext4\), and this script erases nothing/);
   put('dev/sdb', 'btrfs home 99\n');
   refuse(DISK, /not empty \(btrfs\)/);
   put('dev/sdb', `${'\0'.repeat(5000)}x`);
-  refuse(DISK, /not empty \(data of no known kind\)/);
+  refuse(DISK, /not empty \(unknown data\)/);
   put('store/recheck.btrfs', '');
-  refuse(SPARSE, /is there already and was not made here/);
+  refuse(SPARSE, /already exists and was not created by this script/);
   assert.equal(read('store/recheck.btrfs'), '');
   put('ci/rally/precious', '');
   put('dev/sdb', '');
-  refuse(DISK, /holds files, which a mount there would hide/);
+  refuse(DISK, /contains files, which a mount would hide/);
 });
 
-test('what is at the place, or in fstab for it, already is left alone', () => {
+test('an existing mount or fstab line for the path is left alone', () => {
   put('dev/sdb', 'btrfs recheck 11-22\n');
   put('etc/fstab', 'UUID=33 /ci/rally ext4 defaults 0 0\n');
-  assert.match(run(...DISK).said, /fstab has UUID=33 for \/ci\/rally already/);
+  assert.match(run(...DISK).said, /fstab already has UUID=33 for \/ci\/rally/);
   put('dev/sdc', 'btrfs recheck 44\n');
   mark('mounted', join(root, 'dev/sdc'));
   const { code, said, changes } = run(...DISK);
@@ -127,21 +127,21 @@ test('what is at the place, or in fstab for it, already is left alone', () => {
   assert.deepEqual(changes, []);
 });
 
-test('btrfs that is there: a subvolume; elsewhere it says what to give', () => {
-  assert.match(run('--btrfs', '/ci/rally').said, /not on btrfs. Give an empty disk/);
+test('on an existing btrfs a subvolume is created; on another file system it says what to add', () => {
+  assert.match(run('--btrfs', '/ci/rally').said, /not on btrfs. Add an empty disk/);
   mark('fstype', 'btrfs\n');
   assert.ok(run('--btrfs', '/ci/rally').changes.includes(`btrfs subvolume create ${root}/ci/rally`));
   assert.deepEqual(run('--btrfs', '/ci/rally').changes, []);
 });
 
-test('zfs: the dataset is made in a pool that is there', () => {
+test('zfs: the dataset is created in an existing pool', () => {
   mark('datasets', 'tank\n');
-  assert.match(run('--zfs', 'pool/recheck').said, /no ZFS dataset pool/);
+  assert.match(run('--zfs', 'pool/recheck').said, /the ZFS dataset pool does not exist/);
   assert.ok(run('--zfs', 'tank/recheck').changes.includes('zfs create tank/recheck'));
   assert.deepEqual(run('--zfs', 'tank/recheck').changes, []);
 });
 
-test('a plain folder where nothing else is said; one that guests cannot enter is told', () => {
+test('the default is a plain folder; one that guests cannot enter is reported', () => {
   assert.match(run().said, /Storage {2}directory\n {2}Path {5}\/var\/lib\/recheck/);
   assert.ok(statSync(join(root, 'var/lib/recheck')).isDirectory());
   chmodSync(join(root, 'var/lib'), 0o700);
@@ -150,24 +150,24 @@ test('a plain folder where nothing else is said; one that guests cannot enter is
   assert.match(of(lines, 'BY HAND').join(), /\/var\/lib: guests cannot enter it: chmod a\+x \/var\/lib/);
 });
 
-test('the key: once, beside others, and only a public one', () => {
+test('the key is added once, after others, and only a public key is accepted', () => {
   put('root/.ssh/authorized_keys', '# mine\nssh-rsa AAAAB3NzaC1yc2E= me');
   writeFileSync(join(dir, 'key.pub'), `${KEY}\r\n`);
   run('--key-file', join(dir, 'key.pub'));
-  // As ssh hands it on, in words.
+  // ssh passes the key on as several words.
   run('--key', ...KEY.split(' ').slice(0, 2), 'renamed', '--directory', '/var/lib/recheck');
   assert.equal(read('root/.ssh/authorized_keys'), `# mine\nssh-rsa AAAAB3NzaC1yc2E= me\n${KEY}\n`);
 
   put('root/.ssh/authorized_keys', `command="echo no, not root" ${KEY}\n`);
   const behind = run('--key', KEY);
   assert.equal(behind.code, 1);
-  assert.match(of(behind.lines, 'BY HAND').join(), /with options before it/);
+  assert.match(of(behind.lines, 'BY HAND').join(), /has options before it/);
 
   for (const [key, why] of [
-    ['hello', /no public key/],
-    [generateKeyPair('x').privateKey, /private key, which never leaves/],
-    [`${KEY}\n${KEY}`, /no public key/],
-    [`command="x" ${KEY}`, /no public key/],
+    ['hello', /not a public key/],
+    [generateKeyPair('x').privateKey, /private key, which must never leave/],
+    [`${KEY}\n${KEY}`, /not a public key/],
+    [`command="x" ${KEY}`, /not a public key/],
     ['ssh-ed25519 AAAAB3NzaC1yc2E=', /ssh-ed25519 key is damaged/],
   ] as const) {
     const { code, said, changes } = run('--key', key);
@@ -177,12 +177,12 @@ test('the key: once, beside others, and only a public one', () => {
   }
 });
 
-test("sshd's settings: a fault is taken back, what is set elsewhere is told, with no include nothing is written", () => {
+test("sshd's settings: an error is undone, settings elsewhere are reported, without an include nothing is written", () => {
   const drop = join(root, 'etc/ssh/sshd_config.d/00-recheck.conf');
   mark('sshd-fault');
   const fault = run('--key', KEY);
   assert.equal(fault.code, 1);
-  assert.match(fault.said, /failed: ssh: root let in by key/);
+  assert.match(fault.said, /failed: ssh: login as root by key allowed/);
   assert.ok(!existsSync(drop));
   rmSync(join(state, 'sshd-fault'));
 
@@ -190,15 +190,18 @@ test("sshd's settings: a fault is taken back, what is set elsewhere is told, wit
   for (const _ of [1, 2]) {
     const { code, lines } = run('--key', KEY);
     assert.equal(code, 1);
-    assert.match(of(lines, 'BY HAND').join(), /PermitRootLogin no, ?MaxSessions 10 is set in sshd's settings/);
+    assert.match(
+      of(lines, 'BY HAND').join(),
+      /PermitRootLogin no, ?MaxSessions 10 is set elsewhere in sshd's settings/,
+    );
   }
   rmSync(drop);
   put('etc/ssh/sshd_config', '# Include /etc/ssh/sshd_config.d/*.conf\n');
-  assert.match(run('--key', KEY).said, /BY HAND.*let \/etc\/ssh\/sshd_config begin with: Include/);
+  assert.match(run('--key', KEY).said, /BY HAND.*first line of \/etc\/ssh\/sshd_config: Include/);
   assert.ok(!existsSync(drop));
 });
 
-test('with no systemd it says what to start, and does the rest', () => {
+test('without systemd it says what to start, and does the rest', () => {
   rmSync(join(root, 'run/systemd'), { recursive: true });
   mark('libvirt-off');
   const { code, lines } = run('--key', KEY);
@@ -223,34 +226,34 @@ test('an ARM machine gets the QEMU and the UEFI firmware of its own architecture
   assert.doesNotMatch(install, /qemu-system-x86|ovmf/);
 });
 
-test('each release has its packages; another is refused, or taken for one of them', () => {
+test('each release has its packages; another release is refused, or treated as one of them', () => {
   put('etc/os-release', 'ID=ubuntu\nVERSION_ID="26.04"\n');
   assert.match(run('--dry-run').said, /installed libvirt-daemon-system .* libvirt-daemon-driver-network/);
   put('etc/os-release', 'ID=fedora\nVERSION_ID=44\n');
   const { code, said, changes } = run();
   assert.equal(code, 1);
-  assert.match(said, /this machine is "fedora 44", and packages are known for Debian 12 and 13, Ubuntu/);
+  assert.match(said, /this machine is "fedora 44"; packages are known for Debian 12 and 13, Ubuntu/);
   assert.deepEqual(changes, []);
   assert.equal(run('--dry-run', '--assume', 'debian-12').code, 0);
   assert.equal(run('--dry-run', '--assume', 'debian').code, 1);
 });
 
-test('wrong options are said, and another user than root is sent away', () => {
+test('wrong options and users other than root are refused with the reason', () => {
   for (const [args, why] of [
-    [['--frob'], /"--frob" is no option/],
+    [['--frob'], /unknown option "--frob"/],
     [['--btrfs'], /--btrfs needs a value/],
-    [['--disk', '/dev/sdb'], /belong to --btrfs/],
+    [['--disk', '/dev/sdb'], /need --btrfs/],
     [['--btrfs', '/ci', '--zfs', 'tank'], /choose one/],
-    [['--btrfs', '/ci dir'], /must be a whole path/],
-    [['--btrfs', '/ci/../etc'], /must be a whole path/],
-    [['--btrfs', '/'], /must be a whole path/],
-    [['--btrfs', '/ci', '--sparse', '/f', '--size', '10'], /--size 10: write a number and M, G or T/],
-    [['--zfs', '/tank'], /cannot name a ZFS dataset/],
+    [['--btrfs', '/ci dir'], /must be an absolute path/],
+    [['--btrfs', '/ci/../etc'], /must be an absolute path/],
+    [['--btrfs', '/'], /must be an absolute path/],
+    [['--btrfs', '/ci', '--sparse', '/f', '--size', '10'], /--size 10: must be a number with M, G or T/],
+    [['--zfs', '/tank'], /is not a ZFS dataset/],
   ] as const) {
     const { code, said } = run(...args);
     assert.equal(code, 1, args.join(' '));
     assert.match(said, why);
   }
   mark('uid', '1000\n');
-  assert.match(run().said, /takes root: run it with sudo/);
+  assert.match(run().said, /must run as root: use sudo/);
 });

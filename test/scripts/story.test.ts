@@ -41,7 +41,7 @@ const posted: BuildEvent = {
   state: { state: 'posted', vote: 'Verified +1', message: 'Build succeeded (check pipeline).\n\n- …', warnings: [] },
 };
 
-test('a review that is posted before the last guest is gone is told of after all its jobs', () => {
+test('a review that is posted before the last guest is gone is printed after all its jobs', () => {
   const lines: string[] = [];
   const story = new Story(
     (line) => lines.push(line),
@@ -60,7 +60,7 @@ test('a review that is posted before the last guest is gone is told of after all
   ]);
 });
 
-test('a review of jobs that have ended is told of at once', () => {
+test('a review of jobs that have ended is printed at once', () => {
   const lines: string[] = [];
   const story = new Story(
     (line) => lines.push(line),

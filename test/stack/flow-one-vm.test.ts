@@ -90,7 +90,7 @@ inSandbox(import.meta.url, { limit: 900_000, disks: ['trixie'], gerrit: true }, 
       env: { ...process.env, HOME: '/root' },
       encoding: 'utf8',
     });
-    assert.match(said, /done +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    assert.match(said, /done +btrfs: created in \/mnt\/store\/recheck\.btrfs/);
     assert.doesNotMatch(said, /BY HAND/);
   });
 

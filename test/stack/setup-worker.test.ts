@@ -56,7 +56,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     const was = look();
     const { code, said } = setUp('--dry-run', ...SPARSE, '--key', key.publicKey);
     assert.equal(code, 0, said);
-    assert.match(said, /would +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    assert.match(said, /would +btrfs: created in \/mnt\/store\/recheck\.btrfs/);
     assert.equal(look(), was);
   });
 
@@ -150,7 +150,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(busy.code, 1, busy.said);
     assert.ok(!isIgnoring());
     assert.match(sh('ls /sys/class/net/virbr0/brif'), /guest0/);
-    const command = /BY HAND .*which cuts running guests off.*: (virsh .*)/.exec(busy.said)![1]!;
+    const command = /BY HAND .*which disconnects running guests.*: (virsh .*)/.exec(busy.said)![1]!;
     sh(`ip link del guest0; ${command}`);
     assert.ok(isIgnoring());
     const after = setUp('--directory', '/mnt/folder');

@@ -8,8 +8,8 @@ export interface ChildEnd {
 }
 
 /**
- * How a child process ends, whenever this is called: Node tells of an end once, and who listens later waits for ever.
- * Rejects where it could not be started.
+ * Waits until a child process has ended, which may have happened before: Node emits the event once, and a later listener
+ * would wait for ever. Rejects if the process could not be started.
  */
 export const endOf = (child: ChildProcess): Promise<ChildEnd> =>
   new Promise((resolve, reject) => {
@@ -18,7 +18,7 @@ export const endOf = (child: ChildProcess): Promise<ChildEnd> =>
     child.once('exit', ended).once('error', reject);
   });
 
-/** Ends a child process, if it runs, and waits until it is gone. */
+/** Ends a child process if it is running, and waits until it has ended. `limit` is in milliseconds. */
 export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL', limit = 60_000): Promise<ChildEnd> {
   const ended = endOf(child);
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);

@@ -13,26 +13,26 @@ import { waitFor } from './wait.ts';
 
 type Deploy = 'full' | 'nodes' | 'flows';
 
-/** What a change shows of one run. */
+/** What a reviewer sees of one run on a change. */
 export interface Verdict {
   review: string;
   /** Result of each job in the results table. */
   results: Record<string, string>;
   vote: number;
   builds: Build[];
-  /** The console of the one build. */
+  /** The console of the first build. */
   console: string;
 }
 
-/** A real Node-RED with the sandbox Gerrit, its worker, and an SSH server that is no guest (the ssh-host `host`). */
+/** A real Node-RED with the sandbox Gerrit and worker, and an SSH server that is not a guest (the ssh-host `host`). */
 export class Ci {
   readonly red: TestRed;
   readonly host: TestSshServer;
   readonly #config: FlowConfig[];
   gerrit!: SandboxGerrit;
-  /** What is open before the first build. */
+  /** Servers and child processes before the first build. */
   #idle: string[] = [];
-  /** Every build that was started, by its change. */
+  /** Every build that was started, by change number. */
   readonly #builds = new Map<number, Build[]>();
 
   private constructor(red: TestRed, host: TestSshServer, config: FlowConfig[]) {
@@ -68,7 +68,7 @@ export class Ci {
     return this.red.deploy([...this.#config, ...tabs.flatMap((tab) => tab.nodes)], type);
   }
 
-  /** Uploads a change and gives it, by hand, to the tab's ci-jobs. */
+  /** Uploads a change and starts it manually at the tab's ci-jobs. Returns the change number. */
   async run(tab: Tab, more: Record<string, unknown> = {}): Promise<number> {
     const { number } = await this.upload();
     this.again(tab, number, more);
@@ -81,7 +81,7 @@ export class Ci {
     return this.gerrit.upload({ message: 'A change\n', files: { 'a.txt': `${process.hrtime.bigint()}\n` }, change });
   }
 
-  /** Gives a change's newest patchset to the tab's ci-jobs. */
+  /** Starts the newest patchset of a change manually at the tab's ci-jobs. */
   again(tab: Tab, number: number, more: Record<string, unknown> = {}): void {
     const { project, branch, subject, patchsets } = this.change(number);
     this.red.send(tab.idOf('jobs'), {
@@ -95,7 +95,7 @@ export class Ci {
     return this.gerrit.changes().find((change) => change.number === number)!;
   }
 
-  /** All builds of a change so far. */
+  /** Returns all builds of a change so far. */
   builds(number: number): Build[] {
     const known = this.#builds.get(number) ?? [];
     for (const build of this.red.runtime().supervisor.builds()) {
@@ -105,7 +105,7 @@ export class Ci {
     return known;
   }
 
-  /** The newest build of a change, once there is one. */
+  /** Waits for a build of a change, and returns the newest. */
   build(number: number): Promise<Build> {
     return waitFor(`a build of change ${number}`, () => this.builds(number).at(-1));
   }
@@ -124,7 +124,7 @@ export class Ci {
     );
   }
 
-  /** Waits until nothing more can come of a change's builds, and checks that they hold nothing. */
+  /** Waits until a change's builds are over, and checks that they hold nothing. */
   async over(number: number, limit = 60_000): Promise<Build[]> {
     const { supervisor } = this.red.runtime();
     await waitFor(
@@ -136,13 +136,13 @@ export class Ci {
     return this.builds(number);
   }
 
-  /** The one review of a change, as soon as it is there; that it stays the only one, `verdict` tells later. */
+  /** Waits for the review of a change. `verdict` checks that it remains the only one. */
   async review(number: number): Promise<Verdict> {
     await waitFor(`a review of change ${number}`, () => this.reviews(number)[0], 20_000);
     return this.#shown(number);
   }
 
-  /** The one review that a change got, after nothing more can come. */
+  /** Waits until a change's builds are over, and returns its only review. */
   async verdict(number: number, limit?: number): Promise<Verdict> {
     await this.over(number, limit);
     return this.#shown(number);
@@ -151,16 +151,16 @@ export class Ci {
   #shown(number: number): Verdict {
     const builds = this.builds(number);
     const reviews = this.reviews(number);
-    const told = this.red.events.filter(
+    const events = this.red.events.filter(
       (event) => event.label.startsWith(`${number},`) && event.kind !== 'step-progress',
     );
-    const story = told.map((event) => JSON.stringify({ ...event, build: undefined, change: undefined })).join('\n');
+    const story = events.map((event) => JSON.stringify({ ...event, build: undefined, change: undefined })).join('\n');
     assert.equal(reviews.length, 1, `one review, not ${reviews.length}:\n${reviews.join('\n---\n')}\n${story}`);
     const results = Object.fromEntries(parseTable(reviews[0]!).rows.map(({ job, result }) => [job, result]));
     return { review: reviews[0]!, results, vote: this.vote(number), builds, console: consoleOf(builds[0]!) };
   }
 
-  /** Warnings and errors that were logged, of nodes and of ours. */
+  /** Returns the logged warnings and errors that match. */
   said(pattern: RegExp): string[] {
     return this.red.logs.filter(({ level, msg }) => level <= 30 && pattern.test(msg)).map(({ msg }) => msg);
   }
@@ -193,14 +193,14 @@ export class Ci {
   }
 }
 
-/** Servers that listen and child processes that run, of this process. */
+/** Returns the listening servers and running child processes of this process. */
 const serversAndChildren = (): string[] =>
   process
     .getActiveResourcesInfo()
     .filter((name) => name === 'TCPServerWrap' || name === 'ProcessWrap')
     .sort();
 
-/** The text of a build's console; empty where it has no log. */
+/** Returns the text of a build's console; empty if it has no log. */
 export function consoleOf(build: Build): string {
   return build.log ? readFileSync(join(build.log.dir, 'console.log'), 'utf8') : '';
 }
@@ -213,7 +213,7 @@ function list(folder: string): string[] {
   }
 }
 
-/** Processes of a build's guests, known by the mark in their environment. */
+/** Returns the processes of a build's guests, recognized by a variable in their environment. */
 export function processesOf(build: string): string[] {
   return list('/proc')
     .filter((pid) => /^\d+$/.test(pid))

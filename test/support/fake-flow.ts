@@ -12,7 +12,7 @@ export class FakeFlow implements Flow {
   readonly events: BuildEvent[] = [];
   /** Messages that left a node, in order. */
   readonly sent: { node: string; port: number; message: Message }[] = [];
-  /** Nodes that are closed now, as within a deploy. */
+  /** Nodes that are closed, as during a deploy. */
   readonly closed = new Set<string>();
   readonly inputs = new Map<string, Input>();
   logs: LogSettings | undefined;
@@ -96,7 +96,7 @@ export class FakeFlow implements Flow {
     });
   }
 
-  /** The words of all warnings so far. */
+  /** Returns the texts of all warnings so far. */
   warnings(): string[] {
     return this.events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
   }
@@ -108,7 +108,7 @@ export class FakeFlow implements Flow {
 
 let triggers = 0;
 
-/** A request to run jobs for patchset 1 of change 1, by a trigger of its own. */
+/** Returns a request to run jobs for patchset 1 of change 1, with a new trigger. */
 export const request = (jobs: string[], more: Partial<StartRequest> = {}): StartRequest => ({
   node: 'jobs',
   pipeline: 'check',

@@ -6,25 +6,25 @@ import type { SshTarget } from '../../lib/ssh/types.ts';
 import type { TestRed } from './red.ts';
 import { startSshServer, type TestSshOptions, type TestSshServer } from './ssh-server.ts';
 
-/** A Gerrit as bad as a test wants it: its streams say what the test writes, rubbish too, and end or hang at its word. */
+/** A Gerrit that misbehaves on demand: its streams send what the test writes, and end or hang when it says so. */
 export interface FakeGerrit {
   readonly server: TestSshServer;
   readonly target: SshTarget;
-  /** Streams that are open. */
+  /** Number of open streams. */
   readonly streams: Set<ServerChannel>;
-  /** How many were opened so far. */
+  /** Number of streams opened so far. */
   opened: number;
-  /** Whether it answers nothing any more. */
+  /** Whether it has stopped answering. */
   mute: boolean;
-  /** What it says to who wants to stream, where it refuses. */
+  /** Error text for clients that ask for a stream; streams are refused while it is set. */
   refusal: string | undefined;
-  /** Reviews that it was given: the command line as it came, and the review itself. */
+  /** Reviews received: the command line as sent, and the review. */
   readonly reviews: { command: string; review: ReviewInput }[];
-  /** Says what is wrong with a review that it does not take. */
+  /** Returns why a review is refused. */
   refuse: ((review: ReviewInput) => string | undefined) | undefined;
-  /** Writes a line into each open stream; an object as JSON. */
+  /** Writes a line to each open stream; objects as JSON. */
   say(line: string | object): void;
-  /** Ends the streams; the connections stay. */
+  /** Ends the streams and keeps the connections. */
   endStreams(): void;
   close(): Promise<void>;
 }
@@ -59,7 +59,7 @@ export async function startFakeGerrit(options: Partial<TestSshOptions> = {}): Pr
           end(channel, refusal === undefined ? 0 : 1);
         });
       } else if (!/^'?gerrit'? '?stream-events/.test(command)) {
-        // No changes are known here.
+        // A query finds no changes.
         channel.write('{"type":"stats","rowCount":0}\n');
         end(channel, 0);
       } else if (fake.refusal !== undefined) {
@@ -94,14 +94,14 @@ export async function startFakeGerrit(options: Partial<TestSshOptions> = {}): Pr
 }
 
 /**
- * Lets a Node-RED lose patience soon: what waits seconds and minutes in life waits for a moment. Its nodes must be
- * deployed again after this.
+ * Shortens the delays and time limits of a Node-RED's connections to Gerrit, from minutes to moments. Its nodes must be
+ * deployed again afterwards.
  *
- * @returns ends the connections
+ * @returns a function that closes the connections
  */
 export async function hurry(red: TestRed): Promise<() => void> {
   const runtime = red.runtime();
-  // As the package has them compiled: its errors are known by their class.
+  // The compiled modules of the package, whose error classes its nodes compare with.
   const dist = join(import.meta.dirname, '..', '..', 'dist', 'lib');
   const { LinkPool } = (await import(join(dist, 'ssh/link-pool.js'))) as typeof import('../../lib/ssh/link-pool.ts');
   const { StreamPool } = (await import(join(dist, 'gerrit/stream.js'))) as typeof import('../../lib/gerrit/stream.ts');

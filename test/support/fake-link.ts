@@ -2,22 +2,22 @@ import { PassThrough, type Readable, Writable } from 'node:stream';
 import type { Link } from '../../lib/ssh/link-pool.ts';
 import type { Exit, Host, LinkHealth, Running, RunOptions, RunResult, SshTarget } from '../../lib/ssh/types.ts';
 
-/** What a fake command does: answers and ends, streams until the test ends it, or hangs. */
+/** What a fake command does: answer and end, stream until the test ends it, or hang. */
 export type FakeAnswer = Partial<RunResult> | 'stream' | 'hang';
 
-/** A command that a fake host runs, in the test's hands. */
+/** A command of a fake host, controlled by the test. */
 export interface FakeCommand {
   argv: readonly string[];
-  /** What it got on stdin so far. */
+  /** Its stdin so far. */
   stdin: string;
   stdout: PassThrough;
   stderr: PassThrough;
-  /** Ends it. */
+  /** Ends the command. */
   end(exit?: Exit): void;
   closed: boolean;
 }
 
-/** A host without a machine: the test says what each command answers. */
+/** A host without a machine: the test provides the answer to each command. */
 export class FakeHost implements Host {
   readonly label = 'gerrit test';
   readonly commands: FakeCommand[] = [];
@@ -32,7 +32,7 @@ export class FakeHost implements Host {
     return this.#gone.signal;
   }
 
-  /** The stream-events commands that were started, oldest first. */
+  /** All stream-events commands so far, oldest first. */
   get streams(): FakeCommand[] {
     return this.commands.filter(({ argv }) => argv[1] === 'stream-events');
   }
@@ -93,17 +93,17 @@ export class FakeHost implements Host {
   }
 
   sftp(): never {
-    throw new Error('not here');
+    throw new Error('a fake host cannot do this');
   }
   forwardOut(): never {
-    throw new Error('not here');
+    throw new Error('a fake host cannot do this');
   }
   forwardIn(): never {
-    throw new Error('not here');
+    throw new Error('a fake host cannot do this');
   }
 }
 
-/** A link whose hosts are made one after the other, as a real link connects again when its host is gone. */
+/** A link that provides one host after the other, as a real link connects again when its host is gone. */
 export class FakeLink implements Link {
   readonly target: SshTarget;
   readonly hosts: FakeHost[] = [];
@@ -132,7 +132,7 @@ export class FakeLink implements Link {
     return () => this.#listeners.delete(callback);
   }
 
-  /** How many listen to its health. */
+  /** Number of listeners for its health. */
   get listeners(): number {
     return this.#listeners.size;
   }

@@ -5,7 +5,7 @@ import type { SshTarget } from '../../lib/ssh/types.ts';
 import type { FlowConfig, TestRed } from './red.ts';
 import { waitFor } from './wait.ts';
 
-/** A shipped flow, to be changed as a person would in the editor. */
+/** A shipped flow, which tests change as a person would in the editor. */
 export class FlowFile {
   readonly nodes: FlowConfig[];
 
@@ -19,7 +19,7 @@ export class FlowFile {
     );
   }
 
-  /** The node of a type, by its name where there are several. */
+  /** Returns the node of a type; the name chooses among several. */
   node(type: string, name?: string): FlowConfig {
     const found = this.nodes.find((node) => node.type === type && (name === undefined || node['name'] === name));
     if (!found) throw new Error(`no ${type} ${name ?? ''} in the flow`);
@@ -31,7 +31,7 @@ export class FlowFile {
     return this;
   }
 
-  /** Points the flow at a Gerrit: its server, a project, and a review that is posted and votes. */
+  /** Connects the flow to a Gerrit: its server, a project, and a review that is posted and votes. */
   useGerrit(target: SshTarget, project: string): this {
     const { host, port, user, privateKey } = target;
     this.set('gerrit-server', { kind: 'ssh', host, port: String(port), user, credentials: { privateKey } });
@@ -40,8 +40,8 @@ export class FlowFile {
   }
 
   /**
-   * The flow exported and imported as a copy: every node has a new id, and what the editor knows to be a reference names
-   * it: a property, an item of a list, a wire.
+   * Returns the flow as if exported and imported as a copy: every node has a new id, which replaces the old one wherever
+   * the editor knows a reference: in a property, an item of a list, a wire.
    */
   copy(): FlowFile {
     const ids = new Map(this.nodes.map(({ id }) => [id, randomBytes(8).toString('hex')]));
@@ -55,16 +55,16 @@ export class FlowFile {
     );
   }
 
-  /** Puts a node on a wire: behind a node's port, in front of what is wired there. */
-  insert(behind: FlowConfig, node: FlowConfig, port = 0): this {
-    const wires = behind['wires'] as string[][];
-    this.nodes.push({ z: behind['z'], name: '', x: 0, y: 0, wires: [wires[port] ?? []], ...node });
+  /** Inserts a node after an output of another, before what is wired to that output. */
+  insert(after: FlowConfig, node: FlowConfig, port = 0): this {
+    const wires = after['wires'] as string[][];
+    this.nodes.push({ z: after['z'], name: '', x: 0, y: 0, wires: [wires[port] ?? []], ...node });
     wires[port] = [node.id];
     return this;
   }
 }
 
-/** Waits until the flow's gerrit-events node hears its Gerrit. */
+/** Waits until the flow's gerrit-events node is connected to its Gerrit. */
 export const connected = (red: TestRed, flow: FlowFile): Promise<unknown> =>
   waitFor(
     'gerrit-events is connected',

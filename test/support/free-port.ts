@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { waitForEvent } from './wait.ts';
 
-/** A port of this machine that nobody listens on just now: for a process that must be told its port. */
+/** Returns a port of this machine that is free now, for a process that takes its port as an argument. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -16,7 +16,7 @@ export class GerritSession {
 
   private constructor(dir: string) {
     this.#dir = dir;
-    // A slow second try leaves room to do something while the connection is down.
+    // A slow retry leaves time to act while the connection is down.
     this.pool = new LinkPool({ knownHosts: new KnownHosts(join(dir, 'known-hosts.json')), times: { first: 3_000 } });
   }
 
@@ -28,7 +28,7 @@ export class GerritSession {
     return this.pool.acquire(target);
   }
 
-  /** Runs a command by an argument array, over lib/ssh. */
+  /** Runs a command through lib/ssh. */
   async run(target: SshTarget, argv: string[], stdin?: string): Promise<RunResult> {
     const link = this.pool.acquire(target);
     try {
@@ -45,13 +45,13 @@ export class GerritSession {
   }
 }
 
-/** Runs a command line as it is written, with no quoting of ours, on a connection of its own. */
+/** Runs a command line unchanged, without quoting, on a connection of its own. */
 export async function runLine(target: SshTarget, line: string, stdin = ''): Promise<RunResult> {
   const { host, port, user: username, privateKey } = target;
   const client = await logIn({ host, port, username, privateKey });
   try {
     const running = await exec(client, line);
-    // `end` would let ssh2 close the channel before the exit status is in (lib/ssh/stdin.ts).
+    // `end` would make ssh2 close the channel before the exit status arrives (lib/ssh/stdin.ts).
     if (stdin !== '') running.channel.write(stdin);
     running.channel.eof();
     const { exit, stdout, stderr } = await outcome(running);
@@ -61,13 +61,13 @@ export async function runLine(target: SshTarget, line: string, stdin = ''): Prom
   }
 }
 
-/** The events that a `gerrit stream-events` of those types sends from now on. */
+/** Collects the events of these types that Gerrit sends from now on. */
 export async function listen(
   link: Link,
   types: string[],
 ): Promise<{
   events: GerritEvent[];
-  /** Waits until an event fits and gives it. */
+  /** Waits for an event that matches, and returns it. */
   find(what: string, fits: (event: GerritEvent) => boolean): Promise<GerritEvent>;
   stop(): void;
 }> {
@@ -81,7 +81,7 @@ export async function listen(
     rest = lines.pop()!;
     for (const line of lines) events.push(parseEvent(line)!);
   });
-  // The answer to a later command on the connection shows that the stream before it has begun.
+  // The answer to a later command on the same connection shows that the stream has begun.
   await host.run(['gerrit', 'version'], { timeout: 30_000 });
   await new Promise((resolve) => setTimeout(resolve, 300));
   return {

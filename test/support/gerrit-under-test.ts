@@ -1,54 +1,54 @@
 import type { SshTarget } from '../../lib/ssh/types.ts';
 
-/** A comment as Gerrit stored it among the change's messages. */
+/** A comment as stored by Gerrit among the change's messages. */
 export interface StoredMessage {
-  /** Username of who wrote it. */
+  /** Username of the author. */
   author: string;
-  /** Full name of who wrote it. */
+  /** Full name of the author. */
   authorName: string;
-  /** Missing where it was posted without one. */
+  /** Missing if it was posted without a tag. */
   tag?: string;
   message: string;
   /** Milliseconds since the epoch. */
   date: number;
 }
 
-/** What a pushed patchset is made of. */
+/** Contents of a patchset to push. */
 export interface PushOptions {
-  /** Subject of the commit; one is made up where missing. */
+  /** Subject of the commit; made up if missing. */
   subject?: string;
-  /** Files of the commit; one file with unique content where missing. */
+  /** Files of the commit; one file with unique content if missing. */
   files?: Record<string, string>;
-  /** A new patchset of this change; missing: a new change. */
+  /** Change that gets a new patchset; a new change if missing. */
   change?: number;
 }
 
-/** A patchset that was pushed. */
+/** A pushed patchset. */
 export interface PushedPatchset {
   /** Change number. */
   number: number;
   patchset: number;
   /** refs/changes/34/1234/2 */
   ref: string;
-  /** The patchset's commit. */
+  /** Commit of the patchset. */
   revision: string;
 }
 
 /**
- * How a comment of a person is written: `ui` as the web UI does (patchset-level, the text is in `comment` of the event
- * with no label prefix), `message` as a review's message (`gerrit review -m`).
+ * How a person comments: `ui` as in the web UI (patchset-level; `comment` of the event has the text without a label
+ * prefix), `message` as the message of a review (`gerrit review -m`).
  */
 export type CommentStyle = 'ui' | 'message';
 
 /**
- * A Gerrit that the contract tests run against: the real server, or the sandbox's. It has one project with a branch
- * `master`, a label Verified -1..+1 that the CI's account may give, and a label Code-Review -2..+2 that it may see but
- * not give beyond -1..+1 (so that 2 is restricted).
+ * A Gerrit that the contract tests run against: a real server or the sandbox's. It has one project with a branch
+ * `master`, a label Verified -1..+1 that the CI's account may vote on, and a label Code-Review -2..+2 on which it may vote
+ * only -1..+1 (so that 2 is restricted).
  */
 export interface GerritUnderTest {
-  /** Account of the CI: may stream events and give Verified. */
+  /** Account of the CI: may stream events and vote Verified. */
   target: SshTarget;
-  /** The same server with an account that may not stream events; missing where there is none to be had. */
+  /** The same server with an account that may not stream events; missing if the server has none. */
   plainTarget?: SshTarget;
   /** Username of the CI's account. */
   ciUser: string;
@@ -57,14 +57,14 @@ export interface GerritUnderTest {
   project: string;
   /** Pushes a patchset as a person who is not the CI. */
   pushChange(options?: PushOptions): Promise<PushedPatchset>;
-  /** Comments on the change's newest patchset as a person who is not the CI; `ui` where no style is given. */
+  /** Comments on the change's newest patchset as a person who is not the CI; the default style is `ui`. */
   comment(change: number, text: string, style?: CommentStyle): Promise<void>;
-  /** The change's messages, oldest first. */
+  /** Returns the messages of the change, oldest first. */
   messages(change: number): Promise<StoredMessage[]>;
-  /** Votes of the CI's account on the newest patchset, by label; 0 or missing where it has none. */
+  /** Returns the votes of the CI's account on the newest patchset, by label; 0 or missing if it has none. */
   votes(change: number): Promise<Record<string, number>>;
   abandon(change: number): Promise<void>;
-  /** Approves the change as a person who may, and submits it. */
+  /** Approves the change as a person with the right to, and submits it. */
   submit(change: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Arguments that some shell reads in another way than others: quotes, globs, newlines, `!` of csh, `\` of fish. */
+/** Arguments that shells interpret differently: quotes, globs, newlines, `!` of csh, `\` of fish. */
 export const HARD_WORDS = [
   "it's",
   '',

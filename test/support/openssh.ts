@@ -8,20 +8,20 @@ import type { SshTarget } from '../../lib/ssh/types.ts';
 import { end } from './child.ts';
 import { waitFor } from './wait.ts';
 
-/** A real OpenSSH server on loopback, with keys and settings of its own, that lets in the user who started it. */
+/** A real OpenSSH server on loopback with its own keys and settings. The user who started it can log in. */
 export interface OpenSsh {
   readonly dir: string;
   readonly port: number;
   readonly target: SshTarget;
-  /** Adds a public-key line to those let in. */
+  /** Authorizes a public-key line. */
   authorize(line: string): void;
-  /** Makes a key with ssh-keygen and gives its private text and public line. */
+  /** Generates a key with ssh-keygen. Returns the private key and the public-key line. */
   keygen(name: string, ...args: string[]): { privateKey: string; publicKey: string };
-  /** Ends the server and its connections. */
+  /** Stops the server and its connections. */
   stop(): Promise<void>;
-  /** Starts it again at its port. */
+  /** Starts the server again on the same port. */
   start(): Promise<void>;
-  /** Ends it and removes its folder. */
+  /** Stops the server and removes its folder. */
   remove(): Promise<void>;
 }
 
@@ -41,17 +41,17 @@ const answers = (port: number): Promise<boolean> =>
     setTimeout(() => socket.destroy(), 500);
   });
 
-/** What the account is, where not as it is on this machine. */
+/** Properties of the account that differ from the machine's. */
 export interface OpenSshAccount {
-  /** Its login shell. */
+  /** Login shell. */
   shell?: string;
-  /** Its home, with its shell's start-up files. */
+  /** Home folder, with the shell's start-up files. */
   home?: string;
 }
 
 /**
- * Writes a copy of /etc/passwd in which this process's account is another, and gives the command that runs a program
- * with it: in a mount namespace of its own, which takes root.
+ * Writes a copy of /etc/passwd with other properties of this process's account. Returns the command that runs a program
+ * with it, in a mount namespace of its own, which needs root.
  */
 function withAccount(dir: string, { shell, home }: OpenSshAccount): string[] {
   if (shell === undefined && home === undefined) return [];
@@ -68,7 +68,7 @@ function withAccount(dir: string, { shell, home }: OpenSshAccount): string[] {
   return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', program, 'sh', file];
 }
 
-/** @param settings more lines of sshd_config; they take the place of the usual ones of the same name */
+/** @param settings lines of sshd_config, which replace the usual ones of the same name */
 export async function startOpenSsh(settings: string[] = [], account: OpenSshAccount = {}): Promise<OpenSsh> {
   const dir = mkdtempSync(join(tmpdir(), 'openssh-'));
   const port = await freePort();
@@ -82,7 +82,7 @@ export async function startOpenSsh(settings: string[] = [], account: OpenSshAcco
   const authorized = join(dir, 'authorized_keys');
   writeFileSync(authorized, `${own.publicKey}\n`);
   const nameOf = (line: string): string => line.split(' ')[0]!.toLowerCase();
-  // Not left to "the first of a name wins": MaxStartups is one of those whose last wins.
+  // Replaced, not put first: for some settings, such as MaxStartups, the last line wins.
   const isUsual = (line: string): boolean => !settings.some((own) => nameOf(own) === nameOf(line));
   writeFileSync(
     join(dir, 'sshd_config'),
@@ -103,7 +103,7 @@ export async function startOpenSsh(settings: string[] = [], account: OpenSshAcco
         'MaxStartups 50:30:100',
         'MaxSessions 50',
         'Subsystem sftp internal-sftp',
-        // What the shell of this machine's own account does when it starts is not what is tested.
+        // The start-up files of the machine's own account must not affect the tests.
         ...(account.home === undefined ? [`SetEnv HOME=${dir}`] : []),
       ].filter(isUsual),
       '',
@@ -119,14 +119,14 @@ export async function startOpenSsh(settings: string[] = [], account: OpenSshAcco
   };
   const stop = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    // sshd's own children, one a connection, go on without it: they are ended by their parent's number.
+    // sshd's children, one per connection, outlive it: they are found by their parent's pid.
     const connections = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
     const ended = end(child, 'SIGTERM');
     for (const pid of connections.split(' ').filter(Boolean)) {
       try {
         process.kill(Number(pid), 'SIGKILL');
       } catch {
-        // It has ended by itself.
+        // It has ended already.
       }
     }
     await ended;

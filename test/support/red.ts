@@ -1,4 +1,4 @@
-/** A real Node-RED runtime in the test's own process, with this package installed in a user directory of its own. */
+/** Runs a real Node-RED in the test's process, with this package installed in a user directory of its own. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,16 +18,16 @@ const root = join(import.meta.dirname, '..', '..');
 export interface TestRed {
   userDir: string;
   url: string;
-  /** The package's own view of the process, as its compiled nodes have it. */
+  /** Returns the package's runtime object, the one of its compiled nodes. */
   runtime(): ReturnType<Runtime['runtimeOf']>;
-  /** Deploys flows and waits until they run. */
+  /** Deploys flows and waits until they have started. */
   deploy(nodes: FlowConfig[], type?: 'full' | 'nodes' | 'flows'): Promise<void>;
-  /** Gives a node a message, as if it came over a wire. */
+  /** Hands a message to a node, as if it came over a wire. */
   send(id: string, message: object): void;
-  /** Last status of a node, in words. */
+  /** Returns the last status text of a node. */
   status(id: string): string;
   statuses: { id: string; text: string; fill?: string; shape?: string }[];
-  /** Messages that debug nodes got, by node. */
+  /** Returns the messages that a debug node received. */
   received(id: string): Record<string, unknown>[];
   events: BuildEvent[];
   logs: { level: number; msg: string; id?: string }[];
@@ -36,12 +36,12 @@ export interface TestRed {
     fits?: (event: BuildEvent & { kind: K }) => boolean,
     limit?: number,
   ): Promise<BuildEvent & { kind: K }>;
-  /** The sandbox Gerrit that a deploy from now on starts in this Node-RED. */
+  /** Waits for the sandbox Gerrit that a later deploy starts. */
   sandbox(): Promise<SandboxGerrit>;
   close(): Promise<void>;
 }
 
-/** Starts it; one a process. `settings` are put over the quiet defaults. */
+/** Starts Node-RED; once per process. `settings` override the defaults. */
 export async function startRed(settings: Record<string, unknown> = {}): Promise<TestRed> {
   const userDir = mkdtempSync(join(tmpdir(), 'recheck-red-'));
   mkdirSync(join(userDir, 'node_modules', '@recheck'), { recursive: true });
@@ -76,15 +76,15 @@ export async function startRed(settings: Record<string, unknown> = {}): Promise<
   const events: BuildEvent[] = [];
   const debugs: { id: string; msg: Record<string, unknown> }[] = [];
   RED.events.on('node-status', ({ id, status }: { id: string; status?: Omit<TestRed['statuses'][number], 'id'> }) => {
-    // A node that is closed has its status taken away.
+    // A node that is closed has its status cleared.
     if (status?.text !== undefined) statuses.push({ ...status, id });
   });
   RED.events.on('recheck:event', (event: BuildEvent) => events.push(event));
-  // The empty flows of a new user directory start too: their start must not pass for that of the first deploy.
+  // The empty flows of a new user directory start too, which must not be taken for the first deploy.
   const empty = new Promise<void>((resolve) => RED.events.once('flows:started', () => resolve()));
   await RED.start();
   await empty;
-  // Debug nodes' own messages are cut for the sidebar: what was delivered to them is taken as it is.
+  // Debug nodes truncate messages for the sidebar, so they are recorded as delivered.
   RED.hooks.add(
     'postDeliver.test',
     (event: { msg: Record<string, unknown>; destination: { node: { id: string; type: string } } }) => {

@@ -16,7 +16,7 @@ export interface Outcome extends ScriptResult {
   output: string;
 }
 
-/** Runs a script with defaults and gathers its output. */
+/** Runs a script with default settings and collects its output. */
 export async function run(
   host: Host,
   text: string,
@@ -44,14 +44,14 @@ export async function allGone(pids: number[]): Promise<void> {
   for (const pid of pids) assert.equal(await runs(pid), false, `process ${pid} still runs`);
 }
 
-/** Where scripts of this test file run, and what they leave behind. */
+/** The machines on which the scripts of a test file run. */
 export interface ScriptTests {
-  /** A folder of its own. */
+  /** A temporary folder of the test file. */
   readonly dir: string;
-  /** Where the targets put the files of scripts: nothing else is in there. */
+  /** The folder in which targets keep the files of scripts, and nothing else. */
   readonly files: string;
   noFilesLeft(): void;
-  /** A new connection to the SSH server of these tests. */
+  /** Opens a connection to the SSH server of these tests. */
   login(): Promise<Host>;
   server(): TestSshServer;
   /** Declares the same tests for this machine and for a host over SSH. */

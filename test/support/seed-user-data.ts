@@ -1,4 +1,4 @@
-/** The user-data of the README that the product follows, as it stands there. */
+/** The user-data of rally-ci's README, unchanged. */
 export const SEED = `#cloud-config
 manage_etc_hosts: true
 bootcmd:

@@ -1,21 +1,21 @@
 import { Client, type ClientChannel, type ConnectConfig, type ExecOptions } from 'ssh2';
 import { waitForEvent, within } from './wait.ts';
 
-/** Milliseconds for a command of a test. */
-const LIMIT = 30_000;
+/** Time limit for a command of a test. */
+const COMMAND_TIMEOUT_MS = 30_000;
 
 /**
- * A session of ssh2's own client, and how it ends. ssh2 tells of the end once, perhaps in the same turn in which it hands
- * the channel over: who listens after an `await` may wait for ever. So this is the one way in which tests open sessions.
+ * A session of ssh2's own client, and its end. ssh2 emits the end once, perhaps in the same turn in which it opens the
+ * channel: a listener added after an `await` may wait for ever. So tests open sessions only this way.
  */
 export interface Session {
   channel: ClientChannel;
-  /** Arguments of the event `exit`: the code; or null, the signal's name and more. Undefined where it was closed without. */
+  /** Arguments of the event `exit`: the code; or null, the signal's name and more. Undefined if it closed without one. */
   exited: Promise<unknown[] | undefined>;
   closed: Promise<void>;
 }
 
-/** Opens a session: `open` gives its callback to a method of the client. */
+/** Opens a session. `open` passes its callback to a method of the client. */
 export const session = (
   open: (done: (error: Error | undefined, channel: ClientChannel) => void) => void,
 ): Promise<Session> =>
@@ -40,7 +40,7 @@ export const session = (
 export const exec = (client: Client, command: string, options: ExecOptions = {}): Promise<Session> =>
   session((done) => client.exec(command, options, done));
 
-/** A shell without a terminal. */
+/** Opens a shell without a terminal. */
 export const shell = (client: Client): Promise<Session> => session((done) => client.shell(false, done));
 
 export const subsystem = (client: Client, name: string): Promise<Session> =>
@@ -49,7 +49,7 @@ export const subsystem = (client: Client, name: string): Promise<Session> =>
 /** Reads a session to its end. */
 export async function outcome(
   { channel, exited, closed }: Session,
-  limit = LIMIT,
+  limit = COMMAND_TIMEOUT_MS,
 ): Promise<{ exit: unknown[]; stdout: string; stderr: string }> {
   let stdout = '';
   let stderr = '';
@@ -64,7 +64,7 @@ export async function outcome(
 }
 
 /** Logs in with ssh2 itself. */
-export async function logIn(config: ConnectConfig, limit = LIMIT): Promise<Client> {
+export async function logIn(config: ConnectConfig, limit = COMMAND_TIMEOUT_MS): Promise<Client> {
   const client = new Client();
   client.connect(config);
   try {
@@ -73,6 +73,6 @@ export async function logIn(config: ConnectConfig, limit = LIMIT): Promise<Clien
     client.on('error', () => {}).destroy();
     throw error;
   }
-  // Each step is one small packet that the other side waits for; and a late error would end the process.
+  // Each step is a small packet that the other side waits for. A late error would end the process.
   return client.on('error', () => {}).setNoDelay(true);
 }

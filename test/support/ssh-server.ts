@@ -4,42 +4,42 @@ import { type AddressInfo, connect, createServer, type Server as NetServer, type
 import ssh2, { type Connection, type ServerChannel, type Session } from 'ssh2';
 import { fingerprint, generateKeyPair } from '../../lib/ssh/keys.ts';
 
-/** A small SSH server on loopback that runs what it is told as this user, for tests without OpenSSH. */
+/** A small SSH server on loopback that runs commands as this user, for tests without OpenSSH. */
 export interface TestSshServer {
   readonly port: number;
   readonly hostKey: string;
   /** Fingerprint of its host key. */
   readonly fingerprint: string;
-  /** Logins so far. */
+  /** Number of logins so far. */
   logins: number;
-  /** Connections that are open. */
+  /** Number of open connections. */
   readonly connections: Set<Connection>;
-  /** The client's signature algorithms, one a login. */
+  /** The client's signature algorithm at each login. */
   readonly algorithms: (string | undefined)[];
-  /** Sessions a connection may have at once. */
+  /** Limit of sessions per connection. */
   maxSessions: number;
-  /** How many commands it refuses from now on. */
+  /** Number of commands to refuse from now on. */
   refusals: number;
-  /** Ends all connections without a word. */
+  /** Destroys all connections. */
   cut(): void;
   close(): Promise<void>;
 }
 
 export interface TestSshOptions {
-  /** Public-key lines that are let in. */
+  /** Public-key lines that may log in. */
   authorized: string[];
-  /** Private host key; a new one where missing. */
+  /** Private host key; a new one if missing. */
   hostKey?: string;
   port?: number;
   /** Sent before each login. */
   banner?: string;
-  /** Ends a connection where its login would be accepted, as sshd does when PAM's account check fails. */
+  /** Whether to end a connection instead of accepting its login, as sshd does if PAM's account check fails. */
   admitsNobody?: boolean;
-  /** Answers a command in place of this machine's shell; false where the shell is to run it. */
+  /** Answers a command instead of this machine's shell; returns false if the shell is to run it. */
   answer?(command: string, channel: ServerChannel): boolean;
 }
 
-/** A private key that only this passphrase opens. */
+/** Returns a private key encrypted with this passphrase. */
 export function lockedKey(passphrase: string): string {
   const options = { passphrase, cipher: 'aes256-ctr', rounds: 16 } as const;
   return ssh2.utils.generateKeyPairSync('ed25519', options as never).private;
@@ -160,7 +160,7 @@ function serve(client: Connection, state: TestSshServer, answer: TestSshOptions[
 
 function exec(channel: ServerChannel, command: string, client: Connection): void {
   const child = spawn('/bin/sh', ['-c', command], { detached: true, stdio: 'pipe' });
-  // What a test leaves running must not keep the test's process waiting.
+  // A process that a test leaves running must not keep the test's process alive.
   child.unref();
   channel.on('error', () => {});
   child.stdin.on('error', () => {});

@@ -2,7 +2,7 @@ import { type EventEmitter, once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Polls until the condition gives something true, and returns it; throws after the limit (milliseconds). */
+/** Polls until the condition returns something truthy, and returns it. Throws after the limit (milliseconds). */
 export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
@@ -18,8 +18,8 @@ export async function waitFor<T>(
 }
 
 /**
- * Waits for a promise; throws after the limit (milliseconds), saying what did not happen. What may have happened already
- * is for this, and for what was listened to from its beginning: see `session` and `endOf`.
+ * Waits for a promise; throws after the limit (milliseconds), with what did not happen. For what may have happened already
+ * and was listened to from the beginning: see `session` and `endOf`.
  */
 export async function within<T>(what: string, promise: Promise<T>, limit = 60_000): Promise<T> {
   const over = new AbortController();
@@ -35,8 +35,8 @@ export async function within<T>(what: string, promise: Promise<T>, limit = 60_00
 }
 
 /**
- * Waits for an event and gives its arguments; throws after the limit, and where the emitter has an error. Only for what
- * cannot have happened before the call: an event that is over is never heard.
+ * Waits for an event and returns its arguments; throws after the limit, and if the emitter emits an error. Only for what
+ * cannot have happened before the call: a past event is never received.
  */
 export const waitForEvent = (
   what: string,
@@ -45,7 +45,7 @@ export const waitForEvent = (
   limit = 60_000,
 ): ReturnType<typeof once> => within(what, once(emitter, event), limit);
 
-/** Whether a process is there and no zombie. */
+/** Returns whether a process exists and is not a zombie. */
 export async function runs(pid: number): Promise<boolean> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
