@@ -5,7 +5,7 @@ import { formatSize } from '../../util/format.ts';
 import type { Fetched, FetchLimits, FetchRow } from '../types.ts';
 import { Copier } from './copier.ts';
 import type { Files } from './files.ts';
-import { splitGlob } from './glob.ts';
+import { type GlobPath, splitGlob } from './glob.ts';
 import { GuestTar } from './guest-tar.ts';
 import { SftpSession } from './sftp-session.ts';
 
@@ -70,17 +70,13 @@ class Fetch {
     else this.#missing.push(asked);
   }
 
-  async #matches(
-    asked: string,
-    { folder, pattern }: { folder: string; pattern: RegExp },
-    into: string[],
-  ): Promise<void> {
+  async #matches(asked: string, { folder, matches }: GlobPath, into: string[]): Promise<void> {
     const base = await this.#session.realpath(folder);
     let found = false;
     const listed =
       base !== undefined &&
       (await this.#each(base, async (entry) => {
-        if (!pattern.test(entry.filename)) return;
+        if (!matches(entry.filename)) return;
         found = true;
         await this.#entry(entry, base, into, { base, depth: 0 });
       }));
