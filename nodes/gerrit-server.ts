@@ -2,12 +2,13 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { messageOf } from '../lib/errors/ci-error.ts';
 import { GerritClient } from '../lib/gerrit/client.ts';
 import type { SshTarget } from '../lib/ssh/types.ts';
+import { isLoopbackHost } from '../lib/util/loopback.ts';
 import { serverAdmin } from './shared/admin.ts';
 import { guard } from './shared/handler.ts';
 import { runtimeOf, type ServerEntry } from './shared/runtime.ts';
 import { acquireSandbox } from './shared/sandbox.ts';
 import { textOf } from './shared/settings.ts';
-import { isLoopback, SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from './shared/ssh-settings.ts';
+import { SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from './shared/ssh-settings.ts';
 import { useTexts } from './shared/texts.ts';
 
 export interface GerritServerConfig extends NodeDef, SshConfig {
@@ -57,7 +58,7 @@ export default function (RED: NodeAPI): void {
       this.server = sandbox
         ? sandbox.gerrit.then((gerrit) => open(gerrit.target, gerrit.ciName, true))
         : targetOf('gerrit', config, this.credentials, 29418).then((target) =>
-            open(target, textOf(config.ciName, 'my-ci'), isLoopback(target.host)),
+            open(target, textOf(config.ciName, 'my-ci'), isLoopbackHost(target.host)),
           );
       // Whoever uses the server shows the fault; here it is said once for all.
       guard(this, async () => {

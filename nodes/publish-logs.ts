@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { publishStep } from '../lib/builds/steps/publish.ts';
 import { runStep } from '../lib/builds/steps/step.ts';
+import { isLoopbackUrl } from '../lib/util/loopback.ts';
 import { onInput } from './shared/handler.ts';
 import { serveLogs } from './shared/logs.ts';
 import { enter, runtimeOf } from './shared/runtime.ts';
 import { numberOf, rowsOf, textOf } from './shared/settings.ts';
-import { isLoopbackUrl } from './shared/ssh-settings.ts';
 import { text, useTexts } from './shared/texts.ts';
 
 interface Config extends NodeDef {

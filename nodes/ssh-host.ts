@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { hostWithin } from '../lib/ssh/host-within.ts';
 import type { Host, SshTarget } from '../lib/ssh/types.ts';
+import { isLoopbackHost } from '../lib/util/loopback.ts';
 import { hostAdmin } from './shared/admin.ts';
 import { runtimeOf } from './shared/runtime.ts';
 import { numberOf, textOf } from './shared/settings.ts';
-import { isLoopback, SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from './shared/ssh-settings.ts';
+import { SSH_CREDENTIALS, type SshConfig, type SshCredentials, targetOf } from './shared/ssh-settings.ts';
 import { useTexts } from './shared/texts.ts';
 
 export interface SshHostNode extends Node<Required<SshCredentials>> {
@@ -37,7 +38,7 @@ export default function (RED: NodeAPI): void {
       Object.assign(this, {
         target,
         address: `${textOf(config.host)}:${numberOf(config.port, 22, 1)}`,
-        isHere: isLoopback(textOf(config.host)),
+        isHere: isLoopbackHost(textOf(config.host)),
         identity: createHash('sha256')
           .update(JSON.stringify([host, port, user, keyFile, hostKey, credentials]))
           .digest('hex'),

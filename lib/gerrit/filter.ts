@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { accountName, branchOfRef } from './change.ts';
+import { commentText, votesOf } from './comment.ts';
 import { compilePatterns, type PatternRow } from './patterns.ts';
-import { commentText, votesOf } from './trigger/comment.ts';
 import { recheckPattern } from './trigger/recheck.ts';
 import type { GerritEvent } from './types.ts';
 

@@ -1,8 +1,8 @@
 import type { ChangeInfo } from '../model/change.ts';
 import { render } from '../template/render.ts';
 import { formatZuulDuration } from '../util/format.ts';
-import type { BuildOutcome } from './review/vote.ts';
-import { voteOf } from './review/vote.ts';
+import type { BuildOutcome } from './vote.ts';
+import { voteOf } from './vote.ts';
 
 /** Bytes of a message that Gerrit surely takes: its limit is 16 KiB with its own header, and Zuul cuts here too. */
 export const MAX_MESSAGE = 16_056;

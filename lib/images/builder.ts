@@ -5,8 +5,8 @@ import { imageFailedBefore, makingStopped, oldImageUsed, workerSilent } from '..
 import { isKvmFault } from '../errors/libvirt.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import { abortable, withTimeout } from '../util/abort.ts';
+import { imageFolder } from '../worker/names.ts';
 import { sameOwner } from '../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Worker } from '../worker/types.ts';
 import { type ImageServices, imageOwner, makeInGuest } from './build-in-guest.ts';

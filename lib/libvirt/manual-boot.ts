@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import { quote } from '../ssh/quote.ts';
+import { imageFolder } from '../worker/names.ts';
 import type { GuestByHand, ImageSpec } from '../worker/types.ts';
 import { type Arch, UEFI_MACHINE } from './domain/host-hardware.ts';
 

@@ -3,10 +3,11 @@ import { noGuestAt } from '../errors/worker.ts';
 import { connectHost } from '../ssh/connect.ts';
 import { KnownHosts } from '../ssh/known-hosts.ts';
 import { quote } from '../ssh/quote.ts';
+import { imageFolder } from '../worker/names.ts';
 import type { Worker } from '../worker/types.ts';
 import { SandboxHypervisor, type SandboxTimes } from './worker/hypervisor.ts';
 import { openMetadataLink } from './worker/metadata-link.ts';
-import { DirectoryStorage, imageFolder } from './worker/storage.ts';
+import { DirectoryStorage } from './worker/storage.ts';
 
 const LOGIN_TIME = 10_000;
 const TIMES: SandboxTimes = { metadata: 60_000, script: 60_000 };

@@ -1,11 +1,10 @@
 import { isResumable } from '../errors/download.ts';
 import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
 import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
-import { checkName } from '../sandbox/worker/records.ts';
-import { imageFolder } from '../sandbox/worker/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { abortable } from '../util/abort.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
+import { checkName, imageFolder } from '../worker/names.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import type { Backend } from './backends/backend.ts';
 import { btrfs } from './backends/btrfs.ts';

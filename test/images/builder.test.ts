@@ -10,8 +10,8 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
 import { ImageMaker, type ProvideOptions } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
-import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { imageFolder } from '../../lib/worker/names.ts';
 import type { GuestSpec, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { sayingGuest } from '../guests/saying-guest.ts';
 

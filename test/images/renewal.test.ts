@@ -8,7 +8,7 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import { storageFull, workerSilent } from '../../lib/errors/image.ts';
 import { noImage } from '../../lib/errors/storage.ts';
 import { ImageMaker } from '../../lib/images/builder.ts';
-import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
+import { imageFolder } from '../../lib/worker/names.ts';
 import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(10_000) });

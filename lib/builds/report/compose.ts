@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors/ci-error.ts';
 import { composeReport, type ReportTemplates } from '../../gerrit/report.ts';
-import { voteOf } from '../../gerrit/review/vote.ts';
 import type { ReviewInput } from '../../gerrit/types.ts';
+import { voteOf } from '../../gerrit/vote.ts';
 import type { Build } from '../build.ts';
 import type { BuildSet } from '../buildset.ts';
 import { addComments, noComments } from './comments.ts';

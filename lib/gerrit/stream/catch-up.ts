@@ -1,6 +1,6 @@
 import type { Host } from '../../ssh/types.ts';
+import { commentText } from '../comment.ts';
 import { projectsCondition, type QueryRow, queryChanges } from '../query.ts';
-import { commentText } from '../trigger/comment.ts';
 import type { GerritEvent } from '../types.ts';
 import { commentEvents, patchsetEvent } from './row-event.ts';
 

@@ -1,5 +1,5 @@
+import { stripHeader } from '../comment.ts';
 import type { QueryRow } from '../query.ts';
-import { stripHeader } from '../trigger/comment.ts';
 import type { GerritEvent } from '../types.ts';
 
 /** The event that a query's row would have come as, had its newest patchset just been uploaded. */

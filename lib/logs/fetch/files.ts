@@ -12,21 +12,21 @@ import type { FileEntry } from '../types.ts';
 const ADDED = 256 << 20;
 
 /** A folder on disk: which names are taken, and which of them stands for which name given. */
-interface Folder {
+interface FolderNames {
   path: string;
   taken: Set<string>;
-  folders: Map<string, Folder>;
+  folders: Map<string, FolderNames>;
   made?: Promise<void>;
 }
 
-const newFolder = (path: string, taken: Iterable<string> = []): Folder => ({
+const newFolder = (path: string, taken: Iterable<string> = []): FolderNames => ({
   path,
   taken: new Set(taken),
   folders: new Map(),
 });
 
 /** A place for a file, with its folder there. */
-interface Place {
+interface FilePlace {
   /** Absolute. */
   file: string;
   /** Within the build's folder, with slashes. */
@@ -36,12 +36,12 @@ interface Place {
 /** A file that is being filled, by whoever opened it. */
 export class NewFile {
   readonly #handle: FileHandle;
-  readonly #place: Place;
+  readonly #place: FilePlace;
   readonly #closed: (size: number) => void;
   #written = 0;
 
   /** Use `Files.open`. */
-  constructor(handle: FileHandle, place: Place, closed: (size: number) => void) {
+  constructor(handle: FileHandle, place: FilePlace, closed: (size: number) => void) {
     this.#handle = handle;
     this.#place = place;
     this.#closed = closed;
@@ -105,7 +105,7 @@ export class Files {
   }
 
   /** Claims a free place for a file of that path (any text) and makes its folder. Rejects with a CiError. */
-  async #place(segments: readonly string[]): Promise<Place> {
+  async #place(segments: readonly string[]): Promise<FilePlace> {
     let at = this.#top;
     for (const segment of segments.slice(0, -1)) {
       let below = at.folders.get(segment);
@@ -156,7 +156,7 @@ export class Files {
     }
   }
 
-  #filled(place: Place, size: number): void {
+  #filled(place: FilePlace, size: number): void {
     this.entries.push({ path: place.path, size });
   }
 }

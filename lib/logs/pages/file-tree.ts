@@ -2,8 +2,8 @@ import { formatSize } from '../../util/format.ts';
 import { type Html, html } from '../../util/html.ts';
 import type { FileEntry } from '../types.ts';
 
-interface Folder {
-  folders: Map<string, Folder>;
+interface TreeFolder {
+  folders: Map<string, TreeFolder>;
   files: { name: string; size: number }[];
   bytes: number;
   count: number;
@@ -14,9 +14,9 @@ const MOST = 2000;
 /** Folders with more files than this are folded. */
 const OPEN = 30;
 
-const folder = (): Folder => ({ folders: new Map(), files: [], bytes: 0, count: 0 });
+const folder = (): TreeFolder => ({ folders: new Map(), files: [], bytes: 0, count: 0 });
 
-function treeOf(files: readonly FileEntry[]): Folder {
+function treeOf(files: readonly FileEntry[]): TreeFolder {
   const top = folder();
   for (const { path, size } of files) {
     const parts = path.split('/');
@@ -42,7 +42,7 @@ function treeOf(files: readonly FileEntry[]): Folder {
 const order = new Intl.Collator('en', { numeric: true });
 const url = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
-function show(at: Folder, path: string): Html {
+function show(at: TreeFolder, path: string): Html {
   const folders = [...at.folders].sort(([a], [b]) => order.compare(a, b));
   const files = [...at.files].sort((a, b) => order.compare(a.name, b.name));
   return html`<ul>

@@ -7,12 +7,13 @@ import { generateKeyPair } from '../../ssh/keys.ts';
 import { abortable } from '../../util/abort.ts';
 import { KeyedLock } from '../../util/keyed-lock.ts';
 import { removeTree } from '../../util/remove-tree.ts';
+import { checkName } from '../../worker/names.ts';
 import { sameOwner } from '../../worker/owner.ts';
 import type { BootedGuest, CallOptions, GuestAddress, GuestSpec, Hypervisor, Owner } from '../../worker/types.ts';
 import { guarded } from './guarded.ts';
 import { endLeftovers, GuestProcess } from './guest-process.ts';
 import { freeLoopback } from './loopback.ts';
-import { checkName, Records } from './records.ts';
+import { Records } from './records.ts';
 
 /** What is written of a guest before it is started. */
 interface GuestRecord {

@@ -1,20 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badName } from '../../errors/storage.ts';
 import { writeFileAtomic } from '../../util/atomic-file.ts';
-
-const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-
-/**
- * Gives the name back where it may be part of a path.
- *
- * @param what what it names, for the message: "a clone"
- * @throws CiError storage/bad-name
- */
-export function checkName(what: string, name: string): string {
-  if (!SAFE_NAME.test(name) || name.endsWith('.json')) throw badName(what, name);
-  return name;
-}
 
 /**
  * Small JSON files `<folder>/<name>.json`, each written whole or not at all. A record is written before the thing that

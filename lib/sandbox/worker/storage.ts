@@ -5,14 +5,11 @@ import { diskImage } from '../../errors/image.ts';
 import { foreignClone, noImage, noSource, sourceNotFolder } from '../../errors/storage.ts';
 import { KeyedLock } from '../../util/keyed-lock.ts';
 import { removeTree } from '../../util/remove-tree.ts';
+import { checkName, imageFolder } from '../../worker/names.ts';
 import { sameOwner } from '../../worker/owner.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../../worker/types.ts';
 import { guarded } from './guarded.ts';
-import { checkName, Records } from './records.ts';
-
-/** `name@key`: an image's folder below `images/`. */
-export const imageFolder = (image: ImageSpec): string =>
-  `${checkName('an image', image.name)}@${checkName("an image's key", image.key)}`;
+import { Records } from './records.ts';
 
 /**
  * Storage in plain folders of this machine, for the sandbox worker:

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GerritClient } from '../../../lib/gerrit/client.ts';
+import { commentText } from '../../../lib/gerrit/comment.ts';
 import { composeReport } from '../../../lib/gerrit/report.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import type { Link } from '../../../lib/ssh/link-pool.ts';
 import { parseTable } from '../../gerrit/results-table.ts';

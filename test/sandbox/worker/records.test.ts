@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { checkName, Records } from '../../../lib/sandbox/worker/records.ts';
+import { Records } from '../../../lib/sandbox/worker/records.ts';
+import { checkName } from '../../../lib/worker/names.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'recheck-records-'));
 after(() => rm(folder, { recursive: true }));

@@ -1,4 +1,4 @@
-import type { GerritEvent } from '../types.ts';
+import type { GerritEvent } from './types.ts';
 
 /** Longest text that is looked at, in characters: Gerrit's own limit of a comment (change.commentSizeLimit) is 16 KiB. */
 const MAX_TEXT = 65_536;

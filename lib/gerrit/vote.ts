@@ -1,4 +1,4 @@
-import { isPatchFault, type Result } from '../../model/result.ts';
+import { isPatchFault, type Result } from '../model/result.ts';
 
 /** What a vote needs to know of a build. */
 export interface BuildOutcome {
