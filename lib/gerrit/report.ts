@@ -24,7 +24,7 @@ export const DEFAULT_TEMPLATES: ReportTemplates = {
   header: 'Build {{status}} ({{pipeline}} pipeline).',
   jobLine: '- {{name}} {{url}} : {{result}} in {{time}}{{#nonVoting}} (non-voting){{/nonVoting}}',
   footer:
-    '{{#infrastructure}}Something failed that is not the patch: no vote.\n{{/infrastructure}}Comment "{{recheck}}" to run again.{{#contact}} About this CI: {{contact}}{{/contact}}',
+    '{{#infrastructure}}Infrastructure problem, not your patch: no vote.\n{{/infrastructure}}Comment "{{recheck}}" to run again.{{#contact}} About this CI: {{contact}}{{/contact}}',
 };
 
 /** One job's line of a report. */
@@ -66,11 +66,17 @@ const oneLine = (text: string): string => text.replace(/[\s\u0000-\u001f\u007f\u
 /** A text without spaces: one in a job's name or URL would shift the columns. */
 const word = (text: string, filler: string): string => oneLine(text).replaceAll(' ', filler);
 
-/** `succeeded` is what turns the table's tick green; with voting builds only those decide. */
+/**
+ * Returns the status of a buildset: one word, or Gerrit's table does not show the message. `succeeded` turns the table's
+ * tick green; `unfinished` means that only the infrastructure failed or that builds were aborted. If there are voting
+ * builds, only they decide.
+ */
 function statusOf(builds: readonly BuildOutcome[]): string {
   const deciding = builds.some(({ voting }) => voting) ? builds : builds.map((build) => ({ ...build, voting: true }));
-  if (voteOf(deciding) === 'success') return 'succeeded';
-  return builds.every(({ result }) => result === 'SKIPPED') ? 'skipped' : 'failed';
+  const vote = voteOf(deciding);
+  if (vote === 'success') return 'succeeded';
+  if (vote === 'failure') return 'failed';
+  return builds.every(({ result }) => result === 'SKIPPED') ? 'skipped' : 'unfinished';
 }
 
 function jobView(build: ReportedBuild): Record<string, unknown> {
@@ -119,7 +125,7 @@ export function composeReport(input: ReportInput): { message: string; status: st
     ci: oneLine(input.ciName),
     recheck: `${oneLine(input.ciName)} recheck`.trim(),
     contact: input.contact ? oneLine(input.contact) : undefined,
-    infrastructure: status === 'failed' && voteOf(input.builds) === 'none' && input.builds.some(({ voting }) => voting),
+    infrastructure: status === 'unfinished' && input.builds.some(({ voting }) => voting),
     change,
   };
   const header = clipBytes(render('text', templates.header, view).trim(), MAX_PART);

@@ -255,7 +255,7 @@ export class ConsoleWriter {
       this.#append(fits);
       this.#open = false;
     }
-    this.line(`The console has reached its limit of ${formatGib(this.#limit)}: the output that follows is left out.`);
+    this.line(`The console reached its limit of ${formatGib(this.#limit)}: later output is dropped.`);
   }
 
   #append(text: string | Buffer): void {

@@ -30,7 +30,7 @@ export function logHandler(root: string): Handler {
   return (request, response) => {
     answer(root, request, response).catch(() => {
       if (response.headersSent) response.destroy();
-      else plain(response, 500, 'This log could not be read. See the controller’s own log.');
+      else plain(response, 500, 'This log could not be read. See the controller’s log.');
     });
   };
 }
@@ -46,13 +46,13 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   response.setHeader('Content-Security-Policy', GUEST_POLICY);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    return plain(response, 405, 'Logs can only be read.');
+    return plain(response, 405, 'Logs are read-only.');
   }
   const url = request.url ?? '/';
   const path = url.split('?', 1)[0]!;
   const found = await findServed(root, path);
   if (found === undefined)
-    return plain(response, 404, 'There is no such log. It may have been removed by age or size.');
+    return plain(response, 404, 'No such log. It may have been removed because of its age or size.');
   if (found.kind === 'file') return sendFile(request, response, found, await isOwn(root, found.segments));
   // Mounted in an application, the path seen from outside is longer than ours.
   const outside = ((request as { originalUrl?: string }).originalUrl ?? url).split('?', 1)[0]!;
@@ -127,7 +127,7 @@ async function sendFile(
   const handle = await openServed(found.file);
   try {
     const stats = await handle.stat();
-    if (!stats.isFile()) return plain(response, 404, 'There is no such log.');
+    if (!stats.isFile()) return plain(response, 404, 'No such log.');
     if (own) response.setHeader('Content-Security-Policy', OWN_POLICY);
     if (own && found.segments.at(-1) === 'index.html' && stats.size <= FILLED) {
       return sendPage(request, response, fillAgo(await handle.readFile('utf8'), Date.now()));
@@ -149,7 +149,7 @@ async function sendFile(
     const range = encoding ? undefined : rangeOf(request.headers.range, stats.size);
     if (range === false) {
       response.setHeader('Content-Range', `bytes */${stats.size}`);
-      return plain(response, 416, 'This log is shorter than that.');
+      return plain(response, 416, 'This log is shorter than the range requested.');
     }
     if (range) response.setHeader('Content-Range', `bytes ${range.start}-${range.end}/${stats.size}`);
     const { start, end } = range ?? { start: 0, end: stats.size - 1 };

@@ -39,15 +39,17 @@ Comment "my-ci recheck" to run again. About this CI: https://wiki.example.com/Ac
 test('its status is that of the voting builds', () => {
   const status = (...builds: ReportedBuild[]) => compose(builds).status;
   assert.equal(status(build('a'), build('b', 'FAILURE', { voting: false })), 'succeeded');
-  assert.equal(status(build('a'), build('b', 'NODE_FAILURE')), 'failed');
+  assert.equal(status(build('a'), build('b', 'NODE_FAILURE')), 'unfinished');
+  assert.equal(status(build('a', 'FAILURE'), build('b', 'NODE_FAILURE')), 'failed');
+  assert.equal(status(build('a', 'ABORTED', { voting: false })), 'unfinished');
   assert.equal(status(build('a', 'SKIPPED')), 'skipped');
   assert.equal(status(build('a', 'FAILURE', { voting: false })), 'failed');
   assert.equal(status(build('a', 'SUCCESS', { voting: false })), 'succeeded');
 });
 
 test('a fault that is not the patch is told as one', () => {
-  assert.match(compose([build('a', 'NODE_FAILURE')]).message, /Something failed that is not the patch: no vote\./);
-  assert.doesNotMatch(compose([build('a', 'FAILURE')]).message, /not the patch/);
+  assert.match(compose([build('a', 'NODE_FAILURE')]).message, /Infrastructure problem, not your patch: no vote\./);
+  assert.doesNotMatch(compose([build('a', 'FAILURE')]).message, /not your patch/);
 });
 
 test("Gerrit's results table reads it", () => {
@@ -58,7 +60,7 @@ test("Gerrit's results table reads it", () => {
     build('quiet', 'SUCCESS', { url: undefined }),
   ]);
   assert.deepEqual(parseTable(message), {
-    status: 'failed',
+    status: 'unfinished',
     pipeline: 'check',
     rows: [
       { job: 'unit', link: 'https://ci.example.com/unit/', result: 'SUCCESS', time: '2m 45s', voting: true },

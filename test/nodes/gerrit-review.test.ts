@@ -135,7 +135,10 @@ describe('gerrit-review', () => {
     );
     const { labels, message } = (await review()).review;
     assert.equal(labels, undefined);
-    assert.match(message!, /^Build failed [\s\S]*: ERROR [\s\S]*Something failed that is not the patch: no vote\.\n/);
+    assert.match(
+      message!,
+      /^Build unfinished [\s\S]*: ERROR [\s\S]*Infrastructure problem, not your patch: no vote\.\n/,
+    );
     await status(/ no vote$/);
   });
 

@@ -85,7 +85,7 @@ class Fetch {
 
   async #folder(path: string, into: string[], at: { base: string; depth: number }): Promise<void> {
     if (at.depth > this.#limits.depth) {
-      this.#cut ??= `Folders more than ${this.#limits.depth} deep were left out, ${path} the first.`;
+      this.#cut ??= `Folders nested deeper than ${this.#limits.depth} were skipped, beginning with ${path}.`;
       return;
     }
     const listed = await this.#each(path, async (entry) => {
@@ -149,7 +149,7 @@ class Fetch {
 
   #copy(path: string, place: string[], size: number): void {
     if (!Number.isSafeInteger(size) || this.#asked + size > this.#limits.bytes) {
-      this.#cut ??= `No more than ${formatSize(this.#limits.bytes)} are fetched from one guest: ${path} was left out.`;
+      this.#cut ??= `At most ${formatSize(this.#limits.bytes)} are fetched from one guest: ${path} was skipped.`;
       return;
     }
     if (this.#count >= this.#limits.files) {

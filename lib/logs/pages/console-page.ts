@@ -122,7 +122,7 @@ export async function* consolePage(file: string, page: ConsolePage): AsyncGenera
       const lost = least === 0 ? 0 : 1 + (await countLines(handle, start, least));
       const skip = Math.max(lost, newlines - before - TAIL.lines, headLines - before);
       const first = before + skip + 1;
-      yield html`<aside>Lines ${formatCount(headLines + 1)} to ${formatCount(first - 1)} are not shown here: this console is long. <a href="console.log">The raw log</a> has all of it.</aside>
+      yield html`<aside>Lines ${formatCount(headLines + 1)} to ${formatCount(first - 1)} are not shown because this console is long. The <a href="console.log">raw log</a> is complete.</aside>
 `.text;
       yield* part(handle, { start, end: size }, skip, first, TAIL.lines + 1);
     }

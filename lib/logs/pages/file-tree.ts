@@ -60,5 +60,5 @@ ${show(below, `${path}${name}/`)}</details></li>
 /** The files of a build as a tree with sizes; the first ones where there are very many. */
 export function fileTree(files: readonly FileEntry[]): Html {
   const more = files.length - MOST;
-  return html`<div class="tree">${show(treeOf(files.slice(0, MOST)), '')}${more > 0 && html`<p>${more} more files: open the folders to see them.</p>`}</div>`;
+  return html`<div class="tree">${show(treeOf(files.slice(0, MOST)), '')}${more > 0 && html`<p>${more} more files are listed in their folders.</p>`}</div>`;
 }

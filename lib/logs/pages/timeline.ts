@@ -79,5 +79,5 @@ export function timeline(start: number, end: number, steps: readonly StepRecord[
     return mine.length > 0 && html`<li><i class="${kind}"></i>${kind} <b>${formatDuration(sum)}</b></li>`;
   });
   return html`<div class="timeline" role="img" aria-label="Timeline of the build" style="height:${lanes * 30 - 4}px">${bars}</div>
-<ul class="legend">${totals}<li class="all">in all <b>${formatDuration(end - start)}</b></li></ul>`;
+<ul class="legend">${totals}<li class="all">total <b>${formatDuration(end - start)}</b></li></ul>`;
 }
