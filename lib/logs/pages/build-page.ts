@@ -11,8 +11,8 @@ import { resultWords } from './result-words.ts';
 import { timeline } from './timeline.ts';
 
 const STYLE = styles('build.css', 'timeline.css');
-/** Seconds after which the page of a running build is loaded again. */
-const REFRESH = 5;
+/** Seconds after which the page of a running build is reloaded. */
+const REFRESH_S = 5;
 
 const link = (url: string | undefined, text: string): Html => {
   const safe = safeUrl(url);
@@ -75,7 +75,7 @@ ${build.steps.map(stepRow)}${now && html`<tr><td><span class="dot now"></span>${
 </table>`;
 }
 
-/** The last lines of the first step that went wrong: the ones a person looks for. */
+/** Returns the last lines of the first step that failed. */
 function failure({ build }: BuildPage): Html | undefined {
   const step = build.steps.find(({ tail }) => tail !== undefined && tail.length > 0);
   if (step?.tail === undefined) return undefined;
@@ -95,7 +95,7 @@ ${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code
 `;
 }
 
-/** The page of a build. `now` in milliseconds since the epoch. */
+/** Returns the page of a build. @param now milliseconds since the epoch */
 export function buildPage(page: BuildPage, files: readonly FileEntry[], now: number): string {
   const { build } = page;
   const ended = page.endedAt !== undefined;
@@ -112,7 +112,7 @@ export function buildPage(page: BuildPage, files: readonly FileEntry[], now: num
         ? `${meaning.replace(/\.$/, '')}. Finishing.`
         : 'Running.';
   const title = `${build.job}: ${result ?? 'running'}, ${subject(page).short}`;
-  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH)}<body>
+  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH_S)}<body>
 <main>
 <header class="${tone}">
 <p class="badge">${ended ? result : html`<span class="pulse"></span>${result ?? 'RUNNING'}`}</p>

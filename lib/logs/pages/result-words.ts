@@ -1,8 +1,8 @@
 import type { Result } from '../../model/result.ts';
 
-/** How a result looks and what it means, for people. */
+/** How a result is shown, and what it means. */
 export interface ResultWords {
-  /** Colour: good, bad (the patch), warn (the infrastructure), calm (nobody's fault). */
+  /** Color: good, bad (the patch), warn (the infrastructure), calm (nobody's fault). */
   tone: 'good' | 'bad' | 'warn' | 'calm';
   words: string;
 }
@@ -20,4 +20,5 @@ const WORDS: Record<Result, ResultWords> = {
   ERROR: { tone: 'warn', words: 'An error in the CI itself, not in the patch. No vote.' },
 };
 
+/** Returns how a result is shown and what it means. */
 export const resultWords = (result: Result): ResultWords => WORDS[result];
