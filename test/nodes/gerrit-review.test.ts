@@ -193,7 +193,7 @@ describe('gerrit-review', () => {
     assert.ok(red.logs.some(({ msg }) => /posted without its vote, which Gerrit refused: .*Code-Review/.test(msg)));
     await deploy({ label: 'No-Such-Label' });
     const lost = await onSandbox();
-    await status(/the vote No-Such-Label is not on change/);
+    await status(/the vote on No-Such-Label is missing from change/);
     assert.match(ours(lost.posted())[0]!.message, /Build succeeded/);
   });
 

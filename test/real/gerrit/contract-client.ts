@@ -147,7 +147,7 @@ export function clientContract(context: ContractContext): void {
       const review = { message: 'hello', labels: { Nope: 1 } };
       const { dropped, warnings } = await client.postReview({ ...request, review }, limit());
       assert.deepEqual(dropped, []);
-      assert.match(warnings[0] ?? '', /the vote Nope is not on change/);
+      assert.match(warnings[0] ?? '', /the vote on Nope is missing from change/);
       assert.equal((await own(request.change)).length, 1);
     });
 
