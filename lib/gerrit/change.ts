@@ -1,25 +1,25 @@
 import type { ChangeInfo } from '../model/change.ts';
 import type { GerritAccount, GerritEvent } from './types.ts';
 
-/** How a person is called: the username, else the name, else the address. */
+/** Returns what to call an account: its username, else its name, else its address. */
 export const accountName = (account: GerritAccount | undefined): string | undefined =>
   account?.username || account?.name || account?.email || undefined;
 
-/** The branch that a ref is; undefined for a ref that is none (refs/tags/…, refs/meta/…). */
+/** Returns the branch of a ref; undefined for other refs (refs/tags/…, refs/meta/…). */
 export function branchOfRef(ref: string): string | undefined {
   if (ref.startsWith('refs/heads/')) return ref.slice('refs/heads/'.length);
   return ref.startsWith('refs/') ? undefined : ref;
 }
 
-/** Without the fields that are undefined, so that a copy by JSON is equal. */
+/** Returns an object without undefined fields, so that a copy through JSON is equal. */
 const compact = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
 
 /**
- * The change that an event is about; for ref-updated the updated ref. Undefined where the event names no project.
- * A URL that is not http(s) is left out: it ends up as a link on pages.
+ * Returns the change of an event, or the updated ref of ref-updated; undefined if the event names no project. A URL that
+ * is not http(s) is dropped because pages link to it.
  *
- * @param server id of the gerrit-server node that the event came through
+ * @param server id of the gerrit-server node that received the event
  */
 export function changeOf(event: GerritEvent, server: string): ChangeInfo | undefined {
   const { change, patchSet, refUpdate } = event;

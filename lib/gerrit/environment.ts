@@ -1,16 +1,16 @@
 import type { ChangeInfo } from '../model/change.ts';
 import type { GerritEvent } from './types.ts';
 
-/** One row of "further variables": a name, and where in the event its value stands (`change.topic`, `newRev`). */
+/** One row of "further variables": a name, and the path of its value in the event (`change.topic`, `newRev`). */
 export interface EnvironmentRow {
   name: string;
   path: string;
 }
 
-/** An environment cannot hold NUL; all else is data. */
+/** Returns a value as text without NUL, which an environment cannot contain. */
 const clean = (value: unknown): string => String(value).replaceAll('\0', '');
 
-/** The variables that every build of an event gets: those whose value the event has. */
+/** Returns the variables for every build of an event, without those for which the event has no value. */
 export function eventEnvironment(event: GerritEvent, change: ChangeInfo): Record<string, string> {
   const { refUpdate } = event;
   const values: Record<string, string | number | undefined> = {
@@ -36,8 +36,7 @@ export function eventEnvironment(event: GerritEvent, change: ChangeInfo): Record
 }
 
 /**
- * Variables by dotted paths into the event. A path that leads nowhere, or to something that is no text, number or
- * boolean, leaves its variable out.
+ * Returns variables by dotted paths into the event. A path that does not lead to a string, number or boolean is skipped.
  */
 export function pickEnvironment(event: GerritEvent, rows: readonly EnvironmentRow[]): Record<string, string> {
   const environment: Record<string, string> = {};

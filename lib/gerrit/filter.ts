@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { accountName, branchOfRef } from './change.ts';
+import { commentText, votesOf } from './comment.ts';
 import { compilePatterns, type PatternRow } from './patterns.ts';
-import { commentText, votesOf } from './trigger/comment.ts';
 import { recheckPattern } from './trigger/recheck.ts';
 import type { GerritEvent } from './types.ts';
 
-/** What can start builds. */
+/** Kinds of events that can start builds. */
 export type TriggerType = 'patchset' | 'recheck' | 'merged' | 'ref';
 
-/** What starts builds here. */
+/** Which events start builds. */
 export interface FilterSettings {
   triggers: readonly TriggerType[];
-  /** At least one; none takes nothing. */
+  /** At least one: without any, no event is taken. */
   projects: readonly PatternRow[];
-  /** None: all branches. */
+  /** Empty or missing for all branches. */
   branches?: readonly PatternRow[];
-  /** Username of the CI's own account: its comments are passed by. */
+  /** Username of the CI's account, whose comments are ignored. */
   ciUser: string;
-  /** Name that people write behind `recheck`. */
+  /** Name that people write after `recheck`. */
   ciName: string;
   /** The operator's own recheck expression. */
   recheck?: string;
@@ -27,7 +27,7 @@ export interface FilterSettings {
 export interface Trigger {
   type: TriggerType;
   /**
-   * What tells this trigger from others on the same server, project, change and patchset; the same each time the same
+   * Identifies this trigger among those of the same server, project, change and patchset; the same whenever the same
    * event arrives.
    */
   key: string;
@@ -35,7 +35,7 @@ export interface Trigger {
   reason: string;
 }
 
-/** What becomes of an event; `why` says in words why it was not taken. */
+/** Decision on an event; `why` says why it was not taken. */
 export type Verdict = { take: true; trigger: Trigger } | { take: false; why: string };
 
 const EVENT_TYPES: Record<TriggerType, string> = {
@@ -45,7 +45,7 @@ const EVENT_TYPES: Record<TriggerType, string> = {
   ref: 'ref-updated',
 };
 
-/** The event types to ask the server for: what is not needed need not be sent. */
+/** Returns the event types to subscribe to. */
 export const eventTypesOf = (triggers: readonly TriggerType[]): string[] => [
   ...new Set(triggers.map((trigger) => EVENT_TYPES[trigger])),
 ];
@@ -59,7 +59,7 @@ const yes = (type: TriggerType, key: string, reason: string): Verdict => ({
 const digest = (...parts: unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 
-/** The line that asked for the recheck, on one line and short. */
+/** Returns the line with the recheck, shortened. */
 function quoteLine(text: string, pattern: RegExp): string {
   const line =
     text
@@ -71,12 +71,12 @@ function quoteLine(text: string, pattern: RegExp): string {
 
 function commentVerdict(event: GerritEvent, ciUser: string, pattern: RegExp): Verdict {
   const who = accountName(event.author) ?? 'somebody';
-  // comment-added carries no tag: the author is all there is to know one's own comments by.
+  // comment-added has no tag: only the author identifies our own comments.
   if (event.author?.username === ciUser) return no("the CI's own comment");
   const text = commentText(event);
   if (!pattern.test(text)) {
     const votes = Object.entries(votesOf(event)).map(([label, value]) => `${label} ${value > 0 ? '+' : ''}${value}`);
-    return no(`${who}'s comment asks for no recheck${votes.length > 0 ? ` (voted ${votes.join(', ')})` : ''}`);
+    return no(`${who}'s comment does not ask for a recheck${votes.length > 0 ? ` (voted ${votes.join(', ')})` : ''}`);
   }
   const key = `recheck-${digest(event.author?.username ?? who, event.eventCreatedOn, text)}`;
   return yes('recheck', key, `${who} commented: ${quoteLine(text, pattern)}`);
@@ -84,15 +84,15 @@ function commentVerdict(event: GerritEvent, ciUser: string, pattern: RegExp): Ve
 
 function refVerdict(event: GerritEvent): Verdict {
   const { refName, oldRev, newRev } = event.refUpdate ?? {};
-  if (refName === undefined || newRev === undefined) return no('ref-updated without its ref');
+  if (refName === undefined || newRev === undefined) return no('ref-updated without a ref');
   if (/^0+$/.test(newRev)) return no(`${refName} was deleted`);
   return yes('ref', `ref-${digest(refName, oldRev, newRev)}`, `${refName} moved to ${newRev.slice(0, 12)}`);
 }
 
 /**
- * Makes the test that each event goes through: what it triggers, or why it is not taken.
+ * Returns a function that decides on each event: what it triggers, or why it is not taken.
  *
- * @throws CiError where a pattern cannot be read
+ * @throws CiError if a pattern cannot be parsed
  */
 export function makeFilter(settings: FilterSettings): (event: GerritEvent) => Verdict {
   const project = compilePatterns(settings.projects);
@@ -103,24 +103,24 @@ export function makeFilter(settings: FilterSettings): (event: GerritEvent) => Ve
 
   return (event) => {
     const trigger = wanted.get(event.type);
-    if (trigger === undefined) return no(`${event.type} is not asked for`);
+    if (trigger === undefined) return no(`${event.type} is not a trigger here`);
     const refName = event.refUpdate?.refName;
     const name = trigger === 'ref' ? event.refUpdate?.project : event.change?.project;
     if (name === undefined) return no(`${event.type} without a project`);
-    // On NoteDb every patchset and every comment moves such a ref; other refs under refs/ are Gerrit's own too.
+    // With NoteDb every patchset and comment updates such a ref; other refs under refs/ are internal to Gerrit too.
     if (
       trigger === 'ref' &&
       refName !== undefined &&
       !/^refs\/(?:heads|tags)\//.test(refName) &&
       refName.startsWith('refs/')
     )
-      return no(`${refName} is one of Gerrit's own refs`);
+      return no(`${refName} is internal to Gerrit`);
     if (!project(name)) return no(`project ${name} is not on the list`);
     const on = trigger === 'ref' ? branchOfRef(refName ?? '') : event.change?.branch;
-    if (branch && !branch(on)) return no(on === undefined ? 'it is on no branch' : `branch ${on} is not on the list`);
+    if (branch && !branch(on)) return no(on === undefined ? 'it has no branch' : `branch ${on} is not on the list`);
     if (trigger === 'ref') return refVerdict(event);
     if (event.change?.number === undefined || event.patchSet?.number === undefined)
-      return no(`${event.type} without its change and patchset`);
+      return no(`${event.type} without a change and patchset`);
     if (trigger === 'recheck') return commentVerdict(event, settings.ciUser, pattern);
     if (trigger === 'merged') return yes('merged', 'merged', 'the change was merged');
     return yes('patchset', 'ps', `patchset ${event.patchSet.number} was uploaded`);

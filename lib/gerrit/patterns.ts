@@ -7,7 +7,7 @@ export interface PatternRow {
   pattern: string;
 }
 
-/** In a glob `*` stands for any characters (a slash too, so that `openstack/*` and `*` work) and `?` for one. */
+/** In a glob `*` matches any characters (including slashes, so that `openstack/*` and `*` work) and `?` one. */
 const globSource = (glob: string): string =>
   escapeRegExp(glob.replace(/\*+/g, '*')).replaceAll('\\*', '.*').replaceAll('\\?', '.');
 
@@ -16,7 +16,7 @@ function compileRow(row: PatternRow, index: number): (value: string) => boolean 
   if (row.match === 'exact') return (value) => value === row.pattern;
   let expression: RegExp;
   try {
-    // As in Gerrit, an expression stands for the whole name.
+    // As in Gerrit, an expression must match the whole name.
     expression = new RegExp(`^(?:${row.match === 'glob' ? globSource(row.pattern) : row.pattern})$`, 's');
   } catch (error) {
     throw badPattern(index, row.pattern, error);
@@ -25,10 +25,10 @@ function compileRow(row: PatternRow, index: number): (value: string) => boolean 
 }
 
 /**
- * Compiles rows of patterns into a test that says whether any of them fits. A regular expression must fit the whole
- * value, as in Gerrit. No rows fit nothing, and nothing fits undefined.
+ * Compiles rows of patterns into a test whether any of them matches. As in Gerrit, a regular expression must match the
+ * whole value. Without rows nothing matches, and undefined never does.
  *
- * @throws CiError that names the row which cannot be read
+ * @throws CiError naming the row that cannot be parsed
  */
 export function compilePatterns(rows: readonly PatternRow[]): (value: string | undefined) => boolean {
   const tests = rows.map(compileRow);

@@ -17,12 +17,12 @@ import {
 } from './stream/repair.ts';
 import type { GerritAccount, GerritApproval, GerritChange, GerritPatchset } from './types.ts';
 
-/** A change as `gerrit query` gives it; what stands in it depends on the options. Any field may be missing. */
+/** A change in the output of `gerrit query`; its fields depend on the options, and any may be missing. */
 export interface QueryRow extends GerritChange {
   open?: boolean;
   /** Seconds since the epoch. */
   lastUpdated?: number;
-  /** With --comments: the change's messages, oldest first. An inline comment is only counted in there. */
+  /** With --comments: the change's messages, oldest first. Inline comments are only counted there. */
   comments?: { timestamp?: number; reviewer?: GerritAccount; message?: string }[];
   /** With --current-patch-set. */
   currentPatchSet?: GerritPatchset & {
@@ -31,13 +31,13 @@ export interface QueryRow extends GerritChange {
     /** With --comments: inline and patchset-level (`/PATCHSET_LEVEL`) comments, without a time. */
     comments?: { file?: string; reviewer?: GerritAccount; message?: string }[];
   };
-  /** With --submit-records: all labels of the change are named in there. */
+  /** With --submit-records: names all labels of the change. */
   submitRecords?: { labels?: { label?: string }[] }[];
 }
 
-/** Longest row that is read, in bytes: with --comments a busy change has megabytes. */
-const MAX_ROW = 8 * 1024 * 1024;
-const TIMEOUT = 60_000;
+/** Bytes of the longest row that is read: with --comments a busy change has megabytes. */
+const MAX_ROW_BYTES = 8 * 1024 * 1024;
+const QUERY_TIMEOUT_MS = 60_000;
 
 const comments = (own: Schema) => list(object([['reviewer', ACCOUNT], ['message', text], ...own]));
 
@@ -67,16 +67,16 @@ const ROW: Schema = [
 ];
 
 /**
- * The condition "in one of these projects" of Gerrit's query language, at most 50 of them (queries are to be cheap);
- * undefined where none is left. Names that no project can have are left out: a quote would end the phrase, and behind
- * `^` Gerrit reads an expression.
+ * Returns the condition "in one of these projects" of Gerrit's query language, with at most 50 of them because queries
+ * should be cheap; undefined if none is left. Names that no project can have are skipped: a quote would end the phrase,
+ * and `^` begins a regular expression.
  */
 export function projectsCondition(projects: readonly string[]): string | undefined {
   const phrases = projects.filter((name) => /^[^"\\^][^"\\]*$/.test(name)).slice(0, 50);
   return phrases.length > 0 ? `(${phrases.map((name) => `project:"${name}"`).join(' OR ')})` : undefined;
 }
 
-/** Rejects when the signal aborts. */
+/** Rejects with the signal's reason when it aborts. */
 const aborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);
@@ -84,11 +84,12 @@ const aborted = (signal: AbortSignal): Promise<never> =>
   });
 
 /**
- * Runs `gerrit query` and gives its rows, newest change first; the last line, with statistics, is left out. Rows are
- * read one by one, and one longer than 8 MiB is passed over.
+ * Runs `gerrit query` and returns its rows, newest change first, without the last line with statistics. A row longer than
+ * 8 MiB is skipped.
  *
  * @param options such as `--current-patch-set`
- * @param rows how many at most: queries are to be cheap
+ * @param rows how many at most: queries should be cheap
+ * @throws CiError if the query is refused, fails or takes too long; the signal's reason when aborted
  */
 export async function queryChanges(
   host: Host,
@@ -96,13 +97,13 @@ export async function queryChanges(
   query: string,
   { signal, rows }: { signal: AbortSignal; rows: number },
 ): Promise<QueryRow[]> {
-  const limit = AbortSignal.timeout(TIMEOUT);
+  const limit = AbortSignal.timeout(QUERY_TIMEOUT_MS);
   const both = AbortSignal.any([signal, limit]);
   const argv = gerritCommand('query', '--format=JSON', ...options, `${query} limit:${rows}`);
   const found: QueryRow[] = [];
   let refusal: string | undefined;
   const lines = new LineSplitter(
-    MAX_ROW,
+    MAX_ROW_BYTES,
     (line) => {
       const row = parseObject(line);
       if (row?.type === 'error') refusal = String(row.message);
@@ -124,7 +125,7 @@ export async function queryChanges(
     if (exit.code !== 0) throw commandFailed(host.label, 'query', stderr);
     return found;
   } catch (error) {
-    if (limit.aborted && !signal.aborted) throw queryTimeout(host.label, TIMEOUT);
+    if (limit.aborted && !signal.aborted) throw queryTimeout(host.label, QUERY_TIMEOUT_MS);
     throw error;
   } finally {
     running.close();

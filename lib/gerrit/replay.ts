@@ -5,19 +5,20 @@ import { LineSplitter } from './stream/lines.ts';
 import { parseEvent } from './stream/parse.ts';
 import type { GerritEvent } from './types.ts';
 
-/** `recorded` keeps the distances of `eventCreatedOn`; a number is the milliseconds between two events. */
+/** `recorded` keeps the intervals of `eventCreatedOn`; a number is the milliseconds between two events. */
 export type ReplayPace = 'asap' | 'recorded' | number;
 
-/** Longest line that is read, as in the live stream. */
-const MAX_LINE = 1024 * 1024;
-/** Longest wait between two events: a recording with a clock that jumps must not sleep for years. */
-const MAX_WAIT = 3_600_000;
+/** Bytes of the longest line that is read, as in the live stream. */
+const MAX_LINE_BYTES = 1024 * 1024;
+/** Milliseconds of the longest wait between two events: the clock of a recording may have jumped. */
+const MAX_WAIT_MS = 3_600_000;
 
 /**
- * Replays a recorded event stream: a file of one JSON event a line. Each event waits for the one before it to be
- * handled. Lines that are no events are counted.
+ * Replays a recorded event stream: a file with one JSON event per line. Each event waits until the one before it is
+ * handled.
  *
- * @throws CiError where the file cannot be read; the signal's reason where it aborts
+ * @returns how many events there were, and lines that are not events
+ * @throws CiError if the file cannot be read; the signal's reason when aborted
  */
 export async function replayFile(
   path: string,
@@ -27,7 +28,7 @@ export async function replayFile(
   let batch: string[] = [];
   const counts = { events: 0, garbage: 0 };
   const lines = new LineSplitter(
-    MAX_LINE,
+    MAX_LINE_BYTES,
     (line) => batch.push(line),
     () => counts.garbage++,
   );
@@ -43,7 +44,7 @@ export async function replayFile(
     const gap = pace === 'recorded' && at !== undefined && last !== undefined ? (at - last) * 1000 : 0;
     const wait = typeof pace === 'number' ? (counts.events === 0 ? 0 : pace) : gap;
     last = at ?? last;
-    if (wait > 0) await sleep(Math.min(wait, MAX_WAIT), undefined, { signal });
+    if (wait > 0) await sleep(Math.min(wait, MAX_WAIT_MS), undefined, { signal });
     signal.throwIfAborted();
     counts.events++;
     await onEvent(event);
@@ -64,7 +65,7 @@ export async function replayFile(
   return counts;
 }
 
-/** The file's bytes; what goes wrong while reading it is told as such, apart from what a handler throws. */
+/** Yields the file's bytes; errors of reading it are distinct from those of a handler. */
 async function* chunks(path: string): AsyncGenerator<Buffer> {
   const stream = createReadStream(path);
   const next = stream[Symbol.asyncIterator]();

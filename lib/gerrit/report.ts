@@ -1,56 +1,57 @@
 import type { ChangeInfo } from '../model/change.ts';
 import { render } from '../template/render.ts';
 import { formatZuulDuration } from '../util/format.ts';
-import type { BuildOutcome } from './review/vote.ts';
-import { voteOf } from './review/vote.ts';
+import type { BuildOutcome } from './vote.ts';
+import { voteOf } from './vote.ts';
 
-/** Bytes of a message that Gerrit surely takes: its limit is 16 KiB with its own header, and Zuul cuts here too. */
-export const MAX_MESSAGE = 16_056;
-/** Bytes of header and footer each, so that both always fit. */
-const MAX_PART = 4096;
-/** Bytes of a job's line; its URL is the only part that can be long. */
-const MAX_LINE = 2048;
+/** Bytes of a message that Gerrit accepts: its limit is 16 KiB including its own header, and Zuul cuts here too. */
+export const MAX_MESSAGE_BYTES = 16_056;
+/** Bytes of the header and of the footer, so that both always fit. */
+const MAX_PART_BYTES = 4096;
+/** Bytes of a job's line; only its URL can be long. */
+const MAX_LINE_BYTES = 2048;
 
 /** Mustache templates of the parts of a report. */
 export interface ReportTemplates {
-  /** Its first line must read `Build <status> (<pipeline> pipeline).` for Gerrit's results table. */
+  /** The first line must be `Build <status> (<pipeline> pipeline).` for Gerrit's results table. */
   header: string;
   jobLine: string;
   footer: string;
 }
 
-/** What the results-summary plugin of Gerrit's UI reads as a table. */
+/** Templates that the zuul-results-summary plugin of Gerrit's UI shows as a table. */
 export const DEFAULT_TEMPLATES: ReportTemplates = {
   header: 'Build {{status}} ({{pipeline}} pipeline).',
   jobLine: '- {{name}} {{url}} : {{result}} in {{time}}{{#nonVoting}} (non-voting){{/nonVoting}}',
   footer:
-    '{{#infrastructure}}Something failed that is not the patch: no vote.\n{{/infrastructure}}Comment "{{recheck}}" to run again.{{#contact}} About this CI: {{contact}}{{/contact}}',
+    '{{#infrastructure}}Infrastructure problem, not your patch: no vote.\n{{/infrastructure}}Comment "{{recheck}}" to run again.{{#contact}} About this CI: {{contact}}{{/contact}}',
 };
 
 /** One job's line of a report. */
 export interface ReportedBuild extends BuildOutcome {
   job: string;
-  /** Where its logs are. */
+  /** URL of its logs. */
   url?: string;
   /** Milliseconds. */
   duration: number;
-  /** What went wrong; the table shows it beside ERROR. */
+  /** What failed; the table shows it next to ERROR. */
   message?: string;
 }
 
+/** What a report is composed of. */
 export interface ReportInput {
-  /** Parts left out are the default ones. */
+  /** Missing ones are DEFAULT_TEMPLATES. */
   templates?: Partial<ReportTemplates>;
-  /** Letters, digits, underscore; else Gerrit's table does not show the message. */
+  /** Letters, digits, underscores; otherwise Gerrit's table does not show the message. */
   pipeline: string;
   builds: readonly ReportedBuild[];
   ciName: string;
   change: ChangeInfo;
-  /** The CI's page, with a contact. */
+  /** URL of a page about the CI, with a contact. */
   contact?: string;
 }
 
-/** The start of a text, cut to so many bytes of UTF-8 between two characters. */
+/** Cuts a text to `limit` bytes of UTF-8 including an ellipsis, between two characters. */
 export function clipBytes(text: string, limit: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= limit) return text;
@@ -60,17 +61,23 @@ export function clipBytes(text: string, limit: number): string {
   return `${bytes.toString('utf8', 0, end)}…`;
 }
 
-/** Text from outside on one line: a line break in it could forge a job's line. */
+/** Puts a text from outside on one line: a line break in it could forge a job's line. */
 const oneLine = (text: string): string => text.replace(/[\s\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, ' ').trim();
 
-/** A text without spaces: one in a job's name or URL would shift the columns. */
+/** Returns a text without spaces: one in a job's name or URL would shift the columns. */
 const word = (text: string, filler: string): string => oneLine(text).replaceAll(' ', filler);
 
-/** `succeeded` is what turns the table's tick green; with voting builds only those decide. */
+/**
+ * Returns the status of a buildset: one word, or Gerrit's table does not show the message. `succeeded` turns the table's
+ * tick green; `unfinished` means that only the infrastructure failed or that builds were aborted. If there are voting
+ * builds, only they decide.
+ */
 function statusOf(builds: readonly BuildOutcome[]): string {
   const deciding = builds.some(({ voting }) => voting) ? builds : builds.map((build) => ({ ...build, voting: true }));
-  if (voteOf(deciding) === 'success') return 'succeeded';
-  return builds.every(({ result }) => result === 'SKIPPED') ? 'skipped' : 'failed';
+  const vote = voteOf(deciding);
+  if (vote === 'success') return 'succeeded';
+  if (vote === 'failure') return 'failed';
+  return builds.every(({ result }) => result === 'SKIPPED') ? 'skipped' : 'unfinished';
 }
 
 function jobView(build: ReportedBuild): Record<string, unknown> {
@@ -79,18 +86,18 @@ function jobView(build: ReportedBuild): Record<string, unknown> {
   const result = `${build.result}${note}`;
   const name = word(build.job, '_') || 'job';
   const time = formatZuulDuration(build.duration);
-  // The folders of the build below the logs' URL: change, patchset, pipeline, job, id.
+  // The build's folders below the URL of the logs: change, patchset, pipeline, job, id.
   const log_path = url.split('/').filter(Boolean).slice(-5).join('/');
   return { name, url, log_path, result, success: result, voting: build.voting, nonVoting: !build.voting, time };
 }
 
-/** Lines that fit into so many bytes: those in the middle go first, and a line in their place says how many. */
+/** Returns the lines that fit into `room` bytes: those in the middle are dropped first, and replaced by their count. */
 function fitLines(lines: readonly string[], room: number): string[] {
   const size = (some: readonly string[]) => some.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
   if (size(lines) <= room) return [...lines];
   const head = [...lines.slice(0, Math.ceil(lines.length / 2))];
   const tail = [...lines.slice(head.length)];
-  const note = () => `(${lines.length - head.length - tail.length} more jobs, left out to keep this message short)`;
+  const note = () => `(${lines.length - head.length - tail.length} more jobs omitted to keep this message short)`;
   while (head.length + tail.length > 0 && size([...head, note(), ...tail]) > room) {
     if (head.length > tail.length) head.pop();
     else tail.shift();
@@ -99,12 +106,12 @@ function fitLines(lines: readonly string[], room: number): string[] {
 }
 
 /**
- * Writes the one comment of a buildset: header, a line a job, footer. Values from outside stand on one line each, so
- * that none can forge a line of the table; the message fits into Gerrit's limit, at the cost of job lines in the
- * middle. Templates see `status` (and as rally-ci called it, `succeeded`), `pipeline`, `ci`, `recheck`, `contact`,
- * `change`, `infrastructure`, and the job line `name`, `url` (`log_path`), `result` (`success`), `time`, `voting`, `nonVoting` besides.
+ * Composes the review message of a buildset: header, one line per job, footer. Each value from outside is put on one line
+ * so that none can forge a line of the table; to fit into Gerrit's limit, job lines in the middle are dropped. Templates
+ * get `status` (`succeeded`, as rally-ci called it), `pipeline`, `ci`, `recheck`, `contact`, `change` and
+ * `infrastructure`; the job line also `name`, `url` (`log_path`), `result` (`success`), `time`, `voting` and `nonVoting`.
  *
- * @throws CiError where a template cannot be read
+ * @throws CiError if a template cannot be parsed
  */
 export function composeReport(input: ReportInput): { message: string; status: string } {
   const templates = { ...DEFAULT_TEMPLATES, ...input.templates };
@@ -119,15 +126,15 @@ export function composeReport(input: ReportInput): { message: string; status: st
     ci: oneLine(input.ciName),
     recheck: `${oneLine(input.ciName)} recheck`.trim(),
     contact: input.contact ? oneLine(input.contact) : undefined,
-    infrastructure: status === 'failed' && voteOf(input.builds) === 'none' && input.builds.some(({ voting }) => voting),
+    infrastructure: status === 'unfinished' && input.builds.some(({ voting }) => voting),
     change,
   };
-  const header = clipBytes(render('text', templates.header, view).trim(), MAX_PART);
-  const footer = clipBytes(render('text', templates.footer, view).trim(), MAX_PART);
+  const header = clipBytes(render('text', templates.header, view).trim(), MAX_PART_BYTES);
+  const footer = clipBytes(render('text', templates.footer, view).trim(), MAX_PART_BYTES);
   const lines = input.builds
     .map((build) => render('text', templates.jobLine, { ...view, ...jobView(build) }))
-    .map((line) => clipBytes(line, MAX_LINE));
-  const room = MAX_MESSAGE - Buffer.byteLength(header) - Buffer.byteLength(footer) - 4;
+    .map((line) => clipBytes(line, MAX_LINE_BYTES));
+  const room = MAX_MESSAGE_BYTES - Buffer.byteLength(header) - Buffer.byteLength(footer) - 4;
   const parts = [header, fitLines(lines, room).join('\n'), footer];
   return { message: parts.filter((part) => part !== '').join('\n\n'), status };
 }

@@ -5,33 +5,37 @@ import { Stream, type StreamSubscriber } from './stream/event-stream.ts';
 
 export type { StreamHealth, StreamSubscriber } from './stream/event-stream.ts';
 
+/** How a subscriber is attached. */
 export interface AttachOptions {
-  /** Exact names of projects whose open changes are looked through after the stream was away; `*` for all. */
+  /** Exact names of the projects whose missed events are recovered after the stream was down; `*` for all. */
   catchUp?: { projects: readonly string[] };
 }
 
-/** Milliseconds that a stream outlives its last subscriber. */
-const GRACE = 10_000;
+/** Milliseconds that a stream stays open without subscribers. */
+const DEFAULT_GRACE_MS = 10_000;
 
 /**
- * Gerrit's event streams, each one channel on its link's shared connection. Who goes and comes back within the grace
- * (a redeploy) finds its stream running and gets what came meanwhile.
+ * Gerrit's event streams, each one channel on its link's shared connection. A subscriber that detaches and attaches again
+ * within the grace period (a deploy) finds its stream open and gets the events of the meantime.
  */
 export class StreamPool {
   readonly #streams = new Map<string, Stream>();
   readonly #times: StreamTimes;
   readonly #grace: number;
 
-  /** All in milliseconds: 60 s of silence before a probe, 10 s for its answer, half a one to settle, 10 s of grace. */
+  /** All in milliseconds; by default 60 s of silence before a probe, 10 s for its answer, 0.5 s to settle, 10 s of grace. */
   constructor(times: Partial<StreamTimes> & { grace?: number } = {}) {
-    const { quiet = 60_000, probe = 10_000, settle = 500, grace = GRACE } = times;
+    const { quiet = 60_000, probe = 10_000, settle = 500, grace = DEFAULT_GRACE_MS } = times;
     this.#times = { quiet, probe, settle };
     this.#grace = grace;
   }
 
   /**
-   * Subscribes to a stream of those event types, opened where it does not run yet. `key` names the subscriber for a
-   * later attach (a node's id): the same link target, key and types find the same stream. Gives the way to detach.
+   * Subscribes to a stream of the given event types, opening it if necessary.
+   *
+   * @param key identifies the subscriber at a later attach (a node's id): the same link target, key and types find the
+   * same stream
+   * @returns how to detach
    */
   attach(
     link: Link,
@@ -60,7 +64,7 @@ export class StreamPool {
     };
   }
 
-  /** Ends all streams. */
+  /** Closes all streams. */
   close(): void {
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();

@@ -1,4 +1,4 @@
-/** Somebody with an account on the Gerrit server; a service account often has no email. */
+/** An account on the Gerrit server; a service account often has no email. */
 export interface GerritAccount {
   name?: string;
   email?: string;
@@ -19,9 +19,9 @@ export interface GerritChange {
   commitMessage?: string;
   /** NEW, MERGED or ABANDONED. */
   status?: string;
-  /** Stands only where true. */
+  /** Present only if true. */
   wip?: boolean;
-  /** Stands only where true. */
+  /** Present only if true. */
   private?: boolean;
 }
 
@@ -57,8 +57,8 @@ export interface GerritRefUpdate {
 }
 
 /**
- * One event of `gerrit stream-events`, as far as it is used here. Any field may be missing; one that is there has the
- * type told here, since `parseEvent` repairs or drops what has not. Fields not told here are kept as they came.
+ * One event of `gerrit stream-events`, as far as it is used here. Any field may be missing; one that is present has
+ * the type given here, because `parseEvent` repairs or drops others. Fields not listed here are kept as they are.
  */
 export interface GerritEvent {
   type: string;
@@ -71,9 +71,9 @@ export interface GerritEvent {
   submitter?: GerritAccount;
   abandoner?: GerritAccount;
   approvals?: GerritApproval[];
-  /** `Patch Set N:…` and the text; see commentText. */
+  /** `Patch Set N:…` followed by the text; see commentText. */
   comment?: string;
-  /** Comments by file; a patchset-level one stands at `/PATCHSET_LEVEL`. */
+  /** Comments by file; a patchset-level one is at `/PATCHSET_LEVEL`. */
   patchSetComments?: { '/PATCHSET_LEVEL'?: { message?: string }[] };
   /** The merged commit, in change-merged. */
   newRev?: string;

@@ -15,24 +15,24 @@ import { buildPage } from './pages/build-page.ts';
 import { consolePage } from './pages/console-page.ts';
 import type { BuildPage, Fetched, FetchRow, FileEntry, LogSettings } from './types.ts';
 
-/** Milliseconds between two writes of a running build's pages. */
-const PAUSE = 1000;
-/** And before the first, so that a burst of updates is one write. */
-const LEAST = 50;
-/** A console's page is not written again before this many times what its last writing took. */
-const CONSOLE_PAUSE = 20;
+/** Milliseconds between two updates of a running build's pages. */
+const PAGE_INTERVAL_MS = 1000;
+/** Milliseconds before the first one, so that a burst of updates causes one write. */
+const MIN_DELAY_MS = 50;
+/** The console's page is written again only after this many times as long as its last writing took. */
+const CONSOLE_PAUSE_FACTOR = 20;
 
-/** A build's folder, there from the build's start to be looked at. */
+/** A build's log folder, which can be browsed from the build's start. */
 export class BuildLog {
   readonly dir: string;
-  /** With a slash at its end. */
+  /** URL with a trailing slash; empty if nobody serves the logs. */
   readonly url: string;
   readonly console: ConsoleWriter;
   readonly #settings: LogSettings;
   readonly #files: Files;
   #page: BuildPage;
   #timer: NodeJS.Timeout | undefined;
-  /** All writing of pages, one after the other. */
+  /** All writing of pages, in sequence. */
   #writing: Promise<void> = Promise.resolve();
   #consoleDue = 0;
   #written = 0;
@@ -48,26 +48,28 @@ export class BuildLog {
     this.#files = new Files(place.dir);
   }
 
-  /** Shows a build's state on its page: within a second, and often called at no cost. */
+  /** Shows a build's state on its page within a second. Cheap, however often it is called. */
   update(page: BuildPage): void {
     this.#page = page;
     if (this.#finished || this.#timer !== undefined) return;
-    const pause = Math.max(LEAST, this.#written + PAUSE - Date.now());
+    const pause = Math.max(MIN_DELAY_MS, this.#written + PAGE_INTERVAL_MS - Date.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      // A page that cannot be written now is written at the end, and told of there.
+      // A page that cannot be written now is written at the end, which reports the error.
       this.#write(false).catch(() => undefined);
     }, pause).unref();
   }
 
-  /** Writes the first pages. */
+  /** Writes the first pages. @throws CiError */
   async begin(): Promise<void> {
     await this.#write(false);
   }
 
   /**
-   * Fetches rows from a guest into the folder. What is not there is listed; rejects with a CiError where the guest is
-   * lost or silent (POST_FAILURE) or the disk here is full (DISK_FULL), and with the signal's reason when aborted.
+   * Fetches files from a guest into the folder.
+   *
+   * @throws CiError if the guest is lost or silent (POST_FAILURE) or the disk here is full (DISK_FULL); the signal's reason
+   * when aborted
    */
   async fetch(
     host: Pick<Host, 'sftp' | 'start'>,
@@ -82,14 +84,14 @@ export class BuildLog {
     return fetched;
   }
 
-  /** Adds a file; `name` may have folders. Never replaces one. Rejects with a CiError where it cannot be written. */
+  /** Adds a file under a name that may include folders; never replaces one. @throws CiError if it cannot be written */
   async addFile(name: string, stream: Readable): Promise<void> {
     await this.#files.add(name, stream);
     if (this.#finished) await this.#write(true);
     else this.update(this.#page);
   }
 
-  /** Closes the console and writes all pages for good. Rejects with the first CiError on the way, all else done. */
+  /** Closes the console and writes the final pages. @throws CiError the first fault, after everything else is done */
   async finish(page: BuildPage): Promise<void> {
     this.#page = page;
     this.#finished = true;
@@ -110,7 +112,7 @@ export class BuildLog {
   }
 
   async #pages(last: boolean): Promise<void> {
-    // An update that was on its way when the build ended.
+    // An update was on its way when the build ended.
     if (this.#finished && !last) return;
     const page = this.#page;
     const { build, change } = page;
@@ -146,11 +148,11 @@ export class BuildLog {
     const title = `${build.job} of ${change.number === undefined ? change.project : `${change.number},${change.patchset ?? ''}`}`;
     await writePage(join(this.dir, CONSOLE_PAGE), consolePage(join(this.dir, CONSOLE_FILE), { title, running: !last }));
     const now = Date.now();
-    this.#consoleDue = now + (now - begun) * CONSOLE_PAUSE;
+    this.#consoleDue = now + (now - begun) * CONSOLE_PAUSE_FACTOR;
   }
 }
 
-/** Opens a build's folder with its first page at its final URL. Rejects with a CiError. */
+/** Creates a build's folder with its first page, already at its final URL. @throws CiError */
 export async function openBuildLog(settings: LogSettings, change: ChangeInfo, build: BuildView): Promise<BuildLog> {
   const place = buildPlace(settings, change, build);
   try {
@@ -170,7 +172,7 @@ export async function openBuildLog(settings: LogSettings, change: ChangeInfo, bu
   return log;
 }
 
-/** Replaces a page of ours; not flushed, because each is written again. Rejects with a CiError. */
+/** Replaces a page, which is not flushed because it is written again. @throws CiError */
 async function writePage(file: string, content: Iterable<string> | AsyncIterable<string>): Promise<void> {
   try {
     await writeFileAtomic(file, content, { mode: 0o644, flush: false });

@@ -6,24 +6,24 @@ import { TailBuffer } from './console/tail-buffer.ts';
 import { Masker } from './mask.ts';
 import { STAMP_LENGTH, stamper } from './stamp.ts';
 
-/** Bytes of a console on disk where its settings name no other limit. */
-export const CONSOLE_LIMIT = 4 * 2 ** 30;
-/** Bytes stamped at once: small strings die young. */
-const PIECE = 8 << 10;
-/** Bytes of one millisecond whose lines all get their time. More is a flood: times would be a quarter of what is written. */
-const TIMED = 16 << 10;
-/** Bytes of a flood that are taken at once: the last line of each has its time. */
-export const FLOOD_PIECE = 64 << 10;
-/** Stands in every stamp. A line without it is never taken for one that begins with a stamp. */
-const BAR = '|'.charCodeAt(0);
-/** Room for lines of our own after the limit. */
-const OWN_ROOM = 1 << 20;
+/** Bytes of a console on disk if its settings name no other limit. */
+export const DEFAULT_CONSOLE_BYTES = 4 * 2 ** 30;
+/** Bytes stamped at once: small strings are collected cheaply. */
+const STAMP_BYTES = 8 << 10;
+/** Bytes per millisecond in which every line gets its time. More is a flood, in which times would be a quarter of it. */
+const MAX_TIMED_BYTES = 16 << 10;
+/** Bytes of a flood written at once: the last line of each piece has its time. */
+export const FLOOD_BYTES = 64 << 10;
+/** Part of every stamp: a line without it cannot be mistaken for one that begins with a stamp. */
+const BAR_BYTE = '|'.charCodeAt(0);
+/** Bytes of Recheck's own lines beyond the limit. */
+const MAX_OWN_BYTES = 1 << 20;
 
 const NEWLINE = /\n/g;
 const NEWLINE_BYTE = 10;
 
-/** Counts what a console already holds, where a build goes on in a folder of an earlier process. */
-async function measure(file: string): Promise<{ bytes: number; lines: number; open: boolean }> {
+/** Measures a console that an earlier process began. `open`: its last line has no newline. @throws CiError */
+async function measureConsole(file: string): Promise<{ bytes: number; lines: number; open: boolean }> {
   const found = { bytes: 0, lines: 0, open: false };
   let handle: Awaited<ReturnType<typeof open>>;
   try {
@@ -52,9 +52,9 @@ async function measure(file: string): Promise<{ bytes: number; lines: number; op
 
 /**
  * The console of a build on disk: every line with the UTC time at which it began to arrive
- * (`2026-11-22 15:57:01.123 | text`), all else byte for byte. Only in a flood, past 16 KiB within one millisecond, a
- * line may stand without: it came in the millisecond that the nearest line above tells. Nothing of it is kept in memory
- * but a bounded end.
+ * (`2026-11-22 15:57:01.123 | text`), otherwise byte for byte. Only in a flood, beyond 16 KiB within one millisecond, may
+ * a line lack its time: it arrived in the millisecond of the nearest line above that has one. Only its end is kept in
+ * memory.
  */
 export class ConsoleWriter {
   readonly #spool: Spool;
@@ -67,11 +67,11 @@ export class ConsoleWriter {
   /** Whether the last line has no newline yet. */
   #open: boolean;
   #limited = false;
-  /** The time of the last output, and the bytes that still get it line by line. */
+  /** The time of the last output, and how many more bytes get it on each line. */
   #now = '';
   #timed = 0;
   #closing: Promise<void> | undefined;
-  /** The writers that wait for the disk, in order. */
+  /** The writers waiting for the disk, in order. */
   #waiting: Promise<void> | undefined;
 
   private constructor(spool: Spool, limit: number, found: { bytes: number; lines: number; open: boolean }) {
@@ -82,25 +82,25 @@ export class ConsoleWriter {
     this.#open = found.open;
   }
 
-  /** Opens a console, going on after what the file holds. `limit` in bytes on disk. Rejects with a CiError. */
-  static async open(file: string, { limit = CONSOLE_LIMIT }: { limit?: number } = {}): Promise<ConsoleWriter> {
-    const found = await measure(file);
+  /** Opens a console and appends to what the file holds. @param limit bytes on disk @throws CiError */
+  static async open(file: string, { limit = DEFAULT_CONSOLE_BYTES }: { limit?: number } = {}): Promise<ConsoleWriter> {
+    const found = await measureConsole(file);
     return new ConsoleWriter(await Spool.open(file), limit, found);
   }
 
-  /** Lines begun so far; the next line of our own is number `lines + 1`. */
+  /** Lines begun so far; the next one of `line` has the number `lines + 1`. */
   get lines(): number {
     return this.#lines;
   }
 
-  /** Bytes so far. */
+  /** Bytes so far, on disk or on their way. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Adds output as it came. A promise means: the disk is behind, send no more before it resolves. It rejects with a
-   * CiError (DISK_FULL where the disk is full) once a write has failed.
+   * Adds output as it arrived. A promise means that the disk is behind: send no more until it resolves. It rejects with a
+   * CiError (DISK_FULL if the disk is full) once a write has failed.
    */
   write(chunk: Buffer): void | Promise<void> {
     if (this.#waiting !== undefined) return this.#wait(chunk, 0);
@@ -113,9 +113,9 @@ export class ConsoleWriter {
     return this.#spool.behind ? this.#wait(chunk, chunk.length) : undefined;
   }
 
-  /** Adds one line of our own, on a line to itself. Never fails; a failed disk is told by `write` and `close`. */
+  /** Adds a line of Recheck's own. Never throws; `write` and `close` report a failed disk. */
   line(text: string): void {
-    if (this.#closing !== undefined || this.#bytes > this.#limit + OWN_ROOM) return;
+    if (this.#closing !== undefined || this.#bytes > this.#limit + MAX_OWN_BYTES) return;
     this.#flushMask();
     const line = Buffer.from(text.slice(0, 8192).replace(/[\r\n]+/g, ' ')).toString('latin1');
     this.#append(`${this.#open ? '\n' : ''}${this.#stamp()}${this.#masker.whole(line)}\n`);
@@ -123,30 +123,30 @@ export class ConsoleWriter {
     this.#open = false;
   }
 
-  /** From now on each of these values (and each line of a longer one) is shown as `***`. */
+  /** Masks these values (and each line of a longer one) as `***` from now on. */
   mask(secrets: readonly string[]): void {
     this.#flushMask();
     this.#masker.add(secrets);
   }
 
-  /** The last `count` lines, without times, escapes and control characters, each of at most 500 characters. */
+  /** Returns the last `count` lines, without times, escapes and control characters, each of at most 500 characters. */
   tail(count: number): string[] {
     return this.#history.tail(count);
   }
 
-  /** Resolves when all that was written so far is in the file, for a reader of it. Never rejects. */
+  /** Waits until everything written so far is in the file. Never rejects. */
   async flushed(): Promise<void> {
     await this.#waiting?.catch(() => undefined);
     await this.#spool.flushed();
   }
 
-  /** Resolves when all that was written so far is in the file. Rejects with a CiError where any write failed. */
+  /** Waits until everything written so far is in the file. @throws CiError if any write failed */
   async saved(): Promise<void> {
     await this.flushed();
     if (this.#spool.error !== undefined) throw this.#spool.error;
   }
 
-  /** Writes the rest and closes the file. Rejects with a CiError where any write failed. */
+  /** Writes the rest and closes the file. @throws CiError if any write failed */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -162,7 +162,7 @@ export class ConsoleWriter {
 
   #failed(): Promise<void> {
     const failed = Promise.reject(this.#spool.error);
-    // Whoever did not wait learns of it from `close`.
+    // A caller that did not wait gets it from `close`.
     failed.catch(() => undefined);
     return failed;
   }
@@ -186,35 +186,35 @@ export class ConsoleWriter {
     return waiting;
   }
 
-  /** Adds a piece of a chunk; gives how many bytes it took. */
+  /** Adds a piece of a chunk. @returns how many bytes it took */
   #output(chunk: Buffer, from: number): number {
     if (this.#limited) return chunk.length;
     const now = this.#stamp();
     if (now !== this.#now) {
       this.#now = now;
-      this.#timed = TIMED;
+      this.#timed = MAX_TIMED_BYTES;
     }
     if (this.#timed <= 0 && !this.#masker.active) {
-      const piece = chunk.subarray(from, from + FLOOD_PIECE);
-      const bar = piece.indexOf(BAR);
+      const piece = chunk.subarray(from, from + FLOOD_BYTES);
+      const bar = piece.indexOf(BAR_BYTE);
       const flood = piece.subarray(0, piece.lastIndexOf(NEWLINE_BYTE, bar === -1 ? piece.length - 2 : bar) + 1);
       if (flood.length > 0 && flood.length <= this.#limit - this.#bytes) {
         this.#flood(flood);
         return flood.length;
       }
     }
-    const to = Math.min(chunk.length, from + PIECE);
+    const to = Math.min(chunk.length, from + STAMP_BYTES);
     this.#timed -= to - from;
     const piece = chunk.toString('latin1', from, to);
     this.#stamped(this.#masker.active ? this.#masker.push(piece) : piece);
     return to - from;
   }
 
-  /** Adds whole lines as they are: without a string made of them, gigabytes cost no garbage. */
+  /** Adds complete lines as they are: without converting them to strings, gigabytes cause no garbage. */
   #flood(lines: Buffer): void {
     let newlines = 0;
     for (let at = lines.indexOf(NEWLINE_BYTE); at !== -1; at = lines.indexOf(NEWLINE_BYTE, at + 1)) newlines++;
-    // The first one may have begun before.
+    // The first line may have begun earlier.
     this.#lines += newlines - (this.#open ? 1 : 0);
     this.#open = false;
     this.#append(lines);
@@ -225,7 +225,7 @@ export class ConsoleWriter {
   }
 
   /**
-   * Puts a stamp before each line. `replace` of one character by a constant runs inside V8 at more than 1 GB/s; a loop
+   * Prefixes each line with a stamp. `replace` of one character by a constant runs inside V8 at more than 1 GB/s; a loop
    * over bytes, or a search for each newline, takes three times as long.
    */
   #stamped(text: string): void {
@@ -246,7 +246,7 @@ export class ConsoleWriter {
     this.#append(lines);
   }
 
-  /** The limit is reached: keeps the whole lines that still fit, and says so. */
+  /** Handles the limit: keeps the complete lines that still fit, and adds a line that says so. */
   #full(fits: string): void {
     this.#limited = true;
     if (fits !== '') {
@@ -255,7 +255,7 @@ export class ConsoleWriter {
       this.#append(fits);
       this.#open = false;
     }
-    this.line(`The console has reached its limit of ${formatGib(this.#limit)}: the output that follows is left out.`);
+    this.line(`The console reached its limit of ${formatGib(this.#limit)}: later output is dropped.`);
   }
 
   #append(text: string | Buffer): void {

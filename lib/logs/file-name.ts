@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 
-/** UTF-8 bytes; file systems take 255. The rest is room for a suffix of ours. */
-const MAX_BYTES = 160;
+/** UTF-8 bytes of a name; file systems take 255, and the rest is room for a suffix. */
+const MAX_NAME_BYTES = 160;
 
 const bytes = (text: string): number => Buffer.byteLength(text);
 
-/** The first `count` bytes of a text, cut between characters. */
+/** Returns at most the first `count` bytes of a text, cut between characters. */
 function cut(text: string, count: number): string {
   let out = '';
   let size = 0;
@@ -18,9 +18,10 @@ function cut(text: string, count: number): string {
 }
 
 /**
- * One segment of a path, made of any text: the one place where names from Gerrit and from guests become file names.
- * Letters and digits of any script and ` ._+@=~,()-` stay, all else turns into `_`; no leading dot or dash, no trailing
- * dot or space, never empty, at most 160 bytes (a cut name ends with a hash of the whole, before its extension).
+ * Returns a path segment for any text: the one place where names from Gerrit and from guests become file names.
+ * Letters and digits of any script and ` ._+@=~,()-` stay, anything else becomes `_`. The result has no leading dot or
+ * dash and no trailing dot or space, is never empty, and has at most 160 bytes (a shortened name has a hash of the whole
+ * before its extension).
  */
 export function safeName(text: string): string {
   const clean = text
@@ -30,13 +31,13 @@ export function safeName(text: string): string {
     .replace(/^[.\s-]/, '_')
     .replace(/[.\s]$/, '_');
   if (clean === '') return '_';
-  if (bytes(clean) <= MAX_BYTES) return clean;
+  if (bytes(clean) <= MAX_NAME_BYTES) return clean;
   const extension = /\.[A-Za-z0-9.]{1,15}$/.exec(clean)?.[0] ?? '';
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
-  return `${cut(clean, MAX_BYTES - extension.length - hash.length - 1)}~${hash}${extension}`;
+  return `${cut(clean, MAX_NAME_BYTES - extension.length - hash.length - 1)}~${hash}${extension}`;
 }
 
-/** The name, or where it is taken the name with `~2`, `~3`, … before its extension. Adds it to `taken`. */
+/** Returns the name, with `~2`, `~3`, … before its extension if it is taken, and adds it to `taken`. */
 export function freeName(name: string, taken: Set<string>): string {
   const dot = name.lastIndexOf('.');
   const split = dot > 0 ? dot : name.length;

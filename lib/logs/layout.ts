@@ -3,18 +3,18 @@ import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import { safeName } from './file-name.ts';
 
-/** The machine's half of a build's page; a folder that holds one is a build's, and ours. */
+/** A build's page as data for programs; it marks a folder as the one of a build. */
 export const BUILD_FILE = 'build.json';
 export const CONSOLE_FILE = 'console.log';
 export const CONSOLE_PAGE = 'console.html';
 export const INDEX_PAGE = 'index.html';
 
-/** The pages that we write into a build's folder. */
+/** The pages in a build's folder. */
 export const PAGE_FILES: readonly string[] = [INDEX_PAGE, CONSOLE_PAGE];
-/** Names of a build's folder that nothing from a guest may take. */
+/** Names in a build's folder that no file from a guest may take. */
 export const OWN_FILES: readonly string[] = [...PAGE_FILES, CONSOLE_FILE, BUILD_FILE];
 
-/** Where a build's folder stands below the root: safe names, the build's id last. */
+/** Returns the path of a build's folder below the root, as safe names; the build's id is the last. */
 export function buildSegments(change: ChangeInfo, build: BuildView): string[] {
   const subject =
     change.number === undefined
@@ -27,7 +27,7 @@ export function buildSegments(change: ChangeInfo, build: BuildView): string[] {
   return [...subject, build.pipeline, build.job, build.id].map(safeName);
 }
 
-/** A build's folder and its URL, which is empty where none of the root is known. */
+/** Returns a build's folder and its URL, which is empty if the root has none. */
 export function buildPlace(
   settings: { root: string; url: string },
   change: ChangeInfo,

@@ -3,22 +3,23 @@ import { dirname, join } from 'node:path';
 import { logWriteFailed } from '../errors/logs.ts';
 import { BUILD_FILE } from './layout.ts';
 
-/** Folders between the root and a build; ours are six deep at most. */
-const DEPTH = 8;
-const DAY = 24 * 3600 * 1000;
+/** Levels of folders searched for builds; those of Recheck are at most six deep. */
+const MAX_DEPTH = 8;
+const DAY_MS = 24 * 3600 * 1000;
 
+/** Which builds' logs are kept. */
 export interface Retention {
-  /** Builds that ended longer ago than this are removed. */
+  /** Days after a build's end; older builds are removed. */
   days?: number | undefined;
-  /** GB (of 1000³ bytes) that all builds may fill; the oldest go first. */
+  /** GB (1000³ bytes) that all builds may use; the oldest are removed first. */
   gigabytes?: number | undefined;
-  /** Folders of builds that run, or are held: never removed. */
+  /** Folders of builds that are running or held: never removed. */
   keep: ReadonlySet<string>;
 }
 
-interface Kept {
+interface StoredBuild {
   dir: string;
-  /** When it ended; where it never did (the controller crashed), when it was last written. Milliseconds. */
+  /** When it ended, or was last written if the controller crashed before that; milliseconds since the epoch. */
   ended: number;
   bytes: number;
 }
@@ -26,12 +27,12 @@ interface Kept {
 async function names(dir: string): Promise<{ name: string; folder: boolean }[]> {
   const found: { name: string; folder: boolean }[] = [];
   try {
-    // An entry that is a symbolic link counts as neither.
+    // A symbolic link is neither.
     for await (const entry of await opendir(dir)) {
       if (entry.isDirectory() || entry.isFile()) found.push({ name: entry.name, folder: entry.isDirectory() });
     }
   } catch {
-    // Gone, or not ours to read.
+    // It is gone, or not readable.
   }
   return found;
 }
@@ -47,7 +48,7 @@ async function sizeOf(dir: string, signal: AbortSignal): Promise<number> {
   return bytes;
 }
 
-/** Reads a build's own record; undefined where the folder holds none, or a foreign one. */
+/** Reads a build's record; undefined if the folder has none, or one that Recheck did not write. */
 async function record(dir: string): Promise<{ endedAt?: string; size?: number; written: number } | undefined> {
   const file = join(dir, BUILD_FILE);
   const stats = await lstat(file).catch(() => undefined);
@@ -64,7 +65,12 @@ async function record(dir: string): Promise<{ endedAt?: string; size?: number; w
   }
 }
 
-async function collect(dir: string, depth: number, keep: ReadonlySet<string>, signal: AbortSignal): Promise<Kept[]> {
+async function collect(
+  dir: string,
+  depth: number,
+  keep: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<StoredBuild[]> {
   signal.throwIfAborted();
   const own = depth === 0 ? undefined : await record(dir);
   if (own !== undefined) {
@@ -78,15 +84,15 @@ async function collect(dir: string, depth: number, keep: ReadonlySet<string>, si
       },
     ];
   }
-  if (depth === DEPTH) return [];
-  const below: Kept[] = [];
+  if (depth === MAX_DEPTH) return [];
+  const below: StoredBuild[] = [];
   for (const { name, folder } of await names(dir)) {
     if (folder) below.push(...(await collect(join(dir, name), depth + 1, keep, signal)));
   }
   return below;
 }
 
-/** Removes a build's folder, its record last, so that a sweep cut short finds it again; then parents left empty. */
+/** Removes a build's folder, its record last so that an interrupted sweep finds it again; then parents left empty. */
 async function remove(root: string, dir: string): Promise<void> {
   try {
     for (const { name } of await names(dir)) {
@@ -106,9 +112,11 @@ async function remove(root: string, dir: string): Promise<void> {
 }
 
 /**
- * Removes the folders of old builds: those past `days`, then the oldest until all fit into `gigabytes`. Only folders
- * that hold a build.json of ours are touched; links are not followed. Rejects with the signal's reason when aborted,
- * with a CiError where a folder cannot be removed.
+ * Removes the folders of old builds: those older than `days`, then the oldest until the rest fits into `gigabytes`. Only
+ * folders with a build.json of Recheck are touched; links are not followed.
+ *
+ * @returns how many builds and bytes were removed
+ * @throws the signal's reason when aborted; CiError if a folder cannot be removed
  */
 export async function sweep(
   root: string,
@@ -118,7 +126,7 @@ export async function sweep(
   const swept = { removed: 0, bytes: 0 };
   if (days === undefined && gigabytes === undefined) return swept;
   const builds = (await collect(root, 0, keep, signal)).sort((a, b) => a.ended - b.ended);
-  const oldest = days === undefined ? Number.NEGATIVE_INFINITY : Date.now() - days * DAY;
+  const oldest = days === undefined ? Number.NEGATIVE_INFINITY : Date.now() - days * DAY_MS;
   const most = gigabytes === undefined ? Number.POSITIVE_INFINITY : gigabytes * 1e9;
   let total = builds.reduce((sum, { bytes }) => sum + bytes, 0);
   for (const build of builds) {

@@ -9,28 +9,28 @@ import { mediaType } from './serve/media-type.ts';
 import { findServed, openServed, type Served } from './serve/served-path.ts';
 
 /**
- * What a file from a guest may do in a browser: be looked at. No script, no origin, no request to anywhere.
- * CSP level 3: `sandbox` without allow-same-origin gives the document an origin of its own.
+ * Policy for files from a guest: no script, no request to anywhere. In CSP level 3, `sandbox` without allow-same-origin
+ * puts the document into an origin of its own.
  */
 export const GUEST_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:";
 /**
- * Our own pages: no script either (default-src), but links to binaries may download, and a running build's page may
- * load itself again, which HTML ties to allow-scripts.
+ * Policy for Recheck's pages: no script either (script-src), but links to binaries may download, and a running build's
+ * page may reload itself, for which HTML requires allow-scripts.
  */
 export const OWN_POLICY =
   "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; frame-ancestors 'self'";
 
-/** Bytes of a page of ours that is filled in while it is served. */
-const FILLED = 4 << 20;
+/** Bytes up to which a page gets its relative times (`fillAgo`) when it is served. */
+const MAX_FILLED_BYTES = 4 << 20;
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Serves a log folder. `request.url` is relative to the place where it is mounted; answers GET and HEAD. */
+/** Returns a handler that serves a log folder for GET and HEAD; `request.url` is relative to its mount path. */
 export function logHandler(root: string): Handler {
   return (request, response) => {
     answer(root, request, response).catch(() => {
       if (response.headersSent) response.destroy();
-      else plain(response, 500, 'This log could not be read. See the controller’s own log.');
+      else plain(response, 500, 'This log could not be read. See the controller’s log.');
     });
   };
 }
@@ -46,15 +46,15 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   response.setHeader('Content-Security-Policy', GUEST_POLICY);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    return plain(response, 405, 'Logs can only be read.');
+    return plain(response, 405, 'Logs are read-only.');
   }
   const url = request.url ?? '/';
   const path = url.split('?', 1)[0]!;
   const found = await findServed(root, path);
   if (found === undefined)
-    return plain(response, 404, 'There is no such log. It may have been removed by age or size.');
+    return plain(response, 404, 'No such log. It may have been removed because of its age or size.');
   if (found.kind === 'file') return sendFile(request, response, found, await isOwn(root, found.segments));
-  // Mounted in an application, the path seen from outside is longer than ours.
+  // If mounted in an application, the path in the browser is longer than `request.url`.
   const outside = ((request as { originalUrl?: string }).originalUrl ?? url).split('?', 1)[0]!;
   if (!outside.endsWith('/')) {
     response.writeHead(301, { Location: `${outside.slice(outside.lastIndexOf('/') + 1)}/` });
@@ -76,7 +76,7 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   sendPage(request, response, page);
 }
 
-/** Whether a page is one that we wrote: index.html or console.html of the outermost folder with a build.json. */
+/** Whether Recheck wrote a page: index.html or console.html in the outermost folder with a build.json. */
 async function isOwn(root: string, segments: readonly string[]): Promise<boolean> {
   if (!PAGE_FILES.includes(segments.at(-1) ?? '')) return false;
   let folder = root;
@@ -106,7 +106,7 @@ function sendPage(request: IncomingMessage, response: ServerResponse, page: stri
   response.end(request.method === 'HEAD' ? undefined : page);
 }
 
-/** One `bytes=a-b`, `bytes=a-` or `bytes=-n` (RFC 9110, 14.2); `false` where it cannot be met. */
+/** Parses one `bytes=a-b`, `bytes=a-` or `bytes=-n` (RFC 9110, 14.2); false if it cannot be satisfied. */
 function rangeOf(header: string | undefined, size: number): { start: number; end: number } | false | undefined {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
   if (match === null || (match[1] === '' && match[2] === '')) return undefined;
@@ -127,9 +127,9 @@ async function sendFile(
   const handle = await openServed(found.file);
   try {
     const stats = await handle.stat();
-    if (!stats.isFile()) return plain(response, 404, 'There is no such log.');
+    if (!stats.isFile()) return plain(response, 404, 'No such log.');
     if (own) response.setHeader('Content-Security-Policy', OWN_POLICY);
-    if (own && found.segments.at(-1) === 'index.html' && stats.size <= FILLED) {
+    if (own && found.segments.at(-1) === 'index.html' && stats.size <= MAX_FILLED_BYTES) {
       return sendPage(request, response, fillAgo(await handle.readFile('utf8'), Date.now()));
     }
     const head = Buffer.alloc(Math.min(512, stats.size));
@@ -149,7 +149,7 @@ async function sendFile(
     const range = encoding ? undefined : rangeOf(request.headers.range, stats.size);
     if (range === false) {
       response.setHeader('Content-Range', `bytes */${stats.size}`);
-      return plain(response, 416, 'This log is shorter than that.');
+      return plain(response, 416, 'This log is shorter than the range requested.');
     }
     if (range) response.setHeader('Content-Range', `bytes ${range.start}-${range.end}/${stats.size}`);
     const { start, end } = range ?? { start: 0, end: stats.size - 1 };
@@ -159,7 +159,7 @@ async function sendFile(
       response.end();
       return;
     }
-    // A client that goes away in the middle is no fault of ours.
+    // The client may disconnect at any time.
     await pipeline(handle.createReadStream({ start, end, autoClose: false }), response).catch(() => undefined);
   } finally {
     await handle.close();

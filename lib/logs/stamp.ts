@@ -1,7 +1,7 @@
-/** Characters of a stamp: `2026-11-22 15:57:01.123 | `. */
+/** Characters in a stamp: `2026-11-22 15:57:01.123 | `. */
 export const STAMP_LENGTH = 26;
 
-/** Gives the stamp of the present millisecond, UTC; makes each once. `now` in milliseconds since the epoch. */
+/** Returns a function that returns the stamp of the current millisecond in UTC. @param now milliseconds since the epoch */
 export function stamper(now: () => number = Date.now): () => string {
   let at = Number.NaN;
   let stamp = '';
@@ -15,5 +15,5 @@ export function stamper(now: () => number = Date.now): () => string {
   };
 }
 
-/** The stamp that a line of console.log begins with. */
+/** The stamp at the beginning of a line of console.log. */
 export const STAMP = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3}) \| /;

@@ -1,61 +1,62 @@
 import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 
-/** What the page of a build shows beside the build itself. */
+/** What the page of a build shows. */
 export interface BuildPage {
   build: BuildView;
   change: ChangeInfo;
-  /** ISO 8601; missing while it runs. */
+  /** When it ended, ISO 8601; missing while it is running. */
   endedAt?: string;
   /** Why it ran: "patchset 2 was uploaded", "ann commented: recheck". */
   reason: string;
-  /** What happens now while it runs: "run its tests". */
+  /** The current step of a running build: "run its tests". */
   running?: string;
-  /** How to run it again: the comment to write. */
+  /** The comment that runs it again. */
   recheck?: string;
-  /** Guests' memory and the like, for the command that boots the same guest by hand. */
+  /** Commands that boot the same guest manually. */
   manualCommands?: string[];
 }
 
-/** Where logs go and how they are reached. */
+/** Where logs are stored and served. */
 export interface LogSettings {
   /** Folder on this machine. */
   root: string;
-  /** URL under which that folder is served, without a trailing slash; empty where nobody serves it. */
+  /** URL under which that folder is served, without a trailing slash; empty if nobody serves it. */
   url: string;
-  /** What one guest may bring; see DEFAULT_FETCH_LIMITS. */
+  /** How much is fetched from one guest; see DEFAULT_FETCH_LIMITS. */
   limits?: Partial<FetchLimits>;
-  /** Bytes of console.log, 4 GiB where missing. */
+  /** Bytes of console.log; 4 GiB if missing. */
   consoleLimit?: number;
 }
 
-/** One thing to fetch from a guest. */
+/** A path to fetch from a guest. */
 export interface FetchRow {
   /**
    * Path on the guest: a file, a folder, or a glob (`*`, `?`, `[…]`) in its last segment; relative to the login's home
-   * where it does not begin with a slash.
+   * unless it begins with a slash.
    */
   remote: string;
-  /** Folder beside the console: a folder's content lands in it, a file in it under its own name. */
+  /** Folder next to the console: receives the content of a folder, or a file under its own name. */
   dir: string;
 }
 
-/** Bounds of what one guest may fill. */
+/** Limits for the files of one guest. */
 export interface FetchLimits {
   files: number;
   bytes: number;
-  /** Folders within folders. */
+  /** Levels of nested folders. */
   depth: number;
-  /** Seconds without any answer after which the guest counts as gone. */
+  /** Seconds without an answer after which the guest is considered lost. */
   silence: number;
 }
 
+/** What was fetched from a guest. */
 export interface Fetched {
   files: number;
   bytes: number;
-  /** Paths that were not there, or could not be read. */
+  /** Paths that do not exist or cannot be read. */
   missing: string[];
-  /** What was left out and why, in a sentence, where a limit cut it. */
+  /** A sentence on what a limit cut off. */
   cut?: string;
 }
 

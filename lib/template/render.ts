@@ -2,19 +2,19 @@ import Mustache from 'mustache';
 import { badTemplate, unescapedTag } from '../errors/template.ts';
 import { quoteWord } from '../util/shell-quote.ts';
 
-/** What a template makes, and so how a value in it is escaped. */
+/** What a template produces, which decides how its values are escaped. */
 export type TemplateKind = 'text' | 'xml' | 'yaml' | 'shell';
 
 const XML_ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
 
 const escapes: Record<TemplateKind, (value: unknown) => string> = {
   text: (value) => String(value),
-  // Control characters that XML 1.0 cannot hold are dropped.
+  // XML 1.0 cannot represent these control characters.
   xml: (value) =>
     String(value)
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '')
       .replace(/[&<>"']/g, (c) => XML_ENTITIES[c]!),
-  // A JSON string is a YAML flow scalar, whatever is in it.
+  // Every JSON string is a valid YAML flow scalar.
   yaml: (value) => JSON.stringify(String(value)),
   shell: (value) => quoteWord(String(value)),
 };
@@ -31,11 +31,11 @@ function findUnescaped(tokens: Token[]): string | undefined {
 }
 
 /**
- * Fills a mustache template. The kind picks the escape of each value: none for text, entities for XML, a JSON string
- * for YAML, single quotes for a shell. An unescaped tag ({{{x}}}, {{&x}}) is refused in all but text, since a value
- * from outside could then end the place that it stands in. Partials are not loaded.
+ * Renders a mustache template. The kind decides how values are escaped: not at all for text, entities for XML, a JSON
+ * string for YAML, single quotes for a shell. An unescaped tag ({{{x}}}, {{&x}}) is refused except in text, because a
+ * value from outside could break out of its context. Partials are not loaded.
  *
- * @throws CiError where the template does not parse or holds an unescaped tag
+ * @throws CiError if the template does not parse or contains an unescaped tag
  */
 export function render(kind: TemplateKind, template: string, view: object): string {
   let tokens: Token[];

@@ -1,5 +1,5 @@
 /**
- * Waits for a promise, but no longer than until the signal aborts. What the promise stands for goes on.
+ * Waits for a promise until the signal aborts. The work behind the promise continues.
  *
  * @throws the promise's error, or the signal's reason
  */
@@ -16,9 +16,11 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
 }
 
 /**
- * Does work that may take so many milliseconds; its signal aborts then with the error given, or as `signal` does.
+ * Runs work with a time limit; the signal that it gets aborts at the limit, or when `signal` does.
  *
- * @throws the work's error; where it was aborted the reason, whatever the work makes of that
+ * @param limit milliseconds
+ * @param late returns the reason for an abort at the limit
+ * @throws the work's error; if it was aborted the reason, whatever the work throws then
  */
 export async function withTimeout<T>(
   signal: AbortSignal,
@@ -39,7 +41,7 @@ export async function withTimeout<T>(
   }
 }
 
-/** Waits for so many milliseconds. @throws the signal's reason, as soon as it aborts */
+/** Waits for a number of milliseconds. @throws the signal's reason, as soon as it aborts */
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, milliseconds);

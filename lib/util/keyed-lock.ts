@@ -1,20 +1,20 @@
 import { abortable } from './abort.ts';
 
-/** Lets one at a time work on a key; the others wait in order. */
+/** Runs work one at a time per key; the others wait in order. */
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
 
   /**
-   * Runs `work` when everyone before it on this key is done, however they ended.
+   * Runs `work` once all earlier work on this key has ended, successfully or not.
    *
-   * @throws the signal's reason where it aborts before the turn came
+   * @throws the signal's reason if it aborts before then
    */
   async run<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const { promise: done, resolve: release } = Promise.withResolvers<void>();
     const tail = before.then(() => done);
     this.#tails.set(key, tail);
-    // Forgotten when all are done, not when this one is: who gives up waiting leaves those before it at work.
+    // Removed when all are done, not when this one is: a caller that gives up leaves earlier work running.
     void tail.then(() => this.#tails.get(key) === tail && this.#tails.delete(key));
     try {
       await abortable(before, signal);

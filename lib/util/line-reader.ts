@@ -1,19 +1,20 @@
 import type { FileHandle } from 'node:fs/promises';
 
-const CHUNK = 256 << 10;
+/** Bytes read at once. */
+const READ_BYTES = 256 << 10;
 
-/** A line of a file: its first `limit` bytes, and how many more it has. */
+/** A line of a file: its first `limit` bytes, and how many more bytes it has. */
 export interface Line {
   text: string;
   more: number;
 }
 
-/** The lines of [start, end) in a file, in batches as they are read; a line's memory is bounded by `limit` bytes. */
+/** Yields the lines of [start, end) in a file, in batches as they are read; a line takes at most `limit` bytes of memory. */
 export async function* readLines(
   handle: FileHandle,
   { start, end, limit }: { start: number; end: number; limit: number },
 ): AsyncGenerator<Line[]> {
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
+  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - start));
   let head = Buffer.alloc(0);
   let more = 0;
   const take = (from: number, to: number): void => {
@@ -45,9 +46,9 @@ export async function* readLines(
   if (head.length > 0) yield [{ text: head.toString(), more }];
 }
 
-/** Newlines in [start, end) of a file. */
+/** Counts the newlines in [start, end) of a file. */
 export async function countLines(handle: FileHandle, start: number, end: number): Promise<number> {
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
+  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - start));
   let count = 0;
   for (let at = start; at < end; ) {
     const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at);

@@ -1,18 +1,18 @@
 /**
- * Escape and control sequences of a terminal (ECMA-48, 5.3 to 5.6), in their 7-bit and 8-bit forms, also ones that were
- * cut off: CSI (its parameters, its final byte), OSC, other control strings, and escapes of two and three bytes.
+ * Escape and control sequences of a terminal (ECMA-48, 5.3 to 5.6), in their 7-bit and 8-bit forms, including ones that
+ * were cut off: CSI (its parameters, its final byte), OSC, other control strings, and escapes of two and three bytes.
  */
 const SEQUENCES =
   /(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~]?)|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c\n]*(?:\x1b\\|\x9c)?|\x1b([ -/]*[0-~]?)/g;
 
 /** Final bytes of CSI that move the cursor to another line: up, down, next, previous, position, line. */
 const OTHER_LINE = 'ABEFHdf';
-/** And to another column of the same. */
+/** Final bytes of CSI that move it to another column of the same line. */
 const OTHER_COLUMN = 'CGa`';
-/** Two-byte escapes that move it to another line: index, next line, reverse index, reset. */
+/** Two-byte escapes that move the cursor to another line: index, next line, reverse index, reset. */
 const OTHER_LINE_ESCAPES = 'DEMc';
 
-/** Control characters but tab, line feed, carriage return and backspace. */
+/** Control characters other than tab, line feed, carriage return and backspace. */
 const CONTROLS = /[\0-\x07\x0e-\x1f\x7f-\x9f]/g;
 
 /**
@@ -21,15 +21,15 @@ const CONTROLS = /[\0-\x07\x0e-\x1f\x7f-\x9f]/g;
  */
 const INVISIBLE = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
-/** What is neither printable ASCII nor a tab. */
+/** Anything but printable ASCII and tab. */
 const UNUSUAL = /[^\t\x20-\x7e]/;
 
 const LINE_ENDS = /\n|\x0b|\x0c|\x85|\u2028|\u2029/;
 
-/** Characters of a long text's end that are looked at for its last lines. */
-const END_LENGTH = 16_384;
+/** Characters at the end of a long text that are searched for its last lines. */
+const MAX_END_CHARS = 16_384;
 
-/** Takes out what a terminal would not show as text; line ends, carriage returns, tabs and backspaces stay. */
+/** Removes what a terminal would not show as text; line ends, carriage returns, tabs and backspaces stay. */
 function withoutSequences(text: string): string {
   return text.replace(SEQUENCES, (_whole, parameters?: string, final?: string, short?: string) => {
     if (final === undefined) return short && OTHER_LINE_ESCAPES.includes(short) ? '\n' : '';
@@ -39,7 +39,7 @@ function withoutSequences(text: string): string {
   });
 }
 
-/** Returns a line without escape sequences, control characters but tab, and what reorders or hides text. */
+/** Returns a line without escape sequences, control characters other than tab, and characters that reorder or hide text. */
 export const withoutControls = (line: string): string =>
   UNUSUAL.test(line)
     ? line
@@ -49,7 +49,7 @@ export const withoutControls = (line: string): string =>
         .replace(INVISIBLE, '')
     : line;
 
-/** Applies each backspace: it takes back the character before it. */
+/** Applies each backspace, which deletes the character before it. */
 function withoutBackspaces(text: string): string {
   if (!text.includes('\b')) return text;
   const shown: string[] = [];
@@ -60,7 +60,7 @@ function withoutBackspaces(text: string): string {
   return shown.join('');
 }
 
-/** What is left of a line when carriage returns have overwritten it: a progress bar's last state. */
+/** Returns what carriage returns leave of a line: a progress bar's last state. */
 const lastState = (line: string): string =>
   line
     .split('\r')
@@ -68,8 +68,8 @@ const lastState = (line: string): string =>
     .findLast((state) => state.trim() !== '') ?? '';
 
 /**
- * Returns the lines that a terminal would have shown of a text, empty ones left out: no escape sequences, no control
- * characters but tab, nothing that reorders or hides text. A move of the cursor to another line begins a new line.
+ * Returns the lines that a terminal would have shown, without empty ones: no escape sequences, no control characters
+ * other than tab, nothing that reorders or hides text. A move of the cursor to another line begins a new line.
  */
 export function plainLines(text: string): string[] {
   return withoutSequences(text.toWellFormed())
@@ -78,15 +78,15 @@ export function plainLines(text: string): string[] {
     .filter((line) => line !== '');
 }
 
-/** Returns a console's line as plain text, for a line of a list. */
+/** Returns a line of a console as plain text. */
 export const plainLine = (line: string): string => plainLines(line).join(' ');
 
 /** Returns the last `count` plain lines of a text, each trimmed and of at most `length` characters. */
 export function lastPlainLines(text: string, count: number, length = 300): string[] {
   let end = text;
-  if (text.length > END_LENGTH) {
-    end = text.slice(-END_LENGTH);
-    // The first line lost its beginning, in an escape sequence maybe.
+  if (text.length > MAX_END_CHARS) {
+    end = text.slice(-MAX_END_CHARS);
+    // The first line lost its beginning, possibly within an escape sequence.
     const newline = end.indexOf('\n');
     if (newline >= 0) end = end.slice(newline + 1);
   }
@@ -99,14 +99,16 @@ export function lastPlainLines(text: string, count: number, length = 300): strin
 /**
  * Returns what a program or a guest wrote as part of a sentence: one line of plain text, lines separated by ` / `.
  *
- * @param lines the first so many, or if negative the last so many
+ * @param lines how many of the first lines, or if negative of the last ones
+ * @param length characters of the result
  */
 export function quoted(text: string, lines = -3, length = 400): string {
-  const all = lines < 0 ? lastPlainLines(text, -lines, length) : plainLines(text.slice(0, END_LENGTH)).slice(0, lines);
+  const all =
+    lines < 0 ? lastPlainLines(text, -lines, length) : plainLines(text.slice(0, MAX_END_CHARS)).slice(0, lines);
   return clip(all.map((line) => line.replace(/\s+/g, ' ').trim()).join(' / '), length);
 }
 
-/** Returns a message without what could change how it, or a terminal that shows it, looks. Its line ends stay. */
+/** Returns a message without anything that could change its look or a terminal's. Line ends stay. */
 export const harmless = (message: string): string =>
   withoutSequences(message.toWellFormed())
     .replace(/\r\n?|\x0b|\x0c|\x85|\u2028|\u2029/g, '\n')
@@ -114,7 +116,7 @@ export const harmless = (message: string): string =>
     .replace(CONTROLS, '')
     .replace(INVISIBLE, '');
 
-/** Cuts a text to so many characters, with an ellipsis; never within a character. */
+/** Cuts a text to `length` characters including an ellipsis, never within a character. */
 export function clip(text: string, length: number): string {
   if (text.length <= length) return text;
   return `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, '')}…`;

@@ -2,24 +2,24 @@ import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * Removes a path and all below it. Follows no symbolic link, survives folders without write permission (a Go module
- * cache is full of them), and is fine where the path is gone already.
+ * Removes a path and everything below it. Idempotent. Follows no symbolic link, and copes with folders without write
+ * permission (a Go module cache is full of them).
  *
- * @throws the file system's error where something stays
+ * @throws the file system's error if something is left
  */
 export async function removeTree(path: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
-    // A folder was locked, or something wrote into it meanwhile.
+    // A folder is not writable, or something was written into it meanwhile.
     await unlockFolders(path, signal);
     signal.throwIfAborted();
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 
-/** Gives the owner all rights on every folder of a tree: to delete a file takes rights on its folder, not on the file. */
+/** Grants the owner all permissions on every folder of a tree: deleting a file takes those of its folder, not its own. */
 async function unlockFolders(path: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   try {
@@ -30,7 +30,7 @@ async function unlockFolders(path: string, signal: AbortSignal): Promise<void> {
     }
   } catch (error) {
     signal.throwIfAborted();
-    // Gone meanwhile is fine; what cannot be unlocked is named by the removal that follows.
+    // A path may be gone by now; the removal that follows names what cannot be unlocked.
     if (!(error as NodeJS.ErrnoException).code) throw error;
   }
 }

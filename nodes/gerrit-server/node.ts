@@ -2,12 +2,13 @@ import type { NodeAPI, NodeDef } from 'node-red';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { GerritClient } from '../../lib/gerrit/client.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
+import { isLoopbackHost } from '../../lib/util/loopback.ts';
 import type { GerritServerNode, ServerEntry } from '../shared/config-nodes.ts';
 import { guard } from '../shared/handler.ts';
 import { useLocale } from '../shared/i18n.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 import { textOf } from '../shared/settings.ts';
-import { isLoopback, SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
+import { SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
 import { serverAdmin } from './admin.ts';
 import { acquireSandbox, serveSandbox } from './sandbox.ts';
 
@@ -54,7 +55,7 @@ export default function (RED: NodeAPI): void {
       this.server = sandbox
         ? sandbox.gerrit.then((gerrit) => open(gerrit.target, gerrit.ciName, true))
         : targetOf('gerrit', config, this.credentials, 29418).then((target) =>
-            open(target, textOf(config.ciName, 'my-ci'), isLoopback(target.host)),
+            open(target, textOf(config.ciName, 'my-ci'), isLoopbackHost(target.host)),
           );
       // Whoever uses the server shows the fault; here it is said once for all.
       guard(this, async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { NodeAPI } from 'node-red';
-import { sandboxPage } from '../../lib/sandbox/gerrit/page/page.ts';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
+import { sandboxPage } from '../../lib/sandbox/gerrit-page.ts';
 import { type Runtime, runtimeOf } from '../shared/runtime.ts';
 
 /** How long the sandbox outlives its last user: a redeploy must not restart it. */

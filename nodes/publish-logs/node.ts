@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { runStep } from '../../lib/builds/step.ts';
 import { publishStep } from '../../lib/builds/steps.ts';
+import { isLoopbackUrl } from '../../lib/util/loopback.ts';
 import { onInput } from '../shared/handler.ts';
 import { t, useLocale } from '../shared/i18n.ts';
 import { enter, runtimeOf } from '../shared/runtime.ts';
 import { numberOf, rowsOf, textOf } from '../shared/settings.ts';
-import { isLoopbackUrl } from '../shared/ssh-settings.ts';
 import { serveLogs } from './serve-logs.ts';
 
 interface Config extends NodeDef {

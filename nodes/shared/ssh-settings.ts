@@ -58,9 +58,3 @@ export async function targetOf(
       : {}),
   };
 }
-
-/** Whether a host is this machine. */
-export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host.trim());
-
-/** Whether a URL leads to this machine only. */
-export const isLoopbackUrl = (url: string): boolean => URL.canParse(url) && isLoopback(new URL(url).hostname);

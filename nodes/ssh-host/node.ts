@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { NodeAPI, NodeDef } from 'node-red';
 import { hostWithin } from '../../lib/ssh/host-within.ts';
+import { isLoopbackHost } from '../../lib/util/loopback.ts';
 import type { SshHostNode } from '../shared/config-nodes.ts';
 import { useLocale } from '../shared/i18n.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 import { numberOf, textOf } from '../shared/settings.ts';
-import { isLoopback, SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
+import { SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
 import { hostAdmin } from './admin.ts';
 
 /** ssh-host: a machine that scripts run on and that is no guest. */
@@ -24,7 +25,7 @@ export default function (RED: NodeAPI): void {
       Object.assign(this, {
         target,
         address: `${textOf(config.host)}:${numberOf(config.port, 22, 1)}`,
-        isHere: isLoopback(textOf(config.host)),
+        isHere: isLoopbackHost(textOf(config.host)),
         identity: createHash('sha256')
           .update(JSON.stringify([host, port, user, keyFile, hostKey, credentials]))
           .digest('hex'),

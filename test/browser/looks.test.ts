@@ -151,11 +151,11 @@ async function pages(product: Product, page: Page, theme: Theme): Promise<void> 
     await shoot(`sandbox-${result}`);
     await page.locator('#results tr', { hasText: 'unit' }).getByRole('link').click();
     await page.waitForSelector('h2:text-is("Steps")');
-    assert.match(await page.locator('dl').innerText(), /where\s+vm on worker this machine: empty at 127\./);
+    assert.match(await page.locator('dl').innerText(), /guests\s+vm · image empty · on worker this machine · 127\./);
     const again = page.locator('section', { has: page.locator('h2:text-is("Run it again")') });
     assert.match(
       await again.innerText(),
-      /^Run it again\s+Comment on the change: my-ci recheck\s+Or the same guest by hand:\s+cp -a \S/,
+      /^Run it again\s+Comment on the change: my-ci recheck\s+Or boot the same guest manually:\s+cp -a \S/,
     );
     await shoot(`build-${result}`);
     await page.getByRole('link', { name: 'Console', exact: true }).click();

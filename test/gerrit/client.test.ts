@@ -107,7 +107,10 @@ test('a vote is looked for once per project and label', async () => {
   assert.equal(queries(), 2);
   await post({ Workflow: 0 });
   assert.equal(queries(), 2);
-  assert.match((await post({ Verifed: 1 })).warnings[0]!, /the vote Verifed is not on change 7.*no label of that name/);
+  assert.match(
+    (await post({ Verifed: 1 })).warnings[0]!,
+    /the vote on Verifed is missing from change 7.*no such label/,
+  );
 });
 
 test('a vote that cannot be looked for is no fault of the report', async () => {

@@ -53,7 +53,7 @@ test('a comment without a recheck says what it was', () => {
   ];
   assert.equal(
     why(commented('Patch Set 2: Code-Review+1', { approvals })),
-    "ann's comment asks for no recheck (voted Code-Review +1)",
+    "ann's comment does not ask for a recheck (voted Code-Review +1)",
   );
 });
 
@@ -71,7 +71,7 @@ test('a branch or tag that moved is taken, each move once', () => {
 
 test("Gerrit's own refs and deleted ones are dropped", () => {
   for (const ref of ['refs/changes/01/1/1', 'refs/changes/01/1/meta', 'refs/meta/config', 'refs/users/01/1'])
-    assert.match(why(refUpdated(ref)), /Gerrit's own/);
+    assert.match(why(refUpdated(ref)), /internal to Gerrit/);
   const gone = refUpdated('refs/heads/x', {
     refUpdate: { project: 'demo', refName: 'refs/heads/x', newRev: '0'.repeat(40) },
   });
@@ -92,8 +92,8 @@ test('projects and branches are chosen', () => {
 });
 
 test('only what is asked for is taken, and asked of the server', () => {
-  assert.match(why(uploaded(), { triggers: ['recheck'] }), /not asked for/);
-  assert.match(why({ type: 'brand-new' }), /not asked for/);
+  assert.match(why(uploaded(), { triggers: ['recheck'] }), /not a trigger here/);
+  assert.match(why({ type: 'brand-new' }), /not a trigger here/);
   assert.deepEqual(eventTypesOf(['patchset', 'recheck', 'merged', 'ref']), [
     'patchset-created',
     'comment-added',

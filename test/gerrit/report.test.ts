@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clipBytes, composeReport, MAX_MESSAGE, type ReportedBuild } from '../../lib/gerrit/report.ts';
+import { clipBytes, composeReport, MAX_MESSAGE_BYTES, type ReportedBuild } from '../../lib/gerrit/report.ts';
 import type { Result } from '../../lib/model/result.ts';
 import { parseTable } from './results-table.ts';
 
@@ -39,15 +39,17 @@ Comment "my-ci recheck" to run again. About this CI: https://wiki.example.com/Ac
 test('its status is that of the voting builds', () => {
   const status = (...builds: ReportedBuild[]) => compose(builds).status;
   assert.equal(status(build('a'), build('b', 'FAILURE', { voting: false })), 'succeeded');
-  assert.equal(status(build('a'), build('b', 'NODE_FAILURE')), 'failed');
+  assert.equal(status(build('a'), build('b', 'NODE_FAILURE')), 'unfinished');
+  assert.equal(status(build('a', 'FAILURE'), build('b', 'NODE_FAILURE')), 'failed');
+  assert.equal(status(build('a', 'ABORTED', { voting: false })), 'unfinished');
   assert.equal(status(build('a', 'SKIPPED')), 'skipped');
   assert.equal(status(build('a', 'FAILURE', { voting: false })), 'failed');
   assert.equal(status(build('a', 'SUCCESS', { voting: false })), 'succeeded');
 });
 
 test('a fault that is not the patch is told as one', () => {
-  assert.match(compose([build('a', 'NODE_FAILURE')]).message, /Something failed that is not the patch: no vote\./);
-  assert.doesNotMatch(compose([build('a', 'FAILURE')]).message, /not the patch/);
+  assert.match(compose([build('a', 'NODE_FAILURE')]).message, /Infrastructure problem, not your patch: no vote\./);
+  assert.doesNotMatch(compose([build('a', 'FAILURE')]).message, /not your patch/);
 });
 
 test("Gerrit's results table reads it", () => {
@@ -58,7 +60,7 @@ test("Gerrit's results table reads it", () => {
     build('quiet', 'SUCCESS', { url: undefined }),
   ]);
   assert.deepEqual(parseTable(message), {
-    status: 'failed',
+    status: 'unfinished',
     pipeline: 'check',
     rows: [
       { job: 'unit', link: 'https://ci.example.com/unit/', result: 'SUCCESS', time: '2m 45s', voting: true },
@@ -117,11 +119,11 @@ test('a template that cannot be read is said', () => {
 test('a message that would be too long loses job lines in the middle, never header or contact', () => {
   const builds = Array.from({ length: 1000 }, (_, i) => build(`job-${i}-ä`));
   const { message } = compose(builds, { contact: 'https://wiki.example.com/Acme_CI' });
-  assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE);
-  assert.ok(Buffer.byteLength(message) > MAX_MESSAGE - 200);
+  assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE_BYTES);
+  assert.ok(Buffer.byteLength(message) > MAX_MESSAGE_BYTES - 200);
   assert.match(message, /^Build succeeded \(check pipeline\)\.\n\n- job-0-ä /);
   assert.match(message, /- job-999-ä .*\n\nComment "my-ci recheck".*Acme_CI$/);
-  const left = Number(/\((\d+) more jobs, left out/.exec(message)?.[1]);
+  const left = Number(/\((\d+) more jobs omitted/.exec(message)?.[1]);
   assert.equal(parseTable(message).rows.length + left, 1000);
 });
 
@@ -130,7 +132,7 @@ test('parts of absurd size still make a message that Gerrit takes', () => {
     templates: { header: '€'.repeat(50_000), footer: '€'.repeat(50_000) },
     ciName: '😀'.repeat(50_000),
   });
-  assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE);
+  assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE_BYTES);
   assert.ok(!message.includes('\ufffd'));
 });
 

@@ -136,7 +136,10 @@ describe('gerrit-review', () => {
     );
     const { labels, message } = (await review()).review;
     assert.equal(labels, undefined);
-    assert.match(message!, /^Build failed [\s\S]*: ERROR [\s\S]*Something failed that is not the patch: no vote\.\n/);
+    assert.match(
+      message!,
+      /^Build unfinished [\s\S]*: ERROR [\s\S]*Infrastructure problem, not your patch: no vote\.\n/,
+    );
     await status(/ no vote$/);
   });
 
@@ -191,7 +194,7 @@ describe('gerrit-review', () => {
     assert.ok(red.logs.some(({ msg }) => /posted without its vote, which Gerrit refused: .*Code-Review/.test(msg)));
     await deploy({ label: 'No-Such-Label' });
     const lost = await onSandbox();
-    await status(/the vote No-Such-Label is not on change/);
+    await status(/the vote on No-Such-Label is missing from change/);
     assert.match(ours(lost.posted())[0]!.message, /Build succeeded/);
   });
 

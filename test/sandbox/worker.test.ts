@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { guestProcesses } from '../../lib/sandbox/guest/processes.ts';
+import { guestProcesses } from '../../lib/sandbox/guest-processes.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { eventually, image, owner, type World, within, worldFor } from './worker/sandbox-world.ts';
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors/ci-error.ts';
 import { composeReport } from '../../gerrit/report.ts';
-import { voteOf } from '../../gerrit/review/vote.ts';
+import { voteOf } from '../../gerrit/vote.ts';
 import type { Build } from '../build.ts';
 import type { BuildSet } from '../buildset.ts';
 import type { ReviewSettings } from '../review-settings.ts';

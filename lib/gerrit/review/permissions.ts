@@ -5,13 +5,13 @@ import { gerritCommand } from '../command.ts';
 import { projectsCondition, type QueryRow, queryChanges } from '../query.ts';
 import { sendReview } from './post.ts';
 
-/** A refusal to stream comes at once; a stream that was granted says nothing. */
-const STREAM_WAIT = 1_500;
+/** Milliseconds of silence that mean success: a refusal to stream arrives at once. */
+const STREAM_WAIT_MS = 1_500;
 
-/** A file that no patchset has. */
+/** Path of a file that no patchset contains. */
 const NO_FILE = 'no-such-file-asked-for-by-a-permission-check';
 
-/** Whether the account may read the event stream. */
+/** Finds out whether the account may read the event stream. @throws CiError if the command fails otherwise */
 export async function mayStream(host: Host, signal: AbortSignal): Promise<boolean> {
   const running = await host.start(gerritCommand('stream-events', '-s', 'project-created'), { signal });
   const wait = new AbortController();
@@ -21,7 +21,7 @@ export async function mayStream(host: Host, signal: AbortSignal): Promise<boolea
     running.stderr.on('data', (chunk: Buffer) => {
       if (said.length < 4096) said += chunk.toString();
     });
-    const timer = sleep(STREAM_WAIT, undefined, { signal: AbortSignal.any([signal, wait.signal]) });
+    const timer = sleep(STREAM_WAIT_MS, undefined, { signal: AbortSignal.any([signal, wait.signal]) });
     const exit = await Promise.race([running.exit, timer]);
     if (exit === undefined) return true;
     if (/not permitted/i.test(said)) return false;
@@ -33,9 +33,10 @@ export async function mayStream(host: Host, signal: AbortSignal): Promise<boolea
 }
 
 /**
- * Whether the account may give a label, tried on a change without leaving a trace: a review whose inline comment
- * stands on a file that the patchset lacks is refused always, and a label that may not be given is refused before.
- * Undefined where there is no change to try it on.
+ * Finds out whether the account may vote on a label, without leaving a trace: a review with an inline comment on a file
+ * that the patchset does not contain is always refused, and a label that may not be used is refused before that.
+ *
+ * @returns undefined if there is no change to try it on
  */
 export async function mayVote(
   host: Host,
@@ -59,7 +60,7 @@ export async function mayVote(
   return !/restricted|not permitted/i.test(stderr);
 }
 
-/** An unknown label is dropped without a word, so that it must be looked for; no record at all tells nothing. */
+/** Whether a change has a label, because Gerrit silently drops unknown ones; undefined without submit records. */
 function hasLabel(row: QueryRow, label: string): boolean {
   const labels = (row.submitRecords ?? []).flatMap((record) => record.labels ?? []);
   return labels.length === 0 || labels.some((entry) => entry.label === label);

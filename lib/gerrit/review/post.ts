@@ -3,10 +3,10 @@ import { changeClosed, noSuchPatchset, reviewFailed, reviewRefused } from '../..
 import type { Host, RunResult } from '../../ssh/types.ts';
 import { gerritCommand } from '../command.ts';
 import { queryChanges } from '../query.ts';
-import { clipBytes, MAX_MESSAGE } from '../report.ts';
+import { clipBytes, MAX_MESSAGE_BYTES } from '../report.ts';
 import type { ReviewInput } from '../types.ts';
 
-/** A review and where it goes. */
+/** A review and the patchset it is for. */
 export interface ReviewRequest {
   project: string;
   /** Change number. */
@@ -15,18 +15,18 @@ export interface ReviewRequest {
   review: ReviewInput;
 }
 
-/** Parts of a review that Gerrit may refuse without the message being at fault. */
+/** Parts of a review without which Gerrit may accept it. */
 export type DroppedPart = 'labels' | 'comments';
 
-/** What became of a review that was posted. */
+/** Outcome of posting a review. */
 export interface ReviewOutcome {
-  /** What Gerrit refused and the review was posted without. */
+  /** What Gerrit refused, so that the review was posted without it. */
   dropped: DroppedPart[];
   /** Sentences for the operator. */
   warnings: string[];
 }
 
-/** Sends one review: `--json` takes it on stdin, where nothing needs quoting, and --project is always given. */
+/** Sends one review. `--json` reads it from stdin, where nothing needs quoting; --project is always passed. */
 export function sendReview(host: Host, request: ReviewRequest, signal: AbortSignal): Promise<RunResult> {
   const { project, change, patchset, review } = request;
   const argv = gerritCommand('review', '--project', project, '--json', `${change},${patchset}`);
@@ -35,9 +35,9 @@ export function sendReview(host: Host, request: ReviewRequest, signal: AbortSign
 
 const has = (part: object | undefined): boolean => part !== undefined && Object.keys(part).length > 0;
 
-/** What of the review a refusal is about; undefined where leaving something out cannot help. */
+/** Returns which part of a review was refused; undefined if dropping a part cannot help. */
 function refusedPart(answer: string, review: ReviewInput): DroppedPart | undefined {
-  // An abandoned or merged change takes a message, but not every vote.
+  // An abandoned or merged change accepts a message, but not every vote.
   if (has(review.labels) && /change is closed|closed change/i.test(answer)) return 'labels';
   if (/change is closed|no such (?:change|patch ?set)|database error|internal server error/i.test(answer))
     return undefined;
@@ -49,13 +49,13 @@ function refusedPart(answer: string, review: ReviewInput): DroppedPart | undefin
 
 const firstLine = (answer: string): string => answer.trim().split('\n', 1)[0] ?? '';
 
-/** The error for a refusal that leaving parts out cannot mend. Some must be looked into first. */
+/** Returns the error for a refusal that dropping parts cannot fix. Some take a query to tell. */
 async function refusal(host: Host, request: ReviewRequest, answer: string, signal: AbortSignal): Promise<CiError> {
   const what = { label: host.label, ...request };
   if (/change is closed/i.test(answer)) return changeClosed(what, answer);
   if (/no such (?:change|patch ?set)/i.test(answer)) return noSuchPatchset(what, answer);
   if (/database error/i.test(answer)) {
-    // Gerrit says this both for a change that is not there and for real trouble of its own.
+    // Gerrit says this both for a change that does not exist and for real database errors.
     const rows = await queryChanges(host, [], `change:${request.change}`, { signal, rows: 1 });
     return rows.length === 0 ? noSuchPatchset(what, answer) : reviewFailed(what, answer);
   }
@@ -65,16 +65,16 @@ async function refusal(host: Host, request: ReviewRequest, answer: string, signa
 }
 
 /**
- * Posts a review. Where Gerrit refuses its labels or its inline comments it refuses all of it, so it is posted again
- * without them and the outcome says so: a report is never lost for a vote.
+ * Posts a review. If Gerrit refuses its labels or inline comments it refuses all of it, so it is posted again without
+ * them, which the outcome says: a report is never lost because of a vote.
  *
- * @throws CiError: `gerrit/change-closed`, `gerrit/no-such-patchset` and `gerrit/review-refused` are final, a transient
- * one may be tried again (after looking whether the message did arrive)
+ * @throws CiError: `gerrit/change-closed`, `gerrit/no-such-patchset` and `gerrit/review-refused` are final; after others
+ * it may be posted again, unless the message did arrive
  */
 export async function postReview(host: Host, request: ReviewRequest, signal: AbortSignal): Promise<ReviewOutcome> {
   const outcome: ReviewOutcome = { dropped: [], warnings: [] };
   const review = { ...request.review };
-  if (review.message !== undefined) review.message = clipBytes(review.message, MAX_MESSAGE);
+  if (review.message !== undefined) review.message = clipBytes(review.message, MAX_MESSAGE_BYTES);
   for (;;) {
     const result = await sendReview(host, { ...request, review }, signal);
     if (result.code === 0) return outcome;
@@ -89,8 +89,8 @@ export async function postReview(host: Host, request: ReviewRequest, signal: Abo
 }
 
 /**
- * Looks whether the account's votes of a review stand on the change, and gives the labels that do not. Gerrit drops a
- * label that the project does not have without a word. Undefined where that cannot be told any more (a newer patchset).
+ * Returns the labels of a review that the account's votes on the change lack: Gerrit silently drops a label that the
+ * project does not have. Undefined if it is too late to tell, because there is a newer patchset.
  */
 export async function missingVotes(
   host: Host,

@@ -1,43 +1,43 @@
 import type { Host } from '../../ssh/types.ts';
+import { commentText } from '../comment.ts';
 import { projectsCondition, type QueryRow, queryChanges } from '../query.ts';
-import { commentText } from '../trigger/comment.ts';
 import type { GerritEvent } from '../types.ts';
 import { commentEvents, patchsetEvent } from './row-event.ts';
 
-/** How many changes one catching up looks at: OpenDev asks CIs for cheap queries. */
+/** Changes read per catch-up query: OpenDev asks CIs for cheap queries. */
 const MAX_ROWS = 100;
-/** How many events are remembered as seen. */
+/** Events remembered as seen. */
 const MAX_SEEN = 5_000;
-/** Seconds by which times may differ: a message's own time and its event's are up to a second or two apart. */
-const SLACK = 10;
-/** Seconds added to the age asked for, since the server's clock is not ours. */
-const AGE_SLACK = 60;
+/** Seconds by which times may differ: those of a message and of its event are up to a second or two apart. */
+const TIME_SLACK_S = 10;
+/** Seconds added to the age in a query, because the server's clock may differ from ours. */
+const AGE_SLACK_S = 60;
 
 const PATCHSET = 'patchset-created';
 const COMMENT = 'comment-added';
 
 /**
- * Gets back what an event stream lost while it was away: it remembers which patchsets and comments came, and asks the
- * server for the open changes that moved meanwhile. What it finds it gives as the events that were missed. A doubt is
- * settled towards telling twice; whoever starts builds drops the double by its trigger's key.
+ * Recovers events that a stream missed while it was down: it remembers which patchsets and comments arrived, queries the
+ * server for open changes that were updated since, and returns the missed events. If in doubt it returns an event twice;
+ * the trigger's key identifies the duplicate.
  */
 export class CatchUp {
-  /** Seconds by the server's clock up to which nothing is missing; undefined before the first event. */
+  /** Time by the server's clock, in seconds, up to which nothing is missing; undefined before the first event. */
   #cursor: number | undefined;
-  /** When, by this machine's clock in milliseconds, the cursor was right. */
+  /** Time by this machine's clock, in milliseconds, at which the cursor was right. */
   #cursorAt: number;
-  /** Whether there is a gap: the cursor stays before it until it is filled. */
+  /** Whether there is a gap: the cursor stays before it until the gap is filled. */
   #gap = false;
-  /** Times in seconds of seen events by their identity, in the order of arrival, so that the oldest are forgotten. */
+  /** Times in seconds of seen events by their identity, in order of arrival so that the oldest can be dropped. */
   readonly #seen = new Map<string, number>();
-  /** Which of them were told by `missed`, and so must not be told again when they come late. */
+  /** Which of them `missed` returned, and so must not be passed on again when they arrive late. */
   readonly #told = new Set<string>();
 
   constructor(now = Date.now()) {
     this.#cursorAt = now;
   }
 
-  /** An event has come by the stream. Gives whether it is news: false for one that was told as missed before. */
+  /** Records an event of the stream. @returns whether it is new: false if `missed` returned it before */
   note(event: GerritEvent, now = Date.now()): boolean {
     const time = event.eventCreatedOn;
     if (!this.#gap && time !== undefined && time >= (this.#cursor ?? 0)) {
@@ -52,22 +52,22 @@ export class CatchUp {
     return !told;
   }
 
-  /** The stream is known to have been good until now: a probe was answered. */
+  /** Records that the stream has been working until now: a probe was answered. */
   alive(now = Date.now()): void {
     if (this.#gap) return;
     if (this.#cursor !== undefined) this.#cursor += Math.max(0, (now - this.#cursorAt) / 1000);
     this.#cursorAt = now;
   }
 
-  /** Something was lost, or may have been: from here on there is a gap. */
+  /** Records that events were lost, or may have been: a gap begins. */
   lost(): void {
     this.#gap = true;
   }
 
   /**
-   * Asks the server and gives the events of those types that were missed, oldest first. They count as seen.
+   * Queries the server and returns the missed events of the given types, oldest first. They count as seen.
    *
-   * @param projects exact names; `*` among them asks for all projects
+   * @param projects exact names; `*` stands for all projects
    */
   async missed(
     host: Host,
@@ -79,8 +79,8 @@ export class CatchUp {
       this.#filled(now);
       return [];
     }
-    const since = (this.#cursor ?? Math.floor(this.#cursorAt / 1000) - AGE_SLACK) - SLACK;
-    const age = Math.max(0, Math.ceil((now - this.#cursorAt) / 1000)) + AGE_SLACK;
+    const since = (this.#cursor ?? Math.floor(this.#cursorAt / 1000) - AGE_SLACK_S) - TIME_SLACK_S;
+    const age = Math.max(0, Math.ceil((now - this.#cursorAt) / 1000)) + AGE_SLACK_S;
     const query = `status:open ${condition} -age:${age}s`;
     const rows = await queryChanges(host, ['--current-patch-set', '--comments'], query, { signal, rows: MAX_ROWS });
     const events = rows
@@ -113,7 +113,7 @@ export class CatchUp {
   #wasSeen(event: GerritEvent, id = identity(event)): boolean {
     const time = id === undefined ? undefined : this.#seen.get(id);
     if (time === undefined) return false;
-    return event.type === PATCHSET || Math.abs(time - (event.eventCreatedOn ?? 0)) <= SLACK;
+    return event.type === PATCHSET || Math.abs(time - (event.eventCreatedOn ?? 0)) <= TIME_SLACK_S;
   }
 
   #eventsOf(row: QueryRow, since: number): GerritEvent[] {
@@ -124,7 +124,7 @@ export class CatchUp {
   }
 }
 
-/** What tells an event from others of its change; its time is compared apart. */
+/** Returns what identifies an event among those of its change; its time is compared separately. */
 function identity(event: GerritEvent): string | undefined {
   const { change, patchSet } = event;
   if (change?.number === undefined || patchSet?.number === undefined) return undefined;

@@ -5,40 +5,40 @@ import { formatSeconds } from '../../util/format.ts';
 import { gerritCommand } from '../command.ts';
 import { LineSplitter } from './lines.ts';
 
-/** Longest line that is read, in bytes; an event has a few kilobytes. */
-const MAX_LINE = 1024 * 1024;
-/** Milliseconds for opening the channel. */
-const OPEN_LIMIT = 30_000;
+/** Bytes of the longest line that is read; an event has a few kilobytes. */
+const MAX_LINE_BYTES = 1024 * 1024;
+/** Milliseconds until opening the channel fails. */
+const OPEN_TIMEOUT_MS = 30_000;
 
-/** How a stream watches over itself, in milliseconds. */
+/** How a stream is monitored, in milliseconds. */
 export interface StreamTimes {
-  /** Silence after which the server is asked whether it is still there. */
+  /** Silence after which the server is probed. */
   quiet: number;
-  /** How long it may take to answer. */
+  /** Time limit for its answer. */
   probe: number;
-  /** A refusal comes at once, a granted stream is silent: after so long silence means success. */
+  /** Silence after which the stream counts as open: a refusal arrives at once, a granted stream sends nothing. */
   settle: number;
 }
 
 export interface ChannelOptions {
-  /** The account, for messages. */
+  /** The account's username, for messages. */
   user: string;
   types: readonly string[];
   times: StreamTimes;
   signal: AbortSignal;
   onLine(line: string): void;
-  /** A line was longer than 1 MiB and was left out. */
+  /** A line was longer than 1 MiB and was skipped. */
   onOverlong(): void;
-  /** The stream runs. */
+  /** The stream is open. */
   onOpen(): void;
-  /** A probe was answered: nothing was missed until now. */
+  /** A probe was answered: nothing has been missed so far. */
   onAlive(): void;
 }
 
 /**
- * Reads one `gerrit stream-events` channel until it ends, and gives why it ended: a CiError, also where the signal
- * aborted. A stream can look alive and be dead, so after a quiet spell `gerrit version` is run on the same connection;
- * where no answer comes the connection is closed, so that its owner makes a new one.
+ * Reads one `gerrit stream-events` channel until it ends, and returns why it ended, also if the signal aborted. A dead
+ * stream can look alive, so after some silence `gerrit version` is run on the same connection; if there is no answer, the
+ * connection is closed so that its owner opens a new one.
  */
 export async function readStream(host: Host, options: ChannelOptions): Promise<CiError> {
   const { user, types, times, signal, onLine, onOverlong, onOpen, onAlive } = options;
@@ -57,7 +57,7 @@ export async function readStream(host: Host, options: ChannelOptions): Promise<C
     if (!open && !over.signal.aborted) onOpen();
     open = true;
   };
-  const lines = new LineSplitter(MAX_LINE, onLine, onOverlong);
+  const lines = new LineSplitter(MAX_LINE_BYTES, onLine, onOverlong);
   running.stdout.on('data', (chunk: Buffer) => {
     heard = Date.now();
     isOpen();
@@ -113,11 +113,13 @@ export async function readStream(host: Host, options: ChannelOptions): Promise<C
   return streamEnded(host.label, stderr || lost || (host.gone.aborted ? 'the connection was lost' : ''));
 }
 
-/** Starts the command with a limit: on a dead connection the answer to an open never comes, so it is cut. */
+/** Starts the command with a time limit: on a dead connection an open is never answered, so the connection is closed. */
 async function opened(host: Host, argv: string[], signal: AbortSignal): Promise<Running> {
-  const limit = AbortSignal.timeout(OPEN_LIMIT);
+  const limit = AbortSignal.timeout(OPEN_TIMEOUT_MS);
   const { promise: late, reject } = Promise.withResolvers<never>();
-  limit.addEventListener('abort', () => reject(new Error(`no answer in ${formatSeconds(OPEN_LIMIT)}`)), { once: true });
+  limit.addEventListener('abort', () => reject(new Error(`no answer in ${formatSeconds(OPEN_TIMEOUT_MS)}`)), {
+    once: true,
+  });
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   const started = host.start(argv, { signal });
   try {

@@ -8,30 +8,30 @@ import { CatchUp } from './catch-up.ts';
 import { readStream, type StreamTimes } from './channel.ts';
 import { isChangeRefUpdate, parseEvent } from './parse.ts';
 
-/** How a stream is doing: `up` only while its channel runs. */
+/** State of a stream: `up` only while its channel is open. */
 export type StreamHealth = LinkHealth;
 
-/** Who listens to a stream. A call that throws is told to onGarbage and ends nothing. */
+/** A subscriber of a stream. If one of its functions throws, onGarbage is told and the stream continues. */
 export interface StreamSubscriber {
   onEvent(event: GerritEvent): void;
-  /** A line was no event; the line's start is given. */
+  /** A line was not an event; called with its beginning. */
   onGarbage?(line: string): void;
   onHealth?(health: StreamHealth): void;
-  /** The server dropped events of ours (its queue of 128 was full). What can be got back is. */
+  /** The server dropped events because its queue of 128 was full. Those that can be recovered will be. */
   onDropped?(): void;
 }
 
-/** Events kept for a subscriber that is away; the oldest are dropped beyond. */
-const MAX_KEPT = 1_000;
-/** Characters of a bad line that are handed on. */
-const MAX_SHOWN = 200;
-/** Milliseconds before the next try where the account may not stream: an administrator must act first. */
-const REFUSED_WAIT = 60_000;
-/** Tries of one catching up, and milliseconds between them, one more each time. */
-const CATCH_UP_TRIES = 5;
-const CATCH_UP_WAIT = 5_000;
+/** Events kept for a subscriber that is away; beyond that the oldest are dropped. */
+const MAX_KEPT_EVENTS = 1_000;
+/** Characters of a bad line that are passed on. */
+const MAX_SHOWN_CHARS = 200;
+/** Milliseconds before the next attempt if the account may not stream: an administrator must act first. */
+const REFUSED_DELAY_MS = 60_000;
+/** Attempts of one catch-up, and milliseconds between them, multiplied by the attempt. */
+const MAX_CATCH_UP_ATTEMPTS = 5;
+const CATCH_UP_DELAY_MS = 5_000;
 
-/** One event stream of one server, read for as long as somebody wants it. */
+/** One event stream of one server, read as long as it has subscribers. */
 export class Stream {
   readonly #types: readonly string[];
   readonly #times: StreamTimes;
@@ -39,14 +39,14 @@ export class Stream {
   readonly #subscribers = new Map<StreamSubscriber, { projects: readonly string[]; stopHealth: () => void }>();
   readonly #catchUp = new CatchUp();
   #link: Link | undefined;
-  /** Aborts the wait for a link that was replaced. */
+  /** Aborts waiting for a link that was replaced. */
   #relink = new AbortController();
   #kept: GerritEvent[] = [];
   #health: StreamHealth = { state: 'connecting' };
-  /** Whether a channel has run before, so that the next one may have missed something. */
+  /** Whether a channel was open before, so that the next one may have missed events. */
   #ranBefore = false;
   #catchingUp = false;
-  /** Who wants to catch up, and is not served yet. */
+  /** Subscribers waiting to catch up. */
   #wanted: { host: Host; signal: AbortSignal } | undefined;
 
   constructor(types: readonly string[], times: StreamTimes) {
@@ -54,12 +54,12 @@ export class Stream {
     this.#times = times;
   }
 
-  /** Whether nobody listens. */
+  /** Whether it has no subscribers. */
   get idle(): boolean {
     return this.#subscribers.size === 0;
   }
 
-  /** Adds a listener, hands it what was kept, and starts reading. Gives the way out, which says whether it was the last. */
+  /** Adds a subscriber, passes it the kept events, and starts reading. @returns how to leave, which says whether it was the last */
   join(link: Link, subscriber: StreamSubscriber, projects: readonly string[]): () => boolean {
     const first = this.#link === undefined;
     if (this.#link !== link) {
@@ -67,7 +67,7 @@ export class Stream {
       this.#relink.abort();
       this.#relink = new AbortController();
     }
-    // The link's own trouble (key refused, unreachable) is what a down stream's user wants to read.
+    // Why the link is down (key refused, unreachable) is what explains a stream that is down.
     const stopHealth = link.onHealth(() => this.#tellHealth(subscriber));
     this.#subscribers.set(subscriber, { projects, stopHealth });
     const kept = this.#kept;
@@ -90,7 +90,7 @@ export class Stream {
     this.#end.abort();
   }
 
-  /** Opens the channel again and again until closed. */
+  /** Keeps reopening the channel until closed. */
   async #read(): Promise<void> {
     const backoff = new Backoff();
     const end = this.#end.signal;
@@ -102,12 +102,12 @@ export class Stream {
         const host = await this.#link!.host(AbortSignal.any([end, relink]));
         error = await this.#readOnce(host);
       } catch {
-        // The link tells its own trouble; one that was replaced or released is left for the new one.
+        // The link reports its own faults; if it was replaced or released, use the new one.
         if (relink.aborted) continue;
       }
       if (end.aborted) return;
       const refused = error?.code === 'gerrit/may-not-stream';
-      const wait = refused ? REFUSED_WAIT : backoff.next(Date.now() - began);
+      const wait = refused ? REFUSED_DELAY_MS : backoff.next(Date.now() - began);
       this.#setHealth({ state: 'down', error, retryAt: Date.now() + wait });
       await sleep(wait, undefined, { signal: AbortSignal.any([end, this.#relink.signal]), ref: false }).catch(() => {});
       if (!end.aborted) this.#setHealth({ state: 'connecting' });
@@ -152,13 +152,13 @@ export class Stream {
     if (this.#catchUp.note(event)) this.#dispatch(event);
   }
 
-  /** Gets back what was missed: one query at a time, a few tries while the channel lives. */
+  /** Recovers missed events: one query at a time, with a few attempts while the channel is open. */
   async #fetchMissed(host: Host, signal: AbortSignal): Promise<void> {
     this.#wanted = { host, signal };
     if (this.#catchingUp) return;
     this.#catchingUp = true;
     try {
-      // Who asks meanwhile is served by another round.
+      // Subscribers that ask meanwhile get another round.
       while (this.#wanted !== undefined) {
         const wanted = this.#wanted;
         this.#wanted = undefined;
@@ -170,14 +170,14 @@ export class Stream {
   }
 
   async #tryMissed({ host, signal }: { host: Host; signal: AbortSignal }): Promise<void> {
-    for (let tries = 1; tries <= CATCH_UP_TRIES && !signal.aborted; tries++) {
+    for (let tries = 1; tries <= MAX_CATCH_UP_ATTEMPTS && !signal.aborted; tries++) {
       const projects = [...new Set([...this.#subscribers.values()].flatMap((entry) => entry.projects))];
       try {
         const events = await this.#catchUp.missed(host, { projects, types: this.#types, signal });
         for (const event of events) this.#dispatch(event);
         return;
       } catch {
-        await sleep(CATCH_UP_WAIT * tries, undefined, { signal, ref: false }).catch(() => {});
+        await sleep(CATCH_UP_DELAY_MS * tries, undefined, { signal, ref: false }).catch(() => {});
       }
     }
   }
@@ -185,14 +185,14 @@ export class Stream {
   #dispatch(event: GerritEvent): void {
     if (this.idle) {
       this.#kept.push(event);
-      if (this.#kept.length > MAX_KEPT) this.#kept.shift();
+      if (this.#kept.length > MAX_KEPT_EVENTS) this.#kept.shift();
       return;
     }
     for (const subscriber of this.#subscribers.keys()) this.#guard(subscriber, () => subscriber.onEvent(event));
   }
 
   #garbage(line: string): void {
-    const shown = line.slice(0, MAX_SHOWN);
+    const shown = line.slice(0, MAX_SHOWN_CHARS);
     for (const subscriber of this.#subscribers.keys()) this.#guard(subscriber, () => subscriber.onGarbage?.(shown));
   }
 
@@ -207,7 +207,7 @@ export class Stream {
     this.#guard(subscriber, () => subscriber.onHealth?.(health));
   }
 
-  /** One subscriber's fault must not cost the others their events. */
+  /** Calls a subscriber; its fault must not cost the others their events. */
   #guard(subscriber: StreamSubscriber, call: () => void): void {
     try {
       call();
@@ -215,7 +215,7 @@ export class Stream {
       try {
         subscriber.onGarbage?.(`(a subscriber failed: ${error instanceof Error ? error.message : String(error)})`);
       } catch {
-        // It cannot even be told; the others go on.
+        // Not even onGarbage works; the others continue.
       }
     }
   }

@@ -1,8 +1,8 @@
 const NEWLINE = 10;
 
 /**
- * Cuts a stream of bytes into lines. Memory is bounded: a line longer than the limit is left out while it is read and
- * counted instead. A line's end is \n; a \r before it stays (JSON takes it for white space). Empty lines are passed by.
+ * Splits a stream of bytes into lines. Memory is bounded: a line longer than the limit is skipped and only reported. A
+ * line ends with \n; a \r before it stays (white space in JSON). Empty lines are skipped.
  */
 export class LineSplitter {
   readonly #limit: number;
@@ -12,13 +12,14 @@ export class LineSplitter {
   #size = 0;
   #overlong = false;
 
-  /** `limit` in bytes; within one piece of the stream in characters. */
+  /** @param limit bytes of a line; characters if the line arrives in one piece */
   constructor(limit: number, onLine: (line: string) => void, onOverlong: () => void) {
     this.#limit = limit;
     this.#onLine = onLine;
     this.#onOverlong = onOverlong;
   }
 
+  /** Takes the next piece of the stream. */
   push(chunk: Buffer): void {
     let start = 0;
     if (this.#size > 0 || this.#overlong) {
@@ -30,7 +31,7 @@ export class LineSplitter {
     }
     const last = chunk.lastIndexOf(NEWLINE);
     if (last >= start) {
-      // All whole lines are decoded at once, and cut as text: several times faster than one by one.
+      // Decoding all complete lines at once is several times faster than one by one.
       const text = chunk.toString('utf8', start, last + 1);
       for (let from = 0, to = text.indexOf('\n'); to !== -1; from = to + 1, to = text.indexOf('\n', from)) {
         if (to - from > this.#limit) this.#onOverlong();
@@ -41,7 +42,7 @@ export class LineSplitter {
     if (start < chunk.length) this.#keep(chunk.subarray(start));
   }
 
-  /** The stream has ended: what is left is a line as well. */
+  /** Ends the stream; what is left is the last line. */
   end(): void {
     const parts = this.#parts;
     const overlong = this.#overlong;
@@ -61,7 +62,7 @@ export class LineSplitter {
       this.#size = 0;
       return;
     }
-    // Small pieces are joined as they come, or a line sent byte by byte would cost an object a byte.
+    // Small pieces are joined, or a line sent byte by byte would take one object per byte.
     const last = this.#parts.at(-1);
     if (last !== undefined && last.length < 4096) this.#parts[this.#parts.length - 1] = Buffer.concat([last, part]);
     else this.#parts.push(part);

@@ -13,7 +13,7 @@ import {
   whole,
 } from './repair.ts';
 
-/** Nesting that no event has, and that everybody can still copy. */
+/** Levels of nesting: more than any event has, and few enough to be copied recursively. */
 const MAX_DEPTH = 1000;
 
 const EVENT: Schema = [
@@ -48,7 +48,7 @@ const EVENT: Schema = [
   ['eventCreatedOn', whole],
 ];
 
-/** A line of JSON as an object; undefined for anything else. Never throws. */
+/** Parses a line of JSON as an object; undefined for anything else. Never throws. */
 export function parseObject(line: string): Record<string, unknown> | undefined {
   let value: unknown;
   try {
@@ -61,7 +61,7 @@ export function parseObject(line: string): Record<string, unknown> | undefined {
   return value;
 }
 
-/** Whether a line has enough brackets to nest deeper than that: few have, and a walk takes longer than the parsing. */
+/** Whether a line has enough brackets to nest deeper than `limit`: few do, and walking the value takes longer than parsing it. */
 function mayNestDeeper(line: string, limit: number): boolean {
   let left = limit;
   for (const bracket of ['{', '[']) {
@@ -74,8 +74,8 @@ function mayNestDeeper(line: string, limit: number): boolean {
 }
 
 /**
- * Reads one line of an event stream. Gives undefined for what is no event: no JSON, no object, no `type`, nested
- * beyond reason. Never throws, whatever the line holds.
+ * Parses one line of an event stream. Returns undefined if it is not an event: not JSON, not an object, no `type`, nested
+ * too deeply. Never throws.
  */
 export function parseEvent(line: string): GerritEvent | undefined {
   const value = parseObject(line);
@@ -83,13 +83,13 @@ export function parseEvent(line: string): GerritEvent | undefined {
   return repairObject(value, EVENT) as unknown as GerritEvent;
 }
 
-/** Where Gerrit writes an event's type: among the last characters of its line. */
-const TAIL = 200;
+/** Characters at the end of a line among which Gerrit writes the event's type. */
+const MAX_TYPE_DISTANCE = 200;
 
 /**
- * Whether a line tells of a ref under refs/changes/, of which nobody here wants to know: with NoteDb each patchset and
- * each comment comes as such a ref-updated too. Told without parsing: inside a JSON string these quotes would be
- * escaped, so that no comment can look like it. One that is written otherwise is told by the filter.
+ * Whether a line is a ref-updated of a ref under refs/changes/, which nobody here needs: with NoteDb each patchset and
+ * each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so no comment can
+ * look like one. The filter catches any that are written differently.
  */
 export const isChangeRefUpdate = (line: string): boolean =>
-  line.includes('"type":"ref-updated"', line.length - TAIL) && line.includes('"refName":"refs/changes/');
+  line.includes('"type":"ref-updated"', line.length - MAX_TYPE_DISTANCE) && line.includes('"refName":"refs/changes/');

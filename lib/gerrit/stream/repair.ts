@@ -1,14 +1,14 @@
-/** Makes a value right: gives it back, a better one in its place, or undefined where nothing can be made of it. */
+/** Repairs a value: returns it, a corrected one, or undefined if it cannot be corrected. */
 export type Repair = (value: unknown) => unknown;
 
-/** The fields of an object that somebody relies on. */
+/** The fields of an object that are used, with their repairs. */
 export type Schema = readonly (readonly [key: string, repair: Repair])[];
 
-/** A string; a number is written out. */
+/** A string; a number is converted. */
 export const text: Repair = (value) =>
   typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
 
-/** A whole number from 0 on; old servers send numbers as strings. */
+/** A whole number, not negative; old servers send numbers as strings. */
 export const whole: Repair = (value) => {
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) && (number as number) >= 0 ? number : undefined;
@@ -19,13 +19,13 @@ export const flag: Repair = (value) => (typeof value === 'boolean' ? value : und
 /** A project's name; the events-log plugin sends `{"name": …}`. */
 export const projectName: Repair = (value) => (isObject(value) ? text(value.name) : text(value));
 
-/** Whether it is an object and no array. */
+/** Whether a value is an object and not an array. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Makes the schema's fields of an object right, in place and shallowly: what has the wrong type and cannot be mended
- * is taken away, fields that the schema does not name stay as they are. Cheap, since nearly always nothing changes.
+ * Repairs the schema's fields of an object, in place and shallowly: fields of a wrong type that cannot be corrected are
+ * deleted, fields that are not in the schema stay as they are. Cheap, because nearly always nothing changes.
  */
 export function repairObject(value: Record<string, unknown>, schema: Schema): Record<string, unknown> {
   for (const [key, repair] of schema) {
@@ -39,19 +39,19 @@ export function repairObject(value: Record<string, unknown>, schema: Schema): Re
   return value;
 }
 
-/** An object with the fields of the schema. */
+/** An object with the fields of a schema. */
 export const object =
   (schema: Schema): Repair =>
   (value) =>
     isObject(value) ? repairObject(value, schema) : undefined;
 
-/** An array; entries of which nothing can be made are left out. */
+/** An array; entries that cannot be corrected are dropped. */
 export const list =
   (repair: Repair): Repair =>
   (value) =>
     Array.isArray(value) ? value.map(repair).filter((entry) => entry !== undefined) : undefined;
 
-/** Whether a value nests deeper than that: walking such a one would overflow the stack of whoever copies it. */
+/** Whether a value nests deeper than `limit`: copying it recursively would overflow the stack. */
 export function nestsDeeper(value: unknown, limit: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (limit === 0) return true;
@@ -65,7 +65,7 @@ export const ACCOUNT = object([
   ['username', text],
 ]);
 
-/** Fields of a change in an event; a row of a query has the same ones at its top. */
+/** Fields of a change in an event; a row of a query has them at its top level. */
 export const CHANGE_FIELDS: Schema = [
   ['project', projectName],
   ['branch', text],

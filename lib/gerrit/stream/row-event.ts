@@ -1,8 +1,8 @@
+import { stripHeader } from '../comment.ts';
 import type { QueryRow } from '../query.ts';
-import { stripHeader } from '../trigger/comment.ts';
 import type { GerritEvent } from '../types.ts';
 
-/** The event that a query's row would have come as, had its newest patchset just been uploaded. */
+/** Returns the patchset-created event of a query row's newest patchset. */
 export function patchsetEvent(row: QueryRow): GerritEvent | undefined {
   const {
     currentPatchSet,
@@ -25,10 +25,10 @@ export function patchsetEvent(row: QueryRow): GerritEvent | undefined {
 }
 
 /**
- * The messages on the newest patchset as comment-added events. The text of a comment written in the UI stands only
- * among the patchset's comments, without a time; the change's message says `(1 comment)` and has the time. Both are in
- * order, so that a person's last such messages go with that person's last patchset-level comments. With inline
- * comments between them that is a guess, towards telling a recheck twice.
+ * Returns the messages on the newest patchset as comment-added events. The text of a comment written in the UI is only in
+ * the patchset's comments, without a time; the change's message says `(1 comment)` and has the time. Both are in order, so
+ * a person's last such messages are matched with that person's last patchset-level comments. With inline comments among
+ * them that is a guess, which may return a recheck twice.
  */
 export function commentEvents(row: QueryRow, uploaded: GerritEvent): GerritEvent[] {
   const { change, patchSet } = uploaded;
@@ -42,7 +42,7 @@ export function commentEvents(row: QueryRow, uploaded: GerritEvent): GerritEvent
     else waiting.set(who, [message]);
   }
   const events: GerritEvent[] = [];
-  // From the newest back, since what is old may have been written before the comments that are known.
+  // From the newest back, because an old message may have been written before the known comments.
   for (const { timestamp, reviewer, message } of (row.comments ?? []).toReversed()) {
     const who = reviewer?.username ?? reviewer?.name;
     if (who === undefined || message === undefined || !message.startsWith(own)) continue;

@@ -1,7 +1,7 @@
 import { badRecheck } from '../../errors/gerrit.ts';
 import { escapeRegExp } from '../../util/escape-regexp.ts';
 
-/** The CI's name as an expression: people write `Acme CI`, `acme-ci` and `acme_ci` for the same one. */
+/** Returns the CI's name as an expression: people write `Acme CI`, `acme-ci` and `acme_ci` for the same one. */
 const nameSource = (name: string): string =>
   name
     .split(/[\s_-]+/)
@@ -10,12 +10,13 @@ const nameSource = (name: string): string =>
     .join('[ \\t_-]+');
 
 /**
- * The expression that a line of a comment must fit to run the builds again. By default the forms that reviewers use,
- * in any case, with nothing else on the line: `recheck`, `recheck no bug`, `recheck bug 123`, and with the CI's name
- * `recheck <ci>`, `<ci> recheck`, `run <ci>`, `run-<ci>`, `check <ci>`. A `recheck` of another CI is none of ours.
+ * Returns the expression that a line of a comment must match to run the builds again. By default it matches the forms
+ * that reviewers use, in upper or lower case, with nothing else on the line: `recheck`, `recheck no bug`,
+ * `recheck bug 123`, and with the CI's name `recheck <ci>`, `<ci> recheck`, `run <ci>`, `run-<ci>`, `check <ci>`. A
+ * `recheck` with the name of another CI does not match.
  *
- * @param custom the operator's own expression, tried on each line; without regard to case, as `^` and `$` per line
- * @throws CiError where the custom expression cannot be read
+ * @param custom the operator's own expression, matched against each line, ignoring case
+ * @throws CiError if the custom expression cannot be parsed
  */
 export function recheckPattern(ciName: string, custom?: string): RegExp {
   if (custom) {

@@ -3,30 +3,30 @@ import type { CiError } from '../../errors/ci-error.ts';
 import { logWriteFailed } from '../../errors/logs.ts';
 
 /**
- * Bytes of one buffer. They are handed to the kernel many at a time, but as pieces of this size: longer ones make some
- * kernels look for large pages, at up to ten times the cost.
+ * Bytes of one buffer. Many are handed to the kernel at once, but not as one larger buffer: that makes some kernels look
+ * for large pages, at up to ten times the cost.
  */
-const BUFFER = 64 << 10;
-/** And of the first one: most consoles are a few lines, and many may be open. */
-const FIRST = 2 << 10;
-/** Full buffers that may wait before a writer must. */
-const HIGH = 16;
+const BUFFER_BYTES = 64 << 10;
+/** Bytes of the first buffer: most consoles are a few lines, and many may be open. */
+const FIRST_BUFFER_BYTES = 2 << 10;
+/** Full buffers that may wait for the disk before writers have to. */
+const MAX_FULL_BUFFERS = 16;
 
-interface Filled {
+interface FilledBuffer {
   buffer: Buffer;
   used: number;
 }
 
 /**
- * Appends to a file without ever blocking: buffers are filled here and written behind, one write at a time, all that
- * came meanwhile in the next. Buffers are used again and again, so that gigabytes cost no garbage.
+ * Appends to a file without blocking: buffers are filled here and written in the background, one write at a time; what
+ * is appended meanwhile goes into the next one. Buffers are reused, so that gigabytes cause no garbage.
  */
 export class Spool {
   readonly file: string;
   readonly #handle: FileHandle;
-  #current: Buffer = Buffer.allocUnsafe(FIRST);
+  #current: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
   #used = 0;
-  readonly #full: Filled[] = [];
+  readonly #full: FilledBuffer[] = [];
   readonly #free: Buffer[] = [];
   #running: Promise<void> | undefined;
   readonly #waiters: (() => void)[] = [];
@@ -38,7 +38,7 @@ export class Spool {
     this.#handle = handle;
   }
 
-  /** Opens (or makes) the file for appending. Rejects with a CiError. */
+  /** Opens the file for appending, creating it if it is missing. @throws CiError */
   static async open(file: string): Promise<Spool> {
     try {
       return new Spool(file, await open(file, 'a', 0o644));
@@ -47,13 +47,13 @@ export class Spool {
     }
   }
 
-  /** Appends bytes, or a latin1 text. */
+  /** Appends bytes, or text in latin1. */
   append(data: string | Buffer): void {
     if (this.error !== undefined) return;
     for (let from = 0; from < data.length; ) {
       if (this.#used === this.#current.length) {
         this.#full.push({ buffer: this.#current, used: this.#used });
-        this.#renew(BUFFER);
+        this.#renew(BUFFER_BYTES);
       }
       const room = this.#current.length - this.#used;
       const taken = Math.min(room, data.length - from);
@@ -69,20 +69,20 @@ export class Spool {
 
   /** Whether the disk is behind: wait for `drained` before the next append. */
   get behind(): boolean {
-    return this.#full.length >= HIGH;
+    return this.#full.length >= MAX_FULL_BUFFERS;
   }
 
-  /** Resolves when the disk has caught up; at once where it has failed. */
+  /** Waits until the disk has caught up, or has failed. */
   async drained(): Promise<void> {
     while (this.behind && this.error === undefined) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Resolves when all that was appended is written, or has failed. */
+  /** Waits until everything appended is written, or has failed. */
   async flushed(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
 
-  /** Writes the rest and closes the file. Rejects with the first error of any write. */
+  /** Writes the rest and closes the file. @throws CiError the first error of any write */
   async close(): Promise<void> {
     await this.flushed();
     await this.#handle.close().catch((error: unknown) => {
@@ -93,7 +93,7 @@ export class Spool {
   }
 
   async #run(): Promise<void> {
-    // Lets the caller's burst of small appends become one write.
+    // Combines a burst of small appends into one write.
     await Promise.resolve();
     while (this.error === undefined && (this.#full.length > 0 || this.#used > 0)) {
       const batch = this.#take();
@@ -105,31 +105,32 @@ export class Spool {
         this.#used = 0;
       }
       for (const { buffer } of batch) {
-        // Room for all that wait and all that are in a write: what is dropped and made anew is what memory grows by.
-        if (buffer.length === BUFFER && this.#free.length < 2 * HIGH) this.#free.push(buffer);
+        // Enough for all that wait and all that are being written: dropping and allocating buffers makes memory grow.
+        if (buffer.length === BUFFER_BYTES && this.#free.length < 2 * MAX_FULL_BUFFERS) this.#free.push(buffer);
       }
       for (const wake of this.#waiters.splice(0)) wake();
     }
     this.#running = undefined;
   }
 
-  /** All that waits, in order. A socket brings megabytes in one turn of the event loop, and a write ends once in a turn. */
-  #take(): Filled[] {
+  /** Takes everything that waits, in order: a socket delivers megabytes per turn of the event loop, and a write ends once per turn. */
+  #take(): FilledBuffer[] {
     const batch = this.#full.splice(0);
     if (this.#used > 0) {
       batch.push({ buffer: this.#current, used: this.#used });
-      // Small while the output is: a full buffer has come before where there is much of it.
-      this.#renew(batch.length === 1 ? this.#current.length : BUFFER);
+      // Keep a small buffer for little output: with much of it, a full buffer has come before.
+      this.#renew(batch.length === 1 ? this.#current.length : BUFFER_BYTES);
     }
     return batch;
   }
 
   #renew(size: number): void {
-    this.#current = size < BUFFER ? Buffer.allocUnsafe(size) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER));
+    this.#current =
+      size < BUFFER_BYTES ? Buffer.allocUnsafe(size) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
     this.#used = 0;
   }
 
-  async #write(batch: Filled[]): Promise<void> {
+  async #write(batch: FilledBuffer[]): Promise<void> {
     let views = batch.map(({ buffer, used }) => buffer.subarray(0, used));
     while (views.length > 0) {
       let { bytesWritten } = await this.#handle.writev(views);

@@ -2,23 +2,23 @@ import { Semaphore } from '../../util/semaphore.ts';
 import type { Files, NewFile } from './files.ts';
 import type { SftpSession } from './sftp-session.ts';
 
-/** Bytes asked for at once; OpenSSH answers up to 256 KiB. */
-const BLOCK = 128 << 10;
-/** Files at a time. */
-const FILES = 48;
-/** Blocks of one file at a time. */
-const BLOCKS = 8;
-/** Blocks of all files at a time: 12 MiB of memory. */
-const ALL_BLOCKS = 96;
-/** Bytes read of a file that says it is empty: those of /proc are not. */
-const UNTOLD = 1 << 20;
+/** Bytes per request; OpenSSH returns up to 256 KiB. */
+const BLOCK_BYTES = 128 << 10;
+/** Files copied at once. */
+const MAX_FILES = 48;
+/** Blocks of one file requested at once. */
+const MAX_BLOCKS_PER_FILE = 8;
+/** Blocks of all files requested at once: 12 MiB of memory. */
+const MAX_BLOCKS = 96;
+/** Bytes read of a file with a size of 0, which those of /proc have. */
+const MAX_UNSIZED_BYTES = 1 << 20;
 
-/** Copies files of one SFTP session to free places here. */
+/** Copies files of one SFTP session to new files here. */
 export class Copier {
   readonly #session: SftpSession;
   readonly #files: Files;
-  readonly #openFiles = new Semaphore(FILES);
-  readonly #openBlocks = new Semaphore(ALL_BLOCKS);
+  readonly #openFiles = new Semaphore(MAX_FILES);
+  readonly #openBlocks = new Semaphore(MAX_BLOCKS);
   readonly #buffers: Buffer[] = [];
 
   constructor(session: SftpSession, files: Files) {
@@ -27,9 +27,9 @@ export class Copier {
   }
 
   /**
-   * Copies the file's first `size` bytes: one that grows meanwhile is cut there, one that shrinks ends early.
+   * Copies a file's first `size` bytes; one that shrinks meanwhile ends early.
    *
-   * @returns bytes written; undefined where it cannot be read
+   * @returns bytes written; undefined if it cannot be read
    */
   async copy(path: string, segments: readonly string[], size: number): Promise<number | undefined> {
     return this.#openFiles.pass(async () => {
@@ -50,7 +50,7 @@ export class Copier {
     const lane = async (): Promise<void> => {
       while (next < end) {
         const from = next;
-        const to = Math.min(end, from + BLOCK);
+        const to = Math.min(end, from + BLOCK_BYTES);
         next = to;
         const got = await this.#block(path, remote, local, from, to);
         if (got < to - from) end = Math.min(end, from + got);
@@ -58,11 +58,11 @@ export class Copier {
     };
     try {
       if (size === 0) {
-        for (let got = -1; got !== 0 && written < UNTOLD; written += got) {
-          got = await this.#block(path, remote, local, written, written + BLOCK, true);
+        for (let got = -1; got !== 0 && written < MAX_UNSIZED_BYTES; written += got) {
+          got = await this.#block(path, remote, local, written, written + BLOCK_BYTES, true);
         }
       } else {
-        const lanes = Array.from({ length: Math.min(BLOCKS, Math.ceil(size / BLOCK)) }, lane);
+        const lanes = Array.from({ length: Math.min(MAX_BLOCKS_PER_FILE, Math.ceil(size / BLOCK_BYTES)) }, lane);
         await Promise.allSettled(lanes);
         await Promise.all(lanes);
       }
@@ -72,10 +72,10 @@ export class Copier {
     return written;
   }
 
-  /** Copies [from, to); fewer bytes mean that the file ends there. `once`: one answer is enough. */
+  /** Copies [from, to) and returns the bytes copied; fewer mean that the file ends there. `once`: one answer is enough. */
   async #block(path: string, remote: Buffer, local: NewFile, from: number, to: number, once = false): Promise<number> {
     return this.#openBlocks.pass(async () => {
-      const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
+      const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
       let at = from;
       while (at < to) {
         const got = await this.#session.read(remote, path, buffer, to - at, at);

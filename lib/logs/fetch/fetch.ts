@@ -5,18 +5,18 @@ import { formatSize } from '../../util/format.ts';
 import type { Fetched, FetchLimits, FetchRow } from '../types.ts';
 import { Copier } from './copier.ts';
 import type { Files } from './files.ts';
-import { splitGlob } from './glob.ts';
+import { type GlobPath, splitGlob } from './glob.ts';
 import { GuestTar } from './guest-tar.ts';
 import { SftpSession } from './sftp-session.ts';
 
-/** What one guest may bring where the settings say nothing else. */
+/** Limits if the settings name no others. */
 export const DEFAULT_FETCH_LIMITS: FetchLimits = { files: 20_000, bytes: 4 * 2 ** 30, depth: 24, silence: 60 };
 
-/** Entries of folders that are looked at for one file that may be fetched: a guest can hold millions of links. */
-const LOOKED_AT = 4;
+/** Folder entries read per file that may be fetched: a guest may have millions of links. */
+const MAX_ENTRIES_PER_FILE = 4;
 
-/** Fetches the rows of one guest. */
-class Fetch {
+/** The fetching of one guest's files. */
+class GuestFetch {
   readonly #session: SftpSession;
   readonly #files: Files;
   readonly #limits: FetchLimits;
@@ -47,7 +47,7 @@ class Fetch {
       this.#tar?.complete();
       await Promise.all(this.#copies);
     } catch (error) {
-      // The first fault ends all, and none is left running behind.
+      // The first fault ends everything; nothing is left running.
       this.#session.stop(error);
       this.#tar?.close();
       await Promise.allSettled(this.#copies);
@@ -61,7 +61,7 @@ class Fetch {
     const remote = asked.replace(/^~\/+/, '').replace(/(?<=.)\/+$/, '') || '.';
     const glob = splitGlob(remote);
     if (glob !== undefined) return this.#matches(asked, glob, into);
-    // The operator named it: a link here is followed.
+    // The operator named this path, so a link is followed.
     const real = await this.#session.realpath(remote);
     const stats = real === undefined ? undefined : await this.#session.stat(real);
     if (real === undefined || stats === undefined) this.#missing.push(asked);
@@ -70,17 +70,13 @@ class Fetch {
     else this.#missing.push(asked);
   }
 
-  async #matches(
-    asked: string,
-    { folder, pattern }: { folder: string; pattern: RegExp },
-    into: string[],
-  ): Promise<void> {
+  async #matches(asked: string, { folder, matches }: GlobPath, into: string[]): Promise<void> {
     const base = await this.#session.realpath(folder);
     let found = false;
     const listed =
       base !== undefined &&
       (await this.#each(base, async (entry) => {
-        if (!pattern.test(entry.filename)) return;
+        if (!matches(entry.filename)) return;
         found = true;
         await this.#entry(entry, base, into, { base, depth: 0 });
       }));
@@ -89,7 +85,7 @@ class Fetch {
 
   async #folder(path: string, into: string[], at: { base: string; depth: number }): Promise<void> {
     if (at.depth > this.#limits.depth) {
-      this.#cut ??= `Folders more than ${this.#limits.depth} deep were left out, ${path} the first.`;
+      this.#cut ??= `Folders nested deeper than ${this.#limits.depth} were skipped, beginning with ${path}.`;
       return;
     }
     const listed = await this.#each(path, async (entry) => {
@@ -98,7 +94,7 @@ class Fetch {
     if (!listed) this.#missing.push(path);
   }
 
-  /** Calls `take` for each name of a folder; false where it cannot be listed. */
+  /** Calls `take` for each entry of a folder. @returns false if it cannot be listed */
   async #each(path: string, take: (entry: FileEntryWithStats) => Promise<void>): Promise<boolean> {
     const handle = await this.#session.openFolder(path);
     if (handle === undefined) return false;
@@ -111,7 +107,7 @@ class Fetch {
       ) {
         if (names.length === 0) break;
         for (const entry of names) {
-          // A name that is more than a name is the guest's attempt at another place.
+          // A name with a slash is the guest's attempt to reach another folder.
           if (/^\.{0,2}$|[/\0]/.test(entry.filename)) continue;
           if (!this.#room()) return true;
           if (entry.attrs.isDirectory()) folders.push(entry);
@@ -121,7 +117,7 @@ class Fetch {
     } finally {
       this.#session.close(handle);
     }
-    // After the handle is closed: a deep tree holds one handle, not one a level.
+    // After the handle is closed: a deep tree takes one open handle, not one per level.
     for (const entry of folders) await take(entry);
     return true;
   }
@@ -137,7 +133,7 @@ class Fetch {
     if (entry.attrs.isDirectory()) return this.#folder(path, place, { ...at, depth: at.depth + 1 });
     if (entry.attrs.isFile()) return this.#copy(path, place, entry.attrs.size);
     if (!entry.attrs.isSymbolicLink()) return;
-    // A link to a file beside it (the newest log) is shown as that file; one that leads out is left out.
+    // A link to a file within the folder (the newest log) is fetched as that file; one that leads out is skipped.
     const real = await this.#session.realpath(path);
     if (real === undefined || !real.startsWith(at.base === '/' ? '/' : `${at.base}/`)) return;
     const stats = await this.#session.stat(real);
@@ -146,14 +142,14 @@ class Fetch {
 
   #room(): boolean {
     this.#seen++;
-    if (this.#count < this.#limits.files && this.#seen < this.#limits.files * LOOKED_AT) return true;
+    if (this.#count < this.#limits.files && this.#seen < this.#limits.files * MAX_ENTRIES_PER_FILE) return true;
     this.#cut ??= `Only the first ${this.#limits.files} files were fetched.`;
     return false;
   }
 
   #copy(path: string, place: string[], size: number): void {
     if (!Number.isSafeInteger(size) || this.#asked + size > this.#limits.bytes) {
-      this.#cut ??= `No more than ${formatSize(this.#limits.bytes)} are fetched from one guest: ${path} was left out.`;
+      this.#cut ??= `At most ${formatSize(this.#limits.bytes)} are fetched from one guest: ${path} was skipped.`;
       return;
     }
     if (this.#count >= this.#limits.files) {
@@ -167,7 +163,7 @@ class Fetch {
     this.#copies.push(copy);
   }
 
-  /** By the guest's tar where that brings it, else by SFTP. */
+  /** Fetches a file through the guest's tar, or else through SFTP. */
   async #bring(path: string, place: string[], size: number): Promise<void> {
     const bytes = (await this.#tar?.take(path, place, size)) ?? (await this.#copier.copy(path, place, size));
     if (bytes === undefined) {
@@ -192,9 +188,11 @@ async function openSftp(host: Pick<Host, 'sftp'>, guest: string, silence: number
 }
 
 /**
- * Fetches files and folders from a guest: looks around there by SFTP, and has the files sent by its tar, in one stream;
- * what does not come so, by SFTP too, many at a time. What is missing is listed. Rejects with a CiError where the guest
- * is lost or silent, or nothing can be written here; with the signal's reason when aborted.
+ * Fetches files and folders from a guest: lists them over SFTP and has the guest's tar send them in one stream. Files
+ * that do not arrive that way are fetched over SFTP, many at a time.
+ *
+ * @returns what was fetched and what is missing
+ * @throws CiError if the guest is lost or silent, or if nothing can be written here; the signal's reason when aborted
  */
 export async function fetchFiles(
   host: Pick<Host, 'sftp' | 'start'>,
@@ -209,7 +207,7 @@ export async function fetchFiles(
   try {
     const onSilent = (error: Error) => session.stop(error);
     tar = await GuestTar.start(host, files, { guest, signal, silence: bounds.silence, onSilent });
-    return await new Fetch(session, tar, files, bounds).run(rows, guest);
+    return await new GuestFetch(session, tar, files, bounds).run(rows, guest);
   } finally {
     tar?.close();
     session.release();

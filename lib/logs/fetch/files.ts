@@ -8,52 +8,52 @@ import { freeName, safeName } from '../file-name.ts';
 import { OWN_FILES } from '../layout.ts';
 import type { FileEntry } from '../types.ts';
 
-/** Bytes of one added file; a guest's serial console has no other bound. */
-const ADDED = 256 << 20;
+/** Bytes of one added file; a guest's serial console has no other limit. */
+const MAX_ADDED_BYTES = 256 << 20;
 
-/** A folder on disk: which names are taken, and which of them stands for which name given. */
-interface Folder {
+/** A folder on disk: its names that are taken, and the folders in it by the names given for them. */
+interface FolderNames {
   path: string;
   taken: Set<string>;
-  folders: Map<string, Folder>;
+  folders: Map<string, FolderNames>;
   made?: Promise<void>;
 }
 
-const newFolder = (path: string, taken: Iterable<string> = []): Folder => ({
+const newFolder = (path: string, taken: Iterable<string> = []): FolderNames => ({
   path,
   taken: new Set(taken),
   folders: new Map(),
 });
 
-/** A place for a file, with its folder there. */
-interface Place {
-  /** Absolute. */
+/** Where a new file goes; its folder exists. */
+interface FilePlace {
+  /** Absolute path. */
   file: string;
-  /** Within the build's folder, with slashes. */
+  /** Path within the build's folder, with slashes. */
   path: string;
 }
 
-/** A file that is being filled, by whoever opened it. */
+/** A file being written. */
 export class NewFile {
   readonly #handle: FileHandle;
-  readonly #place: Place;
+  readonly #place: FilePlace;
   readonly #closed: (size: number) => void;
   #written = 0;
 
   /** Use `Files.open`. */
-  constructor(handle: FileHandle, place: Place, closed: (size: number) => void) {
+  constructor(handle: FileHandle, place: FilePlace, closed: (size: number) => void) {
     this.#handle = handle;
     this.#place = place;
     this.#closed = closed;
   }
 
-  /** Writes pieces one behind the other from a position on. Rejects with a CiError. */
+  /** Writes pieces in sequence from a position on. @throws CiError */
   async write(pieces: Buffer[], position: number): Promise<void> {
     let left = pieces;
     let at = position;
     try {
       while (left.length > 0) {
-        // A disk that gets full takes a part first.
+        // A disk that becomes full takes a part first.
         const { bytesWritten } = await this.#handle.writev(left, at);
         this.#written += bytesWritten;
         at += bytesWritten;
@@ -64,7 +64,7 @@ export class NewFile {
     }
   }
 
-  /** Closes it, with what it has. @returns bytes written */
+  /** Closes it as it is. @returns bytes written */
   async close(): Promise<number> {
     await this.#handle.close().catch(() => undefined);
     this.#closed(this.#written);
@@ -72,7 +72,7 @@ export class NewFile {
   }
 }
 
-/** What is left of pieces after their first bytes. */
+/** Returns what is left of pieces after their first bytes. */
 function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
   let passed = bytes;
   return pieces.flatMap((piece) => {
@@ -82,19 +82,19 @@ function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
   });
 }
 
-/** The files of a build's folder, but for our own: safe names, nothing ever replaced. */
+/** The files in a build's folder other than Recheck's own: safe names, nothing is ever replaced. */
 export class Files {
   readonly entries: FileEntry[] = [];
   readonly #root: string;
   readonly #top = newFolder('', OWN_FILES);
-  /** Which guest a folder was given to: another one's files go to a folder of their own. */
+  /** Which guest a folder belongs to; files of another one go to a folder of their own. */
   readonly #owners = new Map<string, string>();
 
   constructor(root: string) {
     this.#root = root;
   }
 
-  /** The folder that a guest's files go to: `dir`, or where another guest's are in it `dir-guest`. */
+  /** Returns the folder for a guest's files: `dir`, or `dir-guest` if it belongs to another guest. */
   folderFor(dir: string, guest: string): string[] {
     const segments = dir.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
     const key = segments.join('/');
@@ -104,8 +104,8 @@ export class Files {
     return segments;
   }
 
-  /** Claims a free place for a file of that path (any text) and makes its folder. Rejects with a CiError. */
-  async #place(segments: readonly string[]): Promise<Place> {
+  /** Reserves a free name for a file of that path (any text) and creates its folder. @throws CiError */
+  async #place(segments: readonly string[]): Promise<FilePlace> {
     let at = this.#top;
     for (const segment of segments.slice(0, -1)) {
       let below = at.folders.get(segment);
@@ -125,7 +125,7 @@ export class Files {
     return { file: join(this.#root, path), path };
   }
 
-  /** Opens a new file at a free place for that path (any text). Rejects with a CiError. */
+  /** Opens a new file under a free name for that path (any text). @throws CiError */
   async open(segments: readonly string[]): Promise<NewFile> {
     const place = await this.#place(segments);
     try {
@@ -136,13 +136,13 @@ export class Files {
     }
   }
 
-  /** Writes a stream to a free place, at most 256 MiB of it. Rejects with a CiError where it cannot be written. */
+  /** Writes at most 256 MiB of a stream to a new file. @throws CiError if it cannot be written */
   async add(name: string, stream: Readable): Promise<void> {
     const place = await this.#place(name.split('/').filter((part) => part !== '' && part !== '.' && part !== '..'));
     let size = 0;
     const bounded = new Transform({
       transform(chunk: Buffer, _encoding, done) {
-        const kept = chunk.subarray(0, Math.max(0, ADDED - size));
+        const kept = chunk.subarray(0, Math.max(0, MAX_ADDED_BYTES - size));
         size += kept.length;
         done(null, kept);
       },
@@ -156,7 +156,7 @@ export class Files {
     }
   }
 
-  #filled(place: Place, size: number): void {
+  #filled(place: FilePlace, size: number): void {
     this.entries.push({ path: place.path, size });
   }
 }

@@ -6,30 +6,30 @@ import { TarReader } from './tar-reader.ts';
 import { type Incoming, WriteQueue } from './write-queue.ts';
 
 /**
- * The names come on stdin, and xargs gives them to tar, as many at a time as an argument list holds: not every busybox
- * has a tar that reads them itself, and none ends them with NUL. The guest's shell gets these words and no other.
+ * xargs reads the names from stdin and passes them to tar, as many at a time as an argument list holds: the tar of some
+ * busyboxes cannot read them itself, and none of them with NUL at their ends. The guest's shell sees only these words.
  */
-const ARGV = ['xargs', '-0', 'tar', '-c', '-f', '-', '--'];
+const TAR_ARGV = ['xargs', '-0', 'tar', '-c', '-f', '-', '--'];
 
-/** The kernel's files have another size than they say. */
-const KERNEL = /^\/(proc|sys)\//;
+/** Files of the kernel, whose reported size is wrong. */
+const KERNEL_FILE = /^\/(proc|sys)\//;
 
-/** Milliseconds that the guest has to start it. */
-const START = 10_000;
-/** Bytes that nobody asked for, after which it is not heard any more: headers, and what files have grown by. */
-const WASTE = 64 << 20;
+/** Milliseconds for the guest to start tar. */
+const START_TIMEOUT_MS = 10_000;
+/** Bytes beyond the files requested (headers, growth of files) after which tar is stopped. */
+const MAX_UNWANTED_BYTES = 64 << 20;
 
 export interface GuestTarOptions {
   guest: string;
-  /** Seconds without any answer after which the guest counts as gone. */
+  /** Seconds without an answer after which the guest is considered lost. */
   silence: number;
   signal: AbortSignal;
-  /** Told when the guest counts as gone. */
+  /** Called when the guest is considered lost. */
   onSilent(error: Error): void;
 }
 
-/** A file that was asked for, and not answered yet. */
-interface Asked {
+/** A file that was requested and has not arrived yet. */
+interface RequestedFile {
   path: string;
   segments: readonly string[];
   size: number;
@@ -37,23 +37,23 @@ interface Asked {
 }
 
 /**
- * A guest's tar, which is given names and sends files: one stream of many, with no answer waited for between them. It is
- * the quick way and no more: it may be missing, say no, or say anything, and what it does not bring is for who asked.
+ * A guest's tar, which gets names and sends files in one stream, without a round trip per file. It is only a shortcut: it
+ * may be missing, refuse, or send anything, and the caller fetches what it does not deliver.
  */
 export class GuestTar {
   readonly #running: Running;
   readonly #options: GuestTarOptions;
   readonly #writeQueue: WriteQueue;
-  readonly #asked = new Map<string, Asked>();
+  readonly #asked = new Map<string, RequestedFile>();
   readonly #watch: NodeJS.Timeout;
   readonly #onAbort = () => this.close();
   #names = '';
-  /** The file whose bytes come now. */
-  #now: { asked: Asked; incoming: Incoming; wanted: number } | undefined;
+  /** The file that is arriving. */
+  #now: { asked: RequestedFile; incoming: Incoming; wanted: number } | undefined;
   #heard = Date.now();
-  /** Whether all names were given. */
+  /** Whether all names have been sent. */
   #complete = false;
-  /** Whether our own disk is waited for. */
+  /** Whether it is waiting for the disk here. */
   #busy = false;
   #waste = 0;
   #over = false;
@@ -68,15 +68,15 @@ export class GuestTar {
     this.#read();
   }
 
-  /** Starts it; undefined where the guest refuses, or takes too long. Rejects with the signal's reason. */
+  /** Starts tar; undefined if the guest refuses or takes too long. @throws the signal's reason */
   static async start(host: Pick<Host, 'start'>, files: Files, options: GuestTarOptions): Promise<GuestTar | undefined> {
     const { signal } = options;
     const starting = new AbortController();
     const give = (): void => starting.abort(signal.reason);
-    const timer = setTimeout(give, Math.min(START, options.silence * 1000));
+    const timer = setTimeout(give, Math.min(START_TIMEOUT_MS, options.silence * 1000));
     signal.addEventListener('abort', give);
     try {
-      return new GuestTar(await host.start(ARGV, { signal: starting.signal }), files, options);
+      return new GuestTar(await host.start(TAR_ARGV, { signal: starting.signal }), files, options);
     } catch {
       signal.throwIfAborted();
       return undefined;
@@ -87,22 +87,22 @@ export class GuestTar {
   }
 
   /**
-   * Asks for a file's first `size` bytes.
+   * Requests a file's first `size` bytes.
    *
-   * @returns bytes written; undefined where it does not come this way. Rejects with a CiError where it began to come and
-   * broke off, or cannot be written here.
+   * @returns bytes written; undefined if it does not arrive this way
+   * @throws CiError if it broke off, or cannot be written here
    */
   take(path: string, segments: readonly string[], size: number): Promise<number | undefined> {
-    if (this.#over || size === 0 || KERNEL.test(path) || this.#asked.has(path)) return Promise.resolve(undefined);
+    if (this.#over || size === 0 || KERNEL_FILE.test(path) || this.#asked.has(path)) return Promise.resolve(undefined);
     const { promise, resolve } = Promise.withResolvers<number | undefined>();
     this.#asked.set(path, { path, segments, size, resolve });
-    // Many names in one packet.
+    // Send many names in one packet.
     if (this.#names === '') setImmediate(() => this.#send());
     this.#names += `${path}\0`;
     return promise;
   }
 
-  /** Says that no more will be asked for. */
+  /** Ends the requests. */
   complete(): void {
     this.#complete = true;
     this.#heard = Date.now();
@@ -111,7 +111,7 @@ export class GuestTar {
     if (this.#asked.size === 0 && this.#now === undefined) this.close();
   }
 
-  /** Ends it, whatever it does: a guest that hangs answers that as little, so nobody waits for it. */
+  /** Stops tar without waiting for an answer, which a guest that hangs would not give. */
   close(fault?: unknown): void {
     if (this.#over) return;
     this.#over = true;
@@ -126,7 +126,7 @@ export class GuestTar {
     this.#names = '';
   }
 
-  /** By events: an iterator would copy all that waits into one buffer first. */
+  /** Reads by events: an iterator would first copy everything buffered into one buffer. */
   #read(): void {
     const { stdout } = this.#running;
     const reader = new TarReader({
@@ -144,7 +144,7 @@ export class GuestTar {
         this.close(error);
         return;
       }
-      if (this.#waste > WASTE && this.#now === undefined) this.close();
+      if (this.#waste > MAX_UNWANTED_BYTES && this.#now === undefined) this.close();
       else if (this.#writeQueue.full && !this.#busy) void this.#wait();
     });
     const ended = (): void => {
@@ -156,7 +156,7 @@ export class GuestTar {
     stdout.once('end', ended).once('error', ended).once('close', ended);
   }
 
-  /** Reads nothing more before the disk has taken what is on its way. */
+  /** Stops reading until the disk has caught up. */
   async #wait(): Promise<void> {
     this.#running.stdout.pause();
     this.#busy = true;
@@ -180,7 +180,7 @@ export class GuestTar {
     this.#now.wanted -= piece.length;
     this.#waste -= piece.length;
     this.#now.incoming.write(piece);
-    // What a file has grown by since it was asked for is passed over.
+    // What a file has grown by since the request is skipped.
     if (this.#now.wanted === 0) this.#end();
   }
 
@@ -192,7 +192,7 @@ export class GuestTar {
     if (this.#complete && this.#asked.size === 0) this.close();
   }
 
-  /** What did not come may come another way; what came in part is lost. */
+  /** Answers all requests: a file that arrived in part is an error, the others may be fetched another way. */
   #letGo(fault: unknown): void {
     if (this.#now !== undefined) {
       const { asked, incoming } = this.#now;
@@ -212,7 +212,7 @@ export class GuestTar {
   #lost(path: string, fault: unknown): CiError {
     const { guest } = this.#options;
     if (!(fault instanceof CiError)) return fetchBroken(guest, path, fault);
-    // A silent guest, or a disk that is full here, says it all itself.
+    // A silent guest, or a full disk here, has an error of its own.
     return fault.code.startsWith('logs/') ? fault : fetchLost(guest, path, fault);
   }
 

@@ -1,12 +1,12 @@
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import { fetchLost, fetchSilent } from '../../errors/logs.ts';
 
-/** No connection, connection lost: SFTP status codes (draft-ietf-secsh-filexfer-02, section 7). */
+/** SFTP status codes for no connection and a lost connection (draft-ietf-secsh-filexfer-02, section 7). */
 const CONNECTION = new Set([6, 7]);
 
 export interface SessionOptions {
   guest: string;
-  /** Seconds without any answer after which the guest counts as gone. */
+  /** Seconds without an answer after which the guest is considered lost. */
   silence: number;
   signal: AbortSignal;
 }
@@ -14,9 +14,8 @@ export interface SessionOptions {
 type Callback<T> = (error: Error | undefined | null, value: T) => void;
 
 /**
- * The requests of an SFTP session as promises, each of which settles: with the answer; undefined where the guest
- * refuses this one (no such file, no permission); or all at once by rejection, when the session ends, gives no answer
- * for too long, or is aborted.
+ * The requests of an SFTP session as promises. Each resolves to the answer, or to undefined if the guest refuses it (no
+ * such file, no permission); all reject when the session ends, is silent for too long, or is aborted.
  */
 export class SftpSession {
   readonly #sftp: SFTPWrapper;
@@ -26,7 +25,7 @@ export class SftpSession {
   readonly #onClose = () => this.stop(fetchLost(this.#options.guest, this.#path, new Error('the session was closed')));
   readonly #onAbort = () => this.stop(this.#options.signal.reason);
   #answered = Date.now();
-  /** What was asked for last, for the words of an error. */
+  /** The path of the last request, for error messages. */
   #path = 'nothing';
   #stopped: { reason: unknown } | undefined;
 
@@ -48,7 +47,7 @@ export class SftpSession {
     );
   }
 
-  /** Rejects all that waits, and all that will be asked. */
+  /** Rejects all pending and all future requests. */
   stop(reason: unknown): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = { reason };
@@ -56,16 +55,16 @@ export class SftpSession {
     this.#waiting.clear();
   }
 
-  /** Lets go of the SFTP session, which stays open. */
+  /** Stops watching the SFTP session, which stays open. */
   release(): void {
     clearInterval(this.#watch);
     this.#sftp.off('close', this.#onClose);
-    // An error that comes late is nobody's; without a listener it would end the process.
+    // The error listener stays: without one, a late error would end the process.
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     this.stop(new Error('released'));
   }
 
-  /** Of the path itself, links followed. */
+  /** Returns a path's attributes, following links. */
   stat = (path: string): Promise<Stats | undefined> =>
     this.#ask(path, (done: Callback<Stats>) => this.#sftp.stat(path, done));
 
@@ -78,11 +77,11 @@ export class SftpSession {
   openFolder = (path: string): Promise<Buffer | undefined> =>
     this.#ask(path, (done: Callback<Buffer>) => this.#sftp.opendir(path, done));
 
-  /** The next names of a folder; undefined at its end. */
+  /** Returns the next entries of a folder; undefined at its end. */
   list = (folder: Buffer, path: string): Promise<FileEntryWithStats[] | undefined> =>
     this.#ask(path, (done: Callback<FileEntryWithStats[]>) => this.#sftp.readdir(folder, done));
 
-  /** Reads at most `length` bytes into the buffer's beginning; 0 at the end, undefined where it cannot be read. */
+  /** Reads at most `length` bytes into the start of the buffer; 0 at the file's end, undefined if it cannot be read. */
   read = (
     handle: Buffer,
     path: string,
@@ -92,7 +91,7 @@ export class SftpSession {
   ): Promise<number | undefined> =>
     this.#ask(path, (done: Callback<number>) => this.#sftp.read(handle, buffer, 0, length, position, done));
 
-  /** Closes a handle; nobody waits for it. */
+  /** Closes a handle without waiting for the answer. */
   close(handle: Buffer): void {
     if (this.#stopped === undefined)
       this.#ask('', (done: Callback<void>) => this.#sftp.close(handle, (e) => done(e, undefined))).catch(
@@ -110,7 +109,7 @@ export class SftpSession {
         if (!this.#waiting.delete(reject)) return;
         if (!error) return resolve(value);
         const code = (error as Error & { code?: unknown }).code;
-        // ssh2 answers all that waits with an error without a code when the session ends.
+        // When the session ends, ssh2 answers all pending requests with an error without a code.
         if (typeof code !== 'number' || CONNECTION.has(code)) {
           const lost = fetchLost(this.#options.guest, path, error);
           reject(lost);
@@ -120,7 +119,7 @@ export class SftpSession {
       try {
         send(done);
       } catch (error) {
-        // ssh2 throws where the session is gone already.
+        // ssh2 throws if the session has ended.
         done(error as Error, undefined as T);
       }
     });

@@ -1,40 +1,40 @@
-/** Bytes of a block: a header is one, and contents are filled up to whole ones. */
-const BLOCK = 512;
-/** Bytes at most of what stands before an entry to name it: a path has 4096, and a few more records may be there. */
-const MOST_META = 64 << 10;
+/** Bytes of a block: a header is one, and contents are padded to complete blocks. */
+const BLOCK_BYTES = 512;
+/** Bytes of the metadata before an entry: a path has up to 4096, and there may be a few more records. */
+const MAX_META_BYTES = 64 << 10;
 
 /** Kinds of entries, of ustar and pax (POSIX, "pax Interchange Format") and of GNU (tar.h). */
 const REGULAR = new Set(['0', '7', '\0']);
-/** Links, devices, folders, pipes: no contents follow, whatever the size says. */
-const BARE = /[1-6]/;
+/** Links, devices, folders, pipes: they have no contents, whatever their size. */
+const NO_CONTENTS = /[1-6]/;
 const PAX = 'x';
 const GNU_NAME = 'L';
 
-/** Takes what a TarReader finds. */
+/** Receives what a TarReader finds. */
 export interface TarTaker {
-  /** A regular file begins; its name as the archive has it. */
+  /** A regular file begins; its name as in the archive. */
   file(name: string, size: number): void;
-  /** A piece of that file; it stays as it is. */
+  /** A piece of that file. */
   data(chunk: Buffer): void;
-  /** That file is whole. */
+  /** That file is complete. */
   end(): void;
 }
 
 /**
- * Reads tar archives, one behind the other, as they come, in pieces of any size, from somebody who may send anything: regular files are handed
- * on, all else is passed over, and nothing is kept but a header and a name. Knows ustar, pax' path and size, and GNU's
- * long names and big sizes.
+ * Reads consecutive tar archives from an untrusted stream, in pieces of any size. Passes on regular files, skips
+ * everything else, and keeps only a header and a name in memory. Supports ustar, path and size of pax, and the long names
+ * and large sizes of GNU tar.
  */
 export class TarReader {
   readonly #taker: TarTaker;
-  readonly #header = Buffer.alloc(BLOCK);
+  readonly #header = Buffer.alloc(BLOCK_BYTES);
   #filled = 0;
-  /** What is done with the contents that come now, how many bytes of them are to come, and of the filling behind. */
+  /** What the current contents are, and how many bytes of them and of their padding are still to come. */
   #body: 'file' | 'pax' | 'name' | 'other' = 'other';
   #left = 0;
   #padding = 0;
   #meta: Buffer[] = [];
-  /** What stood before the next header of it. */
+  /** Name and size from the metadata before the next header. */
   #name: string | undefined;
   #size: number | undefined;
 
@@ -42,7 +42,7 @@ export class TarReader {
     this.#taker = taker;
   }
 
-  /** Takes the next piece. Throws where it is no tar archive. */
+  /** Takes the next piece. @throws Error if it is not a tar archive */
   write(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -61,7 +61,7 @@ export class TarReader {
         const copied = chunk.copy(this.#header, this.#filled, at);
         at += copied;
         this.#filled += copied;
-        if (this.#filled === BLOCK) this.#open();
+        if (this.#filled === BLOCK_BYTES) this.#open();
       }
     }
   }
@@ -71,14 +71,14 @@ export class TarReader {
     this.#filled = 0;
     const header = this.#header;
     if (!isWhole(header)) {
-      // Empty blocks end an archive, and another may follow.
+      // Empty blocks end an archive; another one may follow.
       if (header.every((byte) => byte === 0)) return;
-      throw new Error('it is no tar archive');
+      throw new Error('it is not a tar archive');
     }
     const kind = String.fromCharCode(header[156]!);
-    const size = BARE.test(kind) ? 0 : numberAt(header, 124, 12);
+    const size = NO_CONTENTS.test(kind) ? 0 : numberAt(header, 124, 12);
     if (kind === PAX || kind === GNU_NAME) {
-      if (size > MOST_META) throw new Error(`a name of ${size} bytes`);
+      if (size > MAX_META_BYTES) throw new Error(`metadata of ${size} bytes`);
       this.#begin(kind === PAX ? 'pax' : 'name', size);
       return;
     }
@@ -88,19 +88,19 @@ export class TarReader {
     this.#size = undefined;
     const regular = REGULAR.has(kind);
     if (regular) this.#taker.file(name, real);
-    this.#begin(regular ? 'file' : 'other', BARE.test(kind) ? 0 : real);
+    this.#begin(regular ? 'file' : 'other', NO_CONTENTS.test(kind) ? 0 : real);
   }
 
   #begin(body: 'file' | 'pax' | 'name' | 'other', size: number): void {
     this.#body = body;
     this.#left = size;
-    this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    this.#padding = (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
     if (size === 0) this.#close();
   }
 
   #close(): void {
     if (this.#body === 'file') this.#taker.end();
-    else if (this.#body === 'name') this.#name = textAt(Buffer.concat(this.#meta), 0, MOST_META);
+    else if (this.#body === 'name') this.#name = textAt(Buffer.concat(this.#meta), 0, MAX_META_BYTES);
     else if (this.#body === 'pax') this.#readPax(Buffer.concat(this.#meta));
     this.#meta = [];
   }
@@ -112,7 +112,7 @@ export class TarReader {
       const length = space === -1 ? Number.NaN : Number(records.toString('latin1', at, space));
       const end = at + length;
       const equals = records.indexOf('=', space);
-      if (!(end > equals && equals !== -1 && end <= records.length)) throw new Error('a record of a name is broken');
+      if (!(end > equals && equals !== -1 && end <= records.length)) throw new Error('an invalid pax record');
       const key = records.toString('utf8', space + 1, equals);
       const value = records.toString('utf8', equals + 1, end - 1);
       if (key === 'path') this.#name = value;
@@ -123,19 +123,19 @@ export class TarReader {
 }
 
 function checked(size: number): number {
-  if (!Number.isSafeInteger(size) || size < 0) throw new Error('a size is none');
+  if (!Number.isSafeInteger(size) || size < 0) throw new Error('an invalid size');
   return size;
 }
 
-/** The header's checksum: the sum of its bytes, its own eight taken as spaces. */
+/** Whether a header's checksum is right: the sum of its bytes, with its own eight as spaces. */
 function isWhole(header: Buffer): boolean {
   let sum = 8 * 0x20;
-  for (let at = 0; at < BLOCK; at++) if (at < 148 || at >= 156) sum += header[at]!;
+  for (let at = 0; at < BLOCK_BYTES; at++) if (at < 148 || at >= 156) sum += header[at]!;
   const said = /^ *([0-7]+)[ \0]/.exec(header.toString('latin1', 148, 157))?.[1];
   return said !== undefined && Number.parseInt(said, 8) === sum;
 }
 
-/** A number in octal, or with the first bit set in binary (GNU). */
+/** Reads a number in octal, or in binary if the first bit is set (GNU). */
 function numberAt(header: Buffer, at: number, length: number): number {
   if (header[at]! & 0x80) {
     let value = header[at]! & 0x7f;
@@ -151,7 +151,7 @@ function textAt(from: Buffer, at: number, length: number): string {
   return from.toString('utf8', at, end === -1 || end > at + length ? at + length : end);
 }
 
-/** The name; ustar's has a first part elsewhere, where GNU keeps other things. */
+/** Reads the name; in ustar its first part is in the prefix field, which GNU uses for something else. */
 function nameOf(header: Buffer): string {
   const name = textAt(header, 0, 100);
   const prefix = header.toString('latin1', 257, 263) === 'ustar\0' ? textAt(header, 345, 155) : '';

@@ -1,12 +1,12 @@
 import type { Files, NewFile } from './files.ts';
 
-/** Bytes of one file that are written at once. */
-const PORTION = 1 << 20;
-/** Bytes that may be on their way to the disk, and files that may be open. */
-const MOST_BYTES = 16 << 20;
-const MOST_FILES = 64;
+/** Bytes of one file written at once. */
+const WRITE_BYTES = 1 << 20;
+/** Bytes waiting for the disk, and files open, before `full`. */
+const MAX_PENDING_BYTES = 16 << 20;
+const MAX_OPEN_FILES = 64;
 
-/** Writes files that come one behind the other: some are on their way to the disk while the next come. */
+/** Writes files that arrive in sequence: the next ones arrive while others are being written. */
 export class WriteQueue {
   readonly #files: Files;
   readonly #onFault: (error: unknown) => void;
@@ -14,13 +14,13 @@ export class WriteQueue {
   #open = 0;
   #wake = (): void => {};
 
-  /** @param onFault told, once or more, that a file cannot be written: more of it would wait for room that never comes */
+  /** @param onFault called, possibly repeatedly, if a file cannot be written: the queue would never become less full */
   constructor(files: Files, onFault: (error: unknown) => void) {
     this.#files = files;
     this.#onFault = onFault;
   }
 
-  /** Begins a file at a free place for that path (any text). */
+  /** Begins a file under a free name for that path (any text). */
   begin(segments: readonly string[]): Incoming {
     this.#open++;
     return new Incoming(this.#files.open(segments), {
@@ -40,9 +40,9 @@ export class WriteQueue {
     });
   }
 
-  /** Whether as much as may be is on its way. */
+  /** Whether no more should be read for now. */
   get full(): boolean {
-    return this.#bytes > MOST_BYTES || this.#open > MOST_FILES;
+    return this.#bytes > MAX_PENDING_BYTES || this.#open > MAX_OPEN_FILES;
   }
 
   /** Waits while it is full. */
@@ -55,42 +55,42 @@ export class WriteQueue {
   }
 }
 
-/** What an intake is told of its files. */
-interface Told {
+/** What the queue is told about a file. */
+interface IncomingEvents {
   taken(bytes: number): void;
   written(bytes: number): void;
-  /** @param left bytes that were taken and not written */
+  /** @param left bytes that were taken but not written */
   closed(left: number): void;
-  /** It cannot be written. */
+  /** The file cannot be written. */
   failed(error: unknown): void;
 }
 
-/** A file whose bytes come now. It must be ended. */
+/** A file that is arriving; `end` must be called. */
 export class Incoming {
   readonly #opening: Promise<NewFile>;
-  readonly #told: Told;
+  readonly #events: IncomingEvents;
   #writing: Promise<NewFile>;
   #pieces: Buffer[] = [];
   #held = 0;
   #at = 0;
   #written = 0;
 
-  constructor(opening: Promise<NewFile>, told: Told) {
+  constructor(opening: Promise<NewFile>, events: IncomingEvents) {
     this.#opening = opening;
-    this.#told = told;
+    this.#events = events;
     this.#writing = opening;
-    this.#writing.catch(told.failed);
+    this.#writing.catch(events.failed);
   }
 
   /** Takes the next bytes. */
   write(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#held += piece.length;
-    this.#told.taken(piece.length);
-    if (this.#held >= PORTION) this.#flush();
+    this.#events.taken(piece.length);
+    if (this.#held >= WRITE_BYTES) this.#flush();
   }
 
-  /** Closes it when all that came is written. Rejects with a CiError. @returns bytes written */
+  /** Closes it once everything is written. @returns bytes written @throws CiError */
   async end(): Promise<number> {
     if (this.#held > 0) this.#flush();
     let file: NewFile | undefined;
@@ -99,7 +99,7 @@ export class Incoming {
       await this.#writing;
     } finally {
       await file?.close();
-      this.#told.closed(this.#at - this.#written);
+      this.#events.closed(this.#at - this.#written);
     }
     return this.#written;
   }
@@ -112,9 +112,9 @@ export class Incoming {
     this.#writing = this.#writing.then(async (file) => {
       await file.write(pieces, at);
       this.#written += bytes;
-      this.#told.written(bytes);
+      this.#events.written(bytes);
       return file;
     });
-    this.#writing.catch(this.#told.failed);
+    this.#writing.catch(this.#events.failed);
   }
 }

@@ -3,7 +3,7 @@ import { Html, html } from '../../util/html.ts';
 
 const MARK = /<!--ago ([0-9TZ:.-]{20,24})-->/g;
 
-/** A time in a page: UTC, and a mark where `fillAgo` puts how long ago that is. A page has no script to do it. */
+/** Returns a time in UTC with a mark for `fillAgo`: pages have no script that could show how long ago it was. */
 export function timeWithAgo(iso: string): Html {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return html`${iso}`;
@@ -11,6 +11,6 @@ export function timeWithAgo(iso: string): Html {
   return html`<time datetime="${exact}">${formatTime(exact)}</time>${new Html(`<!--ago ${exact}-->`)}`;
 }
 
-/** Puts how long ago each marked time is, as a page is served. */
+/** Adds to each marked time of a page how long ago it was. @param now milliseconds since the epoch */
 export const fillAgo = (page: string, now: number): string =>
   page.replace(MARK, (_, iso: string) => ` <span class="ago">(${formatAgo(iso, now)})</span>`);

@@ -1,7 +1,7 @@
 import { escapeHtml } from '../../util/html.ts';
 import { withoutControls } from '../../util/plain-text.ts';
 
-/** What a terminal's SGR sequences have set. Colours: a palette index, or `#rrggbb`. */
+/** What a terminal's SGR sequences have set. Colors: a palette index, or `#rrggbb`. */
 interface Style {
   fg?: number | string | undefined;
   bg?: number | string | undefined;
@@ -16,26 +16,26 @@ interface Style {
 const hex = (r: number, g: number, b: number): string =>
   `#${[r, g, b].map((value) => Math.min(255, value).toString(16).padStart(2, '0')).join('')}`;
 
-/** Colour 16 to 255 of xterm's palette. */
-function paletteColour(index: number): string {
+/** Returns color 16 to 255 of xterm's palette. */
+function paletteColor(index: number): string {
   if (index >= 232) return hex(...(Array(3).fill(8 + (index - 232) * 10) as [number, number, number]));
   const level = (value: number) => (value === 0 ? 0 : 55 + value * 40);
   const cube = index - 16;
   return hex(level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6));
 }
 
-/** The colour after 38 or 48, taken off the front of `codes`. */
-function extendedColour(codes: number[]): number | string | undefined {
+/** Takes the color after 38 or 48 off the front of `codes`. */
+function extendedColor(codes: number[]): number | string | undefined {
   const kind = codes.shift();
   if (kind === 5) {
     const index = codes.shift() ?? 0;
-    return index < 16 ? index : paletteColour(Math.min(255, index));
+    return index < 16 ? index : paletteColor(Math.min(255, index));
   }
   if (kind === 2) return hex(codes.shift() ?? 0, codes.shift() ?? 0, codes.shift() ?? 0);
   return undefined;
 }
 
-/** Applies the parameters of one SGR sequence (ECMA-48, 8.3.117; 90 to 107 and 38/48 as xterm has them). */
+/** Applies the parameters of one SGR sequence (ECMA-48, 8.3.117; 90 to 107 and 38/48 as in xterm). */
 function applySgr(style: Style, parameters: string): Style {
   const codes = parameters === '' ? [0] : parameters.slice(0, 200).split(/[;:]/).map(Number);
   let next: Style = { ...style };
@@ -54,10 +54,10 @@ function applySgr(style: Style, parameters: string): Style {
     else if (code === 27) next.inverse = false;
     else if (code === 29) next.strike = false;
     else if (code >= 30 && code <= 37) next.fg = code - 30;
-    else if (code === 38) next.fg = extendedColour(codes);
+    else if (code === 38) next.fg = extendedColor(codes);
     else if (code === 39) next.fg = undefined;
     else if (code >= 40 && code <= 47) next.bg = code - 40;
-    else if (code === 48) next.bg = extendedColour(codes);
+    else if (code === 48) next.bg = extendedColor(codes);
     else if (code === 49) next.bg = undefined;
     else if (code >= 90 && code <= 97) next.fg = code - 82;
     else if (code >= 100 && code <= 107) next.bg = code - 92;
@@ -65,25 +65,25 @@ function applySgr(style: Style, parameters: string): Style {
   return next;
 }
 
-/** Whether black is read better than white on `#rrggbb`: its luma (Rec. 601). */
-const isLight = (colour: string): boolean => {
-  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+/** Whether black is more readable than white on `#rrggbb`, by its luma (Rec. 601). */
+const isLight = (color: string): boolean => {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
   return red! * 0.299 + green! * 0.587 + blue! * 0.114 > 140;
 };
 
-/** The attributes of a span that shows a style: classes for what follows the page's palette, a style for the rest. */
+/** Returns the attributes of a span for a style: classes for colors of the page's palette, a style for the rest. */
 function attributes(style: Style): string {
   const [fg, bg] = style.inverse ? [style.bg ?? 'bg', style.fg ?? 'fg'] : [style.fg, style.bg];
   const classes: string[] = [];
   const rules: string[] = [];
-  const colour = (value: number | string | undefined, letter: string, rule: string) => {
+  const color = (value: number | string | undefined, letter: string, rule: string) => {
     if (typeof value === 'number') classes.push(`${letter}${value}`);
     else if (value?.startsWith('#')) rules.push(`${rule}:${value}`);
     else if (value !== undefined) classes.push(`${letter}-${value}`);
   };
-  colour(fg, 'f', 'color');
-  colour(bg, 'b', 'background');
-  // On a background, colours are a terminal's own: those of a page's light or dark could vanish on it.
+  color(fg, 'f', 'color');
+  color(bg, 'b', 'background');
+  // On a background, use a terminal's own colors: those of the page's light or dark theme could be unreadable.
   if (bg !== undefined && bg !== 'fg') classes.push('on');
   if (fg === undefined && typeof bg === 'string' && bg !== 'fg') rules.push(`color:${isLight(bg) ? '#000' : '#fff'}`);
   for (const name of ['bold', 'dim', 'italic', 'underline', 'strike'] as const) if (style[name]) classes.push(name);
@@ -91,23 +91,23 @@ function attributes(style: Style): string {
   return rules.length > 0 ? `${text} style="${rules.join(';')}"` : text;
 }
 
-/** What a serial console puts before a newline; nothing is overwritten by it. */
+/** Carriage returns that a serial console puts before a newline; they overwrite nothing. */
 const TRAILING_RETURNS = /\r+$/;
 
 const SGR = /\x1b\[([0-9;:]*)m/g;
 
-/** Turns console lines into HTML, in order: colours last over line ends, as in a terminal. */
+/** Turns console lines into HTML, in order: colors last beyond the end of a line, as in a terminal. */
 export class AnsiHtml {
   #style: Style = {};
   #attributes = '';
 
-  /** Forgets what was set: before a line that is not the guest's. */
+  /** Resets the style, before a line that is not from the guest. */
   reset(): void {
     this.#style = {};
     this.#attributes = '';
   }
 
-  /** One line, without its newline. The result holds no markup but our own spans. */
+  /** Returns the HTML of a line without its newline; its only markup is spans. */
   line(text: string): string {
     if (!text.includes('\x1b')) return this.#add('', text.replace(TRAILING_RETURNS, ''));
     let html = '';
@@ -121,7 +121,7 @@ export class AnsiHtml {
     return this.#add(html, text.slice(from).replace(TRAILING_RETURNS, ''));
   }
 
-  /** Adds text; what a carriage return would have overwritten is dropped. */
+  /** Adds text without what a carriage return would have overwritten. */
   #add(html: string, text: string): string {
     const back = text.lastIndexOf('\r');
     return back === -1 ? html + this.#span(text) : this.#span(text.slice(back + 1));

@@ -1,4 +1,5 @@
 import type { StepRecord } from '../../model/build.ts';
+import type { Result } from '../../model/result.ts';
 import { formatDuration } from '../../util/format.ts';
 import { type Html, html } from '../../util/html.ts';
 import { CONSOLE_FILE, CONSOLE_PAGE } from '../layout.ts';
@@ -10,8 +11,8 @@ import { resultWords } from './result-words.ts';
 import { timeline } from './timeline.ts';
 
 const STYLE = styles('build.css', 'timeline.css');
-/** Seconds after which the page of a running build is loaded again. */
-const REFRESH = 5;
+/** Seconds after which the page of a running build is reloaded. */
+const REFRESH_S = 5;
 
 const link = (url: string | undefined, text: string): Html => {
   const safe = safeUrl(url);
@@ -38,16 +39,27 @@ function facts(page: BuildPage, end: number): Html {
   const guests = Object.entries(build.guests);
   const where = guests.map(
     ([name, guest]) =>
-      html`<span class="guest"><b>${name}</b> on ${guest.host}: ${guest.image}${guest.address && html` at ${guest.address}`}</span>`,
+      html`<span class="guest"><b>${name}</b> · image ${guest.image} · on ${guest.host}${guest.address && html` · ${guest.address}`}</span>`,
   );
   return html`<dl>
-${fact('change', subject(page).full)}${fact('project', html`${change.project}${change.branch && html` <small>on</small> ${change.branch}`}`)}${fact('owner', change.owner)}${fact('why it ran', page.reason || undefined)}${fact('started', timeWithAgo(build.startedAt))}${page.endedAt === undefined ? undefined : fact('ended', timeWithAgo(page.endedAt))}${fact(page.endedAt === undefined ? 'so far' : 'took', formatDuration(end - Date.parse(build.startedAt)))}${where.length > 0 && fact('where', html`${where}`)}${fact('attempt', String(build.attempt))}${fact('pipeline', build.pipeline)}${fact('build', html`<code>${build.id}</code>`)}</dl>
+${fact('change', subject(page).full)}${fact('project', html`${change.project}${change.branch && html` <small>on</small> ${change.branch}`}`)}${fact('owner', change.owner)}${fact('trigger', page.reason || undefined)}${fact('started', timeWithAgo(build.startedAt))}${page.endedAt === undefined ? undefined : fact('ended', timeWithAgo(page.endedAt))}${fact(page.endedAt === undefined ? 'running for' : 'duration', formatDuration(end - Date.parse(build.startedAt)))}${where.length > 0 && fact('guests', html`${where}`)}${fact('attempt', String(build.attempt))}${fact('pipeline', build.pipeline)}${fact('build', html`<code>${build.id}</code>`)}</dl>
 `;
+}
+
+/** Returns how a step's script ended, if not with 0: `exit 1`, `signal KILL`. */
+const exitWords = (step: StepRecord): string | undefined =>
+  step.signal ? `signal ${step.signal}` : step.exitCode ? `exit ${step.exitCode}` : undefined;
+
+/** Returns what a result means; of a failed build, which step failed and how. */
+function meaningOf(result: Result, steps: readonly StepRecord[]): string {
+  const step = result === 'FAILURE' ? steps.find((one) => one.result === result) : undefined;
+  if (step === undefined) return resultWords(result).words;
+  return `${step.name}: ${exitWords(step) ?? 'failed'}`;
 }
 
 function stepRow(step: StepRecord): Html {
   const { tone } = resultWords(step.result);
-  const code = step.signal ? `signal ${step.signal}` : step.exitCode ? `exit ${step.exitCode}` : undefined;
+  const code = exitWords(step);
   return html`<tr><td><span class="dot ${tone}"></span>${step.name}${step.guest && html` <small>on ${step.guest}</small>`}${step.message && html`<p>${step.message}</p>`}</td><td class="${tone}">${step.result}${code && html` <small>${code}</small>`}</td><td>${formatDuration(step.duration)}</td><td>${step.line !== undefined && consoleAt(step.line, `line ${step.line}`)}</td></tr>
 `;
 }
@@ -55,22 +67,22 @@ function stepRow(step: StepRecord): Html {
 function steps(page: BuildPage): Html {
   const { build, running } = page;
   const now = page.endedAt === undefined && running;
-  if (build.steps.length === 0 && !now) return html`<p class="none">No step has run.</p>`;
+  if (build.steps.length === 0 && !now) return html`<p class="none">No step has run yet.</p>`;
   return html`<table>
-<thead><tr><th>step</th><th>result</th><th>took</th><th>console</th></tr></thead>
+<thead><tr><th>step</th><th>result</th><th>duration</th><th>console</th></tr></thead>
 <tbody>
 ${build.steps.map(stepRow)}${now && html`<tr><td><span class="dot now"></span>${running}</td><td class="calm">running</td><td></td><td>${consoleAt(undefined, 'console')}</td></tr>\n`}</tbody>
 </table>`;
 }
 
-/** The last lines of the first step that went wrong: the ones a person looks for. */
+/** Returns the last lines of the first step that failed. */
 function failure({ build }: BuildPage): Html | undefined {
   const step = build.steps.find(({ tail }) => tail !== undefined && tail.length > 0);
   if (step?.tail === undefined) return undefined;
   return html`<section>
-<h2>Where it went wrong <small>the last lines of “${step.name}”</small></h2>
+<h2>Failure <small>last lines of “${step.name}”</small></h2>
 <pre class="tail">${step.tail.slice(-20).join('\n')}</pre>
-<p class="more">${consoleAt(step.line, 'This step in the console')}</p>
+<p class="more">${consoleAt(step.line, 'See this step in the console')}</p>
 </section>
 `;
 }
@@ -79,28 +91,28 @@ function again({ recheck, manualCommands }: BuildPage): Html | undefined {
   if (!recheck && !manualCommands?.length) return undefined;
   return html`<section>
 <h2>Run it again</h2>
-${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${manualCommands !== undefined && manualCommands.length > 0 && html`<p>Or the same guest by hand:</p>\n<pre class="tail">${manualCommands.join('\n')}</pre>\n`}</section>
+${recheck !== undefined && html`<p>Comment on the change: <code>${recheck}</code></p>\n`}${manualCommands !== undefined && manualCommands.length > 0 && html`<p>Or boot the same guest manually:</p>\n<pre class="tail">${manualCommands.join('\n')}</pre>\n`}</section>
 `;
 }
 
-/** The page of a build. `now` in milliseconds since the epoch. */
+/** Returns the page of a build. @param now milliseconds since the epoch */
 export function buildPage(page: BuildPage, files: readonly FileEntry[], now: number): string {
   const { build } = page;
   const ended = page.endedAt !== undefined;
   const start = Date.parse(build.startedAt);
   const end = page.endedAt === undefined ? now : Date.parse(page.endedAt);
   const result = ended ? (build.result ?? 'SUCCESS') : build.result;
-  const told = result && resultWords(result);
-  const tone = told?.tone ?? 'calm';
+  const tone = result ? resultWords(result).tone : 'calm';
+  const meaning = result && meaningOf(result, build.steps);
   const words = ended
-    ? told!.words
+    ? meaning
     : page.running
       ? `Running: ${page.running}`
-      : told
-        ? `${told.words} Ending.`
+      : meaning
+        ? `${meaning.replace(/\.$/, '')}. Finishing.`
         : 'Running.';
   const title = `${build.job}: ${result ?? 'running'}, ${subject(page).short}`;
-  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH)}<body>
+  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH_S)}<body>
 <main>
 <header class="${tone}">
 <p class="badge">${ended ? result : html`<span class="pulse"></span>${result ?? 'RUNNING'}`}</p>
@@ -110,7 +122,7 @@ export function buildPage(page: BuildPage, files: readonly FileEntry[], now: num
 </header>
 ${facts(page, end)}
 <section>
-<h2>Where the time went</h2>
+<h2>Timeline</h2>
 ${timeline(start, end, build.steps, ended ? undefined : page.running)}
 </section>
 ${failure(page)}<section>

@@ -2,21 +2,21 @@ import { formatSize } from '../../util/format.ts';
 import { type Html, html } from '../../util/html.ts';
 import type { FileEntry } from '../types.ts';
 
-interface Folder {
-  folders: Map<string, Folder>;
+interface TreeFolder {
+  folders: Map<string, TreeFolder>;
   files: { name: string; size: number }[];
   bytes: number;
   count: number;
 }
 
-/** Names shown in one page; a build may hold thousands. */
-const MOST = 2000;
-/** Folders with more files than this are folded. */
-const OPEN = 30;
+/** Files shown on one page; a build may have thousands. */
+const MAX_FILES = 2000;
+/** Files of a folder up to which it is shown unfolded. */
+const MAX_OPEN_FOLDER_FILES = 30;
 
-const folder = (): Folder => ({ folders: new Map(), files: [], bytes: 0, count: 0 });
+const folder = (): TreeFolder => ({ folders: new Map(), files: [], bytes: 0, count: 0 });
 
-function treeOf(files: readonly FileEntry[]): Folder {
+function treeOf(files: readonly FileEntry[]): TreeFolder {
   const top = folder();
   for (const { path, size } of files) {
     const parts = path.split('/');
@@ -42,7 +42,7 @@ function treeOf(files: readonly FileEntry[]): Folder {
 const order = new Intl.Collator('en', { numeric: true });
 const url = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
-function show(at: Folder, path: string): Html {
+function show(at: TreeFolder, path: string): Html {
   const folders = [...at.folders].sort(([a], [b]) => order.compare(a, b));
   const files = [...at.files].sort((a, b) => order.compare(a.name, b.name));
   return html`<ul>
@@ -50,15 +50,15 @@ ${folders.map(
   ([
     name,
     below,
-  ]) => html`<li><details${below.count <= OPEN && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${formatSize(below.bytes)}</small></summary>
+  ]) => html`<li><details${below.count <= MAX_OPEN_FOLDER_FILES && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${formatSize(below.bytes)}</small></summary>
 ${show(below, `${path}${name}/`)}</details></li>
 `,
 )}${files.map(({ name, size }) => html`<li><a href="./${url(path + name)}">${name}</a> <small>${formatSize(size)}</small></li>\n`)}</ul>
 `;
 }
 
-/** The files of a build as a tree with sizes; the first ones where there are very many. */
+/** Returns the files of a build as a tree with sizes; only the first ones if there are very many. */
 export function fileTree(files: readonly FileEntry[]): Html {
-  const more = files.length - MOST;
-  return html`<div class="tree">${show(treeOf(files.slice(0, MOST)), '')}${more > 0 && html`<p>${more} more files: open the folders to see them.</p>`}</div>`;
+  const more = files.length - MAX_FILES;
+  return html`<div class="tree">${show(treeOf(files.slice(0, MAX_FILES)), '')}${more > 0 && html`<p>${more} more files are listed in their folders.</p>`}</div>`;
 }

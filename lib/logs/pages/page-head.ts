@@ -2,23 +2,23 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Html, html } from '../../util/html.ts';
 
-/** A link to a URL from outside: only http and https ones, or relative ones of our own, become links. */
+/** Returns a URL from outside if it may become a link, which only http and https ones may. */
 export function safeUrl(url: string | undefined): string | undefined {
   if (url === undefined) return undefined;
   return /^https?:\/\//i.test(url) ? url : undefined;
 }
 
-/** A style sheet beside this file. */
+/** Reads a style sheet next to this file. */
 const sheet = (name: string): string => readFileSync(join(import.meta.dirname, name), 'utf8');
 
 const BASE = sheet('base.css');
 
-/** Style sheets of a page, to be put into it: the pages' policy allows no other. */
+/** Returns style sheets as part of a page: the pages' policy allows no others. */
 export const styles = (...names: string[]): Html =>
   new Html(`<style>
 ${BASE}${names.map(sheet).join('')}</style>`);
 
-/** The beginning of a page. `refresh`: seconds after which a browser loads it again. */
+/** Returns the beginning of a page. @param refresh seconds after which a browser reloads it */
 export const pageHead = (title: string, style: Html, refresh?: number): Html => html`<!doctype html>
 <html lang="en">
 <head>

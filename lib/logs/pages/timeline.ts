@@ -23,7 +23,7 @@ interface Span {
   line?: number | undefined;
 }
 
-/** The spans of a build: its steps, and waiting where none ran. Steps at the same time stand in lanes below each other. */
+/** Returns the spans of a build: its steps, and waiting between them. Steps at the same time are in different lanes. */
 function spansOf(start: number, end: number, steps: readonly StepRecord[], running: string | undefined): Span[] {
   const sorted = steps
     .map((step) => ({ step, from: Date.parse(step.startedAt) - start }))
@@ -32,7 +32,7 @@ function spansOf(start: number, end: number, steps: readonly StepRecord[], runni
   const spans: Span[] = [];
   const lanes: number[] = [];
   let reached = 0;
-  // Below a hundredth of the whole a gap is the time between two steps, not a wait.
+  // A shorter gap is the time between two steps, not a wait.
   const gap = Math.max(200, (end - start) / 100);
   const wait = (from: number, to: number): void => {
     if (to - from >= gap) spans.push({ kind: 'waiting', name: 'waiting', from, to, lane: 0, failed: false });
@@ -68,7 +68,7 @@ export function timeline(start: number, end: number, steps: readonly StepRecord[
     const style = `left:${percent(span.from, whole)};width:${percent(span.to - span.from, whole)};top:${span.lane * 30}px`;
     const title = `${span.name}: ${formatDuration(span.to - span.from)}`;
     const kind = `${span.kind}${span.failed ? ' failed' : ''}`;
-    // A name that would not fit is not written into its piece.
+    // A name that does not fit is omitted.
     const label = (span.to - span.from) / whole > 0.09 && span.kind !== 'waiting' && span.name;
     if (span.line === undefined) return html`<span class="${kind}" style="${style}" title="${title}">${label}</span>`;
     return html`<a class="${kind}" style="${style}" title="${title}" href="console.html#L${span.line}">${label}</a>`;
@@ -79,5 +79,5 @@ export function timeline(start: number, end: number, steps: readonly StepRecord[
     return mine.length > 0 && html`<li><i class="${kind}"></i>${kind} <b>${formatDuration(sum)}</b></li>`;
   });
   return html`<div class="timeline" role="img" aria-label="Timeline of the build" style="height:${lanes * 30 - 4}px">${bars}</div>
-<ul class="legend">${totals}<li class="all">in all <b>${formatDuration(end - start)}</b></li></ul>`;
+<ul class="legend">${totals}<li class="all">total <b>${formatDuration(end - start)}</b></li></ul>`;
 }

@@ -1,7 +1,7 @@
 /** How a file is served. */
 export interface MediaType {
   type: string;
-  /** `gzip` for compressed text, which a browser shows in place. */
+  /** `gzip` for compressed text, which a browser unpacks and shows. */
   encoding?: 'gzip';
 }
 
@@ -31,12 +31,12 @@ const TYPES: Record<string, string> = {
   webm: 'video/webm',
 };
 const TEXT = 'text/plain; charset=utf-8';
-/** What begins with none of these control characters is shown as text where its name says nothing. */
+/** A file of unknown type is shown as text unless one of these control characters is near its beginning. */
 const BINARY = /[\x00-\x08\x0e-\x1a\x1c-\x1f]/;
 
 const extension = (name: string): string => /\.([A-Za-z0-9]{1,8})$/.exec(name)?.[1]?.toLowerCase() ?? '';
 
-/** The type of a file by its name, and where that says nothing by its first bytes. */
+/** Returns the type of a file, from its name or, if that is unknown, from its first bytes. */
 export function mediaType(name: string, head: Buffer): MediaType {
   const own = extension(name);
   if (own === 'gz' && head[0] === 0x1f && head[1] === 0x8b) {
@@ -45,7 +45,7 @@ export function mediaType(name: string, head: Buffer): MediaType {
     if (type?.includes('charset')) return { type, encoding: 'gzip' };
   }
   const known = TYPES[own];
-  // A name may promise what the file is not: rubbish named .gz is shown as what it is.
+  // Content that is not gzip is not served as such, whatever its name.
   if (known !== undefined && !(own === 'gz' && head[0] !== 0x1f)) return { type: known };
   return { type: BINARY.test(head.toString('latin1')) ? 'application/octet-stream' : TEXT };
 }

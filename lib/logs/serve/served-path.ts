@@ -7,7 +7,7 @@ export type Served =
   | { kind: 'file'; file: string; segments: string[] }
   | { kind: 'folder'; file: string; segments: string[] };
 
-/** The segments of a request's path; undefined where it is no path that we ever made (climbing, hidden, malformed). */
+/** Returns the segments of a request's path; undefined for one that Recheck never creates (`..`, hidden, malformed). */
 function segmentsOf(path: string): string[] | undefined {
   const segments: string[] = [];
   for (const part of path.split('/')) {
@@ -24,7 +24,7 @@ function segmentsOf(path: string): string[] | undefined {
   return segments;
 }
 
-/** Finds what a path names below root; undefined where there is nothing to serve. Symbolic links are never followed. */
+/** Finds what a path names below root; undefined if there is nothing to serve. Symbolic links are never followed. */
 export async function findServed(root: string, path: string): Promise<Served | undefined> {
   const segments = segmentsOf(path);
   if (segments === undefined) return undefined;
@@ -40,6 +40,6 @@ export async function findServed(root: string, path: string): Promise<Served | u
   return { kind: folder ? 'folder' : 'file', file, segments };
 }
 
-/** Opens a file that `findServed` gave; refuses a link or a device put there meanwhile. */
+/** Opens a file found by `findServed`; refuses a link or a device that has replaced it. */
 export const openServed = (file: string): Promise<FileHandle> =>
   open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -1,8 +1,8 @@
 import { generateKeyPair } from '../../ssh/keys.ts';
+import type { GuestConfig, GuestUp } from '../guest-protocol.ts';
 import { log } from './console.ts';
 import { guestEnvironment } from './environment.ts';
 import { type GuestMetadata, readMetadata } from './metadata-client.ts';
-import type { GuestConfig, GuestUp } from './protocol.ts';
 import { openSsh } from './ssh-server.ts';
 import { runUserScript } from './user-script.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { type GuestConfig, MARK_VARIABLE } from './protocol.ts';
+import { type GuestConfig, MARK_VARIABLE } from '../guest-protocol.ts';
 
 /** The shell that commands of an SSH session run in, as a login shell in /etc/passwd would be. */
 export const SHELL = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';

@@ -3,10 +3,11 @@
  * GuestUp; it ends, and every process of the guest before it, at SIGTERM and when the channel closes, which it does
  * when the hypervisor dies in whatever way. Its standard output is its serial console.
  */
+
+import { endGuestProcesses } from '../guest-processes.ts';
+import { CLEAN_EXIT, type GuestConfig } from '../guest-protocol.ts';
 import { bootGuest } from './boot.ts';
 import { log } from './console.ts';
-import { endGuestProcesses } from './processes.ts';
-import { CLEAN_EXIT, type GuestConfig } from './protocol.ts';
 
 /** Milliseconds for the end of a guest's processes; the hypervisor waits a little longer before it ends this one. */
 const END_TIME = 1_500;

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { guestDied, guestNotStarted } from '../../errors/worker.ts';
-import { endGuestProcesses } from '../guest/processes.ts';
-import { CLEAN_EXIT, GUEST_ENTRY, type GuestConfig, type GuestUp, MARK_VARIABLE } from '../guest/protocol.ts';
+import { endGuestProcesses } from '../guest-processes.ts';
+import { CLEAN_EXIT, GUEST_ENTRY, type GuestConfig, type GuestUp, MARK_VARIABLE } from '../guest-protocol.ts';
 
 /** Milliseconds that a guest has to end its processes and itself. */
 const STOP_TIME = 2_000;

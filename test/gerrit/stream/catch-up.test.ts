@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { commentText } from '../../../lib/gerrit/comment.ts';
 import { CatchUp } from '../../../lib/gerrit/stream/catch-up.ts';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import { FakeHost } from '../../support/fake-link.ts';
 import { commented, uploaded } from '../events.ts';

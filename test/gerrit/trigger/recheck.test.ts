@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
+import { commentText } from '../../../lib/gerrit/comment.ts';
 import { recheckPattern } from '../../../lib/gerrit/trigger/recheck.ts';
 import { commented } from '../events.ts';
 

@@ -22,7 +22,7 @@ test('each step is as wide as it took, waiting is what no step fills, and parall
   );
   assert.match(text, /class="steps" style="left:30%;width:30%;top:30px"/);
   assert.match(text, /class="logs" style="left:90%;width:10%;top:0px"/);
-  assert.match(text, /in all <b>1m 40s<\/b>/);
+  assert.match(text, /total <b>1m 40s<\/b>/);
 });
 
 test('the step that runs reaches to now', () => {

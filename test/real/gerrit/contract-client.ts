@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GerritClient } from '../../../lib/gerrit/client.ts';
+import { commentText } from '../../../lib/gerrit/comment.ts';
 import { composeReport } from '../../../lib/gerrit/report.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import type { Link } from '../../../lib/ssh/link-pool.ts';
 import { parseTable } from '../../gerrit/results-table.ts';
@@ -147,7 +147,7 @@ export function clientContract(context: ContractContext): void {
       const review = { message: 'hello', labels: { Nope: 1 } };
       const { dropped, warnings } = await client.postReview({ ...request, review }, limit());
       assert.deepEqual(dropped, []);
-      assert.match(warnings[0] ?? '', /the vote Nope is not on change/);
+      assert.match(warnings[0] ?? '', /the vote on Nope is missing from change/);
       assert.equal((await own(request.change)).length, 1);
     });
 

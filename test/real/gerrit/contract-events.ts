@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { changeOf } from '../../../lib/gerrit/change.ts';
+import { commentText, votesOf } from '../../../lib/gerrit/comment.ts';
 import { makeFilter } from '../../../lib/gerrit/filter.ts';
-import { commentText, votesOf } from '../../../lib/gerrit/trigger/comment.ts';
 import { listen } from '../../support/gerrit-session.ts';
 import type { ContractContext } from './contract-context.ts';
 

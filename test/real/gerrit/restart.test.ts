@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { commentText } from '../../../lib/gerrit/comment.ts';
 import { makeFilter } from '../../../lib/gerrit/filter.ts';
 import { type StreamHealth, StreamPool } from '../../../lib/gerrit/stream.ts';
-import { commentText } from '../../../lib/gerrit/trigger/comment.ts';
 import type { GerritEvent } from '../../../lib/gerrit/types.ts';
 import { GerritSession } from '../../support/gerrit-session.ts';
 import { waitFor } from '../../support/wait.ts';

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { endGuestProcesses } from '../../../lib/sandbox/guest/processes.ts';
 import { runUserScript } from '../../../lib/sandbox/guest/user-script.ts';
+import { endGuestProcesses } from '../../../lib/sandbox/guest-processes.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'recheck-script-'));
 const mark = `script/${randomUUID()}`;

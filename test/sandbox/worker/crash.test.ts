@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
+import { guestProcesses } from '../../../lib/sandbox/guest-processes.ts';
 import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
 import { end, endOf } from '../../support/child.ts';
 import { waitForEvent } from '../../support/wait.ts';

@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { isLoopbackAddress } from '../../../util/loopback.ts';
 
 const NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
-
-const isLoopback = (address: string | undefined): boolean =>
-  address !== undefined && (address === '::1' || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address));
 
 /**
  * Why a request is not answered, or undefined. The sandbox is for the people at this machine: it takes clients from
@@ -11,7 +9,7 @@ const isLoopback = (address: string | undefined): boolean =>
  * and takes orders from its own pages only, or from programs that are no browser.
  */
 export function refusalOf(req: IncomingMessage): string | undefined {
-  if (!isLoopback(req.socket.remoteAddress)) {
+  if (!isLoopbackAddress(req.socket.remoteAddress ?? '')) {
     return 'The sandbox Gerrit answers on the machine that it runs on, and this request came from another. Open it there, or through an SSH tunnel (ssh -L).';
   }
   const host = req.headers.host ?? '';

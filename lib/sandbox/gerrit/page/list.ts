@@ -17,7 +17,7 @@ export function listPage(gerrit: SandboxGerrit): Html {
         ? html`<p class="empty">No change yet. Upload a patchset: the CI in your flow picks it up, and its review appears here.</p>`
         : table(changes)
     }</section>
-<p class="quiet">Uploads and comments here are Ann Developer’s. The CI is the account <code>${gerrit.ciName}</code>; what it posts appears by itself.</p>
+<p class="quiet">Uploads and comments here are Ann Developer’s. The CI is the account <code>${gerrit.ciName}</code>; its reviews appear automatically.</p>
 </main>`,
   );
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { voteOf } from '../../../lib/gerrit/review/vote.ts';
-import { RESULTS, type Result } from '../../../lib/model/result.ts';
+import { voteOf } from '../../lib/gerrit/vote.ts';
+import { RESULTS, type Result } from '../../lib/model/result.ts';
 
 const vote = (...builds: (Result | [Result])[]) =>
   voteOf(

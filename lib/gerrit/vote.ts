@@ -1,15 +1,15 @@
-import { isPatchFault, type Result } from '../../model/result.ts';
+import { isPatchFault, type Result } from '../model/result.ts';
 
-/** What a vote needs to know of a build. */
+/** What a vote depends on. */
 export interface BuildOutcome {
   result: Result;
   voting: boolean;
 }
 
 /**
- * How builds vote. Only voting builds count. One that the patch made fail is a failure; else any other that did not
- * succeed is a fault of the infrastructure (or an abort), which never votes; skipped ones are left out, and where
- * nothing is left there is no vote.
+ * Returns how builds vote. Only voting builds that were not skipped count. If the patch made one fail, it is a failure;
+ * otherwise any that did not succeed is an infrastructure fault or an abort, which never votes. Without builds there is
+ * no vote.
  */
 export function voteOf(builds: readonly BuildOutcome[]): 'success' | 'failure' | 'none' {
   const counted = builds.filter(({ voting, result }) => voting && result !== 'SKIPPED');

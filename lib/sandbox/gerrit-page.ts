@@ -1,21 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { CiError, messageOf } from '../../../errors/ci-error.ts';
-import { type Html, html } from '../../../util/html.ts';
-import type { SandboxGerrit } from '../../gerrit.ts';
-import { isGitPath, serveGit } from '../http/git-http.ts';
-import { refusalOf } from '../http/guard.ts';
-import type { Repository } from '../model/git.ts';
-import type { Patchset, SampleKind } from '../model/types.ts';
-import { changePage } from './change.ts';
-import { listPage } from './list.ts';
-import { layout } from './parts.ts';
+import { CiError, messageOf } from '../errors/ci-error.ts';
+import { type Html, html } from '../util/html.ts';
+import { isGitPath, serveGit } from './gerrit/http/git-http.ts';
+import { refusalOf } from './gerrit/http/guard.ts';
+import type { SampleKind } from './gerrit/model/types.ts';
+import { changePage } from './gerrit/page/change.ts';
+import { listPage } from './gerrit/page/list.ts';
+import { layout } from './gerrit/page/parts.ts';
+import { PatchTexts } from './gerrit/page/patch-texts.ts';
+import type { SandboxGerrit } from './gerrit.ts';
 
 /** Bytes of a form, with room for the longest comment where each byte is written as %XX. */
 const FORM_LIMIT = 128 * 1024;
-/** Characters of a patchset's diff that the page shows. */
-const PATCH_LIMIT = 64 * 1024;
 /** Milliseconds between signs of life on the event stream. */
 const HEARTBEAT = 25_000;
 
@@ -40,18 +38,26 @@ const HEADERS = {
  * For people at this machine only: see guard.ts.
  */
 export function sandboxPage(gerrit: SandboxGerrit): (req: IncomingMessage, res: ServerResponse) => void {
+  const patches = new PatchTexts(gerrit.repository);
   return (req, res) => {
-    answer(gerrit, req, res).catch((error: unknown) => {
+    answer({ gerrit, patches }, req, res).catch((error: unknown) => {
       if (res.headersSent) res.destroy();
       else refuse(req, res, statusOf(error), messageOf(error));
     });
   };
 }
 
+/** What the page shows. */
+interface PageSite {
+  gerrit: SandboxGerrit;
+  patches: PatchTexts;
+}
+
 const statusOf = (error: unknown): number =>
   error instanceof CiError ? (error.code === 'sandbox/no-such-change' ? 404 : 409) : 500;
 
-async function answer(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function answer(site: PageSite, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const { gerrit } = site;
   const refusal = refusalOf(req);
   if (refusal) return refuse(req, res, 403, refusal);
   const path = pathOf(req);
@@ -65,9 +71,9 @@ async function answer(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerRe
   if (path === '') return list(gerrit, req, res);
   if (path === 'events') return follow(gerrit, req, res);
   const type = Object.hasOwn(ASSETS, path) && ASSETS[path];
-  if (type) return send(res, 200, await readFile(join(import.meta.dirname, path)), type);
+  if (type) return send(res, 200, await readFile(join(import.meta.dirname, 'gerrit', 'page', path)), type);
   const [, number] = /^(\d{1,9})$/.exec(path) ?? [];
-  if (number) return change(gerrit, Number(number), req, res);
+  if (number) return change(site, Number(number), req, res);
   refuse(req, res, 404, 'There is no such page.');
 }
 
@@ -78,27 +84,13 @@ function list(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse):
   else res.writeHead(302, { ...HEADERS, location: `${mounted.slice(mounted.lastIndexOf('/') + 1)}/` }).end();
 }
 
-async function change(gerrit: SandboxGerrit, number: number, req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function change(site: PageSite, number: number, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const { gerrit } = site;
   const found = gerrit.changes().find((one) => one.number === number);
   if (!found) return refuse(req, res, 404, `There is no change ${number}.`);
   const patches = new Map<number, string>();
-  for (const one of found.patchsets) patches.set(one.number, await patchOf(gerrit.repository, one));
+  for (const one of found.patchsets) patches.set(one.number, await site.patches.of(one));
   send(res, 200, changePage(gerrit, found, patches));
-}
-
-/** Patches read before, by commit: they never change, and an open page asks often. */
-const patchesRead = new WeakMap<Repository, Map<string, string>>();
-
-async function patchOf(repository: Repository, { parent, revision }: Patchset): Promise<string> {
-  const read = patchesRead.get(repository) ?? new Map<string, string>();
-  patchesRead.set(repository, read);
-  const known = read.get(revision);
-  if (known !== undefined) return known;
-  const whole = await repository.patch(parent, revision);
-  const cut = `${whole.slice(0, PATCH_LIMIT)}\n(the rest is not shown here)`;
-  const text = whole.length > PATCH_LIMIT ? cut : whole.trimEnd();
-  read.set(revision, text);
-  return text;
 }
 
 /** A button was pressed: does it, and sends the browser to the change's page. */

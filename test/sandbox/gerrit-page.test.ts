@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { createServer, get, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { sandboxPage } from '../../../../lib/sandbox/gerrit/page/page.ts';
-import type { SandboxGerrit } from '../../../../lib/sandbox/gerrit.ts';
-import { waitFor } from '../../../support/wait.ts';
-import { temporaryFolder, temporaryGerrit } from '../temporary.ts';
+import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
+import { sandboxPage } from '../../lib/sandbox/gerrit-page.ts';
+import { waitFor } from '../support/wait.ts';
+import { temporaryFolder, temporaryGerrit } from './gerrit/temporary.ts';
 
 interface Answer {
   status: number;

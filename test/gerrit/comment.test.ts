@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commentText, votesOf } from '../../../lib/gerrit/trigger/comment.ts';
-import { commented } from '../events.ts';
+import { commentText, votesOf } from '../../lib/gerrit/comment.ts';
+import { commented } from './events.ts';
 
 const copied =
   'Copied votes on follow-up patch sets have been updated:\n* Code-Review-2 has been copied to patch set 2 (copy condition: "is:MIN").\n';

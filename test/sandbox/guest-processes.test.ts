@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { endGuestProcesses, guestProcesses } from '../../../lib/sandbox/guest/processes.ts';
-import { endOf } from '../../support/child.ts';
-import { within } from '../../support/wait.ts';
-import { eventually } from '../worker/sandbox-world.ts';
+import { endGuestProcesses, guestProcesses } from '../../lib/sandbox/guest-processes.ts';
+import { endOf } from '../support/child.ts';
+import { within } from '../support/wait.ts';
+import { eventually } from './worker/sandbox-world.ts';
 
 const sh = (t: TestContext, mark: string | undefined, script: string) => {
   const env = mark === undefined ? { PATH: process.env['PATH'] } : { PATH: process.env['PATH'], RECHECK_GUEST: mark };

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { MARK_VARIABLE } from './protocol.ts';
+import { MARK_VARIABLE } from './guest-protocol.ts';
 
 /** One process as /proc/PID/stat shows it (proc(5)). */
 interface ProcessStat {

@@ -1,8 +1,8 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** File that a guest's process runs: the source beside this one, or what it was compiled to. */
-export const GUEST_ENTRY = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
+/** File that a guest's process runs: the source, or what it was compiled to. */
+export const GUEST_ENTRY = fileURLToPath(new URL(`./guest/main${extname(import.meta.url)}`, import.meta.url));
 
 /**
  * Environment variable that every process of a guest carries. Its value is the guest's mark, made for one boot, so
