@@ -141,10 +141,11 @@ describe('what nodes accept is what docs/messages.md says', () => {
     });
   }
 
-  test('a message that only a Catch node sent to publish-logs ends the build as ERROR', async () => {
-    const { build } = await sentAfter(caught.get('publish')!);
-    assert.equal(build!.result, 'ERROR');
-  });
+  for (const [name, tab] of caught) {
+    test(`if only a Catch node sends a message to ${typeOf(name)}, the result is ERROR`, async () => {
+      assert.equal((await sentAfter(tab)).build!.result, 'ERROR');
+    });
+  }
 
   test('a result set after publish-logs causes a warning, and so does a change made to msg.build', async () => {
     const warning = (tab: Tab, name: string) => red.event('warning', ({ node }) => node === tab.idOf(name));
