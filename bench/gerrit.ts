@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PARALLEL } from '../lib/builds/report/poster.ts';
+import { MAX_CONCURRENT_POSTS } from '../lib/builds/report/poster.ts';
 import { RealGerrit } from '../test/real/gerrit/fixture.ts';
 import { FlowFile } from '../test/support/flows.ts';
 import { GerritSession, listen } from '../test/support/gerrit-session.ts';
@@ -119,7 +119,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
         met: ratio >= RATE_GOAL,
         figures: [
           `ours ${rate(median(held))} (${all(held, rate)}), from the moment the CI hears the first to its last review`,
-          `peer ${rate(median(alone))} (${all(alone, rate)}): gerrit review over one connection with ${PARALLEL} channels`,
+          `peer ${rate(median(alone))} (${all(alone, rate)}): gerrit review over one connection with ${MAX_CONCURRENT_POSTS} channels`,
         ],
       },
       {
@@ -129,7 +129,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
         met: liveRatio >= RATE_GOAL,
         figures: [
           `ours ${rate(median(live))} (${all(live, rate)}), from the first recheck's sending to the last review; ${(median(alone) / median(live)).toFixed(2)} of gerrit review alone, since Gerrit takes in a comment for each review`,
-          `peer ${rate(median(same))} (${all(same, rate)}): as many comments over REST, and beside them gerrit review over one connection with ${PARALLEL} channels`,
+          `peer ${rate(median(same))} (${all(same, rate)}): as many comments over REST, and beside them gerrit review over one connection with ${MAX_CONCURRENT_POSTS} channels`,
         ],
       },
       {
