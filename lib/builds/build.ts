@@ -14,28 +14,28 @@ import { addComments, noComments } from './report/comments.ts';
 import { BuildResources } from './resources.ts';
 import type { JobSpec, Message } from './types.ts';
 
-/** One step that runs now. */
+/** A step that is running. */
 export interface RunningStep {
   node: string;
   name: string;
-  /** Whether the job's time counts it. */
+  /** Whether it counts against the job's time limit. */
   timed: boolean;
   controller: AbortController;
-  /** Resolves when it has ended. */
+  /** Resolves when the step has ended. */
   over: Promise<void>;
 }
 
-/** A node at which the branches of a build meet. */
-export interface Gathering {
+/** The arrival of a build's branches at the node where they meet. */
+export interface BranchJoin {
   arrived: number;
-  state: 'gathering' | 'acting' | 'done';
+  state: 'waiting' | 'acting' | 'done';
   message: Message;
 }
 
-/** How many sent views are remembered, to tell a change made by hand. */
-const VIEWS_KEPT = 256;
+/** Views sent that are remembered, to detect a change that a user's node made to one. */
+const MAX_VIEWS_COUNT = 256;
 
-/** One build: the supervisor's record, the truth that each message shows a copy of. */
+/** One build: the supervisor's record. `msg.build` is only a copy of it. */
 export class Build {
   readonly id: string;
   readonly attempt: number;
@@ -46,34 +46,34 @@ export class Build {
   readonly tracker = new MessageTracker();
   readonly resources = new BuildResources();
   readonly running = new Set<RunningStep>();
-  /** The patch's own time. */
+  /** Measures the time that the job's scripts take. */
   readonly clock: JobClock;
-  /** Aborted when the build is; steps that run always have a signal of their own. */
+  /** Aborts with the build; steps that always run have their own signal instead. */
   readonly work = new AbortController();
-  /** What our nodes sent last, each: kept to send it when a deploy is over, and for a build whose message is lost. */
+  /** The last message that each of our nodes sent: sent again after a deploy, or if the build's message is lost. */
   readonly inFlight = new Map<string, { port: number; message: Message }>();
-  /** Our nodes whose message in flight could not be delivered, since a deploy was on or took them out. */
+  /** Our nodes whose last message could not be sent, because of a deploy. */
   readonly undelivered = new Set<string>();
-  /** Nodes at which the build's branches are gathered or were acted on. */
-  readonly gathered = new Map<string, Gathering>();
+  /** The nodes where the build's branches meet, or have met. */
+  readonly joins = new Map<string, BranchJoin>();
   env: Record<string, string>;
   steps: StepRecord[] = [];
-  /** Inline comments for the review, from users' own nodes. */
+  /** Inline comments for the review, from users' nodes. */
   readonly comments = noComments();
   result: Result | undefined;
   log: BuildLog | undefined;
   endedAt: Date | undefined;
-  /** Its end, from when that was begun: all that it held is given back, its log is closed. */
+  /** Set once it is being ended: its resources are released and its log is closed. */
   ending: Promise<void> | undefined;
-  /** Whether its end is over. */
-  over = false;
-  /** Whether a newer run of its job took its place: it is not reported. */
-  superseded = false;
-  /** Whether its message was sent on its way, or is about to be: its log is opened before. */
-  begun = false;
-  /** Whether its message was looked for in vain. */
-  lost = false;
-  /** publish-logs and gerrit-review nodes that its lane reached when it started. */
+  /** Whether its resources were released and its log is closed. */
+  isFinished = false;
+  /** Whether a newer build of its job superseded it: then it is not reported. */
+  isSuperseded = false;
+  /** Whether it has begun to open its log and send its first message. */
+  isStarted = false;
+  /** Whether its message was lost and could not be recovered. */
+  isLost = false;
+  /** publish-logs and gerrit-review nodes that its lane led to when it started. */
   targets: { key: string; type: string }[] = [];
   readonly #views = new Set<string>();
 
@@ -85,7 +85,7 @@ export class Build {
     this.spec = spec;
     this.env = { ...spec.env };
     this.clock = new JobClock(spec.timeout, () => {
-      for (const step of this.running) if (step.timed) step.controller.abort(this.timeUp);
+      for (const step of this.running) if (step.timed) step.controller.abort(this.timeoutError);
     });
   }
 
@@ -93,13 +93,13 @@ export class Build {
     return this.set.request.change;
   }
 
-  /** What people call it on a node: `1234,2`, or the ref. */
+  /** Name shown on nodes and in messages: `1234,2`, or the ref. */
   get label(): string {
     const { number, patchset, ref, project } = this.change;
     return number === undefined ? (ref ?? project) : `${number},${patchset ?? '?'}`;
   }
 
-  /** A fresh copy for a message. */
+  /** Returns a fresh copy of the record, for a message. */
   view(): BuildView {
     const view: BuildView = {
       id: this.id,
@@ -119,7 +119,7 @@ export class Build {
     return view;
   }
 
-  /** What the build's page shows. */
+  /** Returns what the build's page shows. */
   page(): BuildPage {
     const { request } = this.set;
     const { guests, manualCommands } = this.resources.story();
@@ -134,69 +134,70 @@ export class Build {
     };
   }
 
-  /** The first result that is not SUCCESS wins. */
-  settle(result: Result): void {
+  /** Records a result: the first that is not SUCCESS wins. */
+  recordResult(result: Result): void {
     if (result !== 'SUCCESS') this.result ??= result;
   }
 
-  /** Why its scripts are stopped, once the patch's time is up. */
-  get timeUp(): CiError | undefined {
-    return this.clock.isUp ? jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2))) : undefined;
+  /** Why its scripts are stopped; undefined until the job exceeds its time limit. */
+  get timeoutError(): CiError | undefined {
+    return this.clock.isExpired ? jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2))) : undefined;
   }
 
-  get aborted(): boolean {
+  get isAborted(): boolean {
     return this.work.signal.aborted;
   }
 
-  /** Ends its running steps that are not run always. The result is the reason's. */
+  /** Aborts the build with the reason's result. Steps that always run are not stopped. */
   abort(reason: CiError): void {
-    this.settle(reason.result);
+    this.recordResult(reason.result);
     this.say(reason.message);
     this.work.abort(reason);
   }
 
   /**
-   * Takes what users' own nodes put on the message: variables and a result. Gives what was wrong with it.
+   * Applies and removes what users' nodes put on a message: `env`, `result` and `comments`.
    *
-   * @param sender name of the node that sent it
+   * @param sender name of the node that sent it, for errors
+   * @returns an error for each value that is ignored, and one if `build` was changed
    */
-  take(message: Message, sender: string): CiError[] {
-    const wrong: CiError[] = [];
+  applyUserProperties(message: Message, sender: string): CiError[] {
+    const errors: CiError[] = [];
     if (isRecord(message.env)) {
       for (const [name, value] of Object.entries(message.env)) {
         if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && ['string', 'number', 'boolean'].includes(typeof value)) {
           this.env[name] = String(value);
         } else {
-          wrong.push(badVariable(name));
+          errors.push(badVariable(name));
         }
       }
     }
     if (message.result !== undefined && message.result !== null) {
       const result = USER_RESULTS.find((each) => each === message.result);
-      // The page is final, and the review must not say otherwise.
-      if (this.endedAt) wrong.push(resultTooLate(String(message.result).slice(0, 100)));
-      else if (result) this.settle(result);
-      else wrong.push(badResult(String(message.result).slice(0, 100), USER_RESULTS));
+      // The build's page is final: the review must agree with it.
+      if (this.endedAt) errors.push(resultTooLate(String(message.result).slice(0, 100)));
+      else if (result) this.recordResult(result);
+      else errors.push(badResult(String(message.result).slice(0, 100), USER_RESULTS));
     }
-    const left = addComments(this.comments, message['comments']);
-    if (left > 0) wrong.push(badComments(left));
+    const dropped = addComments(this.comments, message['comments']);
+    if (dropped > 0) errors.push(badComments(dropped));
     delete message.env;
     delete message.result;
     delete message['comments'];
     if (message.build !== undefined && !this.#views.has(fingerprint(message.build))) {
-      wrong.push(editedByHand(sender));
+      errors.push(editedByHand(sender));
     }
-    return wrong;
+    return errors;
   }
 
-  /** A line of our own in its console. */
+  /** Writes a line of Recheck's own to the build's console. */
   say(text: string): void {
     this.log?.console.line(text);
   }
 
   #remember(view: BuildView): void {
     this.#views.add(fingerprint(view));
-    if (this.#views.size > VIEWS_KEPT) this.#views.delete(this.#views.values().next().value!);
+    if (this.#views.size > MAX_VIEWS_COUNT) this.#views.delete(this.#views.values().next().value!);
   }
 }
 

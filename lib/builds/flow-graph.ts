@@ -1,14 +1,14 @@
-/** One node of the wired flow, as the editor saves it: only what finding a way needs. */
+/** One node of a flow as the editor saves it, with the properties that following its wires needs. */
 export interface FlowNode {
   id: string;
   type: string;
   z?: string;
   name?: string;
-  /** True where it is disabled. */
+  /** True if the node is disabled. */
   d?: boolean;
   disabled?: boolean;
   wires?: string[][];
-  /** Of link nodes. */
+  /** Ids of the nodes that a link node is linked to. */
   links?: string[];
   mode?: string;
   /** Of a subflow's definition. */
@@ -16,8 +16,8 @@ export interface FlowNode {
   out?: { wires?: { id: string; port: number }[] }[];
 }
 
-/** A node met on the way, nearest first. The key names it inside its subflow instances: `instance/node`. */
-export interface Reached {
+/** A node that a message can reach. Its key includes its subflow instances: `instance/node`. */
+export interface ReachableNode {
   key: string;
   type: string;
 }
@@ -26,7 +26,7 @@ const SUBFLOW = 'subflow:';
 
 const join = (inside: string, id: string): string => (inside ? `${inside}/${id}` : id);
 
-/** Splits a key into the subflow instances that it stands in and the node's own id. */
+/** Splits a key into its subflow instances and the node's own id. */
 function split(key: string): { inside: string; id: string } {
   const slash = key.lastIndexOf('/');
   return slash < 0 ? { inside: '', id: key } : { inside: key.slice(0, slash), id: key.slice(slash + 1) };
@@ -40,11 +40,12 @@ export class FlowGraph {
     for (const node of nodes) this.#nodes.set(node.id, node);
   }
 
+  /** Returns whether the node is in the flow and enabled. */
   has(key: string): boolean {
     return this.#node(key) !== undefined;
   }
 
-  /** The node's name, or its type where it has none. */
+  /** Returns the node's name, else its type, else the key. */
   nameOf(key: string): string {
     const node = this.#nodes.get(split(key).id);
     return node?.name || node?.type || key;
@@ -55,10 +56,10 @@ export class FlowGraph {
   }
 
   /**
-   * Whether a node gives a message on to another without sending it: a link out to its link in, a returning one to a
-   * link call.
+   * Returns whether a node passes messages to another without sending them (no onSend hook): a link out to its link in,
+   * or a returning link out to a link call.
    */
-  handsTo(from: string, to: string): boolean {
+  forwardsTo(from: string, to: string): boolean {
     const { inside, id } = split(from);
     const node = this.#nodes.get(id);
     if (node?.type !== 'link out') return false;
@@ -66,10 +67,10 @@ export class FlowGraph {
     return (node.links ?? []).some((link) => this.#linkKey(inside, link) === to);
   }
 
-  /** All nodes that a message sent from there can come to, nearest first; without `port`, by any output. */
-  reach(from: string, port?: number): Reached[] {
+  /** Returns the nodes that a message from a node can reach, nearest first; from all of its outputs without `port`. */
+  reachableFrom(from: string, port?: number): ReachableNode[] {
     const seen = new Set<string>();
-    const found: Reached[] = [];
+    const found: ReachableNode[] = [];
     let edge = this.#next(from, port);
     while (edge.length > 0) {
       const further: string[] = [];
@@ -94,17 +95,17 @@ export class FlowGraph {
     return node.z !== undefined && this.#nodes.get(node.z)?.disabled ? undefined : node;
   }
 
-  /** Where a message goes that has come to a node. */
+  /** Returns the keys of the nodes that follow a node which a message has reached. */
   #enter(key: string, node: FlowNode): string[] {
     if (!node.type.startsWith(SUBFLOW)) return this.#next(key);
     const definition = this.#nodes.get(node.type.slice(SUBFLOW.length));
     const inputs = definition?.in?.flatMap((input) => input.wires ?? []) ?? [];
-    // A wire straight from the subflow's input to an output stands in `out`, with the definition's own id.
+    // A wire from the subflow's input straight to an output is listed in `out` with the definition's own id.
     const through = this.#outputsOf(definition, definition?.id ?? '', 0);
     return [...inputs.map((wire) => join(key, wire.id)), ...through.flatMap((output) => this.#next(key, output))];
   }
 
-  /** Where a message goes that a node sends. */
+  /** Returns the keys of the nodes that receive what a node sends. */
   #next(key: string, port?: number): string[] {
     const { inside, id } = split(key);
     const node = this.#nodes.get(id);
@@ -112,7 +113,7 @@ export class FlowGraph {
     const wires = port === undefined ? (node.wires ?? []).flat() : (node.wires?.[port] ?? []);
     const targets = wires.map((wire) => join(inside, wire));
     if ((node.type === 'link out' && node.mode !== 'return') || node.type === 'link call') {
-      // The two ends of a link need not stand in the same subflow.
+      // The two ends of a link may be in different subflows.
       targets.push(...(node.links ?? []).map((link) => this.#linkKey(inside, link)));
     }
     if (!inside) return targets;
@@ -124,7 +125,7 @@ export class FlowGraph {
     return targets;
   }
 
-  /** The outputs of a subflow that a node's port inside it is wired to. */
+  /** Returns the outputs of a subflow that the output of a node inside it is wired to. */
   #outputsOf(definition: FlowNode | undefined, id: string, port: number): number[] {
     const outputs: number[] = [];
     definition?.out?.forEach((output, index) => {

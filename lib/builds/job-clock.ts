@@ -1,43 +1,44 @@
 /**
- * The patch's own time: it runs from the job's first script on, but not while a step of the infrastructure runs, which
- * has a limit of its own.
+ * Measures a job's time limit: from its first test step on, but not while an infrastructure step runs, which has a limit
+ * of its own.
  */
 export class JobClock {
-  readonly #onTimeUp: () => void;
+  readonly #onExpired: () => void;
   #left: number;
   #startedAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #pauses = 0;
   #on = false;
-  isUp = false;
+  isExpired = false;
 
-  /** @param limit milliseconds */
-  constructor(limit: number, onTimeUp: () => void) {
+  /** @param limit the job's time limit in milliseconds */
+  constructor(limit: number, onExpired: () => void) {
     this.#left = limit;
-    this.#onTimeUp = onTimeUp;
+    this.#onExpired = onExpired;
   }
 
-  /** Starts it with the first script; again is fine. */
+  /** Starts the clock; idempotent. */
   start(): void {
     this.#on = true;
-    if (this.#pauses > 0 || this.#timer || this.isUp) return;
+    if (this.#pauses > 0 || this.#timer || this.isExpired) return;
     this.#startedAt = Date.now();
-    // A timer takes no more than 31 bits of milliseconds.
+    // setTimeout takes at most 2 ** 31 - 1 ms.
     this.#timer = setTimeout(() => this.#tick(), Math.min(this.#left, 2 ** 31 - 1)).unref();
   }
 
-  /** Stops it while a step of the infrastructure runs; pauses add up. */
+  /** Stops the clock until `resume` has been called as often as `pause`. */
   pause(): void {
     this.#pauses += 1;
     this.#halt();
   }
 
+  /** Undoes one `pause`. */
   resume(): void {
     this.#pauses -= 1;
     if (this.#on) this.start();
   }
 
-  /** Stops it for good. */
+  /** Stops the clock for good. */
   stop(): void {
     this.#on = false;
     this.#halt();
@@ -56,7 +57,7 @@ export class JobClock {
       this.start();
       return;
     }
-    this.isUp = true;
-    this.#onTimeUp();
+    this.isExpired = true;
+    this.#onExpired();
   }
 }

@@ -5,52 +5,53 @@ import { isWorkerFault, isWorkerFull } from '../errors/worker.ts';
 import type { Slots } from '../store/slots.ts';
 import type { Worker } from '../worker/types.ts';
 
-/** Milliseconds after which hosts are asked again that had a free slot, but no memory, or could not be reached. */
-const AGAIN = 5_000;
+/** Delay before asking again hosts that had a free slot but too little memory, or could not be reached. */
+const CAPACITY_RETRY_MS = 5_000;
 
-/** Milliseconds that a host has to tell how much room it has, and that a build is kept waiting for it. */
-const ASK_LIMIT = 30_000;
-const PATIENCE = 1_000;
+/** Time for a host to report its free capacity. */
+const CAPACITY_TIMEOUT_MS = 30_000;
+/** Time that placing a build waits for such a report before it counts the host as full. */
+const CAPACITY_WAIT_MS = 1_000;
 
-/** Milliseconds for which a worker whose disk was full, or that failed a build by a fault of its own, is the last choice. */
-const DOUBT = 600_000;
+/** Time for which a worker is the last choice after its disk was full or it caused a build to fail. */
+const SUSPECT_MS = 600_000;
 
-/** What a build asks for. */
-export interface RoomRequest {
-  /** Milliseconds that it may wait. */
+/** A build's request for a slot. */
+export interface SlotRequest {
+  /** Milliseconds to wait at most. */
   limit: number;
-  /** Whether the code comes from this machine's own Gerrit, so that a worker without walls may run it. */
+  /** Whether the change comes from a Gerrit on this machine, so that a worker that is not isolated may run it. */
   trusted: boolean;
   signal: AbortSignal;
-  /** Workers that are taken only where every other is one too. */
+  /** Returns true for workers to choose only if there is no other. */
   avoid?(worker: Worker): boolean;
-  /** Told its place in the queue (from 1), and what it waits for, as that changes. */
+  /** Called with the position in the queue (from 1) and the reason, each time one of them changes. */
   onWait(position: number, why: string): void;
 }
 
 interface Waiter {
-  run: string;
+  build: string;
   workers: () => Worker[];
-  request: RoomRequest;
+  request: SlotRequest;
   take(worker: Worker): void;
-  /** What every worker reasons, in words. */
+  /** Why no worker has a slot for it, as text. */
   why: string;
-  /** What it was told last. */
-  told: string;
+  /** The last position and reason that it was notified of. */
+  lastNotice: string;
 }
 
-/** Finds a host with room for a build; where none has any, builds wait in the order in which they came. */
+/** Places builds on worker hosts. If no host has capacity, builds wait in order of arrival. */
 export class Scheduler {
   readonly #slots: Slots;
   readonly #waiting: Waiter[] = [];
-  /** Hosts that were asked and have not answered yet: one that is down must not hold up the others' builds. */
-  readonly #asks = new Map<Worker, Promise<Lack>>();
-  /** When a worker's disk was last found full, and no clone has worked there since. */
+  /** Hosts that have not answered yet: one that is down must not delay builds for the others. */
+  readonly #pending = new Map<Worker, Promise<Availability>>();
+  /** When a worker's disk was last found full; deleted when a clone succeeds there. */
   readonly #full = new WeakMap<Worker, number>();
-  /** When a worker last failed a build by another fault of its own, and no guest has come up there since. */
+  /** When a worker last caused a build to fail in another way; deleted when a guest boots there. */
   readonly #faulty = new WeakMap<Worker, number>();
   #pumping = false;
-  #again = false;
+  #pumpAgain = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(slots: Slots) {
@@ -58,22 +59,23 @@ export class Scheduler {
   }
 
   /**
-   * Takes a slot for the run on the worker with the most room: free slots, then free memory.
+   * Acquires a slot on the worker with the most free slots, then the most free memory.
    *
-   * @param workers gives the workers as they are set now; asked again as long as the build waits
-   * @throws CiError where no worker may take it or the time is up; the signal's reason where it is aborted
+   * @param build id of the build
+   * @param workers returns the workers as deployed now; called again while the build waits
+   * @throws CiError if no worker may run the build or it waited too long; the signal's reason if it was aborted
    */
-  async acquire(run: string, workers: () => Worker[], request: RoomRequest): Promise<Worker> {
+  async acquire(build: string, workers: () => Worker[], request: SlotRequest): Promise<Worker> {
     const { signal, limit } = request;
     if (allowed(workers(), request).length === 0) throw strangersCode(labels(workers()));
     const { promise, resolve, reject } = Promise.withResolvers<Worker>();
-    const waiter: Waiter = { run, workers, request, take: resolve, why: '', told: '' };
+    const waiter: Waiter = { build, workers, request, take: resolve, why: '', lastNotice: '' };
     const leave = (reason: unknown) => {
       const at = this.#waiting.indexOf(waiter);
       if (at < 0) return;
       this.#waiting.splice(at, 1);
       reject(reason);
-      this.#tell();
+      this.#notifyWaiters();
     };
     const onAbort = () => leave(signal.reason);
     if (signal.aborted) throw signal.reason;
@@ -86,20 +88,21 @@ export class Scheduler {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      // Where the slots could not be asked, it waits no longer.
+      // If the slots could not be read, it is still in the queue.
       const at = this.#waiting.indexOf(waiter);
       if (at >= 0) this.#waiting.splice(at, 1);
     }
   }
 
-  async release(worker: Worker, run: string): Promise<void> {
-    await this.#slots.release(worker.id, run);
+  /** Frees the build's slot and serves the builds that wait; idempotent. */
+  async release(worker: Worker, build: string): Promise<void> {
+    await this.#slots.release(worker.id, build);
     await this.#pump();
   }
 
   /**
-   * Takes note of a build's fault. A worker whose disk is full, or that is at fault itself, would fail the next builds
-   * within seconds, have the most room by that, and so get them all: it is taken only where no other is there.
+   * Notes why a build failed. A full or faulty worker would fail builds within seconds, and so always have the most free
+   * capacity and attract all builds: it becomes the last choice for a while.
    */
   noteFault(worker: Worker | undefined, fault: unknown): void {
     if (!worker) return;
@@ -107,92 +110,101 @@ export class Scheduler {
     else if (isWorkerFault(fault)) this.#faulty.set(worker, Date.now());
   }
 
-  /** Takes note that there was space for a clone. */
+  /** Notes that a clone succeeded, so the worker's disk is not full. */
   noteClone(worker: Worker): void {
     this.#full.delete(worker);
   }
 
-  /** Takes note that guests came up on it. */
+  /** Notes that guests booted, so the worker is not faulty. */
   noteBoot(worker: Worker): void {
     this.#faulty.delete(worker);
   }
 
-  /** Serves the queue; called again while it runs, it goes round once more. */
+  /** Serves the queue; if called while it runs, it runs once more. */
   async #pump(): Promise<void> {
     if (this.#pumping) {
-      this.#again = true;
+      this.#pumpAgain = true;
       return;
     }
     this.#pumping = true;
     try {
       do {
-        this.#again = false;
-        const rooms = new Map<Worker, Promise<Lack>>();
+        this.#pumpAgain = false;
+        const answers = new Map<Worker, Promise<Availability>>();
         for (const waiter of [...this.#waiting]) {
-          const worker = await this.#place(waiter, rooms);
+          const worker = await this.#place(waiter, answers);
           if (!worker) continue;
-          // What it takes of the host is not seen there yet.
-          rooms.delete(worker);
+          // The host's answer does not include the new build yet.
+          answers.delete(worker);
           const at = this.#waiting.indexOf(waiter);
           if (at < 0) {
-            // It was aborted while the slot was being taken.
-            await this.#slots.release(worker.id, waiter.run);
-            this.#again = true;
+            // It was aborted meanwhile.
+            await this.#slots.release(worker.id, waiter.build);
+            this.#pumpAgain = true;
             continue;
           }
           this.#waiting.splice(at, 1);
           waiter.take(worker);
         }
-      } while (this.#again);
+      } while (this.#pumpAgain);
     } finally {
       this.#pumping = false;
     }
-    this.#tell();
-    this.#later();
+    this.#notifyWaiters();
+    this.#scheduleRetry();
   }
 
-  /** A deploy, or time, may make room without a build's end. */
-  #later(): void {
+  /** Capacity may become free without a build's end, as by a deploy. */
+  #scheduleRetry(): void {
     clearTimeout(this.#timer);
     if (this.#waiting.length === 0) return;
-    // The slots could not be asked: the next who comes or goes asks again.
-    this.#timer = setTimeout(() => void this.#pump().catch(() => {}), AGAIN).unref();
+    // If the slots cannot be read, the next acquire or release tries again.
+    this.#timer = setTimeout(() => void this.#pump().catch(() => {}), CAPACITY_RETRY_MS).unref();
   }
 
-  async #place(waiter: Waiter, rooms: Map<Worker, Promise<Lack>>): Promise<Worker | undefined> {
-    const { request, run } = waiter;
+  async #place(waiter: Waiter, answers: Map<Worker, Promise<Availability>>): Promise<Worker | undefined> {
+    const { request, build } = waiter;
     const all = allowed(workersOf(waiter), request);
-    const liked = all.filter((worker) => !request.avoid?.(worker));
-    const { sound = [], doubtful = [] } = Object.groupBy(liked.length > 0 ? liked : all, (worker) =>
-      this.#isInDoubt(worker) ? 'doubtful' : 'sound',
+    const preferred = all.filter((worker) => !request.avoid?.(worker));
+    const { healthy = [], suspect = [] } = Object.groupBy(preferred.length > 0 ? preferred : all, (worker) =>
+      this.#isSuspect(worker) ? 'suspect' : 'healthy',
     );
     const reasons: string[] = [];
-    const first = await this.#takeOf(sound, run, rooms, reasons);
+    const first = await this.#acquireFrom(healthy, build, answers, reasons);
     if (first.worker) return first.worker;
-    // A build that waits for a sound host is better off than one that dies at once on another.
-    if (first.there) reasons.push(...doubtful.map(({ label }) => `${label} just failed by a fault of its own`));
+    // Waiting for a healthy host is better than failing at once on a suspect one.
+    if (first.hasReachable) reasons.push(...suspect.map(({ label }) => `${label} just caused a build to fail`));
     else {
-      const { worker } = await this.#takeOf(doubtful, run, rooms, reasons);
+      const { worker } = await this.#acquireFrom(suspect, build, answers, reasons);
       if (worker) return worker;
     }
-    if (reasons.length > 0 || waiter.why === '') waiter.why = reasons.join('; ') || 'no worker host is there';
+    if (reasons.length > 0 || waiter.why === '') waiter.why = reasons.join('; ') || 'there is no worker host';
     return undefined;
   }
 
-  /** Takes a slot on the one with the most room; without one, `reasons` gets why each has none. `there`: any is not down. */
-  async #takeOf(
+  /**
+   * Acquires a slot on the worker with the most capacity. If there is none, adds to `reasons` why.
+   *
+   * @returns the worker, and whether at least one of them is reachable
+   */
+  async #acquireFrom(
     workers: readonly Worker[],
-    run: string,
-    rooms: Map<Worker, Promise<Lack>>,
+    build: string,
+    answers: Map<Worker, Promise<Availability>>,
     reasons: string[],
-  ): Promise<{ worker?: Worker; there: boolean }> {
+  ): Promise<{ worker?: Worker; hasReachable: boolean }> {
     const candidates = await Promise.all(
-      workers.map(async (worker): Promise<Lack & { worker: Worker; free: number }> => {
+      workers.map(async (worker): Promise<Availability & { worker: Worker; free: number }> => {
         const free = worker.slots - (await this.#slots.held(worker.id));
         if (free <= 0)
-          return { worker, free, memory: 0, reason: `${worker.label} holds ${worker.slots} of ${worker.slots}` };
-        const asked = rooms.get(worker) ?? this.#ask(worker);
-        rooms.set(worker, asked);
+          return {
+            worker,
+            free,
+            memory: 0,
+            reason: `${worker.label} has ${worker.slots} of ${worker.slots} slots in use`,
+          };
+        const asked = answers.get(worker) ?? this.#ask(worker);
+        answers.set(worker, asked);
         return { worker, free, ...(await asked) };
       }),
     );
@@ -200,59 +212,62 @@ export class Scheduler {
     const open = candidates.filter(({ reason }) => reason === undefined);
     open.sort((a, b) => b.free - a.free || b.memory - a.memory);
     for (const { worker } of open) {
-      if ((await this.#slots.acquire(worker.id, worker.slots, run)) !== undefined) return { worker, there: true };
+      if ((await this.#slots.acquire(worker.id, worker.slots, build)) !== undefined)
+        return { worker, hasReachable: true };
     }
-    return { there: candidates.some(({ down }) => !down) };
+    return { hasReachable: candidates.some(({ isUnreachable }) => !isUnreachable) };
   }
 
-  async #ask(worker: Worker): Promise<Lack> {
-    const asked = this.#asks.get(worker);
-    const answer = asked ?? ask(worker).finally(() => this.#asks.delete(worker));
-    this.#asks.set(worker, answer);
-    const patience = new AbortController();
+  async #ask(worker: Worker): Promise<Availability> {
+    const asked = this.#pending.get(worker);
+    const answer = asked ?? ask(worker).finally(() => this.#pending.delete(worker));
+    this.#pending.set(worker, answer);
+    const timer = new AbortController();
     const silent = { memory: 0, reason: `${worker.label} does not answer` };
-    const late = sleep(asked ? 0 : PATIENCE, silent, { signal: patience.signal, ref: false }).catch(() => silent);
+    const late = sleep(asked ? 0 : CAPACITY_WAIT_MS, silent, { signal: timer.signal, ref: false }).catch(() => silent);
     const first = await Promise.race([answer, late]);
-    patience.abort();
+    timer.abort();
     if (first === silent && !asked) answer.then(() => this.#pump()).catch(() => {});
     return first;
   }
 
-  #isInDoubt(worker: Worker): boolean {
+  #isSuspect(worker: Worker): boolean {
     const since = Math.max(this.#full.get(worker) ?? 0, this.#faulty.get(worker) ?? 0);
-    return Date.now() - since < DOUBT;
+    return Date.now() - since < SUSPECT_MS;
   }
 
-  #tell(): void {
+  #notifyWaiters(): void {
     for (const [index, waiter] of this.#waiting.entries()) {
-      const news = `${index + 1} ${waiter.why}`;
-      if (waiter.told === news) continue;
-      waiter.told = news;
+      const notice = `${index + 1} ${waiter.why}`;
+      if (waiter.lastNotice === notice) continue;
+      waiter.lastNotice = notice;
       waiter.request.onWait(index + 1, waiter.why);
     }
   }
 }
 
-/** What a host reasons, in words that name it; and its free memory in MiB. */
-interface Lack {
+/** A host's free capacity. */
+interface Availability {
+  /** MiB. */
   memory: number;
+  /** Why it takes no build now, naming the host. */
   reason?: string;
-  /** Whether it could not be asked. One whose answer is late is waited for. */
-  down?: boolean;
+  /** Whether asking it failed; false while its answer is only late. */
+  isUnreachable?: boolean;
 }
 
-async function ask(worker: Worker): Promise<Lack> {
+async function ask(worker: Worker): Promise<Availability> {
   if (!worker.capacity) return { memory: 0 };
   try {
-    const { memory, reason } = await worker.capacity({ signal: AbortSignal.timeout(ASK_LIMIT) });
+    const { memory, reason } = await worker.capacity({ signal: AbortSignal.timeout(CAPACITY_TIMEOUT_MS) });
     return reason === undefined ? { memory } : { memory, reason: `${worker.label} ${reason}` };
   } catch (error) {
     const silent = error instanceof Error && error.name === 'TimeoutError';
-    return { memory: 0, down: true, reason: silent ? `${worker.label} does not answer` : messageOf(error) };
+    return { memory: 0, isUnreachable: true, reason: silent ? `${worker.label} does not answer` : messageOf(error) };
   }
 }
 
-/** Its workers; none, and why, where a deploy made them unusable. */
+/** Returns the waiter's workers; none, with the reason in `why`, if a deploy made them unusable. */
 function workersOf(waiter: Waiter): Worker[] {
   try {
     return waiter.workers();
@@ -262,7 +277,7 @@ function workersOf(waiter: Waiter): Worker[] {
   }
 }
 
-const allowed = (workers: Worker[], { trusted }: RoomRequest): Worker[] =>
+const allowed = (workers: Worker[], { trusted }: SlotRequest): Worker[] =>
   workers.filter((worker) => worker.isolated || worker.acceptsUntrusted || trusted);
 
 const labels = (workers: Worker[]): string => workers.map(({ label }) => label).join(', ');

@@ -5,43 +5,47 @@ import type { Build, RunningStep } from './build.ts';
 import type { Flow, StepOutcome } from './types.ts';
 import { workerFault } from './worker-faults.ts';
 
-/** Which builds a step is for. */
+/** When a step runs: while the build passes, always, or only if it has failed. */
 export type When = 'passing' | 'always' | 'failure';
 
-/** What a step's node says of itself. */
+/** A step, as its node describes it. */
 export interface StepSpec {
   /** Key of the node. */
   node: string;
   type: string;
-  /** Name shown on the page; the node's name in the flow where missing. */
+  /** Name shown on the build's page and in its console. */
   name: string;
   when: When;
-  /** Whether it is the patch's own time: such a step can be TIMED_OUT. */
+  /** Whether it counts against the job's time limit, so that it can be TIMED_OUT. */
   timed: boolean;
   guest?: string;
 }
 
-/** What a step's work gets. */
+/** What a step's work can use. */
 export interface StepContext {
   build: Build;
   signal: AbortSignal;
-  /** Says on the node what happens now: a status key and its values. */
+  /** Shows progress on the node: a status key and its values. */
   progress(what: string, values?: Record<string, string | number>): void;
-  /** Says in the build's console, on the node and in Node-RED's log what a person should know, though the step goes on. */
+  /** Warns in the build's console, on the node and in Node-RED's log; the step goes on. */
   warn?(message: string): void;
 }
 
-/** Lines of a failed step that its record keeps. */
-const TAIL = 20;
+/** Lines of a failed step's output that its record keeps. */
+const MAX_TAIL_LINES_COUNT = 20;
 
 export type StepWork = (context: StepContext) => Promise<StepOutcome>;
 
-/** Whether a step runs, by the build's result so far. */
-export function runs(when: When, failed: boolean): boolean {
+/** Returns whether a step runs. @param failed whether the build has a result other than SUCCESS */
+export function shouldRun(when: When, failed: boolean): boolean {
   return when === 'always' || (when === 'failure') === failed;
 }
 
-/** Runs one step of a build and keeps its record. A fault of the infrastructure comes back beside the outcome. */
+/**
+ * Runs one step of a build and records it.
+ *
+ * @returns the outcome and, if the infrastructure failed, the error
+ */
 export async function runStep(
   build: Build,
   spec: StepSpec,
@@ -53,32 +57,31 @@ export async function runStep(
   const running: RunningStep = { node: spec.node, name: spec.name, timed: spec.timed, controller, over };
   const signal = spec.when === 'passing' ? AbortSignal.any([controller.signal, build.work.signal]) : controller.signal;
   const started = Date.now();
-  const whose = { label: build.label, id: build.id, jobs: build.set.request.node, node: spec.node };
+  const subject = { label: build.label, id: build.id, jobs: build.set.request.node, node: spec.node };
   const line = (build.log?.console.lines ?? 0) + 1;
   build.running.add(running);
   build.say(`=== ${spec.name}`);
   build.log?.update(build.page());
-  flow.observe({ kind: 'step-started', ...whose, at: started });
+  flow.emit({ kind: 'step-started', ...subject, at: started });
   let outcome: StepOutcome;
   let fault: CiError | undefined;
   try {
     if (!spec.timed) build.clock.pause();
-    else if (build.timeUp) throw build.timeUp;
+    else if (build.timeoutError) throw build.timeoutError;
     else build.clock.start();
     signal.throwIfAborted();
     outcome = await work({
       build,
       signal,
-      progress: (what, values) =>
-        flow.observe({ kind: 'step-progress', ...whose, what, ...(values ? { values } : {}) }),
+      progress: (what, values) => flow.emit({ kind: 'step-progress', ...subject, what, ...(values ? { values } : {}) }),
       warn(message) {
         build.say(message);
-        flow.observe({ kind: 'warning', label: build.label, node: spec.node, message });
+        flow.emit({ kind: 'warning', label: build.label, node: spec.node, message });
       },
     });
     if (outcome.message !== undefined) build.say(outcome.message);
   } catch (error) {
-    // An aborted wait may surface as any error: the reason is what counts.
+    // Aborted work may fail with any error: only the abort reason counts.
     const cause = signal.aborted ? signal.reason : error;
     let known = toCiError(cause, spec.name);
     if (!signal.aborted) fault = known;
@@ -107,18 +110,18 @@ export async function runStep(
     line,
     ...(outcome.result === 'SUCCESS' || !build.log
       ? {}
-      : { tail: build.log.console.tail(Math.min(TAIL, build.log.console.lines - line + 1)) }),
+      : { tail: build.log.console.tail(Math.min(MAX_TAIL_LINES_COUNT, build.log.console.lines - line + 1)) }),
   };
-  // What a late branch did changes nothing.
+  // A branch that ends after its build changes nothing.
   if (!build.endedAt) {
     build.steps.push(record);
-    build.settle(outcome.result);
+    build.recordResult(outcome.result);
   }
   build.say(`=== ${spec.name}: ${outcome.result} in ${(record.duration / 1000).toFixed(1)} s`);
   build.log?.update(build.page());
-  flow.observe({
+  flow.emit({
     kind: 'step-ended',
-    ...whose,
+    ...subject,
     result: outcome.result,
     duration: record.duration,
     ...(outcome.message === undefined ? {} : { message: outcome.message }),

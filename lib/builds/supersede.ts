@@ -1,8 +1,8 @@
 import type { Build } from './build.ts';
 import type { StartRequest } from './types.ts';
 
-/** What a request's builds are of, but for the patchset. */
-const placeOf = ({ change, pipeline, node }: StartRequest): unknown[] => [
+/** Identifies what a request builds, regardless of the patchset. */
+const targetOf = ({ change, pipeline, node }: StartRequest): unknown[] => [
   change.server,
   change.project,
   change.number ?? change.ref,
@@ -10,19 +10,19 @@ const placeOf = ({ change, pipeline, node }: StartRequest): unknown[] => [
   node,
 ];
 
-const jobKey = (request: StartRequest, job: string): string => JSON.stringify([...placeOf(request), job]);
+const jobKey = (request: StartRequest, job: string): string => JSON.stringify([...targetOf(request), job]);
 
-/** Returns the key by which a job's build is known again: a trigger that is seen twice starts it once. */
+/** Returns the key that is the same for a job each time its trigger is seen, so that it starts once. */
 export function dedupeKey(request: StartRequest, job: string): string {
   const { change, trigger } = request;
-  return JSON.stringify([...placeOf(request), change.patchset, change.revision, trigger.key, job]);
+  return JSON.stringify([...targetOf(request), change.patchset, change.revision, trigger.key, job]);
 }
 
 /**
- * Whether a new run of a job takes the place of a build, one that has ended too: its report, where it waits for other
- * jobs, must not come after the new run's.
+ * Returns whether a new build of a job supersedes a build. That includes a build that has ended, because its report may
+ * still be waiting for other jobs and must not be posted after the newer one.
  */
-export function replaces(request: StartRequest, job: string, build: Build): boolean {
+export function supersedes(request: StartRequest, job: string, build: Build): boolean {
   const older = build.set.request;
   return (
     request.supersede &&

@@ -6,7 +6,7 @@ import { Slots } from '../store/slots.ts';
 import { TriggersSeen } from '../store/triggers-seen.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import type { Owner } from '../worker/types.ts';
-import { Build, type Gathering } from './build.ts';
+import { type BranchJoin, Build } from './build.ts';
 import { BuildSet } from './buildset.ts';
 import { BuildFinisher } from './cleanup/finisher.ts';
 import { CleanupQueue } from './cleanup/queue.ts';
@@ -15,26 +15,27 @@ import { Watchdog } from './flow/watchdog.ts';
 import type { ReportServer } from './report/poster.ts';
 import { Reporter } from './report/reporter.ts';
 import { Scheduler } from './scheduler.ts';
-import { runStep, runs, type StepSpec, type StepWork } from './step.ts';
-import { dedupeKey, replaces } from './supersede.ts';
+import { runStep, type StepSpec, type StepWork, shouldRun } from './step.ts';
+import { dedupeKey, supersedes } from './supersede.ts';
 import type { Destination, Flow, Message, StartRequest } from './types.ts';
 
-/** Logs that are opened at once. More would not be faster, and each holds a file and its buffers. */
-const MAX_LOGS_OPENING_COUNT = 8;
+/** Limit of logs opened at once: more would not be faster, and each holds a file and buffers. */
+const MAX_CONCURRENT_LOG_OPENS = 8;
 
-/** A build is started once: nothing starts it again yet. */
+/** Builds are not retried yet. */
 const FIRST_ATTEMPT = 1;
 
-/** What a gathering node does once a build's branches are in. */
-export interface GatherSpec {
+/** A node where a build's branches meet. */
+export interface JoinSpec {
+  /** Key of the node. */
   node: string;
-  /** How many branches meet there; missing: as the wires tell. */
+  /** Number of branches that meet there; by default all that are on their way. */
   branches?: number;
 }
 
 /**
- * Owns the builds of one process: they outlive the nodes, which come and go with deploys. It hands messages on through
- * the flow's current nodes, and it alone aborts a build.
+ * Owns the builds of one process. They outlive the nodes, which come and go with deploys: messages are sent through the
+ * nodes deployed at that time. Only the supervisor aborts a build.
  */
 export class Supervisor {
   readonly scheduler: Scheduler;
@@ -46,9 +47,9 @@ export class Supervisor {
   readonly #watchdog: Watchdog;
   readonly #router: MessageRouter;
   readonly #finisher: BuildFinisher;
-  readonly #opening = new Semaphore(MAX_LOGS_OPENING_COUNT);
+  readonly #logOpens = new Semaphore(MAX_CONCURRENT_LOG_OPENS);
 
-  /** @param server the Gerrit server of an id, for reports; undefined if the flow has none of that id now */
+  /** @param server returns the Gerrit server with that id, for reports; undefined if it is not in the flow */
   constructor(flow: Flow, server: (id: string) => ReportServer | undefined) {
     this.#flow = flow;
     this.scheduler = new Scheduler(new Slots());
@@ -68,20 +69,20 @@ export class Supervisor {
     this.#router = new MessageRouter(flow, this.#watchdog);
   }
 
-  /** All builds that it knows, ended ones too while their report is awaited. */
+  /** Returns all builds, including ended ones whose report is not done. */
   builds(): Build[] {
     return [...this.#builds.values()];
   }
 
-  /** Builds that run now, of one ci-jobs node where it is given. */
+  /** Returns the builds that have not ended. @param node key of a ci-jobs node, to return only its builds */
   active(node?: string): Build[] {
     return this.builds().filter((build) => !build.endedAt && (node === undefined || build.set.request.node === node));
   }
 
   /**
-   * Starts the builds of a trigger, each at its lane. A trigger seen before starts nothing.
+   * Starts the builds of a trigger, one per job and lane. A job that this trigger has started before is skipped.
    *
-   * @returns the builds started and how many were seen before
+   * @returns the builds started, and the number of jobs skipped
    */
   async start(request: StartRequest): Promise<{ started: Build[]; duplicates: number }> {
     const set = new BuildSet<Build>(request);
@@ -92,16 +93,21 @@ export class Supervisor {
         continue;
       }
       for (const older of this.#builds.values())
-        if (replaces(request, spec.name, older)) this.#supersede(older, request);
+        if (supersedes(request, spec.name, older)) this.#supersede(older, request);
       const build = new Build(randomBytes(4).toString('hex'), FIRST_ATTEMPT, set, set.builds.length, spec);
       set.builds.push(build);
       this.#builds.set(build.id, build);
     }
-    await Promise.all(set.builds.map((build) => this.#begin(build)));
+    await Promise.all(set.builds.map((build) => this.#startBuild(build)));
     return { started: set.builds, duplicates };
   }
 
-  /** Aborts one build by a person's wish. False where it does not run. */
+  /**
+   * Aborts a build.
+   *
+   * @param by who or what asked for it, for the build's page
+   * @returns false if the build is unknown or has ended
+   */
   abort(id: string, by: string): boolean {
     const build = this.#builds.get(id);
     if (!build || build.endedAt) return false;
@@ -110,22 +116,21 @@ export class Supervisor {
   }
 
   /**
-   * Runs one step for a message: takes what users' nodes put on it, decides whether the step runs, runs it, sends the
-   * message on.
+   * Runs one step for a message, if the step is to run for this build, and sends the message on.
    *
-   * @returns the fault for Catch nodes to see, if there was one
+   * @returns the error to report to Catch nodes, if any
    */
   async step(spec: StepSpec, message: Message, work: StepWork): Promise<CiError | undefined> {
     const build = this.#receive(spec.node, message);
-    // Long ended by a person's wish; what a delay held comes now, and goes nowhere.
-    if (build?.endedAt && build.aborted) return undefined;
+    // A delay node may still send a message of a build that was stopped: it is dropped.
+    if (build?.endedAt && build.isAborted) return undefined;
     if (!build || build.endedAt) {
-      this.#flow.deliver(spec.node, 0, message);
-      // A late branch is spoken of where it comes too late.
+      this.#flow.sendFrom(spec.node, 0, message);
+      // A late branch causes a warning at the node where the branches meet, not here.
       return build && this.#watchdog.targetsFrom(spec.node).length > 0 ? undefined : noBuild(spec.name);
     }
-    if (!runs(spec.when, build.result !== undefined)) {
-      this.#flow.observe({ kind: 'step-passed', label: build.label, node: spec.node });
+    if (!shouldRun(spec.when, build.result !== undefined)) {
+      this.#flow.emit({ kind: 'step-passed', label: build.label, node: spec.node });
       this.#router.send(build, spec.node, 0, message);
       return undefined;
     }
@@ -137,123 +142,125 @@ export class Supervisor {
   }
 
   /**
-   * Gathers a build's branches at a node and acts once: when no step of it runs, nothing of it is on its way there, and
-   * nothing has moved for a moment. Later branches change nothing and are said plainly.
+   * Waits at a node for all branches of a build, then calls `act` once: when no step of the build is running, no message
+   * of it is on its way to the node, and none has moved for a moment. A branch that arrives later only causes a warning.
+   *
+   * @returns the error to report to Catch nodes, if any
    */
-  async gather(
-    spec: GatherSpec,
+  async joinBranches(
+    spec: JoinSpec,
     message: Message,
     act: (build: Build, message: Message) => Promise<CiError | undefined>,
   ): Promise<CiError | undefined> {
     const known = this.#builds.get(message.build?.id ?? '');
-    const here = known?.gathered.get(spec.node);
-    if (known && here && here.state !== 'gathering') {
-      known.tracker.left(spec.node);
-      // A Catch node's copy of a message whose original went its way is no branch; one of an aborted build is no news.
-      if (message['error'] !== undefined || known.aborted) return undefined;
+    const earlier = known?.joins.get(spec.node);
+    if (known && earlier && earlier.state !== 'waiting') {
+      known.tracker.noteConsumed(spec.node);
+      // A Catch node sends a copy of a message: that is no branch. Late branches of an aborted build are expected.
+      if (message['error'] !== undefined || known.isAborted) return undefined;
       const late = lateBranch(known.label, this.#flow.graph().nameOf(spec.node));
-      this.#flow.observe({ kind: 'warning', label: known.label, node: spec.node, message: late.message });
+      this.#flow.emit({ kind: 'warning', label: known.label, node: spec.node, message: late.message });
       return undefined;
     }
     const build = this.#receive(spec.node, message);
     if (!build) {
-      this.#flow.deliver(spec.node, 0, message);
+      this.#flow.sendFrom(spec.node, 0, message);
       return noBuild(this.#flow.graph().nameOf(spec.node));
     }
-    if (here) {
-      here.arrived += 1;
-      if (message['error'] === undefined) here.message = message;
+    if (earlier) {
+      earlier.arrived += 1;
+      if (message['error'] === undefined) earlier.message = message;
       return undefined;
     }
-    const gathering: Gathering = { arrived: 1, state: 'gathering', message };
-    build.gathered.set(spec.node, gathering);
-    await this.#watchdog.settled(build, spec, gathering);
-    gathering.state = 'acting';
-    // Only a Catch node brought the build here: the node that failed dropped its message.
-    if (gathering.message['error'] !== undefined) build.settle('ERROR');
+    const join: BranchJoin = { arrived: 1, state: 'waiting', message };
+    build.joins.set(spec.node, join);
+    await this.#watchdog.branchesArrived(build, spec, join);
+    join.state = 'acting';
+    // The build arrived only through a Catch node: the node that failed dropped its message.
+    if (join.message['error'] !== undefined) build.recordResult('ERROR');
     try {
-      return await act(build, gathering.message);
+      return await act(build, join.message);
     } finally {
-      gathering.state = 'done';
+      join.state = 'done';
     }
   }
 
-  /** Sends a build's message on from a gathering node. */
+  /** Sends a build's message on from a node where its branches met. */
   send(build: Build, node: string, port: number, message: Message): void {
     this.#router.send(build, node, port, message);
   }
 
   /**
-   * Takes a build that came to a gerrit-review: it ends here, if no publish-logs stands before it, and the buildset is
-   * reported once all of its builds have come.
+   * Ends a build at a gerrit-review node, unless publish-logs has done so, and reports its buildset once all of its builds
+   * have arrived.
    *
    * @param node key of the gerrit-review
    */
   report(node: string, message: Message): Promise<CiError | undefined> {
-    return this.gather({ node }, message, async (build, last) => {
+    return this.joinBranches({ node }, message, async (build, last) => {
       await this.end(build);
-      build.set.arrive(node, build.id, last);
+      build.set.noteArrival(node, build.id, last);
       this.#watchdog.check(build.set);
       return undefined;
     });
   }
 
-  /** Ends a build: stops what still runs, gives back all that it held and closes its log. Again is fine. */
+  /** Ends a build: stops its steps, releases its resources and closes its log; idempotent. */
   end(build: Build): Promise<void> {
     build.ending ??= this.#end(build);
     return build.ending;
   }
 
-  /** A message of a build was sent from a node to others. */
-  moved(message: Message, from: string, ours: boolean, to: Destination[]): void {
+  /** Tracks a message of a build that a node sent. @param ours whether the node is one of Recheck's */
+  messageSent(message: Message, from: string, ours: boolean, to: Destination[]): void {
     const build = this.#builds.get(message.build?.id ?? '');
-    if (build) this.#router.moved(build, message, from, ours, to);
+    if (build) this.#router.messageSent(build, message, from, ours, to);
   }
 
-  /** A deploy has begun. */
+  /** Notes that a deploy has begun. */
   deploying(): void {
     this.#router.deploying();
   }
 
-  /** A deploy has ended. */
+  /** Notes that a deploy has ended. */
   deployed(): void {
     this.#router.deployed(this.builds());
   }
 
-  /** Whether a build of this process has it: then it is nothing that a crash left. */
+  /** Returns whether a build of this process owns it, so that it is not a leftover of a crash. */
   owns({ build, attempt }: Owner): boolean {
     return this.#builds.get(build)?.attempt === attempt;
   }
 
-  /** Ends all builds for good, as when the process stops. */
+  /** Aborts and ends all builds, as when the process stops. */
   async close(): Promise<void> {
     this.#watchdog.stop();
-    for (const build of this.active()) build.abort(aborted('the controller stops'));
+    for (const build of this.active()) build.abort(aborted('Node-RED is stopping'));
     await Promise.all(this.builds().map((build) => this.end(build)));
     this.reporter.close();
     this.cleanupQueue.close();
   }
 
-  async #begin(build: Build): Promise<void> {
-    // Superseded while the other jobs of its trigger were admitted.
+  async #startBuild(build: Build): Promise<void> {
+    // It was superseded while other jobs of its trigger were admitted.
     if (build.ending) return;
-    build.begun = true;
+    build.isStarted = true;
     const { request } = build.set;
     build.targets = this.#watchdog.targetsFrom(request.node, build.spec.port);
     const publish = build.targets.find((target) => target.type === 'publish-logs');
     const settings = publish && this.#flow.logSettings(publish.key);
     if (settings) {
       try {
-        build.log = await this.#opening.pass(() => openBuildLog(settings, build.change, build.view()));
+        build.log = await this.#logOpens.pass(() => openBuildLog(settings, build.change, build.view()));
         build.log.update(build.page());
       } catch (error) {
         const fault = toCiError(error, settings.root);
-        build.settle(fault.result);
-        this.#flow.observe({ kind: 'warning', label: build.label, node: publish.key, message: fault.message });
+        build.recordResult(fault.result);
+        this.#flow.emit({ kind: 'warning', label: build.label, node: publish.key, message: fault.message });
       }
     }
     this.#watchdog.watch();
-    this.#flow.observe({
+    this.#flow.emit({
       kind: 'build-started',
       label: build.label,
       node: request.node,
@@ -263,21 +270,21 @@ export class Supervisor {
     this.#router.send(build, request.node, build.spec.port, this.#flow.copy(request.message));
   }
 
-  /** Notes a message's arrival and takes what users' nodes put on it. */
+  /** Records a message's arrival and applies what users' nodes put on it. */
   #receive(node: string, message: Message): Build | undefined {
     const build = this.#builds.get(message.build?.id ?? '');
     if (!build) return undefined;
     const sender = this.#flow.graph().nameOf(build.tracker.senderTo(node));
-    for (const wrong of build.take(message, sender)) {
-      this.#flow.observe({ kind: 'warning', label: build.label, node, message: wrong.message });
+    for (const error of build.applyUserProperties(message, sender)) {
+      this.#flow.emit({ kind: 'warning', label: build.label, node, message: error.message });
     }
-    build.tracker.left(node);
+    build.tracker.noteConsumed(node);
     return build;
   }
 
   async #end(build: Build): Promise<void> {
     await this.#finisher.finish(build);
-    this.#flow.observe({
+    this.#flow.emit({
       kind: 'build-ended',
       label: build.label,
       node: build.set.request.node,
@@ -289,11 +296,11 @@ export class Supervisor {
     this.#watchdog.check(build.set);
   }
 
-  /** An older build gives way to a newer one: it ends, and its report, if that waits for other jobs, is left out. */
+  /** Aborts an older build for a newer one. If it has ended, it is left out of a report that is not posted yet. */
   #supersede(build: Build, request: StartRequest): void {
-    build.superseded = true;
+    build.isSuperseded = true;
     if (build.endedAt) return;
     build.abort(superseded(request.trigger.reason));
-    if (!build.begun) void this.end(build);
+    if (!build.isStarted) void this.end(build);
   }
 }

@@ -5,7 +5,7 @@ import type { Result } from '../model/result.ts';
 import type { FlowGraph } from './flow-graph.ts';
 import type { ReviewSettings } from './review-settings.ts';
 
-/** What travels along the wires: the build's view and what users' own nodes add. Plain JSON. */
+/** A message on the wires: a copy of the build's record and what users' nodes add. Plain JSON. */
 export interface Message {
   topic?: string;
   payload?: unknown;
@@ -19,9 +19,9 @@ export interface Message {
 /** Why a buildset starts. */
 export interface Trigger {
   type: 'patchset' | 'recheck' | 'merged' | 'ref' | 'manual';
-  /** Identity for dedupe; a replayed event has the same one. */
+  /** Dedupe key; a replayed event has the same one. */
   key: string;
-  /** For people: "patchset 2 was uploaded". */
+  /** Shown to people: "patchset 2 was uploaded". */
   reason: string;
 }
 
@@ -29,71 +29,73 @@ export interface Trigger {
 export interface JobSpec {
   name: string;
   voting: boolean;
-  /** Output of ci-jobs that its lane starts at. */
+  /** Output of ci-jobs where its lane starts. */
   port: number;
   env: Record<string, string>;
-  /** Milliseconds from the first script's start to the last one's end. */
+  /** Time limit in milliseconds, from the start of the first test step to the end of the last one. */
   timeout: number;
 }
 
-/** What ci-jobs asks for. */
+/** What ci-jobs asks the supervisor to build. */
 export interface StartRequest {
   /** Key of the ci-jobs node. */
   node: string;
   pipeline: string;
   change: ChangeInfo;
   trigger: Trigger;
-  /** Whether the change is of this machine's own Gerrit, so that a worker without walls may run it. */
+  /** Whether the change comes from a Gerrit on this machine, so that a worker that is not isolated may run it. */
   trusted: boolean;
   jobs: JobSpec[];
-  /** Whether a newer patchset, or a recheck, ends the older builds of the same change. */
+  /** Whether a newer patchset or a recheck cancels older builds of the same change. */
   supersede: boolean;
-  /** Milliseconds without movement after which a build counts as lost. */
+  /** Milliseconds without progress after which a build counts as lost. */
   idle: number;
-  /** The comment that runs it again. */
+  /** The comment that runs the jobs again. */
   recheck?: string;
-  /** The message as it came; each build's message starts as a copy. */
+  /** The message that ci-jobs received; each build's message starts as a copy. */
   message: Message;
 }
 
-/** A place of a message on its way: opaque to the library, `alive` tells whether the node there still is the same. */
+/** A deployed node. `alive` returns false once a deploy has closed or replaced it. */
 export interface NodeInstance {
   alive(): boolean;
 }
 
-/** A node that a message was sent to. `message`: a copy, where it must be given again should a deploy close the node. */
+/** A node that a message was sent to. */
 export interface Destination {
+  /** Key of the node. */
   node: string;
   type: string;
-  place: NodeInstance;
+  instance: NodeInstance;
+  /** Copy to send again if a deploy closes the node before it has passed the message on. */
   message?: Message;
 }
 
-/** The flow as the supervisor reaches it: handed in by the nodes. Nodes come and go with deploys; keys stay. */
+/** The deployed flow, as the supervisor uses it. Nodes come and go with deploys; their keys stay. */
 export interface Flow {
-  /** Sends a message from a node's output. False where the node is not there. */
-  deliver(node: string, port: number, message: Message): boolean;
-  /** Gives a message to a node, a foreign one too, as if it came over a wire. False where the node is not there. */
-  hand(node: string, message: Message): boolean;
-  /** The place that a node is now; undefined where it is not there. */
-  place(node: string): NodeInstance | undefined;
-  /** The wires as deployed now. */
+  /** Sends a message from a node's output. @returns false if the node is not in the flow */
+  sendFrom(node: string, port: number, message: Message): boolean;
+  /** Sends a message to the input of any node. @returns false if the node is not in the flow */
+  inject(node: string, message: Message): boolean;
+  /** Returns the deployed node of a key; undefined if it is not in the flow. */
+  instance(node: string): NodeInstance | undefined;
+  /** Returns the wires of the deployed flow. */
   graph(): FlowGraph;
-  /** Where a publish-logs node puts its logs; undefined where the node is not there. */
+  /** Returns the log settings of a publish-logs node; undefined if it is not in the flow. */
   logSettings(node: string): LogSettings | undefined;
-  /** What a gerrit-review node is set to; undefined if the node is not there. */
+  /** Returns the settings of a gerrit-review node; undefined if it is not in the flow. */
   reviewSettings(node: string): ReviewSettings | undefined;
-  /** Copies a message for keeping. */
+  /** Clones a message. */
   copy(message: Message): Message;
-  /** Tells what happens, for statuses, events and the log. */
-  observe(event: BuildEvent): void;
+  /** Publishes an event for node statuses, users' listeners and the log. */
+  emit(event: BuildEvent): void;
 }
 
-/** What happens in builds, for whoever shows it. */
+/** An event in the life of a build. Durations are in milliseconds, `at` is milliseconds since the epoch. */
 export type BuildEvent = {
   /** `1234,2`, or the ref. */
   label: string;
-  /** The build's id, and the key of the ci-jobs node that started it: of steps. */
+  /** For step events: the build's id and, as `jobs`, the key of the ci-jobs node that started it. */
   id?: string;
   jobs?: string;
   build?: BuildView;
@@ -109,23 +111,23 @@ export type BuildEvent = {
   | { kind: 'report'; node: string; set: string; state: ReportState }
 );
 
-/** How a report is doing. */
+/** State of a report. */
 export type ReportState =
   | { state: 'waiting'; pending: number; message: string }
   | { state: 'posted'; vote?: string; message: string; warnings: string[]; url?: string }
   | { state: 'silent'; vote?: string; message: string; url?: string }
   | { state: 'nothing'; why: 'superseded' | 'noPatchset' }
   | { state: 'failed'; message: string }
-  /** A template of the node cannot be used: the report goes on in the default words. */
+  /** One of the node's templates is invalid: the default text is used. */
   | { state: 'badTemplate'; message: string };
 
-/** What a step's work ends with. */
+/** The outcome of a step's work. */
 export interface StepOutcome {
   result: Result;
   /** Becomes the message's payload. */
   payload?: unknown;
   exitCode?: number;
   signal?: string;
-  /** A sentence for people where it did not succeed. */
+  /** If the step did not succeed: why, as a sentence for people. */
   message?: string;
 }

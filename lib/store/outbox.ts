@@ -1,13 +1,13 @@
-/** One thing to be sent at least once. */
+/** One report to be sent at least once. */
 export interface OutboxEntry<Report> {
-  /** Unique: an entry of a key that was queued or sent before is refused. */
+  /** Unique: an entry whose key was queued or sent before is refused. */
   key: string;
   report: Report;
 }
 
-/** An entry that somebody is sending. */
+/** An entry that a sender has claimed. */
 export interface OutboxClaim<Report> extends OutboxEntry<Report> {
-  /** How often it was claimed, this time included. */
+  /** How often it has been claimed, including this time. */
   tries: number;
 }
 
@@ -17,10 +17,10 @@ interface Row<Report> extends OutboxClaim<Report> {
   dueAt: number;
 }
 
-/** How many keys of sent entries are remembered, so that none is sent twice. */
+/** Keys of sent entries that are remembered, so that no entry is sent twice. */
 const MAX_SENT_KEYS_COUNT = 10_000;
 
-/** What is to be sent to the world: each entry is sent at least once while the process lives. */
+/** Queue of reports to be sent: each is sent at least once while the process lives. */
 export class Outbox<Report> {
   readonly #rows = new Map<string, Row<Report>>();
   readonly #sent = new Set<string>();
@@ -32,7 +32,7 @@ export class Outbox<Report> {
     return true;
   }
 
-  /** Returns the oldest entry that is due, which nobody else gets until `retry` puts it back. */
+  /** Claims the oldest entry that is due; no other sender gets it until `retry` puts it back. */
   async claim(): Promise<OutboxClaim<Report> | undefined> {
     const now = Date.now();
     for (const row of this.#rows.values()) {
@@ -44,20 +44,20 @@ export class Outbox<Report> {
     return undefined;
   }
 
-  /** Takes an entry out: it was sent, or it is given up. */
+  /** Removes an entry that was sent or given up. */
   async done(key: string): Promise<void> {
     if (!this.#rows.delete(key)) return;
     this.#sent.add(key);
     if (this.#sent.size > MAX_SENT_KEYS_COUNT) this.#sent.delete(this.#sent.values().next().value!);
   }
 
-  /** Puts a claimed entry back, due again after `delayMs`. */
+  /** Puts a claimed entry back, due again in `delayMs` milliseconds. */
   async retry(key: string, delayMs: number): Promise<void> {
     const row = this.#rows.get(key);
     if (row) Object.assign(row, { isClaimed: false, dueAt: Date.now() + delayMs });
   }
 
-  /** Returns how many entries are not done. */
+  /** Counts the entries that are not done. */
   async pending(): Promise<number> {
     return this.#rows.size;
   }

@@ -1,11 +1,11 @@
-/** Which builds hold the slots of which worker host. */
+/** Records which builds hold the slots of which worker host. */
 export class Slots {
   readonly #hosts = new Map<string, Map<number, string>>();
 
   /**
-   * Takes a slot of the host. A build that asks again gets the slot that it has.
+   * Takes a slot on the host. Returns the same slot to a build that already holds one.
    *
-   * @param slots how many the host has now
+   * @param slots number of slots that the host has now
    * @returns the slot's number, from 0; undefined if none is free
    */
   async acquire(host: string, slots: number, build: string): Promise<number | undefined> {
@@ -19,13 +19,13 @@ export class Slots {
     return undefined;
   }
 
-  /** Frees the build's slot of the host; idempotent. */
+  /** Frees the build's slot on the host; idempotent. */
   async release(host: string, build: string): Promise<void> {
     const taken = this.#of(host);
     for (const [slot, owner] of taken) if (owner === build) taken.delete(slot);
   }
 
-  /** Returns how many slots of the host are taken. */
+  /** Counts the slots of the host that are taken. */
   async held(host: string): Promise<number> {
     return this.#of(host).size;
   }

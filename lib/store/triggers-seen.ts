@@ -1,11 +1,11 @@
-/** How many keys are remembered: more than a Gerrit sends in the time that a replayed stream reaches back. */
+/** Keys that are remembered: more than a Gerrit sends within the period that a replay covers. */
 const MAX_KEYS_COUNT = 50_000;
 
-/** The keys of builds that were started, so that a replayed or doubled event starts none again. */
+/** Remembers the keys of started builds, so that a replayed or duplicate event starts none of them again. */
 export class TriggersSeen {
   readonly #keys = new Set<string>();
 
-  /** Notes a key. @returns false if it was noted before */
+  /** Records a key. @returns false if it was recorded before */
   async admit(key: string): Promise<boolean> {
     if (this.#keys.has(key)) return false;
     this.#keys.add(key);

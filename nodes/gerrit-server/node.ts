@@ -48,7 +48,7 @@ export default function (RED: NodeAPI): void {
         servers.set(config.id, entry);
         // Reports that wait for this server are sent as soon as it is back.
         link.onHealth(({ state }) => {
-          if (state === 'up') supervisor.reporter.kick();
+          if (state === 'up') supervisor.reporter.retryNow();
         });
         return entry;
       };

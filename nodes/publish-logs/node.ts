@@ -47,7 +47,7 @@ export default function (RED: NodeAPI): void {
       warned = words;
     };
     onInput(this, (message) =>
-      supervisor.gather({ node: key, ...(branches > 0 ? { branches } : {}) }, message, async (build, last) => {
+      supervisor.joinBranches({ node: key, ...(branches > 0 ? { branches } : {}) }, message, async (build, last) => {
         const server = runtime.servers.get(build.change.server);
         if (server && !server.local && isLoopbackUrl(url)) warnOnce(t(this.type, 'status.loopbackUrl', { url }));
         const { outcome, fault } = await runStep(build, spec, flow, (context) =>

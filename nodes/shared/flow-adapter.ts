@@ -1,7 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import { FlowGraph, type FlowNode } from '../../lib/builds/flow-graph.ts';
 import type { ReviewSettings } from '../../lib/builds/review-settings.ts';
-import type { CloneWish } from '../../lib/builds/steps.ts';
+import type { CloneRequirement } from '../../lib/builds/steps.ts';
 import type { BuildEvent, Destination, Flow, Message, NodeInstance } from '../../lib/builds/types.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
@@ -11,8 +11,8 @@ import { nodeKey, type Registry } from './keys.ts';
 export interface Offer {
   /** Of publish-logs. */
   logs?: LogSettings;
-  /** Of clone-image: what it takes of a host. @throws CiError where its image or hosts cannot be made */
-  clone?: () => CloneWish;
+  /** Of clone-image: what it requires of a host. @throws CiError if its image or hosts cannot be used */
+  clone?: () => CloneRequirement;
   /** Of gerrit-review: how it reports. */
   review?: ReviewSettings;
 }
@@ -32,7 +32,7 @@ interface SendEvent {
 }
 
 /** Whether the node at a message's destination is still the deployed one. Foreign nodes say nothing when they close. */
-const placeOf = (node: RuntimeNode): NodeInstance => ({
+const instanceOf = (node: RuntimeNode): NodeInstance => ({
   alive: () => node._flow?.getNode === undefined || node._flow.getNode(node.id, true) === node,
 });
 
@@ -49,22 +49,22 @@ export class FlowAdapter implements Flow {
     this.#observe = observe;
   }
 
-  deliver(key: string, port: number, message: Message): boolean {
+  sendFrom(key: string, port: number, message: Message): boolean {
     const entry = this.#registry.get(key);
     if (!entry) return false;
     entry.node.send([...new Array<null>(port).fill(null), message as never]);
     return true;
   }
 
-  hand(key: string, message: Message): boolean {
+  inject(key: string, message: Message): boolean {
     const node = this.#node(key);
     node?.receive(message);
     return node !== undefined;
   }
 
-  place(key: string): NodeInstance | undefined {
+  instance(key: string): NodeInstance | undefined {
     const node = this.#node(key);
-    return node && placeOf(node);
+    return node && instanceOf(node);
   }
 
   graph(): FlowGraph {
@@ -84,10 +84,10 @@ export class FlowAdapter implements Flow {
     return this.#registry.get(key)?.review;
   }
 
-  /** What the clone-image nodes take that a message sent from there can come to; those that cannot work say so themselves. */
-  clonesAfter(key: string): CloneWish[] {
+  /** Returns the requirements of the clone-image nodes that a message from the node can reach, except unusable ones. */
+  clonesAfter(key: string): CloneRequirement[] {
     return this.graph()
-      .reach(key)
+      .reachableFrom(key)
       .flatMap((reached) => {
         try {
           return this.#registry.get(reached.key)?.clone?.() ?? [];
@@ -102,7 +102,7 @@ export class FlowAdapter implements Flow {
     return this.#red.util.cloneMessage(message as never) as unknown as Message;
   }
 
-  observe(event: BuildEvent): void {
+  emit(event: BuildEvent): void {
     this.#observe(event);
   }
 
@@ -136,7 +136,7 @@ export class FlowAdapter implements Flow {
         if (id === undefined) continue;
         const to = sends.flatMap(({ destination }) => {
           const node = source._flow?.getNode?.(destination.id);
-          return node ? [{ node: nodeKey(node), type: node.type, place: placeOf(node) }] : [];
+          return node ? [{ node: nodeKey(node), type: node.type, instance: instanceOf(node) }] : [];
         });
         moved(sends[0]!.msg, from, this.#registry.get(from) !== undefined, to);
       }

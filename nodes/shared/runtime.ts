@@ -108,7 +108,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const keeper = keepImages(RED, images);
   const triggers = new RecentTriggers();
   const unfollow = flow.follow(
-    (...move) => supervisor.moved(...move),
+    (...move) => supervisor.messageSent(...move),
     () => {
       triggers.deploying();
       supervisor.deploying();

@@ -66,7 +66,7 @@ export default function (RED: NodeAPI): void {
             ...(config.wires[1]?.length
               ? {
                   onLines: (lines: string[], dropped: number) =>
-                    runtime.flow.deliver(key, 1, {
+                    runtime.flow.sendFrom(key, 1, {
                       topic,
                       payload: lines,
                       buildId: id,

@@ -10,7 +10,7 @@ const n = (id: string, type: string, wires: string[][], more: Partial<FlowNode> 
   ...more,
 });
 const tab: FlowNode = { id: 'tab', type: 'tab' };
-const keys = (graph: FlowGraph, from: string, port?: number) => graph.reach(from, port).map((node) => node.key);
+const keys = (graph: FlowGraph, from: string, port?: number) => graph.reachableFrom(from, port).map((node) => node.key);
 
 test('follows a lane, nearest first, and only the port asked for', () => {
   const graph = new FlowGraph([

@@ -20,7 +20,7 @@ test('only the time from the first script on counts, and not that of the infrast
     assert.equal(up, 0, 'a second script starts no new time');
     mock.timers.tick(200);
     assert.equal(up, 1);
-    assert.equal(clock.isUp, true);
+    assert.equal(clock.isExpired, true);
   } finally {
     mock.timers.reset();
   }

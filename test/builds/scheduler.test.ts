@@ -72,7 +72,7 @@ test('past its limit the wait ends with what was full', async () => {
     scheduler.acquire('2', () => one, ask(undefined, 30)),
     (error: CiError) =>
       error.code === 'build/no-room' &&
-      error.message.includes('worker a holds 1 of 1') &&
+      error.message.includes('worker a has 1 of 1 slots in use') &&
       error.result === 'NODE_FAILURE',
   );
 });
@@ -172,7 +172,7 @@ test('a host that is down holds up no build that another can take, and is named 
     onWait: (_, why) => reasons.push(why),
   });
   await waitFor('it is told why', () => reasons.length > 0);
-  assert.equal(reasons[0], 'worker a does not answer; worker b holds 1 of 1');
+  assert.equal(reasons[0], 'worker a does not answer; worker b has 1 of 1 slots in use');
   signal.abort(new Error('enough'));
   await assert.rejects(asked, /enough/);
 });
@@ -265,7 +265,7 @@ test('a build that waits is told of hosts in doubt too', async () => {
   await scheduler.acquire('1', () => hosts, ask());
   await assert.rejects(
     scheduler.acquire('2', () => hosts, ask(undefined, 30)),
-    (error: CiError) => /worker b holds 1 of 1; worker a just failed by a fault of its own/.test(error.message),
+    (error: CiError) => /worker b has 1 of 1 slots in use; worker a just caused a build to fail/.test(error.message),
   );
 });
 

@@ -22,9 +22,9 @@ async function overTime(check: () => Promise<void>) {
     steps: [],
     clock: { pause() {}, resume() {}, start() {} },
     say() {},
-    settle() {},
+    recordResult() {},
   } as unknown as Build;
-  return runStep(build, spec, { observe() {} } as unknown as Flow, async () => {
+  return runStep(build, spec, { emit() {} } as unknown as Flow, async () => {
     work.abort(jobTimeUp(30));
     throw new Error('ended');
   });

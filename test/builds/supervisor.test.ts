@@ -154,7 +154,7 @@ test('a branch that comes late changes nothing', async () => {
   const { started } = await supervisor.start(request(['unit']));
   await waitFor('it is reported', () => reports().length === 1);
   const message = { ...flow.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
-  flow.hand('review', message);
+  flow.inject('review', message);
   await waitFor('it is said', () => flow.warnings().length > 0);
   assert.match(flow.warnings()[0]!, /came to "gerrit-review" after/);
   assert.equal(started[0]!.result, undefined);
@@ -231,7 +231,7 @@ test('a build that takes long to give back what it held is reported all the same
     { id: 'review', type: 'gerrit-review', wires: [[]] },
   ]);
   flow.inputs.set('publish', (message) =>
-    supervisor.gather({ node: 'publish' }, message, async (build, last) => {
+    supervisor.joinBranches({ node: 'publish' }, message, async (build, last) => {
       // As where its guests, and their disks, went slowly.
       build.tracker.movedAt = Date.now() - 60_000;
       await supervisor.end(build);

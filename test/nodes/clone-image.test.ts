@@ -126,7 +126,7 @@ describe('clone-image', () => {
       .filter(({ id }) => id === 'clone-image1')
       .map(({ text }) => text);
     assert.ok(
-      texts.some((text) => / 1st in line · worker host a holds 1 of 1 /.test(text)),
+      texts.some((text) => / 1st in line · worker host a has 1 of 1 slots in use /.test(text)),
       texts.join('\n'),
     );
   });
@@ -139,7 +139,7 @@ describe('clone-image', () => {
     assert.equal(late.result, 'NODE_FAILURE');
     assert.match(
       late.build.steps[0]!.message!,
-      /^No worker had room within .*: worker host a holds 1 of 1\. Add a worker host or slots/,
+      /^No worker had room within .*: worker host a has 1 of 1 slots in use\. Add a worker host or slots/,
     );
     assert.equal((await first).result, 'SUCCESS');
   });

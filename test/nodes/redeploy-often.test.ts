@@ -120,7 +120,9 @@ describe('twenty full deploys', () => {
     await ci.deploy([tab]);
     await goOn(warm);
     await ci.review(warm);
-    await waitFor('all that the first build held is given back', () => ci.builds(warm).every(({ over }) => over));
+    await waitFor('everything that the first build held is released', () =>
+      ci.builds(warm).every(({ isFinished }) => isFinished),
+    );
 
     const running = (await ci.upload()).number;
     await works(running);

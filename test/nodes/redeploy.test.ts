@@ -62,7 +62,7 @@ describe('a redeploy in the middle of builds', () => {
   const works = (number: number, step = 'work') =>
     waitFor(`${step} runs`, () => ci.builds(number)[0]!.running.values().next().value?.name === step, 20_000);
   const held = (number: number) =>
-    waitFor('it waits', () => ci.builds(number)[0]!.tracker.held((node) => node.endsWith('wait')), 20_000);
+    waitFor('it waits', () => ci.builds(number)[0]!.tracker.hasHeld((node) => node.endsWith('wait')), 20_000);
 
   for (const [index, type] of (['full', 'flows', 'nodes'] as const).entries()) {
     test(`${type}: a running script goes on, waiting messages wait on; each build is reported once`, async () => {

@@ -49,7 +49,7 @@ describe('ssh-exec', () => {
   test('a script that fails: exit code, last lines on the page, a vote', async () => {
     const ended = await script('echo what went wrong; exit 3', { name: 'the test' });
     assert.equal(ended.result, 'FAILURE');
-    assert.equal(ended.build.steps[0]!.message, 'The script ended with exit 3 on host store.');
+    assert.equal(ended.build.steps[0]!.message, 'host store: the script exited with code 3.');
     assert.equal(red.status('ssh-exec1'), 'FAILURE: exit 3');
     const page = await logOf(ended, '');
     assert.match(page, /what went wrong/);

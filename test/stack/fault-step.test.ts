@@ -20,9 +20,9 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
 
   test('a script’s exit code or signal: FAILURE, and the vote', async () => {
     const outcome = await lab.run({ script: 'exit 3' });
-    assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says: /ended with exit 3 on vm/ });
+    assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says: /vm: the script exited with code 3/ });
     const killed = await lab.run({ script: 'kill -KILL $$' });
-    assertEnd(lab.red, killed, { result: 'FAILURE', vote: -1, at: 'work', says: /ended with .*KILL on vm/ });
+    assertEnd(lab.red, killed, { result: 'FAILURE', vote: -1, at: 'work', says: /vm: the script was ended by .*KILL/ });
   });
 
   test('the patch’s script over the job’s time: TIMED_OUT, and the vote', async () => {

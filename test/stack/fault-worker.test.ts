@@ -63,7 +63,8 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     const first = runBuild(lab.red, handMade());
     await waitFor('the first has its slot', () => lab.red.runtime().supervisor.active()[0]?.resources.worker, 20_000);
     const second = await runBuild(lab.red, handMade());
-    const says = /No worker had room within 0\.1 min: worker host-a holds 1 of 1\. Add a worker host or slots/;
+    const says =
+      /No worker had room within 0\.1 min: worker host-a has 1 of 1 slots in use\. Add a worker host or slots/;
     assertEnd(lab.red, second, { result: 'NODE_FAILURE', at: 'clone vm', says });
     assertEnd(lab.red, await first, { result: 'SUCCESS', vote: 1 });
   });
@@ -99,7 +100,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
     assert.match(
       outcome.console,
-      /Guest recheck-\w+-1-vm on worker host-a could not be removed: .*It is tried again\./,
+      /Guest recheck-\w+-1-vm on worker host-a could not be removed: .*Recheck will keep trying\./,
     );
     // The old session there would hold its forwarded port until the kernel gives it up, minutes later.
     await lab.sshd.stop();

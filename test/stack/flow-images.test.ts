@@ -60,7 +60,7 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     assert.equal(images('made').length, 1);
     assert.equal(made(0), 1);
     assert.ok(
-      red.statuses.some(({ text }) => /holds 1 of 1/.test(text)),
+      red.statuses.some(({ text }) => /has 1 of 1 slots in use/.test(text)),
       'who waits says for what',
     );
     nothingLeft();

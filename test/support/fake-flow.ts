@@ -41,27 +41,27 @@ export class FakeFlow implements Flow {
     this.supervisor?.deployed();
   }
 
-  deliver(node: string, port: number, message: Message): boolean {
+  sendFrom(node: string, port: number, message: Message): boolean {
     const from = this.#find(node);
     if (!from || this.closed.has(node)) return false;
     this.sent.push({ node, port, message });
     const to = (from.wires?.[port] ?? []).flatMap((id) => this.#find(id) ?? []);
     const id = message.build?.id;
     if (id !== undefined && to.length > 0) {
-      const places = to.map((each) => ({ node: each.id, type: each.type, place: this.place() }));
-      this.supervisor?.moved(message, node, true, places);
+      const places = to.map((each) => ({ node: each.id, type: each.type, instance: this.instance() }));
+      this.supervisor?.messageSent(message, node, true, places);
     }
     for (const each of to) setImmediate(() => this.inputs.get(each.id)?.(this.copy(message)));
     return true;
   }
 
-  hand(node: string, message: Message): boolean {
+  inject(node: string, message: Message): boolean {
     if (!this.#find(node) || this.closed.has(node)) return false;
     this.inputs.get(node)?.(message);
     return true;
   }
 
-  place(): NodeInstance {
+  instance(): NodeInstance {
     return { alive: () => true };
   }
 
@@ -81,7 +81,7 @@ export class FakeFlow implements Flow {
     return structuredClone(message);
   }
 
-  observe(event: BuildEvent): void {
+  emit(event: BuildEvent): void {
     this.events.push(event);
     this.onEvent(event);
   }

@@ -5,10 +5,10 @@ import type { Build } from '../build.ts';
 import type { Flow } from '../types.ts';
 import type { CleanupQueue } from './queue.ts';
 
-/** Milliseconds that steps may take to stop when their build ends: a script's end on its target has 15 s. */
-const STOP_LIMIT = 30_000;
+/** Time for steps to stop when their build ends; ending a script on its target takes up to 15 s of it. */
+const STOP_STEPS_TIMEOUT_MS = 30_000;
 
-/** Ends builds: gives back what they held, closes their logs. */
+/** Ends builds: releases their resources and closes their logs. */
 export class BuildFinisher {
   readonly #flow: Flow;
   readonly #cleanupQueue: CleanupQueue;
@@ -18,47 +18,47 @@ export class BuildFinisher {
     this.#cleanupQueue = cleanupQueue;
   }
 
-  /** Ends a build for good: its steps are stopped, then all that it holds is given back. */
+  /** Ends a build: stops its steps, releases its resources, closes its log. */
   async finish(build: Build): Promise<void> {
     build.endedAt = new Date();
     build.clock.stop();
     await this.#stopSteps(build);
     await this.#release(build);
     await this.#closeLog(build);
-    build.over = true;
+    build.isFinished = true;
   }
 
-  /** A build whose logs nobody can read has no vote, whatever its scripts said. */
+  /** Closes the log. If that fails, the build does not vote: its logs are incomplete. */
   async #closeLog(build: Build): Promise<void> {
-    const said = new Set<string>();
+    const warned = new Set<string>();
     const fail = (error: unknown): void => {
       const { result, message } = toCiError(error, 'the build’s log');
-      build.settle(result);
-      if (!said.has(message)) this.#warn(build, message);
-      said.add(message);
+      build.recordResult(result);
+      if (!warned.has(message)) this.#warn(build, message);
+      warned.add(message);
     };
-    // Before its last page is written, which tells the result.
+    // The console comes first: the page shows the result, which a failure changes.
     await build.log?.console.saved().catch(fail);
     await build.log?.finish(build.page()).catch(fail);
   }
 
-  /** A step of a late branch must not take what nobody would give back. */
+  /** Stops the steps of branches that still run: what they would acquire now would never be released. */
   async #stopSteps({ running, label }: Build): Promise<void> {
     if (running.size === 0) return;
     for (const step of running) step.controller.abort(buildOver(label));
     const limit = new AbortController();
-    const late = sleep(STOP_LIMIT, undefined, { signal: limit.signal, ref: false }).catch(() => undefined);
+    const late = sleep(STOP_STEPS_TIMEOUT_MS, undefined, { signal: limit.signal, ref: false }).catch(() => undefined);
     await Promise.race([Promise.all([...running].map((step) => step.over)), late]);
     limit.abort();
   }
 
-  /** Gives back what the build holds; what stays is said, once, and tried again until it is gone. */
+  /** Releases the build's resources. What cannot be removed is reported once and retried until it is gone. */
   async #release(build: Build): Promise<void> {
-    const faults = await giveBack(build);
+    const faults = await releaseResources(build);
     if (faults.length === 0) return;
-    const again = async () => (await giveBack(build)).length === 0;
-    const kept = this.#cleanupQueue.keep(`build ${build.id} ${build.attempt}`, again);
-    const next = kept ? 'It is tried again.' : 'It is left there: remove it by hand.';
+    const retry = async () => (await releaseResources(build)).length === 0;
+    const isQueued = this.#cleanupQueue.keep(`build ${build.id} ${build.attempt}`, retry);
+    const next = isQueued ? 'Recheck will keep trying.' : 'Remove it manually.';
     for (const { message } of faults) {
       build.say(`${message} ${next}`);
       this.#warn(build, `${message} ${next}`);
@@ -66,14 +66,14 @@ export class BuildFinisher {
   }
 
   #warn(build: Build, message: string): void {
-    this.#flow.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
+    this.#flow.emit({ kind: 'warning', label: build.label, node: build.set.request.node, message });
   }
 }
 
-/** Gives what could not be given back; that stays noted in the build's resources. */
-const giveBack = ({ resources, log }: Build): Promise<CiError[]> =>
+/** Releases the build's resources. @returns an error for each that could not be; those remain in `resources` */
+const releaseResources = ({ resources, log }: Build): Promise<CiError[]> =>
   resources.release(async (guest, console) => {
-    // One that nobody reads would keep its file open.
+    // A stream that is not read would keep its file open.
     if (log) await log.addFile(`consoles/${guest}.log`, console);
     else console.destroy();
   });

@@ -1,75 +1,75 @@
 import { Semaphore } from '../../util/semaphore.ts';
 
-/** Milliseconds before each try; the last for as long as it takes. */
-const PAUSES = [5_000, 30_000, 300_000];
+/** Delays before each try; the last one repeats. */
+const RETRY_DELAYS_MS = [5_000, 30_000, 300_000];
 
-/** How many are kept: each holds what it takes to remove it. */
-export const MOST = 500;
+/** Leftovers that are queued at most, to bound memory. */
+export const MAX_LEFTOVERS_COUNT = 500;
 
-/** Tries at once: a worker that is back has other work too. */
-const AT_ONCE = 4;
+/** Removals at once, so that a worker that has just come back is not flooded. */
+const MAX_CONCURRENT_REMOVALS = 4;
 
-/** Gives whether all is gone now. */
+/** Tries to remove a leftover. @returns whether it is gone */
 type Remove = () => Promise<boolean>;
 
 interface Leftover {
   remove: Remove;
   timer?: NodeJS.Timeout;
-  /** The try that runs. */
+  /** The try in progress. */
   running?: Promise<void>;
 }
 
-/** What could not be removed from workers: tried again until it is gone, or the controller stops. */
+/** Queue of what could not be removed from workers: retried until it is gone or the controller stops. */
 export class CleanupQueue {
-  readonly #kept = new Map<string, Leftover>();
-  readonly #turnstile = new Semaphore(AT_ONCE);
+  readonly #leftovers = new Map<string, Leftover>();
+  readonly #semaphore = new Semaphore(MAX_CONCURRENT_REMOVALS);
   #closed = false;
 
   /**
-   * Keeps something to be removed; what has the same key goes in its favour.
+   * Queues a removal; it replaces an earlier one with the same key.
    *
-   * @returns false where too many are kept, or it is closed: then nobody tries
+   * @returns false if the queue is full or closed: then it will not be tried
    */
   keep(key: string, remove: Remove): boolean {
-    const former = this.#kept.get(key);
-    if (this.#closed || (!former && this.#kept.size >= MOST)) return false;
+    const former = this.#leftovers.get(key);
+    if (this.#closed || (!former && this.#leftovers.size >= MAX_LEFTOVERS_COUNT)) return false;
     clearTimeout(former?.timer);
     const leftover = { remove };
-    this.#kept.set(key, leftover);
-    this.#later(key, leftover, 0);
+    this.#leftovers.set(key, leftover);
+    this.#schedule(key, leftover, 0);
     return true;
   }
 
-  /** Leaves it to the caller, who removes it. Resolves when no try of it runs. Fine where there is none. */
+  /** Takes a removal out of the queue, for the caller to do. Resolves when no try of it is in progress; idempotent. */
   async drop(key: string): Promise<void> {
-    const leftover = this.#kept.get(key);
-    this.#kept.delete(key);
+    const leftover = this.#leftovers.get(key);
+    this.#leftovers.delete(key);
     clearTimeout(leftover?.timer);
     await leftover?.running;
   }
 
-  /** Nothing is tried any more. */
+  /** Drops all removals and accepts no more. */
   close(): void {
     this.#closed = true;
-    for (const { timer } of this.#kept.values()) clearTimeout(timer);
-    this.#kept.clear();
+    for (const { timer } of this.#leftovers.values()) clearTimeout(timer);
+    this.#leftovers.clear();
   }
 
-  #later(key: string, leftover: Leftover, tries: number): void {
-    const pause = PAUSES[Math.min(tries, PAUSES.length - 1)]!;
+  #schedule(key: string, leftover: Leftover, tries: number): void {
+    const delayMs = RETRY_DELAYS_MS[Math.min(tries, RETRY_DELAYS_MS.length - 1)]!;
     const turn = async () => {
       leftover.running = this.#try(key, leftover, tries);
       await leftover.running;
     };
-    leftover.timer = setTimeout(() => void this.#turnstile.pass(turn), pause).unref();
+    leftover.timer = setTimeout(() => void this.#semaphore.pass(turn), delayMs).unref();
   }
 
   async #try(key: string, leftover: Leftover, tries: number): Promise<void> {
-    const isKept = () => this.#kept.get(key) === leftover;
+    const isKept = () => this.#leftovers.get(key) === leftover;
     if (!isKept()) return;
     const gone = await leftover.remove().catch(() => false);
     if (!isKept()) return;
-    if (gone) this.#kept.delete(key);
-    else this.#later(key, leftover, tries + 1);
+    if (gone) this.#leftovers.delete(key);
+    else this.#schedule(key, leftover, tries + 1);
   }
 }

@@ -1,9 +1,9 @@
 import type { Build } from '../build.ts';
 import type { Destination, Flow, Message } from '../types.ts';
-import { holds } from './tracker.ts';
+import { mayHold } from './tracker.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** Hands builds' messages on through the flow, and keeps what a deploy holds up or would take away. */
+/** Sends builds' messages through the flow, and keeps those that a deploy delays or would drop. */
 export class MessageRouter {
   readonly #flow: Flow;
   readonly #watchdog: Watchdog;
@@ -13,45 +13,48 @@ export class MessageRouter {
     this.#watchdog = watchdog;
   }
 
-  /** Sends a build's message from a node's output, with what the build is now; after the deploy, where one is on. */
+  /** Sends a build's message from a node's output, with a fresh `msg.build`; after the deploy, if one is in progress. */
   send(build: Build, node: string, port: number, message: Message): void {
     const next: Message = { ...message, change: build.change, build: build.view() };
     build.inFlight.set(node, { port, message: next });
-    this.#deliver(build, node);
+    this.#sendInFlight(build, node);
   }
 
-  /** A message of a build was sent from a node to others. */
-  moved(build: Build, message: Message, from: string, ours: boolean, to: Destination[]): void {
+  /** Tracks a message of a build that a node sent. @param ours whether the node is one of Recheck's */
+  messageSent(build: Build, message: Message, from: string, ours: boolean, to: Destination[]): void {
     const graph = this.#flow.graph();
-    // What a deploy would take away must be there to be given again.
-    const stops = to.map((stop) =>
-      holds(stop.type) && this.#watchdog.leads(stop.node) ? { ...stop, message: this.#flow.copy(message) } : stop,
+    // A deploy drops what such a node holds: it is sent again from the copy.
+    const destinations = to.map((destination) =>
+      mayHold(destination.type) && this.#watchdog.leadsToTarget(destination.node)
+        ? { ...destination, message: this.#flow.copy(message) }
+        : destination,
     );
-    build.tracker.sent(from, ours, stops, (node) => graph.handsTo(node, from));
-    // The one message of a join stands for all builds that it gathered.
-    if (this.#watchdog.gathers(from)) for (const other of build.set.builds) other.tracker.left(from);
+    build.tracker.noteSent(from, ours, destinations, (node) => graph.forwardsTo(node, from));
+    // The one message that a join node sends stands for all builds of the set.
+    if (this.#watchdog.isJoin(from)) for (const other of build.set.builds) other.tracker.noteConsumed(from);
   }
 
-  /** A deploy has begun: until it has ended nothing is delivered, and no message counts as lost. */
+  /** Pauses at the start of a deploy: until it ends nothing is sent, and no message counts as lost. */
   deploying(): void {
     this.#watchdog.pause();
   }
 
-  /** A deploy has ended: what came meanwhile is delivered, and nodes get again what waited in the ones before them. */
+  /** Resumes at the end of a deploy: sends what was due meanwhile, and again what closed nodes held. */
   deployed(builds: Build[]): void {
     this.#watchdog.resume();
     for (const build of builds) {
-      for (const { node, message } of build.tracker.revive((key) => this.#flow.place(key)))
-        this.#flow.hand(node, this.#flow.copy(message));
-      for (const node of [...build.undelivered]) this.#deliver(build, node);
+      for (const { node, message } of build.tracker.revive((key) => this.#flow.instance(key)))
+        this.#flow.inject(node, this.#flow.copy(message));
+      for (const node of [...build.undelivered]) this.#sendInFlight(build, node);
     }
     if (builds.length > 0) this.#watchdog.check();
   }
 
-  #deliver(build: Build, node: string): void {
+  #sendInFlight(build: Build, node: string): void {
     const { port, message } = build.inFlight.get(node)!;
-    build.tracker.sent(node, true, []);
+    build.tracker.noteSent(node, true, []);
     build.undelivered.delete(node);
-    if (this.#watchdog.paused || !this.#flow.deliver(node, port, this.#flow.copy(message))) build.undelivered.add(node);
+    if (this.#watchdog.isPaused || !this.#flow.sendFrom(node, port, this.#flow.copy(message)))
+      build.undelivered.add(node);
   }
 }

@@ -1,23 +1,22 @@
 import type { Destination, Message, NodeInstance } from '../types.ts';
 
-/** The messages of one build that are at one node. */
+/** The messages of one build at one node. */
 interface Token {
   type: string;
-  place: NodeInstance;
-  /** One a message, oldest first. */
+  instance: NodeInstance;
+  /** One entry per message, oldest first: its copy, if one was kept. */
   messages: (Message | undefined)[];
-  /** Our own node that the message there was last sent by. */
+  /** The last of our nodes that the message came from. */
   origin: string;
   /** The node that sent it there. */
   sender: string;
 }
 
 /**
- * Core nodes that pass a message on at once or drop it. A message that rests in one of them for longer than a moment
- * was dropped. Any other node may hold it on purpose (delay, join, http request, …). A function node may send later,
- * but nothing tells that from one that returned null; so it counts as one that drops.
+ * Core nodes that pass a message on or drop it immediately. Any other node may hold it on purpose (delay, join, http
+ * request, …). A function node may also send later, but that cannot be told from one that returned null.
  */
-const INSTANT = new Set([
+const PASS_THROUGH_TYPES = new Set([
   'switch',
   'change',
   'range',
@@ -35,41 +34,44 @@ const INSTANT = new Set([
   'sort',
 ]);
 
-/** Whether nodes of that type may hold a message on purpose. */
-export const holds = (type: string): boolean => !INSTANT.has(type);
+/** Returns whether nodes of that type may hold a message on purpose. */
+export const mayHold = (type: string): boolean => !PASS_THROUGH_TYPES.has(type);
 
-/** Where the messages of one build are, as far as the wires tell. */
+/** Tracks which nodes the messages of one build are at, from what nodes send. */
 export class MessageTracker {
   readonly #tokens = new Map<string, Token>();
-  /** When a message last moved: milliseconds since the epoch. */
+  /** When a message last moved, in milliseconds since the epoch. */
   movedAt = Date.now();
-  /** Our own node that the message last moved was sent by. */
+  /** The last of our nodes that the most recently moved message came from. */
   origin = '';
-  /** The node at which a message was last seen, and its type. */
+  /** The node where a message was last seen, and its type. */
   last: { node: string; type: string } = { node: '', type: '' };
   #sender = '';
 
   /**
-   * A message was sent from a node to others. Our own nodes took theirs up before; another's copy is used up by this.
-   * Link nodes hand messages to each other without sending: `handsTo` tells whether a node does so to the sender.
+   * Records that a node sent a message. Recheck's nodes call `noteConsumed` themselves; for any other node, sending one
+   * consumes the one it received.
+   *
+   * @param ours whether the sender is one of Recheck's nodes
+   * @param forwardsTo whether a node forwards messages to the sender without sending them, as link nodes do
    */
-  sent(from: string, ours: boolean, to: Destination[], handsTo: (node: string) => boolean = () => false): void {
-    const giver = [...this.#tokens.keys()].find(handsTo);
-    const origin = ours ? from : ((this.#tokens.get(from) ?? this.#tokens.get(giver ?? ''))?.origin ?? this.origin);
-    if (!ours) this.left(from);
-    if (giver !== undefined) this.left(giver);
+  noteSent(from: string, ours: boolean, to: Destination[], forwardsTo: (node: string) => boolean = () => false): void {
+    const forwarder = [...this.#tokens.keys()].find(forwardsTo);
+    const origin = ours ? from : ((this.#tokens.get(from) ?? this.#tokens.get(forwarder ?? ''))?.origin ?? this.origin);
+    if (!ours) this.noteConsumed(from);
+    if (forwarder !== undefined) this.noteConsumed(forwarder);
     this.movedAt = Date.now();
     this.#sender = from;
     this.origin = origin;
     this.last = to.find(({ type }) => type !== 'debug') ?? { node: from, type: '' };
-    for (const { node, type, place, message } of to) {
+    for (const { node, type, instance, message } of to) {
       const messages = [...(this.#tokens.get(node)?.messages ?? []), message];
-      this.#tokens.set(node, { messages, type, place, origin, sender: from });
+      this.#tokens.set(node, { messages, type, instance, origin, sender: from });
     }
   }
 
-  /** A message at a node was taken up by it, or came to its end there. */
-  left(node: string): void {
+  /** Records that a node consumed a message, or that the message ended there. */
+  noteConsumed(node: string): void {
     this.movedAt = Date.now();
     const token = this.#tokens.get(node);
     if (!token) return;
@@ -78,48 +80,51 @@ export class MessageTracker {
     if (token.messages.length === 0) this.#tokens.delete(node);
   }
 
-  /** The node that sent the message that is at this one; where none is known, the one that sent last. */
+  /** Returns the node that sent the message which is at this one; if unknown, the node that sent last. */
   senderTo(node: string): string {
     return this.#tokens.get(node)?.sender ?? this.#sender;
   }
 
-  /** Whether a message waits in a node that may hold it on purpose, among those that `counts` accepts. */
-  held(counts: (node: string) => boolean): boolean {
-    return this.#some(counts, (token) => holds(token.type));
+  /** Returns whether a message is at a node that may hold it on purpose and that `leadsOn` accepts. */
+  hasHeld(leadsOn: (node: string) => boolean): boolean {
+    return this.#some(leadsOn, (token) => mayHold(token.type));
   }
 
-  /** Whether any message is on its way to where `counts` accepts. */
-  any(counts: (node: string) => boolean): boolean {
-    return this.#some(counts, () => true);
+  /** Returns whether a message is at any node that `leadsOn` accepts. */
+  hasAny(leadsOn: (node: string) => boolean): boolean {
+    return this.#some(leadsOn, () => true);
   }
 
   /**
-   * Puts the messages whose node was closed by a deploy to the node that stands there now, and gives them; those of
-   * which no copy was kept, or whose node is gone, are gone as well.
+   * Moves the messages of nodes that a deploy closed to their new instances. Messages without a copy, and those whose node
+   * was deleted, are dropped.
+   *
+   * @returns the messages to send to those nodes again
    */
-  revive(placeOf: (node: string) => NodeInstance | undefined): { node: string; message: Message }[] {
+  revive(instanceOf: (node: string) => NodeInstance | undefined): { node: string; message: Message }[] {
     const revived: { node: string; message: Message }[] = [];
     for (const [node, token] of this.#tokens) {
-      if (token.place.alive()) continue;
-      const place = placeOf(node);
+      if (token.instance.alive()) continue;
+      const instance = instanceOf(node);
       const messages = token.messages.filter((message) => message !== undefined);
-      if (!place || messages.length === 0) {
+      if (!instance || messages.length === 0) {
         this.#tokens.delete(node);
         continue;
       }
-      Object.assign(token, { place, messages });
+      Object.assign(token, { instance, messages });
       this.movedAt = Date.now();
       revived.push(...messages.map((message) => ({ node, message })));
     }
     return revived;
   }
 
+  /** Forgets all messages. */
   clear(): void {
     this.#tokens.clear();
   }
 
-  #some(counts: (node: string) => boolean, accepts: (token: Token) => boolean): boolean {
-    for (const [node, token] of this.#tokens) if (accepts(token) && counts(node)) return true;
+  #some(leadsOn: (node: string) => boolean, accepts: (token: Token) => boolean): boolean {
+    for (const [node, token] of this.#tokens) if (accepts(token) && leadsOn(node)) return true;
     return false;
   }
 }

@@ -4,36 +4,37 @@ import type { BuildSet } from '../buildset.ts';
 import type { FlowGraph } from '../flow-graph.ts';
 import type { Flow, Message } from '../types.ts';
 
-/** Milliseconds without movement after which a build's branches count as in. */
-const QUIET = 250;
-/** Milliseconds after which a message that no node holds counts as dropped. */
-const DROPPED = 2_000;
-/** Milliseconds between two looks. */
-const LOOK = 100;
-/** Milliseconds for which a deploy is waited for: then its flows were stopped, or did not start. */
-const LONGEST_DEPLOY = 10 * 60_000;
+/** Time without a message moving after which no further branch of a build is expected. */
+const BRANCHES_QUIET_MS = 250;
+/** Time after which a message that no node holds on purpose counts as dropped. */
+const DROPPED_AFTER_MS = 2_000;
+const CHECK_INTERVAL_MS = 100;
+/** Time after which a deploy is no longer waited for: its flows were stopped, or failed to start. */
+const MAX_DEPLOY_MS = 10 * 60_000;
 
-/** Core nodes with which a user leaves a report out on purpose, behind publish-logs. */
-const FILTERS = new Set(['switch', 'rbe']);
+/** Core nodes that users place after publish-logs to leave a report out on purpose. */
+const FILTER_TYPES = new Set(['switch', 'rbe']);
 
-/** Whether a publish-logs or gerrit-review has a build's message in hand: it goes on from there, however long that takes. */
-const acts = ({ gathered }: Build): boolean => [...gathered.values()].some(({ state }) => state !== 'done');
+/** Returns whether a publish-logs or gerrit-review node is processing the build, however long that takes. */
+const isActing = ({ joins }: Build): boolean => [...joins.values()].some(({ state }) => state !== 'done');
 
-/** What the watchdog does with what it finds. */
+/** What the watchdog does about its findings. */
 interface Actions {
+  /** Ends a build that cannot be recovered. */
   end(build: Build): Promise<void>;
-  /** Reports builds of a set. False where the review node is not there. */
+  /** Reports builds of a set. @returns false if the review node is not in the flow */
   report(set: BuildSet<Build>, review: string, builds: Build[]): boolean;
+  /** Drops a set that is done. */
   forget(set: BuildSet<Build>): void;
 }
 
-/** Watches over messages: tells when a build's branches are in, when a buildset is complete, and finds lost builds. */
+/** Watches messages: detects when a build's branches have arrived and a buildset is complete, and recovers lost builds. */
 export class Watchdog {
   readonly #flow: Flow;
   readonly #builds: () => Iterable<Build>;
   readonly #actions: Actions;
   #timer: NodeJS.Timeout | undefined;
-  #reach: { graph: FlowGraph; known: Map<string, Set<string>> } | undefined;
+  #reachability: { graph: FlowGraph; known: Map<string, Set<string>> } | undefined;
   #pausedAt: number | undefined;
   readonly #waiting = new Set<{ set: BuildSet<Build>; ready(): boolean; resolve(): void }>();
 
@@ -43,24 +44,28 @@ export class Watchdog {
     this.#actions = actions;
   }
 
-  /** The publish-logs and gerrit-review nodes that a message sent from there comes to, nearest first. */
+  /** Returns the publish-logs and gerrit-review nodes that a message from the node can reach, nearest first. */
   targetsFrom(node: string, port?: number): { key: string; type: string }[] {
     return this.#flow
       .graph()
-      .reach(node, port)
+      .reachableFrom(node, port)
       .filter(({ type }) => type === 'publish-logs' || type === 'gerrit-review');
   }
 
-  /** Resolves when all branches of a build that can come to a node are in there. */
-  settled(build: Build, spec: { node: string; branches?: number }, here: { arrived: number }): Promise<void> {
-    const comes = (node: string) => this.#reaches(node, spec.node);
+  /** Resolves when all branches of a build that can reach the node have arrived there. */
+  branchesArrived(build: Build, spec: { node: string; branches?: number }, join: { arrived: number }): Promise<void> {
+    const leadsOn = (node: string) => this.#reaches(node, spec.node);
     const ready = (): boolean => {
-      const still = Date.now() - build.tracker.movedAt;
+      const quietMs = Date.now() - build.tracker.movedAt;
       if (build.running.size > 0) return false;
       if (spec.branches !== undefined)
-        return here.arrived >= spec.branches || still > (build.aborted ? QUIET : build.set.request.idle);
-      if (!build.tracker.any(comes)) return true;
-      return still > (build.tracker.held(comes) && !build.aborted ? build.set.request.idle : QUIET);
+        return (
+          join.arrived >= spec.branches || quietMs > (build.isAborted ? BRANCHES_QUIET_MS : build.set.request.idle)
+        );
+      if (!build.tracker.hasAny(leadsOn)) return true;
+      return (
+        quietMs > (build.tracker.hasHeld(leadsOn) && !build.isAborted ? build.set.request.idle : BRANCHES_QUIET_MS)
+      );
     };
     if (ready()) return Promise.resolve();
     return new Promise((resolve) => {
@@ -69,163 +74,170 @@ export class Watchdog {
     });
   }
 
-  /** Looks at once, at one buildset where only that has moved, and from then on while there is anything to look at. */
+  /** Checks now, only the given buildset if any, and then regularly while there are builds. */
   check(set?: BuildSet<Build>): void {
     this.watch();
-    this.#look(set);
+    this.#inspect(set);
   }
 
-  /** Looks from time to time while there is a build. */
+  /** Checks regularly while there are builds. */
   watch(): void {
-    this.#timer ??= setInterval(() => this.#look(), LOOK).unref();
+    this.#timer ??= setInterval(() => this.#inspect(), CHECK_INTERVAL_MS).unref();
   }
 
+  /** Stops checking. */
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  /** Looks no more until a deploy has ended: its nodes come and go, and nothing is lost by that. */
+  /** Suspends all checks until `resume`: nodes that come and go in a deploy lose no message. */
   pause(): void {
     this.#pausedAt ??= Date.now();
   }
 
+  /** Resumes checks after a deploy. */
   resume(): void {
     this.#pausedAt = undefined;
   }
 
-  get paused(): boolean {
-    return this.#pausedAt !== undefined && Date.now() - this.#pausedAt < LONGEST_DEPLOY;
+  /** Whether a deploy is in progress. */
+  get isPaused(): boolean {
+    return this.#pausedAt !== undefined && Date.now() - this.#pausedAt < MAX_DEPLOY_MS;
   }
 
-  /** Whether a message at a node can come to any publish-logs or gerrit-review. */
-  leads(node: string): boolean {
+  /** Returns whether a message at the node can reach any publish-logs or gerrit-review. */
+  leadsToTarget(node: string): boolean {
     const type = this.#flow.graph().typeOf(node);
     return type === 'publish-logs' || type === 'gerrit-review' || this.#reachable(node).size > 0;
   }
 
-  /** Whether one message out of a node stands for many that came to it. */
-  gathers(node: string): boolean {
+  /** Returns whether one message from the node stands for several that it received. */
+  isJoin(node: string): boolean {
     const type = this.#flow.graph().typeOf(node);
     return type === 'join' || type === 'batch';
   }
 
-  #look(only?: BuildSet<Build>): void {
-    if (this.paused) return;
+  #inspect(only?: BuildSet<Build>): void {
+    if (this.isPaused) return;
     for (const waiter of this.#waiting) {
       if ((only !== undefined && waiter.set !== only) || !waiter.ready()) continue;
       this.#waiting.delete(waiter);
       waiter.resolve();
     }
     if (only !== undefined) {
-      for (const build of only.builds) this.#find(build);
-      this.#complete(only);
+      for (const build of only.builds) this.#recoverIfLost(build);
+      this.#reportIfComplete(only);
       return;
     }
     const sets = new Set<BuildSet<Build>>();
     for (const build of this.#builds()) {
       sets.add(build.set);
-      this.#find(build);
+      this.#recoverIfLost(build);
     }
-    for (const set of sets) this.#complete(set);
+    for (const set of sets) this.#reportIfComplete(set);
     if (sets.size === 0 && this.#waiting.size === 0) this.stop();
   }
 
-  /** Reports a set whose builds are all in, and forgets one of which nothing more can come. */
-  #complete(set: BuildSet<Build>): void {
-    if (set.builds.some((build) => !build.over)) return;
+  /** Reports a set once all of its builds are accounted for, and forgets it once no message of it can arrive any more. */
+  #reportIfComplete(set: BuildSet<Build>): void {
+    if (set.builds.some((build) => !build.isFinished)) return;
     for (const review of set.arrived.keys()) {
-      if (!set.reported.has(review) && set.builds.every((build) => this.#isIn(build, review))) {
+      if (!set.reported.has(review) && set.builds.every((build) => this.#isAccountedFor(build, review))) {
         set.reported.add(review);
         this.#report(set, review);
       }
     }
     const idle = set.builds.every((build) => {
-      if (acts(build)) return false;
-      const still = Date.now() - build.tracker.movedAt;
-      const comes = (node: string) => this.leads(node) && !this.gathers(node);
-      return still > (build.tracker.held(comes) ? set.request.idle : DROPPED * 2);
+      if (isActing(build)) return false;
+      const quietMs = Date.now() - build.tracker.movedAt;
+      const leadsOn = (node: string) => this.leadsToTarget(node) && !this.isJoin(node);
+      return quietMs > (build.tracker.hasHeld(leadsOn) ? set.request.idle : DROPPED_AFTER_MS * 2);
     });
     if (idle && set.reporting.size === 0 && [...set.arrived.keys()].every((review) => set.reported.has(review)))
       this.#actions.forget(set);
   }
 
-  /** Each review reports the builds whose lanes lead to it, but for those that a newer run took the place of. */
+  /** Reports the builds whose lanes lead to the review, except superseded ones. */
   #report(set: BuildSet<Build>, review: string): void {
-    const here = set.arrived.get(review)?.builds;
+    const arrival = set.arrived.get(review)?.builds;
     const builds = set.builds.filter(
       (build) =>
-        !build.superseded && (here?.has(build.id) || this.#targetsOf(build).some((target) => target.key === review)),
+        !build.isSuperseded &&
+        (arrival?.has(build.id) || this.#targetsOf(build).some((target) => target.key === review)),
     );
     set.reporting.add(review);
     if (this.#actions.report(set, review, builds)) return;
     set.reporting.delete(review);
     const [{ label }] = set.builds as [Build];
-    this.#flow.observe({ kind: 'warning', label, node: set.request.node, message: reviewGone(label).message });
+    this.#flow.emit({ kind: 'warning', label, node: set.request.node, message: reviewGone(label).message });
   }
 
-  /** Whether a build has come to a review, never will, or has ended and rests where nothing holds it. */
-  #isIn(build: Build, review: string): boolean {
+  /** Returns whether a build has reached a review, cannot reach it, or is not held on its way there. */
+  #isAccountedFor(build: Build, review: string): boolean {
     if (build.set.arrived.get(review)?.builds.has(build.id)) return true;
     if (!this.#targetsOf(build).some((target) => target.key === review)) return true;
-    if (acts(build)) return false;
-    const still = Date.now() - build.tracker.movedAt;
-    const comes = (node: string) => this.#reaches(node, review) && !this.gathers(node);
-    return still > (build.tracker.held(comes) ? build.set.request.idle : QUIET);
+    if (isActing(build)) return false;
+    const quietMs = Date.now() - build.tracker.movedAt;
+    const leadsOn = (node: string) => this.#reaches(node, review) && !this.isJoin(node);
+    return quietMs > (build.tracker.hasHeld(leadsOn) ? build.set.request.idle : BRANCHES_QUIET_MS);
   }
 
-  /** Hands a build whose message is lost to where its lane would have led it. */
-  #find(build: Build): void {
-    // One that has sent nothing yet waits in the queue, or for its log to be opened.
-    if (build.inFlight.size === 0 || build.lost || build.running.size > 0) return;
-    if (acts(build)) return;
-    if (build.ending && !build.over) return;
-    const still = Date.now() - build.tracker.movedAt;
-    const comes = (node: string) => this.leads(node);
-    const heldBack = build.tracker.held(comes) && !build.aborted;
-    if (still < (heldBack ? build.set.request.idle : build.tracker.any(comes) ? DROPPED : QUIET)) return;
-    if (build.over) this.#lostBehind(build);
-    else this.#lostBefore(build);
+  /** Sends a build whose message was lost to the node where its lane would have ended. */
+  #recoverIfLost(build: Build): void {
+    // One that has sent nothing yet is waiting for its log to be opened.
+    if (build.inFlight.size === 0 || build.isLost || build.running.size > 0) return;
+    if (isActing(build)) return;
+    if (build.ending && !build.isFinished) return;
+    const quietMs = Date.now() - build.tracker.movedAt;
+    const leadsOn = (node: string) => this.leadsToTarget(node);
+    const isHeld = build.tracker.hasHeld(leadsOn) && !build.isAborted;
+    if (
+      quietMs < (isHeld ? build.set.request.idle : build.tracker.hasAny(leadsOn) ? DROPPED_AFTER_MS : BRANCHES_QUIET_MS)
+    )
+      return;
+    if (build.isFinished) this.#recoverEnded(build);
+    else this.#recoverRunning(build);
   }
 
-  #lostBefore(build: Build): void {
+  #recoverRunning(build: Build): void {
     const last = build.tracker.last.node;
-    // Of an aborted build nothing is waited for; that its message rests somewhere is no loss.
-    if (!build.aborted) this.#sayLost(build, last);
-    build.settle('ERROR');
+    // An aborted build is not waited for: that its message is held somewhere is not a fault of the flow.
+    if (!build.isAborted) this.#warnLost(build, last);
+    build.recordResult('ERROR');
     build.tracker.clear();
     build.tracker.movedAt = Date.now();
-    // What was deleted under it may have cut the way that it had when it started.
-    const ahead = [...this.targetsFrom(last), ...this.#targetsOf(build), ...build.targets].filter(
-      (target) => !build.gathered.has(target.key),
+    // A deploy may have cut the lane that it started on.
+    const targets = [...this.targetsFrom(last), ...this.#targetsOf(build), ...build.targets].filter(
+      (target) => !build.joins.has(target.key),
     );
     const target =
-      ahead.find(({ type }) => type === 'publish-logs') ?? ahead.find(({ type }) => type === 'gerrit-review');
-    if (target && this.#flow.hand(target.key, this.#message(build))) return;
-    build.lost = true;
+      targets.find(({ type }) => type === 'publish-logs') ?? targets.find(({ type }) => type === 'gerrit-review');
+    if (target && this.#flow.inject(target.key, this.#message(build))) return;
+    build.isLost = true;
     void this.#actions.end(build);
   }
 
-  #sayLost(build: Build, last: string): void {
+  #warnLost(build: Build, last: string): void {
     const ran = build.steps.findLast((step) => step.node === last);
     const { message } = messageLost(ran?.name ?? this.#flow.graph().nameOf(last));
     build.say(message);
-    this.#flow.observe({ kind: 'warning', label: build.label, node: build.set.request.node, message });
+    this.#flow.emit({ kind: 'warning', label: build.label, node: build.set.request.node, message });
   }
 
-  /** An ended build that came to no review: given to the nearest, unless a filter behind publish-logs took it out. */
-  #lostBehind(build: Build): void {
-    build.lost = true;
+  /** Sends an ended build that reached no review to the nearest one, unless a filter after publish-logs dropped it. */
+  #recoverEnded(build: Build): void {
+    build.isLost = true;
     const { last } = build.tracker;
-    if (build.superseded || FILTERS.has(last.type)) return;
+    if (build.isSuperseded || FILTER_TYPES.has(last.type)) return;
     const { arrived } = build.set;
-    if ([...arrived.values()].some((there) => there.builds.has(build.id))) return;
+    if ([...arrived.values()].some((arrival) => arrival.builds.has(build.id))) return;
     const isReview = ({ type }: { type: string }) => type === 'gerrit-review';
-    const cut = !this.#targetsOf(build).some(isReview);
-    const reviews = [...this.targetsFrom(last.node), ...(cut ? build.targets : [])].filter(isReview);
-    // A join gathers builds: one message then stands for all of them.
+    const isCut = !this.#targetsOf(build).some(isReview);
+    const reviews = [...this.targetsFrom(last.node), ...(isCut ? build.targets : [])].filter(isReview);
+    // After a join node, one message stands for all builds of the set.
     if (reviews.some(({ key }) => arrived.has(key))) return;
-    if (reviews[0]) this.#flow.hand(reviews[0].key, this.#message(build));
+    if (reviews[0]) this.#flow.inject(reviews[0].key, this.#message(build));
   }
 
   #message(build: Build): Message {
@@ -234,7 +246,7 @@ export class Watchdog {
     return { ...this.#flow.copy(kept), change: build.change, build: build.view() };
   }
 
-  /** Where the build's lane leads now; as it was at the start where its ci-jobs is gone. */
+  /** Returns the nodes that the build's lane leads to now; if its ci-jobs was deleted, those at its start. */
   #targetsOf(build: Build): { key: string; type: string }[] {
     const { node } = build.set.request;
     return this.#flow.graph().has(node) ? this.targetsFrom(node, build.spec.port) : build.targets;
@@ -246,11 +258,11 @@ export class Watchdog {
 
   #reachable(node: string): Set<string> {
     const graph = this.#flow.graph();
-    if (this.#reach?.graph !== graph) this.#reach = { graph, known: new Map() };
-    let keys = this.#reach.known.get(node);
+    if (this.#reachability?.graph !== graph) this.#reachability = { graph, known: new Map() };
+    let keys = this.#reachability.known.get(node);
     if (!keys) {
       keys = new Set(this.targetsFrom(node).map((target) => target.key));
-      this.#reach.known.set(node, keys);
+      this.#reachability.known.set(node, keys);
     }
     return keys;
   }

@@ -10,11 +10,11 @@ import type { ReportEntry } from './poster.ts';
 /** A review to be posted. */
 export interface ComposedReview extends ReportEntry {
   status: string;
-  /** Why the settings' own templates could not be used, if so. */
+  /** Why the node's templates could not be used, if so. */
   trouble?: string;
 }
 
-/** Writes the one review of a buildset's builds; undefined where the event had no patchset to post it on. */
+/** Composes the review of a buildset's builds. @returns undefined if the change has no patchset to post it on */
 export function composeReview(
   set: BuildSet<Build>,
   builds: readonly Build[],
@@ -39,7 +39,7 @@ export function composeReview(
   try {
     report = composeReport({ ...input, templates: settings.templates });
   } catch (error) {
-    // The report goes out in the default words rather than not at all.
+    // Better to report with the default text than not at all.
     trouble = messageOf(error);
     report = composeReport(input);
   }

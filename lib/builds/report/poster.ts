@@ -20,42 +20,42 @@ export interface ReportEntry {
   change: number;
   patchset: number;
   review: ReviewInput;
-  /** The vote in words, such as `Verified +1`; missing where none is given. */
+  /** The vote as text, such as `Verified +1`; missing if there is none. */
   vote?: string;
   /** Page of a build, for the node's button. */
   url?: string;
-  /** When it was written: milliseconds since the epoch. */
+  /** When it was composed, in milliseconds since the epoch. */
   at: number;
 }
 
-/** A Gerrit server as reports reach it. */
+/** A Gerrit server to post reports to. */
 export interface ReportServer {
   label: string;
-  /** What the CI calls itself there. */
+  /** The CI's name in reports on this server. */
   ciName: string;
   client: GerritClient;
   link: { readonly health: LinkHealth };
 }
 
 /**
- * Reviews posted at once over one connection: two at work and two on their way. Gerrit gives the commands of all its
- * service users together two threads (sshd.batchThreads); more would only stand in its queue.
+ * Reviews posted at once over one connection: two being executed and two in transit. Gerrit runs the commands of all its
+ * service users in two threads (sshd.batchThreads); more would only wait in its queue.
  */
-export const PARALLEL = 4;
-/** Milliseconds that posting one may take before another try. */
+export const MAX_CONCURRENT_POSTS = 4;
+/** Timeout of one try to post a report. */
 const POST_TIMEOUT_MS = 81_000;
-/** Milliseconds between two tries, and when it is given up. */
+/** Bounds of the delay between two tries, and when to give up. */
 const MIN_RETRY_DELAY_MS = 1_000;
 const MAX_RETRY_DELAY_MS = 60_000;
 const GIVE_UP_AFTER_MS = 3 * 24 * 3600_000;
-/** Milliseconds until it is looked again whether a server is back. */
+/** Delay before checking again whether a server is connected. */
 const SERVER_DOWN_RETRY_MS = 1_000;
-/** Milliseconds between two looks into the outbox while a report waits in it. */
+/** Interval at which the outbox is checked while a report waits in it. */
 const POLL_MS = 500;
-/** Milliseconds by which Gerrit's clock may be behind ours. */
+/** How far Gerrit's clock may be behind ours. */
 const MAX_CLOCK_SKEW_MS = 5 * 60_000;
 
-/** Sends what is in the outbox to Gerrit, each report once, for as long as it takes. */
+/** Posts the reports in the outbox to Gerrit, each once, retrying as long as necessary. */
 export class Poster {
   readonly #outbox: Outbox<ReportEntry>;
   readonly #server: (id: string) => ReportServer | undefined;
@@ -63,12 +63,12 @@ export class Poster {
   readonly #closed = new AbortController();
   #active = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether it was kicked while all workers were busy, or just about to find the box empty. */
+  /** Whether `retryNow` was called while all posters were busy or about to find the outbox empty. */
   #again = false;
-  /** How many tries of a report never got as far as Gerrit. */
+  /** Tries per report that never reached Gerrit. */
   readonly #unsent = new Map<string, number>();
 
-  /** @param tell told of each try how the report is doing */
+  /** @param tell called with the report's state after each try */
   constructor(
     outbox: Outbox<ReportEntry>,
     server: (id: string) => ReportServer | undefined,
@@ -83,25 +83,26 @@ export class Poster {
   put(key: string, report: ReportEntry): void {
     this.#outbox
       .put({ key, report })
-      .then(() => this.kick())
+      .then(() => this.retryNow())
       .catch(warn);
   }
 
-  /** Looks into the outbox at once, as when a server is back. */
-  kick(): void {
+  /** Posts reports that are due now, as when a server is connected again. */
+  retryNow(): void {
     this.#again = true;
-    while (this.#active < PARALLEL && !this.#closed.signal.aborted) {
+    while (this.#active < MAX_CONCURRENT_POSTS && !this.#closed.signal.aborted) {
       this.#active += 1;
       this.#work().catch(warn);
     }
   }
 
+  /** Stops posting. */
   close(): void {
     this.#closed.abort();
-    this.#rest();
+    this.#stopPolling();
   }
 
-  #rest(): void {
+  #stopPolling(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
@@ -116,7 +117,7 @@ export class Poster {
       }
     } finally {
       this.#active -= 1;
-      if (this.#again) this.kick();
+      if (this.#again) this.retryNow();
     }
   }
 
@@ -128,11 +129,11 @@ export class Poster {
       await this.#outbox.done(key);
     } catch (error) {
       if (this.#closed.signal.aborted) return;
-      state = await this.#putOff(key, report, tries, toCiError(error, label));
+      state = await this.#retryOrFail(key, report, tries, toCiError(error, label));
     }
     if (state.state !== 'waiting') {
       this.#unsent.delete(key);
-      if ((await this.#outbox.pending()) === 0) this.#rest();
+      if ((await this.#outbox.pending()) === 0) this.#stopPolling();
     }
     this.#tell(report, state);
   }
@@ -141,7 +142,7 @@ export class Poster {
     const { review, vote, url, at } = report;
     if (report.server === '') throw noServer();
     const unsent = this.#unsent.get(key) ?? 0;
-    // Noted before, taken back where Gerrit was asked.
+    // Counted first, and undone below once Gerrit can be asked.
     this.#unsent.set(key, unsent + 1);
     const server = this.#server(report.server);
     if (!server) throw serverMissing(report.server);
@@ -149,17 +150,18 @@ export class Poster {
     if (link.health.state !== 'up') throw serverDown(server.label, link.health.error?.message ?? '');
     this.#unsent.set(key, unsent);
     const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(POST_TIMEOUT_MS)]);
-    // A try whose answer was lost may have been posted: look before it is sent again.
-    const asked = tries - unsent > 1;
+    // If the answer to an earlier try was lost, the review may have been posted: check first.
+    const mayBePosted = tries - unsent > 1;
     const message = review.message ?? '';
     const posted =
-      asked && (await client.hasMessage({ change: report.change, since: at - MAX_CLOCK_SKEW_MS }, message, signal));
+      mayBePosted &&
+      (await client.hasMessage({ change: report.change, since: at - MAX_CLOCK_SKEW_MS }, message, signal));
     const { warnings } = posted ? { warnings: [] } : await client.postReview({ ...report, review }, signal);
     return { state: 'posted', vote, message, warnings, url };
   }
 
-  /** Puts a report back to be tried again, or gives it up. */
-  async #putOff(key: string, report: ReportEntry, tries: number, fault: CiError): Promise<ReportState> {
+  /** Schedules another try of a report, or gives it up. */
+  async #retryOrFail(key: string, report: ReportEntry, tries: number, fault: CiError): Promise<ReportState> {
     if (!fault.transient || Date.now() - report.at > GIVE_UP_AFTER_MS) {
       await this.#outbox.done(key);
       return { state: 'failed', message: messageOf(fault) };
@@ -169,8 +171,8 @@ export class Poster {
       ? SERVER_DOWN_RETRY_MS
       : Math.min(MAX_RETRY_DELAY_MS, MIN_RETRY_DELAY_MS * 1.5 ** Math.min(tries, 20));
     await this.#outbox.retry(key, delay);
-    // One that looks again and again: a single timer that fires a moment before the report is due would lose it.
-    this.#timer ??= setInterval(() => this.kick(), POLL_MS).unref();
+    // An interval, because a single timer that fires slightly before the report is due would miss it.
+    this.#timer ??= setInterval(() => this.retryNow(), POLL_MS).unref();
     return { state: 'waiting', pending: await this.#outbox.pending(), message: fault.message };
   }
 }

@@ -7,12 +7,12 @@ import { type ComposedReview, composeReview } from './compose.ts';
 import { Poster, type ReportEntry, type ReportServer } from './poster.ts';
 
 /**
- * Reports that are remembered while Gerrit is away. Beyond it the message of the oldest is not sent on once it is posted;
- * the report itself is posted all the same.
+ * Messages that are kept until their report is posted. Beyond the limit the oldest is dropped, so that it is not sent on
+ * from the node; its report is still posted.
  */
 const MAX_PENDING_MESSAGES_COUNT = 1_000;
 
-/** What is sent on from the gerrit-review node once a report is done. */
+/** A message to send on from the gerrit-review node once its report is done. */
 interface Pending {
   set: BuildSet<Build>;
   build: Build;
@@ -20,24 +20,24 @@ interface Pending {
   review: ReportEntry['review'] | undefined;
 }
 
-/** What a reporter needs. */
+/** Options of a reporter. */
 export interface ReporterOptions {
   flow: Flow;
-  /** The Gerrit server of an id; undefined if the flow has none of that id now. */
+  /** Returns the Gerrit server with that id; undefined if it is not in the flow. */
   server(id: string): ReportServer | undefined;
   /** Sends a build's message from a node's first output. */
   send(build: Build, node: string, message: Message): void;
 }
 
 /**
- * Owns the reports of buildsets: writes each from the settings of its gerrit-review node, posts it once, tells the node
- * how it is doing, and sends the node's message on. Reports outlive the nodes, which come and go with deploys.
+ * Owns the reports of buildsets: composes each with the settings of its gerrit-review node, posts it once, publishes its
+ * state, and sends the node's message on. Reports outlive the nodes, which come and go with deploys.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #poster: Poster;
   readonly #pending = new Map<string, Pending>();
-  /** Page of each node's last report, by the node's key. */
+  /** Build page of each node's last report, by the node's key. */
   readonly #lastUrls = new Map<string, string>();
 
   constructor(options: ReporterOptions) {
@@ -47,15 +47,15 @@ export class Reporter {
     });
   }
 
-  /** Returns the page of the last report of a gerrit-review node. */
+  /** Returns the URL of the build page in a gerrit-review node's last report. */
   lastUrl(node: string): string | undefined {
     return this.#lastUrls.get(node);
   }
 
   /**
-   * Reports a buildset whose builds are all in at a gerrit-review node.
+   * Reports a buildset whose builds have all reached a gerrit-review node.
    *
-   * @param builds those that are reported; none if newer builds superseded them all
+   * @param builds the builds to report; none if all of them were superseded
    * @returns false if the node is not in the flow
    */
   report(set: BuildSet<Build>, node: string, builds: readonly Build[]): boolean {
@@ -70,7 +70,7 @@ export class Reporter {
     try {
       entry = composeReview(set, builds, settings, ciName);
     } catch (error) {
-      // It is told on the node: nobody else hears what a timer throws.
+      // Shown on the node: the watchdog's timer calls this, and nothing catches what it throws.
       fault = messageOf(error);
     }
     this.#remember(`${set.id} ${node}`, { set, build, message: arrived.message, review: entry?.review });
@@ -85,11 +85,12 @@ export class Reporter {
     return true;
   }
 
-  /** Posts what waits at once, as when a server is back. */
-  kick(): void {
-    this.#poster.kick();
+  /** Posts waiting reports now, as when a server is connected again. */
+  retryNow(): void {
+    this.#poster.retryNow();
   }
 
+  /** Stops posting and forgets all reports. */
   close(): void {
     this.#poster.close();
     this.#pending.clear();
@@ -105,7 +106,7 @@ export class Reporter {
 
   #tell(set: string, node: string, label: string, state: ReportState): void {
     if ('url' in state && state.url) this.#lastUrls.set(node, state.url);
-    this.#options.flow.observe({ kind: 'report', label, node, set, state });
+    this.#options.flow.emit({ kind: 'report', label, node, set, state });
     if (state.state === 'waiting' || state.state === 'badTemplate') return;
     const key = `${set} ${node}`;
     const pending = this.#pending.get(key);

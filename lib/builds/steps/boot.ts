@@ -13,19 +13,19 @@ import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 
-/** What a virsh-boot node is set to; virtual hardware that it says nothing of is as each guest's image needs it. */
+/** Settings of a virsh-boot node. Virtual hardware that is not set here is chosen by each guest's image. */
 export interface BootSettings extends Hardware {
   /** MiB. */
   memory: number;
   vcpus: number;
   networks: Network[];
-  /** Guests that differ. */
+  /** Settings of single guests that differ. */
   guests: { guest: string; memory?: number; vcpus?: number }[];
-  /** Milliseconds until a login must have worked. */
+  /** Milliseconds within which an SSH login must succeed. */
   timeout: number;
-  /** Milliseconds that cloud-init has to finish after the login; 0 does not wait for it. */
+  /** Milliseconds within which cloud-init must finish after the login; 0 to not wait for it. */
   cloudInit: number;
-  /** Template of the whole domain; missing: the shipped one. */
+  /** Template of the domain's XML; the built-in one by default. */
   template?: string;
 }
 
@@ -35,16 +35,18 @@ interface Boot {
   guest: Guest;
   settings: BootSettings;
   services: Services;
-  /** Ends the boot: the step was aborted, or another guest failed. */
+  /** Aborts if the step was aborted or another guest failed. */
   signal: AbortSignal;
-  /** Aborts when the time for the login is over. */
+  /** Aborts when the login has timed out. */
   late: AbortSignal;
   progress: StepContext['progress'];
 }
 
 /**
- * Boots all guests that are cloned and not booted, in parallel, and waits until each accepts a login and its cloud-init
- * has finished.
+ * Boots all guests that are cloned and not booted, in parallel, and waits until each accepts an SSH login and its
+ * cloud-init has finished.
+ *
+ * @throws CiError if there is no such guest, or one does not come up
  */
 export async function bootStep(context: StepContext, settings: BootSettings, services: Services): Promise<StepOutcome> {
   const { build } = context;
@@ -52,21 +54,21 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   if (guests.length === 0) throw nothingToBoot();
   const names = guests.map((guest) => guest.name).join(', ');
   const late = AbortSignal.timeout(settings.timeout);
-  // One that fails ends the wait for the others.
+  // A failure stops waiting for the others.
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   context.progress('booting', { guests: names });
   if (guests.some((guest) => isCutOff(guest, settings))) build.say(PRIVATE_FIRST);
-  // The step ends when all have: one that goes on to boot would be missed by the end of the build.
+  // Wait for all to end: the end of the build would miss a guest that is still being booted.
   const ended = await Promise.allSettled(
     guests.map(async (guest) => {
       try {
-        await bring({ build, guest, settings, services, signal, late, progress: context.progress });
+        await bootGuest({ build, guest, settings, services, signal, late, progress: context.progress });
       } catch (error) {
-        const sibling = failed.signal.aborted;
+        const otherFailed = failed.signal.aborted;
         failed.abort(error);
         if (context.signal.aborted) throw context.signal.reason;
-        if (sibling) return;
+        if (otherFailed) return;
         throw error;
       }
     }),
@@ -78,40 +80,40 @@ export async function bootStep(context: StepContext, settings: BootSettings, ser
   return { result: 'SUCCESS', payload };
 }
 
-/** Whether a guest gets no address, unless its image sees to that itself. */
+/** Returns whether a guest gets no address by DHCP, because its first network card is on a private bridge. */
 const isCutOff = ({ worker }: Guest, { networks }: BootSettings): boolean =>
   worker.isolated && isFirstPrivate(networks);
 
-/** Boots one guest, up to where scripts can run in it. */
-async function bring(boot: Boot): Promise<void> {
+/** Boots one guest until scripts can run in it. */
+async function bootGuest(boot: Boot): Promise<void> {
   const { build, guest } = boot;
   try {
     await bootOnce(boot);
   } catch (error) {
     if (boot.signal.aborted || !isKvmFault(error)) throw error;
-    build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
-    await renew(boot);
-    // What the first try took is not to be missing.
+    build.say(`${guest.name}: ${messageOf(error)} Booting it again with emulation.`);
+    await recloneGuest(boot);
+    // The second try gets the full time for the login.
     await bootOnce({ ...boot, late: AbortSignal.timeout(boot.settings.timeout) });
   }
   if (guest.addressEnv) build.env[guest.addressEnv] = guest.address!.host;
   const { worker } = guest;
-  const blind = worker.giveHostKeys && guest.metadata?.hostKey === undefined;
-  build.say(`${guest.name}: up at ${guest.address!.host}${blind ? ', its SSH host key trusted as shown' : ''}`);
+  const isUnverified = worker.giveHostKeys && guest.metadata?.hostKey === undefined;
+  build.say(`${guest.name}: up at ${guest.address!.host}${isUnverified ? ' (SSH host key not verified)' : ''}`);
 }
 
 async function bootOnce(boot: Boot): Promise<void> {
   const watched = watchGuest(boot.guest.worker.hypervisor, boot.guest.domain);
   try {
     await logIn(boot, watched.signal);
-    await settle(boot, watched.signal);
+    await waitForCloudInit(boot, watched.signal);
   } finally {
     watched.stop();
   }
 }
 
-/** A guest that its hypervisor gave up may have half-written its disk: gives it a fresh one. */
-async function renew({ build, guest, services, signal }: Boot): Promise<void> {
+/** Gives a guest a fresh clone: when KVM fails it may leave a half-written disk. */
+async function recloneGuest({ build, guest, services, signal }: Boot): Promise<void> {
   const { worker, image, domain } = guest;
   guest.host?.close();
   for (const known of ['host', 'address', 'bootId', 'fault'] as const) delete guest[known];
@@ -122,7 +124,7 @@ async function renew({ build, guest, services, signal }: Boot): Promise<void> {
   guest.clone = await services.images.clone(worker, image, domain, owner, { signal });
 }
 
-/** @throws CiError that says why nobody could log in */
+/** Boots a guest and logs in to it. @throws CiError with the reason if the login does not succeed */
 async function logIn(boot: Boot, watched: AbortSignal): Promise<void> {
   const { guest, late, services } = boot;
   const signal = AbortSignal.any([boot.signal, late, watched]);
@@ -179,8 +181,8 @@ async function start({ build, guest, settings, services }: Boot, signal: AbortSi
   );
 }
 
-/** Waits for cloud-init in a guest that was logged in to. */
-async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
+/** Waits for cloud-init to finish in a guest after the login. */
+async function waitForCloudInit(boot: Boot, watched: AbortSignal): Promise<void> {
   const { build, guest, settings, services } = boot;
   if (settings.cloudInit === 0 || !guest.worker.bootsSystems) return;
   guest.cloudInitLimit = settings.cloudInit;
@@ -193,5 +195,5 @@ async function settle(boot: Boot, watched: AbortSignal): Promise<void> {
     throw guest.fault;
   });
   if (end.ran)
-    say(`cloud-init has finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
+    say(`cloud-init finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
 }

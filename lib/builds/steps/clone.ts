@@ -9,32 +9,32 @@ import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 
-/** What a guest of a build takes of the host that all of them are on. */
-export interface CloneWish {
+/** What a guest requires of the host that all of a build's guests share. */
+export interface CloneRequirement {
   image: ImageSpec | undefined;
   workers: Worker[];
 }
 
-/** What a clone-image node is set to. */
+/** Settings of a clone-image node. */
 export interface CloneSettings {
   node: string;
   image: ImageSpec | undefined;
-  /** The worker hosts as they are set now: asked again while a build waits for room. */
+  /** Returns the worker hosts as deployed now; called again while the build waits for a slot. */
   workers: () => Worker[];
   guest: string;
-  /** Variable that gets the guest's address; empty for none. */
+  /** Environment variable for the guest's address; empty for none. */
   addressEnv: string;
-  /** Milliseconds that a build may wait for room. */
+  /** Milliseconds to wait for a slot at most. */
   wait: number;
-  /** What the clone-image nodes take that the build can come to after this one. */
-  later: () => CloneWish[];
+  /** Returns the requirements of later clone-image nodes in the lane. */
+  later: () => CloneRequirement[];
 }
 
 /**
- * Clones one guest's disk; an image that is missing is made first. The build's first clone takes a slot on the host with
- * the most room, the others follow it.
+ * Clones a guest's disk from its image, which is built first if it is missing. The build's first clone takes a slot on the
+ * host with the most capacity; later ones use the same host.
  *
- * @throws CiError where they cannot, since their node does not name that host
+ * @throws CiError if no host or image is available, or a later node does not allow that host
  */
 export async function cloneStep(
   { build, signal, progress, warn }: StepContext,
@@ -53,7 +53,7 @@ export async function cloneStep(
     const labels = named.map(({ label }) => label).join(', ');
     throw otherWorker(settings.node, worker.label, labels || 'none');
   }
-  // A branch beside this one may have cloned it meanwhile.
+  // A parallel branch may have cloned it meanwhile.
   if (resources.guests.has(name)) throw guestTwice(name);
   const domain = `recheck-${build.id}-${build.attempt}-${name}`;
   const guest: Guest = {
@@ -70,10 +70,10 @@ export async function cloneStep(
   const onProgress = (text: string) => progress('image', { text });
   const onWarning = (message: string) => warn?.(message);
   try {
-    // The same guest: a branch beside this one may have given it its metadata meanwhile.
+    // Keep the same object: a parallel branch may have set its metadata meanwhile.
     guest.clone = await images.clone(worker, image, domain, owner, { signal, onProgress, onWarning });
   } catch (error) {
-    await keepMaking(build, services, worker, image);
+    await publishImageConsoles(build, services, worker, image);
     throw error;
   }
   services.scheduler.noteClone(worker);
@@ -88,13 +88,14 @@ export async function cloneStep(
   }
 
   async function place(): Promise<Worker> {
-    const later = settings.later().filter((wish) => wish.workers.length > 0);
+    const later = settings.later().filter((next) => next.workers.length > 0);
     const taken = await services.scheduler.acquire(build.id, workers, {
       limit: settings.wait,
       trusted: build.set.request.trusted,
-      // One to which a later guest cannot follow, or on which the making of an image failed a moment ago, is no choice
-      // where there is another.
-      avoid: (one) => rests(one, image) || later.some((wish) => !isOneOf(one, wish.workers) || rests(one, wish.image)),
+      // Avoid a host that a later guest may not use, or where the build of an image failed recently.
+      avoid: (one) =>
+        failedRecently(one, image) ||
+        later.some((next) => !isOneOf(one, next.workers) || failedRecently(one, next.image)),
       signal,
       onWait: (position, why) => progress('waiting', { position: formatOrdinal(position), why }),
     });
@@ -103,26 +104,31 @@ export async function cloneStep(
     return taken;
   }
 
-  function rests(one: Worker, spec: ImageSpec | undefined): boolean {
+  function failedRecently(one: Worker, spec: ImageSpec | undefined): boolean {
     const state = spec && images.state(one, spec);
     return state?.state === 'failed' && state.rests;
   }
 }
 
-/** A deploy makes another worker of the same node. */
+/** Compares by id, because a deploy creates another object for the same worker. */
 const isOneOf = (worker: Worker, workers: readonly Worker[]): boolean => workers.some(({ id }) => id === worker.id);
 
-/** Publishes the console of an image's making where that failed. */
-async function keepMaking(build: Build, { images }: Services, worker: Worker, image: ImageSpec): Promise<void> {
+/** Adds the consoles of failed image builds to the build's log. */
+async function publishImageConsoles(
+  build: Build,
+  { images }: Services,
+  worker: Worker,
+  image: ImageSpec,
+): Promise<void> {
   for (let one: ImageSpec | undefined = image; one; one = parentOf(one)) {
     const state = images.state(worker, one);
     if (state?.state !== 'failed' || !build.log) continue;
-    // An image that is only downloaded has none.
-    const there = await stat(state.console).then(
+    // An image that is only downloaded has no console.
+    const exists = await stat(state.console).then(
       () => true,
       () => false,
     );
-    if (there) await build.log.addFile(`images/${one.name}.log`, createReadStream(state.console)).catch(() => {});
+    if (exists) await build.log.addFile(`images/${one.name}.log`, createReadStream(state.console)).catch(() => {});
   }
 }
 

@@ -9,37 +9,39 @@ import type { Services } from '../services.ts';
 import type { StepOutcome } from '../types.ts';
 import { watchGuests, workerFault } from '../worker-faults.ts';
 
-/** Milliseconds to find out what became of a guest, and that one which may reboot has for it. */
-const REACH = 120_000;
-const REBOOT = 600_000;
+/** Timeouts for reconnecting to a guest that was lost, and to one that may reboot. */
+const RECONNECT_TIMEOUT_MS = 120_000;
+const REBOOT_TIMEOUT_MS = 600_000;
 
-/** What runs in a guest. */
+/** Work to run in a guest. */
 export interface GuestRun {
   build: Build;
   guest: Guest;
   services: Pick<Services, 'key' | 'patience'>;
   signal: AbortSignal;
+  /** Whether the work may reboot the guest. */
   mayReboot: boolean;
   work(host: Host, signal: AbortSignal): Promise<StepOutcome>;
 }
 
 /**
- * Runs something in a guest, and tells what it means where the connection is lost: a guest that rebooted is the
- * script's doing, FAILURE, or where it may do so the end of the step, once it is logged in to again. Anything else is
- * none of the patch's, and what is found out of it costs it no time.
+ * Runs work in a guest, and finds out why if the connection is lost. If the guest rebooted, the result is FAILURE; or, if
+ * the work may reboot it, the step ends after the next login. Reconnecting does not count against the job's time limit.
+ *
+ * @throws CiError if the guest was lost in another way or its worker failed, which is not the patch's fault
  */
-export async function inGuest(run: GuestRun): Promise<StepOutcome> {
+export async function runInGuest(run: GuestRun): Promise<StepOutcome> {
   const { build, guest, services, signal, mayReboot } = run;
-  const patience = services.patience ?? REACH;
+  const timeoutMs = services.patience ?? RECONNECT_TIMEOUT_MS;
   if (mayReboot) guest.mayReboot = true;
-  await reachAgain(run, { limit: patience, since: guest.bootId });
+  await reconnectForStep(run, { limit: timeoutMs, since: guest.bootId });
   if (hasRebooted(guest)) return rebooted(guest);
   const host = guest.host!;
   const boot = guest.bootId;
   const watch = watchGuests(build, guest);
   let outcome: StepOutcome | undefined;
   try {
-    // A guest that stands still does not end what runs in it, which would be waited for.
+    // A paused guest does not end what runs in it, so the work alone would never return.
     outcome = await abortable(run.work(host, AbortSignal.any([signal, watch.signal])), watch.signal);
     if (outcome.result === 'FAILURE' || outcome.result === 'TIMED_OUT') {
       const fault = await workerFault(build, guest);
@@ -56,27 +58,27 @@ export async function inGuest(run: GuestRun): Promise<StepOutcome> {
   } finally {
     watch.stop();
   }
-  await reachAgain(run, { limit: mayReboot ? REBOOT : patience, since: boot });
+  await reconnectForStep(run, { limit: mayReboot ? REBOOT_TIMEOUT_MS : timeoutMs, since: boot });
   if (!isOtherBoot(boot, guest.bootId)) throw guestLost(guest.name, 'it was cut while a script ran');
   hasRebooted(guest);
   if (!mayReboot) return rebooted(guest);
-  build.say(`${guest.name}: rebooted, and is up again`);
+  build.say(`${guest.name}: up again after its reboot`);
   return { ...outcome, result: 'SUCCESS' };
 }
 
 const rebooted = (guest: Guest): StepOutcome => ({ result: 'FAILURE', message: guestRebooted(guest.name).message });
 
-/** Whether a script failed by itself: one that a reboot ends is ended by a signal, which shells tell as 128 and more. */
+/** Returns whether a script itself failed: a reboot ends it with a signal, which shells report as exit code 128 + n. */
 const isOwnFailure = ({ result, exitCode = 0 }: StepOutcome): boolean =>
   result === 'TIMED_OUT' || (exitCode > 0 && exitCode < 128);
 
 /**
- * Logs in again if the connection was lost, and waits for the cloud-init of a guest that rebooted and may. It costs the
- * patch no time.
+ * Logs in again if the connection was lost, and then waits for cloud-init if the guest was allowed to reboot and did. The
+ * job's clock is paused meanwhile.
  *
- * @param since the boot that was left: another step may have logged in again before
+ * @param since id of the boot that the step began in; another step may have reconnected already
  */
-async function reachAgain(
+async function reconnectForStep(
   { build, guest, services, signal, mayReboot }: GuestRun,
   { limit, since }: { limit: number; since: string | undefined },
 ): Promise<void> {

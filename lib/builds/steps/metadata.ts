@@ -5,13 +5,13 @@ import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 
-/** What a metadata-server node is set to. */
+/** Settings of a metadata-server node. */
 export interface MetadataStepSettings extends MetadataSettings {
-  /** A port of this machine that guests are answered at; missing: inside the worker's SSH connection. */
+  /** Address and port of this machine to listen on; by default guests are served through the worker's SSH connection. */
   listenAt?: ListenAt;
 }
 
-/** Gives each cloned guest that has none yet its own metadata, and opens the way to it. */
+/** Publishes the metadata of each cloned guest that has none yet, and opens the route to it. */
 export async function metadataStep(
   { build, signal }: StepContext,
   { listenAt, ...settings }: MetadataStepSettings,

@@ -8,25 +8,25 @@ import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
 
-/** What a publish-logs node fetches. */
+/** What a publish-logs node fetches from guests. */
 export interface PublishSettings {
-  /** `guest` empty: every guest. */
+  /** An empty `guest` means every guest. */
   files: { guest: string; path: string; dir: string }[];
 }
 
 /**
- * Milliseconds for reaching a guest again whose connection was lost: of a build that failed its logs may tell why; of one
- * that did not, whether it rebooted decides the result.
+ * Timeouts for reconnecting to a guest. It is only for its logs if the build has failed; otherwise whether it rebooted
+ * decides the result.
  */
-const REACH = 30_000;
-const DECIDE = 120_000;
+const RECONNECT_AFTER_FAILURE_TIMEOUT_MS = 30_000;
+const RECONNECT_TIMEOUT_MS = 120_000;
 
-/** Milliseconds for one guest's files: one that sends a byte now and then must not hold its slot for ever. */
-const FETCH = 3600_000;
+/** Timeout for one guest's files: a guest that sends them very slowly must not hold its slot indefinitely. */
+const FETCH_TIMEOUT_MS = 3600_000;
 
 /**
- * Fetches the files asked for from the build's guests into its log folder. A guest that rebooted behind the last script,
- * which no script was allowed to do, is FAILURE as within a step.
+ * Fetches files from the build's guests into its log folder. The result is FAILURE if a guest rebooted after its last
+ * script without being allowed to, as it is during a step.
  */
 export async function publishStep(
   { build, signal, progress }: StepContext,
@@ -50,7 +50,7 @@ export async function publishStep(
       files += fetched.files;
       missing.push(...fetched.missing.map((path) => `${guest.name}:${path}`));
     } catch (error) {
-      // Nothing is wanted of it.
+      // No files are fetched from it.
       if (rows.length === 0) continue;
       const fault = toCiError(error, `logs of ${guest.name}`);
       if (fault.result === 'DISK_FULL') disk = { result: 'DISK_FULL', message: fault.message };
@@ -58,14 +58,14 @@ export async function publishStep(
     }
   }
   try {
-    // The end of a console that fits into a buffer fails after the script that wrote it has passed.
+    // Buffered console output may fail to be written after its script has passed.
     await log?.console.saved();
   } catch (error) {
     const fault = toCiError(error, 'the console');
     if (fault.result === 'DISK_FULL') disk ??= { result: 'DISK_FULL', message: fault.message };
     else faults.push(fault.message);
   }
-  for (const path of missing) build.say(`publish-logs: ${path} is not there`);
+  for (const path of missing) build.say(`publish-logs: ${path} does not exist`);
   const payload = { url: log?.url, files, missing };
   const lost = faults.length > 0 ? postFailed(faults.join('; ')).message : undefined;
   if (rebooted.length > 0)
@@ -74,17 +74,18 @@ export async function publishStep(
   if (lost !== undefined) return { result: 'POST_FAILURE', message: lost, payload };
   return { result: 'SUCCESS', payload };
 
-  /** Once more where the guest goes down meanwhile: a reboot that its last script asked for comes a moment later. */
+  /** Fetches again if the guest goes down meanwhile: it may reboot only a moment after the script that asked for it. */
   async function fetchFrom(guest: Guest, rows: FetchRow[]): Promise<Pick<Fetched, 'files' | 'missing'>> {
-    const limit = build.result === undefined ? (services.patience ?? DECIDE) : REACH;
+    const limit =
+      build.result === undefined ? (services.patience ?? RECONNECT_TIMEOUT_MS) : RECONNECT_AFTER_FAILURE_TIMEOUT_MS;
     for (let tries = 1; ; tries += 1) {
       await reconnect(guest, services, { signal, limit });
       if (hasRebooted(guest) && !guest.mayReboot) rebooted.push(guestRebooted(guest.name).message);
       if (!log || rows.length === 0) return { files: 0, missing: [] };
       const host = guest.host!;
-      const late = () => fetchTooLong(guest.name, FETCH / 60_000);
+      const late = () => fetchTooLong(guest.name, FETCH_TIMEOUT_MS / 60_000);
       try {
-        return await withTimeout(signal, FETCH, late, (within) =>
+        return await withTimeout(signal, FETCH_TIMEOUT_MS, late, (within) =>
           log.fetch(host, rows, guest.name, { signal: within }),
         );
       } catch (error) {

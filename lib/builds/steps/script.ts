@@ -8,44 +8,48 @@ import type { Host } from '../../ssh/types.ts';
 import type { Services } from '../services.ts';
 import type { StepContext } from '../step.ts';
 import type { StepOutcome } from '../types.ts';
-import { inGuest } from './in-guest.ts';
-import { Lines } from './lines.ts';
+import { runInGuest } from './in-guest.ts';
+import { LineBatcher } from './line-batcher.ts';
 
-/** Milliseconds that guests whose connections were lost may hold up a step that may not need them. */
+/** Time that reconnecting to lost guests may delay a step that may not need them. */
 const REFRESH_LIMIT_MS = 60_000;
 
-/** What an ssh-exec node is set to. */
+/** Settings of an ssh-exec node. */
 export interface ScriptSettings {
   /** The node's name. */
   node: string;
-  /** Guests by name; empty for all of the build. Not looked at where `host` is given. */
+  /** Names of guests; empty for all of the build's. Ignored if `host` is given. */
   guests: string[];
-  /** A machine that is no guest. */
+  /** Connects to a machine that is not a guest. */
   host?: (signal: AbortSignal) => Promise<{ name: string; host: Host; release(): void }>;
   script: string;
   interpreter: string;
-  /** Another user than the login's. */
+  /** User to run the script as, if not the login user. */
   user?: string;
   env: Record<string, string>;
-  /** Masked wherever they would show. */
+  /** Environment variables whose values are masked in all output. */
   secrets: Record<string, string>;
-  /** Milliseconds. */
+  /** Timeout of the script in milliseconds. */
   timeout: number;
-  /** Whether its guest may reboot: then the step is over when it is logged in to again. */
+  /** Whether the script may reboot its guest: then the step ends after the login to the rebooted guest. */
   mayReboot?: boolean;
-  /** Takes the output's lines as they come, and how many were dropped; missing where nobody listens. */
+  /** Receives output lines as they come, and how many were dropped. */
   onLines?: (lines: string[], dropped: number) => void;
 }
 
 interface Target {
   name: string;
   host: Host;
-  /** Missing for a machine that is no guest. */
+  /** Missing for a machine that is not a guest. */
   guest?: Guest;
   release?(): void;
 }
 
-/** Runs the script on each of its targets at once; the first that fails decides. */
+/**
+ * Runs the script on all of its targets in parallel. The first failure is the step's result and stops the others.
+ *
+ * @throws CiError if a target cannot be used
+ */
 export async function scriptStep(
   context: StepContext,
   settings: ScriptSettings,
@@ -56,7 +60,7 @@ export async function scriptStep(
   const targets = await findTargets(context, settings);
   build.log?.console.mask(Object.values(settings.secrets));
   const env = { ...build.env, ...settings.env, ...settings.secrets };
-  // One that fails ends the others, and the step ends when all have.
+  // A failure stops the other targets; the step ends when all have ended.
   const failed = new AbortController();
   const each = targets.map(async (target) => {
     try {
@@ -95,12 +99,12 @@ async function findTargets({ build, signal }: StepContext, settings: ScriptSetti
   });
 }
 
-/** One target's part of a step. */
+/** A run of the script on one target. */
 interface TargetRun {
   target: Target;
   env: Record<string, string>;
   signal: AbortSignal;
-  /** Aborts where another target failed. */
+  /** Aborts if another target failed. */
   sibling: AbortSignal;
 }
 
@@ -109,19 +113,19 @@ async function runOn(
   { build }: StepContext,
   settings: ScriptSettings,
   services: Pick<Services, 'key' | 'patience'>,
-  among: boolean,
+  isParallel: boolean,
 ): Promise<StepOutcome> {
-  // Several at once (guests, or branches of a fork): each one's lines stay whole, behind its name.
-  const name = among ? target.name : settings.node;
-  const several =
-    build.log && (among || build.running.size > 1) ? new ConsoleSource(build.log.console, name) : undefined;
-  const console = several ?? build.log?.console;
+  // With several scripts at once (guests, or branches of a fork) each line gets the name of its source.
+  const name = isParallel ? target.name : settings.node;
+  const source =
+    build.log && (isParallel || build.running.size > 1) ? new ConsoleSource(build.log.console, name) : undefined;
+  const console = source ?? build.log?.console;
   const masker = new Masker();
   masker.add(Object.values(settings.secrets));
-  const lines =
-    settings.onLines && new Lines(settings.onLines, masker.active ? (line) => masker.whole(line) : undefined);
+  const batcher =
+    settings.onLines && new LineBatcher(settings.onLines, masker.active ? (line) => masker.whole(line) : undefined);
   const onOutput = (chunk: Buffer) => {
-    lines?.write(chunk);
+    batcher?.write(chunk);
     return console?.write(chunk);
   };
   const work = (host: Host, within: AbortSignal) =>
@@ -139,15 +143,15 @@ async function runOn(
   const { guest } = target;
   try {
     return guest
-      ? await inGuest({ build, guest, services, signal, mayReboot: settings.mayReboot ?? false, work })
+      ? await runInGuest({ build, guest, services, signal, mayReboot: settings.mayReboot ?? false, work })
       : await work(target.host, signal);
   } catch (error) {
     if (sibling.aborted && !build.work.signal.aborted)
-      return { result: 'ABORTED', message: `Stopped on ${target.name}: it failed on another guest.` };
+      return { result: 'ABORTED', message: `Stopped on ${target.name}, because it failed on another guest.` };
     throw error;
   } finally {
-    several?.end();
-    lines?.flush();
+    source?.end();
+    batcher?.flush();
     target.release?.();
   }
 }
@@ -160,12 +164,12 @@ function outcomeOf(
   const payload = { guest: target, exitCode: code, signal, duration };
   if (timedOut) return { result: 'TIMED_OUT', message: stepTimeUp(Math.round(limit / 1000)).message, payload };
   if (code === 0) return { result: 'SUCCESS', exitCode: 0, payload };
-  const how = signal === undefined ? `exit ${code}` : `signal ${signal}`;
+  const how = signal === undefined ? `exited with code ${code}` : `was ended by signal ${signal}`;
   return {
     result: 'FAILURE',
     ...(code === undefined ? {} : { exitCode: code }),
     ...(signal ? { signal } : {}),
-    message: `The script ended with ${how} on ${target}.`,
+    message: `${target}: the script ${how}.`,
     payload,
   };
 }

@@ -59,7 +59,7 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
   away = false;
   await pass(6);
   assert.deepEqual(removed, ['d', 'd']);
-  const words = ['Guest d on worker a could not be removed: the worker is away. It is tried again.'];
+  const words = ['Guest d on worker a could not be removed: the worker is away. Recheck will keep trying.'];
   assert.deepEqual(flow.warnings(), words);
   assert.deepEqual(said, words);
 });
@@ -82,7 +82,7 @@ test('a log that cannot be closed takes the vote from a build that passed, and i
     set: { request: { node: 'jobs' } },
     log,
     result: undefined as string | undefined,
-    settle(result: string) {
+    recordResult(result: string) {
       this.result ??= result;
     },
     page() {

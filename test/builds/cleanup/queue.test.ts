@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, type TestContext, test } from 'node:test';
-import { CleanupQueue, MOST } from '../../../lib/builds/cleanup/queue.ts';
+import { CleanupQueue, MAX_LEFTOVERS_COUNT } from '../../../lib/builds/cleanup/queue.ts';
 
 const MINUTE = 60_000;
 let cleanupQueue: CleanupQueue;
@@ -79,7 +79,7 @@ test('who sees to it waits for a try that runs, which is the last one', async (t
 
 test('so many are kept, and no more; the same again is not one more', () => {
   const stays = async () => false;
-  for (let n = 0; n < MOST; n += 1) assert.equal(cleanupQueue.keep(`guest ${n}`, stays), true);
+  for (let n = 0; n < MAX_LEFTOVERS_COUNT; n += 1) assert.equal(cleanupQueue.keep(`guest ${n}`, stays), true);
   assert.equal(cleanupQueue.keep('one more', stays), false);
   assert.equal(cleanupQueue.keep('guest 1', stays), true);
   cleanupQueue.close();

@@ -3,22 +3,22 @@ import { test } from 'node:test';
 import { MessageTracker } from '../../../lib/builds/flow/tracker.ts';
 import { FlowGraph } from '../../../lib/builds/flow-graph.ts';
 
-const place = { alive: () => true };
-const to = (node: string, type = 'function') => ({ node, type, place });
+const instance = { alive: () => true };
+const to = (node: string, type = 'function') => ({ node, type, instance });
 const all = () => true;
 
 test('a foreign node uses up what came to it; its sender and the last node of ours are known', () => {
   const tracker = new MessageTracker();
-  tracker.sent('exec', true, [to('set')]);
+  tracker.noteSent('exec', true, [to('set')]);
   assert.equal(tracker.senderTo('set'), 'exec');
-  tracker.sent('set', false, [to('publish', 'publish-logs')]);
+  tracker.noteSent('set', false, [to('publish', 'publish-logs')]);
   assert.deepEqual([tracker.senderTo('publish'), tracker.origin], ['set', 'exec']);
   assert.equal(
-    tracker.any((node) => node === 'set'),
+    tracker.hasAny((node) => node === 'set'),
     false,
   );
-  tracker.left('publish');
-  assert.equal(tracker.any(all), false);
+  tracker.noteConsumed('publish');
+  assert.equal(tracker.hasAny(all), false);
 });
 
 test('a link out hands its message to the link in without sending it', () => {
@@ -30,17 +30,17 @@ test('a link out hands its message to the link in without sending it', () => {
     { id: 'back', type: 'link out', mode: 'return' },
   ]);
   assert.deepEqual(
-    [graph.handsTo('out', 'in'), graph.handsTo('other', 'in'), graph.handsTo('call', 'in')],
+    [graph.forwardsTo('out', 'in'), graph.forwardsTo('other', 'in'), graph.forwardsTo('call', 'in')],
     [true, false, false],
   );
-  assert.deepEqual([graph.handsTo('back', 'call'), graph.handsTo('back', 'in')], [true, false]);
+  assert.deepEqual([graph.forwardsTo('back', 'call'), graph.forwardsTo('back', 'in')], [true, false]);
   const tracker = new MessageTracker();
-  tracker.sent('exec', true, [to('out', 'link out'), to('other', 'link out')]);
-  tracker.sent('another', true, []);
-  tracker.sent('in', false, [to('next')], (node) => graph.handsTo(node, 'in'));
+  tracker.noteSent('exec', true, [to('out', 'link out'), to('other', 'link out')]);
+  tracker.noteSent('another', true, []);
+  tracker.noteSent('in', false, [to('next')], (node) => graph.forwardsTo(node, 'in'));
   assert.equal(tracker.origin, 'exec', 'it came from there, whoever moved meanwhile');
   assert.deepEqual(
-    ['out', 'other', 'next'].map((name) => tracker.any((node) => node === name)),
+    ['out', 'other', 'next'].map((name) => tracker.hasAny((node) => node === name)),
     [false, true, true],
   );
 });
@@ -49,20 +49,20 @@ test('after a deploy a message is given to the node that stands there now, one t
   const closed = { alive: () => false };
   const message = { payload: 1 };
   const tracker = new MessageTracker();
-  tracker.sent('exec', true, [
-    { node: 'delay', type: 'delay', place: closed, message },
-    { node: 'switch', type: 'switch', place: closed },
-    { node: 'deleted', type: 'delay', place: closed, message },
-    { node: 'running', type: 'delay', place, message },
+  tracker.noteSent('exec', true, [
+    { node: 'delay', type: 'delay', instance: closed, message },
+    { node: 'switch', type: 'switch', instance: closed },
+    { node: 'deleted', type: 'delay', instance: closed, message },
+    { node: 'running', type: 'delay', instance, message },
   ]);
-  const revived = tracker.revive((node) => (node === 'deleted' ? undefined : place));
+  const revived = tracker.revive((node) => (node === 'deleted' ? undefined : instance));
   assert.deepEqual(revived, [{ node: 'delay', message }]);
   assert.deepEqual(
-    ['delay', 'switch', 'deleted', 'running'].map((name) => tracker.any((node) => node === name)),
+    ['delay', 'switch', 'deleted', 'running'].map((name) => tracker.hasAny((node) => node === name)),
     [true, false, false, true],
   );
   assert.deepEqual(
-    tracker.revive(() => place),
+    tracker.revive(() => instance),
     [],
     'once',
   );

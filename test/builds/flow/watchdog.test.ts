@@ -11,7 +11,7 @@ test('a build that has sent nothing yet, as its log takes long to open, is not t
   const set = new BuildSet<Build>(asked);
   const build = new Build('0123abcd', 1, set, 0, asked.jobs[0]!);
   set.builds.push(build);
-  build.begun = true;
+  build.isStarted = true;
   const ended: Build[] = [];
   const recovery = new Watchdog(flow, () => [build], {
     end: async (each) => {

@@ -111,7 +111,7 @@ test('a guest is up when it has accepted a login and its cloud-init has finished
   assert.deepEqual(env, { VM_IP: ADDRESS });
   assert.deepEqual(did, ['boot', 'cloud-init', 'note']);
   assert.deepEqual(said.slice(0, 1), ['vm: cloud-init: a warning']);
-  assert.match(said[1]!, /^vm: cloud-init has finished with warnings after /);
+  assert.match(said[1]!, /^vm: cloud-init finished with warnings after /);
 });
 
 test('a guest without cloud-init is not waited for; nor is one that is not to be', async () => {
@@ -168,7 +168,7 @@ test('a guest that KVM gives up is booted once more, emulated, on a fresh clone'
   const { ending, did, said } = boot({ addresses });
   await ending;
   assert.deepEqual(did, ['boot', 'stop', 'remove', 'clone', 'boot', 'cloud-init', 'note']);
-  assert.match(said[0]!, /^vm: worker a: KVM failed while it ran guest d .*It is booted again, emulated\.$/);
+  assert.match(said[0]!, /^vm: worker a: KVM failed while it ran guest d .*Booting it again with emulation\.$/);
   // A system goes on booting after its first login.
   let boots = 0;
   const later = boot({ cloudInit: () => (boots++ === 0 ? new Promise(() => {}) : Promise.resolve({ code: 0 })) });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
-import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
+import { runInGuest } from '../../../lib/builds/steps/in-guest.ts';
 import type { StepOutcome } from '../../../lib/builds/types.ts';
 import { diskFault, diskFull, guestHalted, guestVanished, libvirtDown } from '../../../lib/errors/libvirt.ts';
 import { connectionLost } from '../../../lib/errors/ssh.ts';
@@ -50,7 +50,7 @@ async function ended(outcome: StepOutcome, { check, reboots = true, peer }: Sett
     booted: true,
   } as unknown as Guest;
   const build = buildOf(guest, ...(peer ? [peer] : []));
-  return inGuest({
+  return runInGuest({
     build,
     guest,
     services: { key: { privateKey: '', publicKey: '' } },
@@ -131,7 +131,7 @@ test('two steps that run in a guest when it reboots are both told', async () => 
   const build = buildOf(guest);
   const services = { key: { privateKey: '', publicKey: '' } };
   const step = (wait: number) =>
-    inGuest({
+    runInGuest({
       ...{ build, guest, services, signal: new AbortController().signal, mayReboot: false },
       async work() {
         await new Promise((resolve) => setTimeout(resolve, wait));
@@ -168,7 +168,7 @@ test('a guest that stands still ends the step at once, whatever runs in it, and 
       },
     },
   } as unknown as Guest;
-  const running = inGuest({
+  const running = runInGuest({
     build: buildOf(guest),
     guest,
     services: { key: { privateKey: '', publicKey: '' } },

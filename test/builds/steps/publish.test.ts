@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Build } from '../../../lib/builds/build.ts';
-import { inGuest } from '../../../lib/builds/steps/in-guest.ts';
+import { runInGuest } from '../../../lib/builds/steps/in-guest.ts';
 import { publishStep } from '../../../lib/builds/steps/publish.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { logWriteFailed } from '../../../lib/errors/logs.ts';
@@ -87,7 +87,7 @@ test('a guest whose connection alone was cut, or that a script was allowed to re
   const may = setUp('second');
   const { guest, build } = may;
   const work = async () => ({ result: 'SUCCESS', exitCode: 1 }) as const;
-  await inGuest({ build, guest, services, signal, mayReboot: true, work });
+  await runInGuest({ build, guest, services, signal, mayReboot: true, work });
   may.state.cut();
   assert.equal((await may.publish()).result, 'SUCCESS');
   assert.equal(may.state.fetched.length, 1);

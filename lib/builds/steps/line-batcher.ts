@@ -1,12 +1,11 @@
-/** Milliseconds between two batches: at most ten a second. */
-const PAUSE = 100;
-/** Bytes of one batch. */
-const BATCH = 64 * 1024;
+/** Time between two batches: at most ten per second. */
+const BATCH_INTERVAL_MS = 100;
+const MAX_BATCH_BYTES = 64 * 1024;
 
-/** Output on its way to the flow, in batches of whole lines; what does not fit is dropped and counted. */
-export class Lines {
+/** Sends output in batches of whole lines; what exceeds a batch is dropped and counted. */
+export class LineBatcher {
   readonly #send: (lines: string[], dropped: number) => void;
-  /** Masks secrets in a line's bytes, seen as latin1. */
+  /** Masks secrets in a line, whose bytes are decoded as latin1. */
   readonly #mask: ((line: string) => string) | undefined;
   #rest: Buffer = Buffer.alloc(0);
   #lines: string[] = [];
@@ -20,8 +19,9 @@ export class Lines {
     this.#mask = mask;
   }
 
+  /** Adds output, which may end within a line. */
   write(chunk: Buffer): void {
-    if (this.#bytes >= BATCH) {
+    if (this.#bytes >= MAX_BATCH_BYTES) {
       this.#drop(chunk);
       return;
     }
@@ -32,25 +32,28 @@ export class Lines {
       start = end + 1;
     }
     this.#rest = Buffer.from(data.subarray(start));
-    if (this.#rest.length > BATCH) {
+    if (this.#rest.length > MAX_BATCH_BYTES) {
       this.#add(this.#rest);
       this.#rest = Buffer.alloc(0);
     }
     if (this.#lines.length + this.#dropped > 0)
-      this.#timer ??= setTimeout(() => this.#batch(), Math.max(0, this.#sentAt + PAUSE - Date.now())).unref();
+      this.#timer ??= setTimeout(
+        () => this.#sendBatch(),
+        Math.max(0, this.#sentAt + BATCH_INTERVAL_MS - Date.now()),
+      ).unref();
   }
 
-  /** Sends what is left, the line without an end too. */
+  /** Sends the rest, including a last line without a newline. */
   flush(): void {
     if (this.#rest.length > 0) this.#add(this.#rest);
     this.#rest = Buffer.alloc(0);
-    this.#batch();
+    this.#sendBatch();
   }
 
   #add(line: Buffer): void {
-    if (this.#bytes + line.length > BATCH) {
+    if (this.#bytes + line.length > MAX_BATCH_BYTES) {
       this.#dropped += 1;
-      this.#bytes = BATCH;
+      this.#bytes = MAX_BATCH_BYTES;
       return;
     }
     this.#bytes += line.length + 1;
@@ -63,7 +66,7 @@ export class Lines {
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, end + 1)) this.#dropped += 1;
   }
 
-  #batch(): void {
+  #sendBatch(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#lines.length + this.#dropped === 0) return;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lines } from '../../../lib/builds/steps/lines.ts';
+import { LineBatcher } from '../../../lib/builds/steps/line-batcher.ts';
 
 test('sends whole lines, and the rest at the end', () => {
   const batches: string[][] = [];
-  const lines = new Lines((batch) => batches.push(batch));
+  const lines = new LineBatcher((batch) => batches.push(batch));
   lines.write(Buffer.from('one\ntw'));
   lines.write(Buffer.from('o\nthree'));
   lines.flush();
@@ -16,7 +16,7 @@ test('a flood is cut to ten batches of 64 KiB a second, and what is left out is 
   let sent = 0;
   let batches = 0;
   let dropped = 0;
-  const lines = new Lines((batch, left) => {
+  const lines = new LineBatcher((batch, left) => {
     batches += 1;
     sent += batch.length;
     dropped += left;
@@ -41,7 +41,7 @@ test('a flood is cut to ten batches of 64 KiB a second, and what is left out is 
 
 test('a line without an end does not grow memory', () => {
   const batches: string[][] = [];
-  const lines = new Lines((batch) => batches.push(batch));
+  const lines = new LineBatcher((batch) => batches.push(batch));
   for (let i = 0; i < 100; i++) lines.write(Buffer.alloc(32 * 1024, 'y'));
   lines.flush();
   assert.ok(batches.flat().join('').length <= 2 * 64 * 1024 + 100);
@@ -49,7 +49,7 @@ test('a line without an end does not grow memory', () => {
 
 test('masks secrets in what it sends', () => {
   const batches: string[][] = [];
-  const lines = new Lines(
+  const lines = new LineBatcher(
     (batch) => batches.push(batch),
     (line) => line.replaceAll('s3cret', '***'),
   );
