@@ -46,7 +46,8 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     const { bavail, bsize } = statfsSync(small);
     const count = String(Math.floor((bavail * bsize) / 2 ** 20) - left);
     const file = join(small, `filler-${left}`);
-    execFileSync('dd', ['if=/dev/urandom', `of=${file}`, 'bs=1M', `count=${count}`, 'conv=fsync', 'status=none']);
+    // Reserved at once: a guest that begins to write meanwhile would take some of it.
+    execFileSync('fallocate', ['-l', `${count}MiB`, file]);
   }
 
   const fetched = (settings: Record<string, unknown>): LaneSettings => ({
@@ -114,7 +115,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     const outcome = await lab.strike(
       {
         ...onSmall(),
-        script: `echo now it runs; sleep 2; ${WRITE}; sleep 300`,
+        script: `echo now it runs; sleep 10; ${WRITE}; sleep 300`,
       },
       { when: scriptRuns, blow: () => fill(8) },
     );
