@@ -22,7 +22,7 @@ import {
   type World,
 } from './world.ts';
 
-inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () => {
+inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny', 'tiny-uefi'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {
@@ -34,7 +34,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
   });
   afterEach(() => assert.deepEqual(inventory(), before_, 'nothing is left behind'));
 
-  test('a guest from clone to removal: metadata, verified login, script, console, clean shutdown', async (t) => {
+  test('a guest works from clone to removal: metadata, verified login, script, console, clean shutdown', async (t) => {
     const { worker } = world;
     const at = stopwatch(t);
     const link = await world.openLink();
@@ -43,7 +43,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     at('cloned');
     await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     at('booted');
-    // Repeating it changes nothing.
+    // Idempotent.
     await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     const host = await logIn(world, guest);
     at('logged in');
@@ -60,19 +60,19 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await worker.hypervisor.shutdown(guest.domain, { signal: AbortSignal.timeout(180_000) });
     at('shut down');
     assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), []);
-    // Its console can still be saved.
+    // The console can still be read.
     assert.match(await consoleOf(worker, guest), /tiny: metadata at/);
     await end(world, guest, host);
-    // Fine where it is gone already.
+    // Idempotent.
     await end(world, guest);
     await link.close();
     at('removed');
   });
 
-  test('two guests of a build share a private bridge, which goes with the last of them', async (t) => {
+  test('two guests of a build share a private bridge, which is removed with the last of them', async (t) => {
     const at = stopwatch(t);
     const networks = [NETWORK, { source: 'brci%' }];
-    // As Docker leaves a worker: what goes over a bridge is filtered, and dropped.
+    // Docker configures a worker like this: iptables filters bridged packets, and drops them.
     const setting = '/proc/sys/net/bridge/bridge-nf-call-iptables';
     const filtered = existsSync(setting) && readFileSync(setting, 'utf8').trim() === '1';
     execFileSync('iptables', ['-w', '-P', 'FORWARD', 'DROP']);
@@ -91,7 +91,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     const bridges = () => inventory()['links']!.filter((name) => name.startsWith('brci'));
     assert.deepEqual(bridges(), ['brci0']);
     assert.equal(rules().length, filtered ? 1 : 0, rules().join());
-    // The worker is not on it: no address of its own, not even a link-local one.
+    // The worker itself has no address on the bridge, not even a link-local one.
     assert.equal(
       execFileSync('ip', ['-br', 'addr', 'show', 'brci0'], { encoding: 'utf8' }).trim().split(/\s+/).length,
       2,
@@ -105,7 +105,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await link.close();
   });
 
-  test('a domain destroyed by hand: before the login it is said with its console, after it the login is lost', async () => {
+  test('a manually destroyed domain is reported, both before and after the first login', async () => {
     const { worker } = world;
     const link = await world.openLink();
     const guest = await prepare(world, { build: 'b3' });
@@ -133,7 +133,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await link.close();
   });
 
-  test('an abort in the middle of a boot leaves no domain and no bridge', async () => {
+  test('an abort during a boot leaves no domain and no bridge', async () => {
     const { worker } = world;
     for (const delay of [0, 60, 250, 500]) {
       const guest = await prepare(world, { build: `abort${delay}`, networks: [NETWORK, { source: 'brx%' }] });
@@ -145,12 +145,12 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     }
   });
 
-  test('what another controller left is listed with its owner, bridges without a guest too, and can be ended', async () => {
+  test('leftovers of another controller, bridges without guests included, are listed with their owner and can be removed', async () => {
     const { worker } = world;
     const options = { signal: AbortSignal.timeout(180_000) };
     const guest = await prepare(world, { build: 'crashed', networks: [NETWORK, { source: 'brl%' }] });
     await worker.hypervisor.boot(guest.spec, options);
-    const later = world.again();
+    const later = world.newWorker();
     assert.deepEqual(await later.hypervisor.list(options), [{ domain: guest.domain, owner: guest.owner }]);
     await later.hypervisor.stop(guest.domain, options);
     await later.storage.remove(guest.domain, options);
@@ -164,7 +164,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await later.storage.remove(other.domain, options);
   });
 
-  test('what cannot be booted says why: no such network, only private bridges, a template without the owner, no memory', async () => {
+  test('an error explains why a guest cannot boot: no such network, only private bridges, a bad MAC, an unusable template', async () => {
     const options = { signal: AbortSignal.timeout(180_000) };
     const tries: [Partial<Parameters<typeof prepare>[1]>, { code: string; message?: RegExp }, object?][] = [
       [
@@ -182,14 +182,14 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     ];
     for (const [i, [settings, fault, changed]] of tries.entries()) {
       const guest = await prepare(world, { build: `bad${i}`, ...settings });
-      const { hypervisor } = world.again(changed);
+      const { hypervisor } = world.newWorker(changed);
       await assert.rejects(hypervisor.boot(guest.spec, options), fault);
       await hypervisor.stop(guest.domain, options);
       await world.worker.storage.remove(guest.domain, options);
     }
   });
 
-  test('a fixed MAC, and the bridge in place of the network’s name', async () => {
+  test('a guest gets its fixed MAC on a network that is named by its bridge', async () => {
     const link = await world.openLink();
     const guest = await prepare(world, { build: 'b5', networks: [{ source: 'virbr0', mac: '52-54-00-AA-00-07' }] });
     const host = await boot(world, guest);
@@ -198,7 +198,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await link.close();
   });
 
-  test('a disk for UEFI only comes up under UEFI; its variables are in its clone and go with it', async () => {
+  test('a UEFI-only disk boots under UEFI, and its variables are kept in the clone and removed with it', async () => {
     const { hypervisor, storage } = world.worker;
     const link = await world.openLink();
     const files = mkdtempSync(join(stackFolder!, 'uefi-'));
@@ -213,13 +213,13 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
     assert.ok(existsSync(`${guest.clone.path}/${guest.domain}_VARS.fd`));
     await hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(180_000) });
-    assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'no image is made with them');
+    assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'an image does not contain them');
     await end(world, guest, host);
     assert.deepEqual(await storage.collect([world.image], { signal: AbortSignal.timeout(180_000) }), ['uefi@k1']);
     await link.close();
   });
 
-  test('no file of UEFI variables is left, wherever a template has them, and whoever ends the guest', async () => {
+  test('no UEFI variables are left behind, wherever a template stores them and whoever stops the guest', async () => {
     const options = { signal: AbortSignal.timeout(180_000) };
     const elsewhere = mkdtempSync(join(stackFolder!, 'variables-'));
     const withOs = (os: string): string => DOMAIN_TEMPLATE.replace(/<os[\s\S]*<\/os>/, os);
@@ -238,41 +238,43 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     const left = (): string[] => [...inventory()['variables']!, ...readdirSync(elsewhere)];
     for (const [name, template] of Object.entries(templates)) {
       const guest = await prepare(world, { build: name });
-      const mine = world.again({ template });
+      const mine = world.newWorker({ template });
       await mine.hypervisor.boot(guest.spec, options);
       assert.equal(left().length, 1, name);
-      // One that ended by itself, one whose controller died, one that is ended.
+      // One guest has already stopped, one has lost its controller, and the others are running.
       if (name === 'elsewhere') execFileSync('virsh', ['-q', 'destroy', guest.domain]);
-      await (name === 'named' ? world.again() : mine).hypervisor.stop(guest.domain, options);
+      await (name === 'named' ? world.newWorker() : mine).hypervisor.stop(guest.domain, options);
       assert.deepEqual(left(), [], name);
       await world.worker.storage.remove(guest.domain, options);
     }
 
-    // libvirt makes the file before it finds the fault.
+    // libvirt creates the file before it detects the error.
     const refused = await prepare(world, { build: 'refused' });
-    const { hypervisor } = world.again({ template: templates['chosen']!.replace("bus='virtio'", "bus='none-such'") });
+    const { hypervisor } = world.newWorker({
+      template: templates['chosen']!.replace("bus='virtio'", "bus='none-such'"),
+    });
     await assert.rejects(hypervisor.boot(refused.spec, options), { code: 'libvirt/not-started' });
     await hypervisor.stop(refused.domain, options);
     assert.deepEqual(left(), []);
     await world.worker.storage.remove(refused.domain, options);
 
-    // Both the guest and its controller are gone: its clone tells of it.
+    // Both the guest and its controller are gone; the file is found through the clone.
     const crashed = await prepare(world, { build: 'crashed3' });
-    await world.again({ template: templates['chosen']! }).hypervisor.boot(crashed.spec, options);
+    await world.newWorker({ template: templates['chosen']! }).hypervisor.boot(crashed.spec, options);
     execFileSync('virsh', ['-q', 'destroy', crashed.domain]);
     assert.deepEqual(left(), [`${crashed.domain}_VARS.fd`]);
-    await reap(world.again(), crashed.owner.controller, () => false);
+    await reap(world.newWorker(), crashed.owner.controller, () => false);
     assert.deepEqual(left(), []);
 
-    // What is not named after the guest may be another's too.
+    // A file that is not named after the guest may also belong to another guest.
     const other = await prepare(world, { build: 'shared' });
-    await world.again({ template: shared }).hypervisor.boot(other.spec, options);
+    await world.newWorker({ template: shared }).hypervisor.boot(other.spec, options);
     await world.worker.hypervisor.stop(other.domain, options);
     assert.deepEqual(left(), ['shared.fd']);
     await world.worker.storage.remove(other.domain, options);
   });
 
-  test('auto finds out whether KVM works by a guest that must show life, and remembers it', async () => {
+  test('auto runs a trial guest to find out whether KVM works, and caches the answer', async () => {
     let known: { type: 'kvm' | 'qemu'; why: string } | undefined;
     const answers = {
       get: () => known,
@@ -283,7 +285,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
         known = undefined;
       },
     };
-    const { hypervisor } = world.again({ type: 'auto', answers });
+    const { hypervisor } = world.newWorker({ type: 'auto', answers });
     const began = performance.now();
     const answer = await hypervisor.type({ signal: AbortSignal.timeout(180_000) });
     assert.deepEqual(known, answer);

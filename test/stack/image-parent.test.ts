@@ -18,12 +18,12 @@ import { withKey } from '../../lib/storage/image-key.ts';
 import type { ImageScript, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
-const LIMIT = 120_000;
-const within = () => ({ signal: AbortSignal.timeout(LIMIT) });
+const IMAGE_TIMEOUT_MS = 120_000;
+const within = () => ({ signal: AbortSignal.timeout(IMAGE_TIMEOUT_MS) });
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 
-inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
-  const host = localHost('worker room');
+inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
+  const host = localHost('worker sandbox');
   const metadata = new MetadataService();
   const key = generateKeyPair('test');
   let dir: string;
@@ -50,7 +50,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
             networks: [{ source: 'default' }],
             userData: '',
             authorizedKeys: '',
-            timeout: LIMIT,
+            timeout: IMAGE_TIMEOUT_MS,
           },
         },
       },
@@ -67,7 +67,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     worker = libvirtWorker({
       controller: owner.controller,
       id: 'w1',
-      label: 'worker room',
+      label: 'worker sandbox',
       slots: 2,
       source: async () => host,
       storage: hostStorage({ kind: 'btrfs', place, host: async () => host }),
@@ -85,14 +85,14 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  /** What is left but images that were asked for. */
+  /** Lists what is left, except for the images. */
   const left = () => {
     const now = inventory();
     now['subvolumes'] = now['subvolumes']!.filter((path) => !/^(base|child)@/.test(path));
     return now;
   };
 
-  test('an image is made of its parent by scripts, and a clone of it boots with what they left', async () => {
+  test('scripts build an image from its parent, and a clone of it boots with their changes', async () => {
     const image = child([
       script('first', 'echo one >/root/made; echo "hello from $(hostname)"'),
       script('second', 'cat /root/made; echo two >>/root/made'),
@@ -121,7 +121,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.deepEqual(left(), atFirst);
   });
 
-  test('a script that fails leaves no guest and no image, and says which it was', async () => {
+  test('a failing script leaves no guest and no image, and the error names it', async () => {
     const image = child([script('breaks', 'echo about to break\nfalse\n')]);
     await assert.rejects(maker.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);
@@ -133,7 +133,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.deepEqual(left(), atFirst);
   });
 
-  test('a guest that a script reboots is told as lost, and what nothing uses can be collected', async () => {
+  test('a guest that a script reboots is reported as lost, and unused images can be collected', async () => {
     const image = child([script('goes', 'reboot -f\nsleep 60\n')]);
     await assert.rejects(maker.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);

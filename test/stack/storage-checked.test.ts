@@ -6,14 +6,14 @@ import { gzipSync } from 'node:zlib';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
-import { openPlace, within } from './storage-place.ts';
+import { mountFileSystem, within } from './storage-place.ts';
 import { UrlImages } from './url-images.ts';
 
 const hash = (algorithm: string, content: Buffer) => createHash(algorithm).update(content).digest('hex');
 
 let made: string;
 const on = UrlImages.forFile(async (place) => {
-  // Beside the mount: it can be read from here, too.
+  // Beside the mount point, so that this process can read it too.
   made = `${place.root}-made`;
   await place.sh(`mkdir '${made}'; cd '${made}'
     head -c 3M /dev/urandom >data
@@ -26,15 +26,15 @@ const on = UrlImages.forFile(async (place) => {
 const file = (name: string) => `file://${made}/${name}`;
 const url = (path: string) => new URL(path, on.web.url).href;
 
-/** Makes the image and compares its data. */
-async function makes(of: ImageSpec): Promise<void> {
+/** Builds the image and checks its data. */
+async function assertBuilds(of: ImageSpec): Promise<void> {
   await on.storage.make(of, within());
   await on.place.sh(`cd '${on.place.root}/base@${of.key}'; qemu-img convert -f qcow2 -O raw vda.qcow2 '${made}/raw'
     dd if='${made}/raw' bs=1M skip=1 count=3 2>/dev/null | cmp - '${made}/data'; rm '${made}/raw'`);
 }
 
-/** Expects a refusal that names the image and the worker, and that nothing is left. */
-async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
+/** Checks that the image is refused with an error that names the image and the worker, and that nothing is left. */
+async function assertRefuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
   await assert.rejects(on.storage.make(of, within()), (error) => {
     assert(error instanceof CiError, String(error));
     assert.equal(error.code, code, error.message);
@@ -45,35 +45,35 @@ async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void
   assert.equal(await on.place.sh(`ls -A '${on.place.root}' | grep '@${of.key}$' || :`), '');
 }
 
-test('a compressed image is unpacked, whatever its name, and its checksum is that of the published file', async () => {
+test('a compressed image is unpacked whatever its name, and its checksum is that of the published file', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.content = packed;
-    await makes(on.image({ sha256: `sha512:${hash('sha512', packed)}` }));
-    await makes(on.image({ url: file(`disk.${tool}`), sha256: hash('sha256', packed) }));
+    await assertBuilds(on.image({ sha256: `sha512:${hash('sha512', packed)}` }));
+    await assertBuilds(on.image({ url: file(`disk.${tool}`), sha256: hash('sha256', packed) }));
   }
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/plain.qcow2.xz'`);
-  await makes(on.image({ url: file('plain.qcow2.xz') }));
+  await assertBuilds(on.image({ url: file('plain.qcow2.xz') }));
 });
 
-test('a compressed file that is cut off, damaged, packed twice or no disk inside is refused', async () => {
+test('a compressed file is refused if it is cut off, damaged, compressed twice or contains no disk', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.noLength = true;
     on.web.content = packed.subarray(0, packed.length - 100);
-    await refuses(on.image(), 'image/no-image', new RegExp(`${tool}.*damaged or cut off: \\S`));
+    await assertRefuses(on.image(), 'image/no-image', new RegExp(`${tool}.*damaged or cut off: \\S`));
   }
   await on.place.sh(`cd '${made}'; gzip -c disk.xz >twice.gz; tar -czf disk.tar.gz disk.qcow2
     qemu-img create -q -f qcow2 -F raw -b /etc/hostname backed.qcow2 1M; xz -f backed.qcow2; echo hello | gzip >text.gz`);
-  await refuses(on.image({ url: file('twice.gz') }), 'image/no-image', /compressed twice \(xz in gzip\)/);
-  await refuses(on.image({ url: file('disk.tar.gz') }), 'image/no-image', /tar archive/);
-  await refuses(on.image({ url: file('backed.qcow2.xz') }), 'image/no-image', /its backing file/);
-  await refuses(on.image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
+  await assertRefuses(on.image({ url: file('twice.gz') }), 'image/no-image', /compressed twice \(xz in gzip\)/);
+  await assertRefuses(on.image({ url: file('disk.tar.gz') }), 'image/no-image', /tar archive/);
+  await assertRefuses(on.image({ url: file('backed.qcow2.xz') }), 'image/no-image', /its backing file/);
+  await assertRefuses(on.image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
 });
 
 test('a file that unpacks to more than the disk size is stopped', async () => {
   await on.place.sh(`truncate -s 400M '${made}/zeros'; gzip -1 '${made}/zeros'`);
-  await refuses(
+  await assertRefuses(
     on.image({ url: file('zeros.gz'), diskSize: 0.1 }),
     'image/too-large',
     /unpacks to more than 0\.35 GiB/,
@@ -81,12 +81,12 @@ test('a file that unpacks to more than the disk size is stopped', async () => {
   on.web.files.set('/large', (response) => {
     response.writeHead(200, { 'content-length': String(2 ** 50) }).write('x');
   });
-  await refuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
+  await assertRefuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
 });
 
-test('a file that unpacks to more than there is space, or a download without an end, fills no disk', async () => {
-  // ext4 tells its free space exactly, and at once.
-  const small = await openPlace('directory', '200M');
+test('neither a file that unpacks to more than the free space nor an endless download fills the disk', async () => {
+  // ext4 reports its free space exactly, and immediately.
+  const small = await mountFileSystem('directory', '200M');
   try {
     const there = hostStorage({ kind: 'directory', place: small.place, host: async () => small.host });
     const free = async () => Number(await small.sh(`stat -f -c '%a' '${small.root}'`));
@@ -111,7 +111,7 @@ test('a file that unpacks to more than there is space, or a download without an 
   }
 });
 
-test('without the program that unpacks it, what to install is said', async () => {
+test('if the program that unpacks an image is missing, the error says what to install', async () => {
   const xz = await on.place.sh('command -v xz');
   await on.place.sh(`mount --bind /dev/null '${xz}'`);
   try {
@@ -124,7 +124,7 @@ test('without the program that unpacks it, what to install is said', async () =>
   }
 });
 
-test('a disk that is cut off is refused, wherever, without a length and as a file', async () => {
+test('a truncated disk is refused wherever it ends, both from a server that sends no length and from a file', async () => {
   on.web.noLength = true;
   const small = await readFile(`${made}/small.qcow2`);
   const cuts: [Buffer, number[]][] = [
@@ -134,10 +134,10 @@ test('a disk that is cut off is refused, wherever, without a length and as a fil
   for (const [whole, lengths] of cuts) {
     for (const length of lengths) {
       on.web.content = whole.subarray(0, length);
-      await refuses(on.image(), 'image/no-image', /cut off|ends before/);
+      await assertRefuses(on.image(), 'image/no-image', /cut off|ends before/);
     }
     on.web.content = whole;
-    await makes(on.image());
+    await assertBuilds(on.image());
   }
   await on.place.sh(`cd '${made}'
     for format in vdi vhdx vpc; do
@@ -146,13 +146,13 @@ test('a disk that is cut off is refused, wherever, without a length and as a fil
     done
     truncate -s 8M raw.img; echo 'start=2048, size=10240' | sfdisk -q raw.img; head -c 4M raw.img >cut.raw`);
   for (const format of ['vdi', 'vhdx', 'vpc', 'raw']) {
-    await refuses(on.image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
+    await assertRefuses(on.image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
   }
-  for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await makes(on.image({ url: file(whole) }));
+  for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await assertBuilds(on.image({ url: file(whole) }));
   await on.storage.make(on.image({ url: file('raw.img') }), within());
 });
 
-test('a damaged disk is refused; one with a snapshot, or that was not closed, is not', async () => {
+test('a damaged disk is refused; one with a snapshot, or one that was not closed cleanly, is accepted', async () => {
   await on.place.sh(`cd '${made}'
     cp disk.qcow2 damaged.qcow2; dd if=/dev/urandom of=damaged.qcow2 bs=64k seek=4 count=1 conv=notrunc 2>/dev/null
     cp disk.qcow2 snapshot.qcow2; qemu-img snapshot -c before snapshot.qcow2
@@ -160,15 +160,15 @@ test('a damaged disk is refused; one with a snapshot, or that was not closed, is
     cp disk.qcow2 corrupt.qcow2; printf '\\002' | dd of=corrupt.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     cp disk.qcow2 locked.qcow2; printf '\\002' | dd of=locked.qcow2 bs=1 seek=35 conv=notrunc 2>/dev/null
     qemu-img create -q -f qcow2 huge.qcow2 100T`);
-  await refuses(on.image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
-  await refuses(on.image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
-  await refuses(on.image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
-  await refuses(on.image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
-  await makes(on.image({ url: file('snapshot.qcow2') }));
-  await makes(on.image({ url: file('dirty.qcow2') }));
+  await assertRefuses(on.image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
+  await assertRefuses(on.image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
+  await assertRefuses(on.image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
+  await assertRefuses(on.image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
+  await assertBuilds(on.image({ url: file('snapshot.qcow2') }));
+  await assertBuilds(on.image({ url: file('dirty.qcow2') }));
 });
 
-test('what is no disk is said to be what it is', async () => {
+test('an error says what a file is if it is not a disk', async () => {
   const cases: [string | Buffer, RegExp][] = [
     ['', /it is empty/],
     ['\n<html><body>Please log in</body></html>', /web page.*login/],
@@ -180,24 +180,24 @@ test('what is no disk is said to be what it is', async () => {
     on.web.content = Buffer.from(body);
     for (const noLength of [false, true]) {
       on.web.noLength = noLength;
-      await refuses(on.image(), 'image/no-image', words);
+      await assertRefuses(on.image(), 'image/no-image', words);
     }
   }
   const iso = Buffer.alloc(40_000);
   iso.set([0x55, 0xaa], 510);
   iso.write('CD001', 32_769);
   on.web.content = gzipSync(iso);
-  await refuses(on.image(), 'image/no-image', /ISO 9660/);
+  await assertRefuses(on.image(), 'image/no-image', /ISO 9660/);
 });
 
-test('an image of another architecture is refused: by its name before it is downloaded, by its partitions after', async () => {
+test('an image for another architecture is refused by its name before the download, or by its partitions after it', async () => {
   const other = process.arch === 'arm64' ? 'amd64' : 'arm64';
-  await refuses(
+  await assertRefuses(
     on.image({ url: url(`/debian-13-${other}.qcow2`) }),
     'image/architecture',
     /by its name, and worker test is/,
   );
-  await refuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
+  await assertRefuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
   assert.equal(on.web.ranges.length, 0);
   const [own, foreign] = process.arch === 'arm64' ? ['AA64', 'X64'] : ['X64', 'AA64'];
   // The types of root partitions for x86_64 and aarch64.
@@ -219,22 +219,22 @@ test('an image of another architecture is refused: by its name before it is down
     esp ${foreign} ${own}; disk both.qcow2 L
     esp ${own}; disk own.qcow2 ${foreignRoot}
     esp; disk root.qcow2 ${foreignRoot}; disk none.qcow2 L`);
-  await refuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
-  await refuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
+  await assertRefuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
+  await assertRefuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
   for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
 });
 
-test('the checksum is read from a file as distributions publish it, anew for each image', async () => {
+test('the checksum is read from a checksum file as distributions publish it, and again for each image', async () => {
   const sums = url('/SHA512SUMS');
   on.web.files.set('/SHA512SUMS', `${'0'.repeat(128)}  other.img\n${hash('sha512', on.content)}  base.img\n`);
-  await makes(on.image({ sha256: sums }));
+  await assertBuilds(on.image({ sha256: sums }));
   on.web.files.set('/SHA512SUMS', `SHA256 (base.img) = ${hash('sha256', Buffer.from('new'))}\n`);
-  await refuses(on.image({ sha256: sums }), 'image/checksum', /the SHA-256 of .*SHA512SUMS lists /);
+  await assertRefuses(on.image({ sha256: sums }), 'image/checksum', /the SHA-256 of .*SHA512SUMS lists /);
   await on.place.sh(`cd '${made}'; sha256sum disk.qcow2 >SHA256SUMS`);
-  await makes(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
+  await assertBuilds(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
 });
 
-test('a checksum file that is of no use is refused before the image is downloaded', async () => {
+test('an unusable checksum file is refused before the image is downloaded', async () => {
   const sums = url('/SUMS');
   const cases: [string | ((response: import('node:http').ServerResponse) => void), RegExp][] = [
     [`${'0'.repeat(64)}  other.img\n`, /does not list "base\.img"\. It lists "other\.img"/],
@@ -245,23 +245,23 @@ test('a checksum file that is of no use is refused before the image is downloade
   ];
   for (const [answer, words] of cases) {
     on.web.files.set('/SUMS', answer);
-    await refuses(on.image({ sha256: sums }), 'image/checksum-file', words);
+    await assertRefuses(on.image({ sha256: sums }), 'image/checksum-file', words);
   }
-  await refuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
+  await assertRefuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
   assert.equal(on.web.ranges.length, 0);
 });
 
-test('an image of a file on the worker is made again when that has new content, and not before', async () => {
+test('an image of a file on the worker is built again only if the content of the file changes', async () => {
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/own.qcow2'`);
   const own = on.image({ url: file('own.qcow2') });
-  await makes(own);
+  await assertBuilds(own);
   assert.equal(await on.storage.has(own, within()), true);
   await on.place.sh(
     `cd '${made}'; qemu-img convert -c -f qcow2 -O qcow2 disk.qcow2 new.qcow2 && mv new.qcow2 own.qcow2`,
   );
   assert.equal(await on.storage.has(own, within()), false);
-  await makes(own);
-  // One that is gone cannot be copied again.
+  await assertBuilds(own);
+  // A deleted file cannot be copied again, so the image stays valid.
   await on.place.sh(`rm '${made}/own.qcow2'`);
   assert.equal(await on.storage.has(own, within()), true);
 });
