@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts or stops the sandbox's libvirtd. Guests go on while it is stopped, as on a real worker.
+# Starts or stops the sandbox's libvirtd. Guests keep running while it is stopped, as on a real worker.
 #
 #   libvirtd.sh start|stop
 set -euo pipefail

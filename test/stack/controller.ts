@@ -1,4 +1,4 @@
-/** A controller in a separate process, to be killed: deploys $FLOW (JSON), starts a build, and prints its folder once the script runs. */
+/** A controller to be killed: deploys $FLOW (JSON), starts a build, and prints its userDir once the script runs. */
 import { handMade } from '../support/lane.ts';
 import { startRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';

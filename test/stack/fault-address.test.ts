@@ -6,7 +6,7 @@ import { assertEnd, Lab } from './lab.ts';
 import { inSandbox } from './support.ts';
 import { tinyFile, tinyVariant } from './tiny-variant.ts';
 
-/** How the tiny guest requests an address, and how it does so with another client id (DHCP option 61), to get another one. */
+/** The tiny guest's request for an address, and one with another client id (DHCP option 61), which gets another address. */
 const DHCP_REQUEST = 'udhcpc -q -n -i eth0';
 const requestAs = (client: string): string =>
   `${DHCP_REQUEST} -x 0x3d:${client} -s /etc/dhcp.sh -t 30 -T 1 >/dev/null 2>&1`;
@@ -61,14 +61,14 @@ inSandbox(import.meta.url, { limitMs: 200_000, disks: ['tiny'] }, () => {
       { 'clone-vm': { image: 'own-image', addressEnv: 'VM_IP' }, 'ssh-exec1': { wires: [['pause'], []] } },
     );
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
-    const told = [...outcome.console.matchAll(/\| (first|second) at (\S+) is (\S+)$/gm)];
+    const printed = [...outcome.console.matchAll(/\| (first|second) at (\S+) is (\S+)$/gm)];
     assert.deepEqual(
-      told.map(([, name]) => name),
+      printed.map(([, name]) => name),
       ['first', 'second'],
       outcome.console,
     );
-    for (const [, , at, is] of told) assert.equal(at, is);
-    assert.notEqual(told[0]![2], told[1]![2]);
+    for (const [, , at, is] of printed) assert.equal(at, is);
+    assert.notEqual(printed[0]![2], printed[1]![2]);
     const { duration } = outcome.build.steps.find(({ name }) => name === 'next')!;
     assert.ok(
       duration < 20_000,

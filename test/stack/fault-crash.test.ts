@@ -35,11 +35,11 @@ async function startController(t: TestContext, flow: FlowConfig[]) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => process_.kill('SIGKILL'));
-  const [said] = await Promise.race([
+  const [output] = await Promise.race([
     waitForEvent('the controller prints its folder', process_.stdout, 'data', 60_000),
     endOf(process_).then(() => Promise.reject(new Error('the controller ended'))),
   ]);
-  const userDir = String(said).trim();
+  const userDir = String(output).trim();
   t.after(() => rmSync(userDir, { recursive: true, force: true }));
   return {
     userDir,

@@ -17,7 +17,7 @@ import type { Host, Running } from '../../lib/ssh/types.ts';
 import { within } from '../support/wait.ts';
 import { inSandbox, inventory, stackFolder } from './support.ts';
 import { tinyVariant } from './tiny-variant.ts';
-import { boot, end, openWorld, prepare, type TestGuest, type World } from './world.ts';
+import { bootGuest, openWorld, prepareGuest, removeGuest, type TestGuest, type World } from './world.ts';
 import { openPool } from './zfs-pool.ts';
 
 /** Time within which a disk error of a guest must be detected. */
@@ -74,9 +74,9 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   ): Promise<void> {
     const world = await openWorld({}, { kind, place, disk });
     const link = await world.openLink();
-    const guest = await prepare(world, { build: kind });
+    const guest = await prepareGuest(world, { build: kind });
     try {
-      const host = await boot(world, guest);
+      const host = await bootGuest(world, guest);
       await work({ world, guest, host });
       host.close();
     } finally {
@@ -86,7 +86,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
     }
   }
 
-  /** Starts a command in a guest and waits for the fault that its worker reports. The guest can be resumed afterwards. */
+  /** Starts a command in a guest and waits for the fault that its worker reports. The guest can then be resumed. */
   async function runUntilFault(
     { world, guest, host }: Up,
     command: string,
@@ -150,7 +150,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
         const write = await runUntilFault(up, WRITE);
         assertFault(write, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(Disk quota exceeded\)/);
         // It can still be removed.
-        await end(up.world, up.guest, up.host);
+        await removeGuest(up.world, up.guest, up.host);
       }),
     ));
 
@@ -188,7 +188,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
         assertFault(full, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(No space left on device\)/);
         zfs('set', 'reservation=none', `${pool}/other`);
         await assertResumes(up, full.running);
-        await end(up.world, up.guest, up.host);
+        await removeGuest(up.world, up.guest, up.host);
       });
     } finally {
       await close();

@@ -187,7 +187,7 @@ echo; ${get('127.0.0.1', port, '/')}`,
     secret.close();
     secret.closeAllConnections();
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
-    // One request as itself, one that claims to be the other. A response ends without a newline, so the next one follows it.
+    // One request as itself, one as the other. A response ends without a newline, so the next one follows it directly.
     assert.equal(outcome.console.match(/\| slave(?:HTTP|$)/gm)?.length, 2, outcome.console);
     assert.doesNotMatch(outcome.console, /\| master(?:HTTP|$)|worker secret/m);
     assert.match(outcome.console, /\| none$/m);

@@ -47,10 +47,10 @@ inSandbox(import.meta.url, { limitMs: 600_000, disks: ['tiny'] }, () => {
   const images = (name: string): string[] => readdirSync(place).filter((one) => one.startsWith(`${name}@`));
   /** Counts the image builds that clone-image reported after its first `from` statuses. */
   const countImageBuilds = (from: number): number => {
-    const told = red.statuses
+    const reports = red.statuses
       .slice(from)
       .filter(({ id, text }) => id.startsWith('clone-') && /image booting/.test(text));
-    return new Set(told.map(({ text }) => text.split(' ')[0])).size;
+    return new Set(reports.map(({ text }) => text.split(' ')[0])).size;
   };
   const assertNothingLeft = () => {
     assert.deepEqual({ ...inventory(), subvolumes: [] }, { ...atFirst, subvolumes: [] });

@@ -36,7 +36,7 @@ inSandbox(import.meta.url, { limitMs: 1_000_000, disks: ['trixie'], gerrit: true
     await gerrit?.close();
   });
 
-  const said = (node: string) => red.statuses.filter(({ id }) => id === node).map(({ text }) => text);
+  const statusesOf = (node: string) => red.statuses.filter(({ id }) => id === node).map(({ text }) => text);
   const reviewsOf = async (change: number) =>
     (await gerrit.messages(change)).filter(({ author }) => author === gerrit.ciUser);
 
@@ -57,7 +57,7 @@ inSandbox(import.meta.url, { limitMs: 1_000_000, disks: ['trixie'], gerrit: true
         'before the first script',
       );
     assert.equal((await gerrit.votes(number))['Verified'] ?? 0, 0);
-    const clone = said(flow.node('clone-image', 'clone slave').id).join('\n');
+    const clone = statusesOf(flow.node('clone-image', 'clone slave').id).join('\n');
     for (const progress of [
       /image base: /,
       /image .*waiting for cloud-init/,

@@ -38,7 +38,7 @@ function commandsOf(heading: string): string {
 /** Returns the files of a patchset that contains its own test script. */
 const files = (test: string) => ({ 'test/run.sh': `#!/bin/sh\n${test}\n` });
 
-/** Follows the README's "Your first virtual machine" from an empty directory and a bare host to votes on a real Gerrit. */
+/** Follows the README's "Your first virtual machine", from a bare host to votes on a real Gerrit. */
 inSandbox(import.meta.url, { limitMs: 900_000, disks: ['trixie'], gerrit: true }, () => {
   const flow = FlowFile.shipped('4 one VM on libvirt');
   let host: BareHost;
@@ -84,13 +84,13 @@ inSandbox(import.meta.url, { limitMs: 900_000, disks: ['trixie'], gerrit: true }
   const page = async (link: string, file = '') => (await fetch(new URL(file, link))).text();
 
   test('1: the README’s commands make the host a worker host', () => {
-    const said = execFileSync('bash', ['-euc', commandsOf('Your first virtual machine')], {
+    const output = execFileSync('bash', ['-euc', commandsOf('Your first virtual machine')], {
       cwd: here,
       env: { ...process.env, HOME: '/root' },
       encoding: 'utf8',
     });
-    assert.match(said, /done +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
-    assert.doesNotMatch(said, /BY HAND/);
+    assert.match(output, /done +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    assert.doesNotMatch(output, /BY HAND/);
   });
 
   test('2 and 3: with the host, the image and the login user set, the worker passes all checks', async () => {

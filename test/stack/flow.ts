@@ -77,9 +77,9 @@ export interface LaneSettings {
 }
 
 /**
- * Returns a flow from ci-jobs (`ci-jobs1`) to a gerrit-review (`gerrit-review1`) that posts nothing, through clone-image
- * (`clone-<guest>`), metadata-server (`metadata-server1`), virsh-boot (`virsh-boot1`), ssh-exec (`ssh-exec1`) and
- * publish-logs (`publish-logs1`).
+ * Returns a flow from ci-jobs (`ci-jobs1`) to a gerrit-review (`gerrit-review1`) that posts nothing. Between them are
+ * clone-image (`clone-<guest>`), metadata-server (`metadata-server1`), virsh-boot (`virsh-boot1`), ssh-exec
+ * (`ssh-exec1`) and publish-logs (`publish-logs1`).
  */
 export function guestLane(lane: LaneSettings): FlowConfig[] {
   const { script = 'hostname', guests = 'vm', place, nodes = [workerHost({ path: place }), tinyImage()] } = lane;
@@ -108,9 +108,9 @@ export function guestLane(lane: LaneSettings): FlowConfig[] {
       }),
       make('ssh-exec', { id: 'ssh-exec1', name: 'work', script, interpreter: '/bin/bash -xe', user: '', ...lane.exec }),
       make('publish-logs', { files: [], ...lane.publish }),
-      make('gerrit-review', { silent: true, vote: true, wires: [['said']], ...lane.review }),
+      make('gerrit-review', { silent: true, vote: true, wires: [['review-output']], ...lane.review }),
     ),
-    make('debug', { id: 'said', active: true }),
+    make('debug', { id: 'review-output', active: true }),
   );
 }
 
@@ -134,10 +134,10 @@ export async function runBuild(red: TestRed, message = handMade(), limit = BUILD
 /** Waits for the review of a finished build, and reads its console. */
 export async function outcomeOf(red: TestRed, ended: Ended): Promise<Outcome> {
   const { build } = ended;
-  const said = await waitFor('a review', () =>
-    red.received('said').find((message) => (message['build'] as typeof build).set.id === build.set.id),
+  const output = await waitFor('a review', () =>
+    red.received('review-output').find((message) => (message['build'] as typeof build).set.id === build.set.id),
   );
-  const { message: review, labels } = said['payload'] as { message: string; labels: Record<string, number> };
+  const { message: review, labels } = output['payload'] as { message: string; labels: Record<string, number> };
   return {
     ...ended,
     results: Object.fromEntries(build.steps.map(({ name, result }) => [name, result])),

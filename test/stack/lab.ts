@@ -1,4 +1,4 @@
-/** The setup of the fault tests: a real Node-RED and a worker reached as root through a real sshd; plus their checks. */
+/** Setup and checks for the fault tests: a real Node-RED, and a worker reached as root through a real sshd. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

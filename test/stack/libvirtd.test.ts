@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlLibvirtd, inSandbox, inventory } from './support.ts';
-import { end, logIn, openWorld, prepare, script, type World } from './world.ts';
+import { logIn, openWorld, prepareGuest, removeGuest, runInGuest, type World } from './world.ts';
 
 inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   let world: World;
@@ -19,18 +19,18 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   test('libvirtd restarts while a guest boots and while it is removed: both succeed', async () => {
     const { hypervisor } = world.worker;
     const link = await world.openLink();
-    const guest = await prepare(world, { build: 'r1' });
+    const guest = await prepareGuest(world, { build: 'r1' });
     await hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     controlLibvirtd('stop');
     const loggingIn = logIn(world, guest);
     await sleep(1_500);
     controlLibvirtd('start');
     const host = await loggingIn;
-    assert.equal((await script(host, 'echo up')).output, 'up\n');
+    assert.equal((await runInGuest(host, 'echo up')).output, 'up\n');
 
     controlLibvirtd('stop');
-    assert.equal((await script(host, 'echo still up')).output, 'still up\n');
-    const ending = end(world, guest, host);
+    assert.equal((await runInGuest(host, 'echo still up')).output, 'still up\n');
+    const ending = removeGuest(world, guest, host);
     await sleep(500);
     controlLibvirtd('start');
     await ending;

@@ -11,7 +11,16 @@ import type { ListenAt } from '../../lib/worker/types.ts';
 import { SEED } from '../support/seed-user-data.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
-import { boot, end, logIn, openWorld, prepare, processorLevels, script, type World } from './world.ts';
+import {
+  bootGuest,
+  logIn,
+  openWorld,
+  prepareGuest,
+  processorLevels,
+  removeGuest,
+  runInGuest,
+  type World,
+} from './world.ts';
 import { openPool, type ZfsPool } from './zfs-pool.ts';
 
 /** The DMI entries of the default domain template, from which cloud-init detects OpenStack. */
@@ -122,11 +131,17 @@ inSandbox(import.meta.url, { limitMs: 1_200_000, disks: ['tiny', 'trixie', 'book
         const here: World = { ...world, worker, image };
         const link = await world.openLink(worker, listenAt);
         const networks = [{ source: net === 122 ? 'default' : `net${net}` }];
-        const guest = await prepare(here, { build: 'd1', name, networks, userData: SEED, authorizedKeys: operator });
+        const guest = await prepareGuest(here, {
+          build: 'd1',
+          name,
+          networks,
+          userData: SEED,
+          authorizedKeys: operator,
+        });
         Object.assign(guest.spec, { memory: 1024, vcpus: 1, ...(template ? { template } : {}) });
         const began = performance.now();
         // The login verifies the host key: with any other key it would have been refused and retried.
-        let host = await boot(here, guest, 900_000);
+        let host = await bootGuest(here, guest, 900_000);
         t.diagnostic(`${Math.round(performance.now() - began)} ms from boot to login`);
         const warnings: string[] = [];
         await whenReady(name, host, {
@@ -140,11 +155,11 @@ inSandbox(import.meta.url, { limitMs: 1_200_000, disks: ['tiny', 'trixie', 'book
         });
         t.diagnostic(`${Math.round(performance.now() - began)} ms from boot to the end of cloud-init`);
         // cloud-init warns about the seed's `disable_root: 0`, which is not a boolean, and about NoCloud's old name.
-        const told = warnings.filter(
+        const unexpected = warnings.filter(
           (line) => /^cloud-init: \t- /.test(line) && !/schema validation|'nocloud-net'/.test(line),
         );
-        assert.deepEqual(told, [], warnings.join('\n'));
-        const { output } = await script(host, LOOK, 120_000);
+        assert.deepEqual(unexpected, [], warnings.join('\n'));
+        const { output } = await runInGuest(host, LOOK, 120_000);
         assert.ok(output.includes(`"datasource": "${source}`), output);
         assert.match(output, /"modules-config": \{\s*"errors": \[\],\s*"finished": \d/);
         assert.doesNotMatch(output, /"errors": \[[^\]]/);
@@ -159,7 +174,7 @@ inSandbox(import.meta.url, { limitMs: 1_200_000, disks: ['tiny', 'trixie', 'book
         if (disk === 'trixie') assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
         // No route trusts a header that the guest itself sends.
         assert.ok(output.endsWith(`told ${guest.domain}\n`), output);
-        await end(here, guest, host);
+        await removeGuest(here, guest, host);
         await link.close();
         await storage.collect([], { signal: AbortSignal.timeout(180_000) });
       });

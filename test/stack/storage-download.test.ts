@@ -33,12 +33,12 @@ const refused = (code: string, words: RegExp) => (error: unknown) => {
 
 test('an image is downloaded, checked and grown, and reports its progress', async () => {
   const base = on.image({ sha256: sha256(on.content).toUpperCase(), diskSize: 1 });
-  const said: string[] = [];
-  await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
+  const progress: string[] = [];
+  await on.storage.make(base, { ...within(), onProgress: (text) => progress.push(text) });
   assert.equal(await on.storage.has(base, within()), true);
   assert.match(await size(base), / 1073741824,/);
   assert.equal(await on.place.sh(`ls -A '${on.place.root}/base@${base.key}'`), '.image\nvda.qcow2');
-  assert.deepEqual(said.slice(-3), ['100 %', 'checking', 'finishing']);
+  assert.deepEqual(progress.slice(-3), ['100 %', 'checking', 'finishing']);
 });
 
 test('an interrupted download is resumed', async () => {
@@ -152,9 +152,9 @@ test('a VDI, VHDX or VHD is converted', async () => {
 
 test('a raw file on the worker is converted', async () => {
   const base = on.image({ url: `file://${on.place.root}-made.raw`, diskSize: 0.5 });
-  const said: string[] = [];
-  await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
-  assert.deepEqual(said, ['converting from raw']);
+  const progress: string[] = [];
+  await on.storage.make(base, { ...within(), onProgress: (text) => progress.push(text) });
+  assert.deepEqual(progress, ['converting from raw']);
   assert.match(await size(base), / 536870912,/);
   const none = on.image({ url: 'file:///nowhere.img' });
   await assert.rejects(on.storage.make(none, within()), refused('image/not-found', /no such file on worker test/));
@@ -164,16 +164,16 @@ test('an aborted download stops, and leaves no process', async () => {
   on.web.stallAt = 1_000_000;
   const base = on.image();
   const stop = new AbortController();
-  const said: string[] = [];
+  const progress: string[] = [];
   const slow = on.storage.make(base, {
     signal: stop.signal,
     onProgress: (text) => {
-      said.push(text);
+      progress.push(text);
       stop.abort(new Error('enough'));
     },
   });
   await assert.rejects(slow, /enough/);
-  assert.match(said[0]!, /^1\d %$/);
+  assert.match(progress[0]!, /^1\d %$/);
   assert.equal(await on.storage.has(base, within()), false);
   // The brackets keep pgrep from matching its own command line.
   assert.equal(await on.place.sh(`pgrep -f '[h]${on.web.url.slice(1)}' || :`), '');

@@ -61,7 +61,7 @@ export async function storageOn(kind: HostStorageOptions['kind'], place: TestFil
   };
 }
 
-/** Runs in a mount namespace: prints READY once everything is mounted, and ends with its stdin. $1: kind; $2: folder; $3: size. */
+/** Runs in a mount namespace: mounts $1 (kind) of size $3 in folder $2, prints READY, and unmounts when stdin ends. */
 const MOUNT_SCRIPT = `
 set -e
 cd "$2"
@@ -96,7 +96,7 @@ else
 fi
 `;
 
-/** Creates a file system for a kind of storage: btrfs, zfs (through FUSE), or ext4, which has no reflinks. Needs root. */
+/** Creates a file system for a kind of storage: btrfs, zfs (with FUSE), or ext4, which has no reflinks. Needs root. */
 export async function mountFileSystem(kind: HostStorageOptions['kind'], size = '400M'): Promise<TestFileSystem> {
   const dir = await mkdtemp(join(tmpdir(), 'recheck-place-'));
   const holder = spawn(
@@ -107,17 +107,17 @@ export async function mountFileSystem(kind: HostStorageOptions['kind'], size = '
     },
   );
   const ended = endOf(holder);
-  let said = '';
+  let output = '';
   holder.stdout.setEncoding('utf8');
   await Promise.race([
     (async () => {
       for await (const chunk of holder.stdout) {
-        said += chunk;
-        if (said.includes('READY')) return;
+        output += chunk;
+        if (output.includes('READY')) return;
       }
     })(),
     ended.then(() => {
-      throw new Error(`no ${kind} here: ${said}`);
+      throw new Error(`no ${kind} here: ${output}`);
     }),
   ]);
   const local = localHost('worker test');
@@ -129,7 +129,7 @@ export async function mountFileSystem(kind: HostStorageOptions['kind'], size = '
   };
   return {
     host,
-    place: kind === 'zfs' ? said.split('\n')[0]! : join(dir, 'root'),
+    place: kind === 'zfs' ? output.split('\n')[0]! : join(dir, 'root'),
     root: join(dir, 'root'),
     async sh(line) {
       const { code, stdout, stderr } = await host.run(['sh', '-euc', line]);
@@ -145,7 +145,7 @@ export async function mountFileSystem(kind: HostStorageOptions['kind'], size = '
   };
 }
 
-/** Wraps commands so that each is retried for ten seconds while zfs-fuse reports a busy dataset, as an operator would. */
+/** Wraps commands so that each is retried for ten seconds while zfs-fuse reports a busy dataset. */
 export const retryWhileBusy = (commands: string): string =>
   commands
     .split(' && ')

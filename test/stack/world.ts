@@ -113,7 +113,7 @@ export interface TestGuest {
 }
 
 /** Clones a guest's disk and publishes its metadata. */
-export async function prepare(
+export async function prepareGuest(
   { worker, image, metadata, key }: World,
   settings: { build: string; name?: string; networks?: Network[]; userData?: string; authorizedKeys?: string },
 ): Promise<TestGuest> {
@@ -158,13 +158,13 @@ export async function addressOf({ worker }: World, { domain }: TestGuest): Promi
 }
 
 /** Boots a guest and logs in to it. */
-export async function boot(world: World, guest: TestGuest, limit = BOOT_TIMEOUT_MS): Promise<Host> {
+export async function bootGuest(world: World, guest: TestGuest, limit = BOOT_TIMEOUT_MS): Promise<Host> {
   await world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
   return logIn(world, guest, limit);
 }
 
 /** Stops a guest, then removes its clone and metadata, in the order that leaves nothing behind. */
-export async function end(world: World, guest: TestGuest, host?: Host): Promise<void> {
+export async function removeGuest(world: World, guest: TestGuest, host?: Host): Promise<void> {
   const options = { signal: AbortSignal.timeout(180_000) };
   host?.close();
   await world.worker.hypervisor.stop(guest.domain, options);
@@ -173,7 +173,11 @@ export async function end(world: World, guest: TestGuest, host?: Host): Promise<
 }
 
 /** Runs a script in a guest and returns its exit code and output. */
-export async function script(host: Host, text: string, limit = 120_000): Promise<{ code?: number; output: string }> {
+export async function runInGuest(
+  host: Host,
+  text: string,
+  limit = 120_000,
+): Promise<{ code?: number; output: string }> {
   let output = '';
   const result = await runScript(
     host,

@@ -14,7 +14,7 @@ export class Rest {
     this.#user = user;
   }
 
-  /** Calls `/a/<path>`. Sends a string as plain text and any other body as JSON. Throws unless the response is a 2xx. */
+  /** Calls `/a/<path>`. Sends a string as plain text, any other body as JSON. Throws unless the response is a 2xx. */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const { name, password } = this.#user;
     const plain = typeof body === 'string';

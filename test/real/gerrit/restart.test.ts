@@ -19,9 +19,7 @@ after(async () => {
   await gerrit?.close();
 });
 
-test('the stream survives a server restart, and every form of a comment is understood', {
-  timeout: 300_000,
-}, async () => {
+test('the stream survives a server restart; each form of a comment is read', { timeout: 300_000 }, async () => {
   const pool = new StreamPool();
   const events: GerritEvent[] = [];
   let health: StreamHealth = { state: 'connecting' };
@@ -57,7 +55,7 @@ test('the stream survives a server restart, and every form of a comment is under
     await gerrit.site.start();
     await waitFor('the stream is up again', () => health.state === 'up', 90_000);
 
-    // With that setting, events of 3.10 and 3.13 lack the text of a comment written in the UI, but not that of a message.
+    // With that setting, events of 3.10 and 3.13 lack the text of a comment written in the UI, but not of a message.
     await gerrit.comment(number, 'recheck');
     await gerrit.comment(number, 'recheck acme-test-ci', 'message');
     assert.ok(filter(await comment('recheck acme-test-ci')).take);

@@ -39,7 +39,7 @@ interface Runtime {
 
 const argsOf = ({ jars }: Runtime, program: string[]): string[] => ['-cp', jars, ...JAVA_OPTIONS, ...program];
 
-/** Returns an initialized site that was never started. It is created once per version and then copied, which saves 11 s. */
+/** Returns an initialized site that was never started. It is created once per version and copied, which saves 11 s. */
 async function provideFreshSite(runtime: Runtime): Promise<string> {
   const site = join(CACHE, `site-${runtime.version}`);
   await withCacheLock(async () => {

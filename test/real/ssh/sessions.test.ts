@@ -35,11 +35,11 @@ async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd
 async function startLogin({ port }: OpenSsh): Promise<Socket> {
   return waitFor('another client is logging in', async () => {
     const socket = connect(port, '127.0.0.1');
-    const said = await new Promise<string>((resolve) => {
+    const greeting = await new Promise<string>((resolve) => {
       socket.once('data', (chunk) => resolve(String(chunk))).once('error', (error) => resolve(error.message));
       socket.once('close', () => resolve('closed'));
     });
-    if (/^SSH-/.test(said)) return socket;
+    if (/^SSH-/.test(greeting)) return socket;
     socket.destroy();
     return undefined;
   });

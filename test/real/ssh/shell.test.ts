@@ -45,7 +45,7 @@ async function login(t: TestContext, { files = {}, shell, settings = [] }: Accou
   return host;
 }
 
-/** Checks that commands, programs and scripts pass on arguments, input, both outputs, exit codes and signals unchanged. */
+/** Checks that all ways to run something pass on arguments, input, both outputs, exit codes and signals unchanged. */
 async function assertWorks(host: Host): Promise<void> {
   const printed = await host.run(['printf', '%s|', ...HARD_WORDS]);
   assert.deepEqual(printed, { code: 0, stdout: HARD_WORDS.map((word) => `${word}|`).join(''), stderr: '' });
