@@ -1,10 +1,10 @@
 #!/bin/bash
-# Runs a command in a sandbox: private network, mount and process namespaces with their own libvirtd, virbr0, dnsmasq,
-# iptables and a btrfs at $STACK/ci. Everything is removed when the command ends or this script is killed.
+# Runs a command in a sandbox of its own: private network, mount and process namespaces with their own libvirtd, virbr0,
+# dnsmasq, iptables and a btrfs at $STACK/ci. When the command ends, or this script is killed, everything is removed.
 #
 #   [STACK_KVM=1] sandbox.sh node --test test/stack/guest.test.ts
 #
-# Requires root. Needs: btrfs-progs qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients dnsmasq-base iptables
+# As root. Needs: btrfs-progs qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients dnsmasq-base iptables
 # iproute2 openssh-server seabios ovmf ipxe-qemu (apt-get install --no-install-recommends).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +17,7 @@ STACK=$(mktemp -d -t recheck-stack.XXXXXX)
 export STACK LIBVIRT_DEFAULT_URI=qemu:///system
 mkdir -p "$STACK"/{ci,libvirt/{lib/{qemu,dnsmasq,images,boot},log/qemu,etc/qemu/networks}}
 
-# A sysfs of this network namespace, without cgroups, so that libvirt does not use them.
+# The namespace's /sys shows only its own interfaces and no cgroups, which libvirt then does not use.
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /run/sshd /run/libvirt
@@ -28,11 +28,11 @@ mount --bind "$STACK/libvirt/etc" /etc/libvirt
 for folder in /etc/zfs /var/lib/zfs; do
   [ ! -d "$folder" ] || mount -t tmpfs tmpfs "$folder"
 done
-# Guests are emulated unless STACK_KVM is set, because KVM works only partly on some machines.
+# Guests are emulated unless KVM is asked for: on some machines it works only partly.
 [ ! -e /dev/kvm ] || [ -n "${STACK_KVM:-}" ] || mount --bind /dev/null /dev/kvm
 ip link set lo up
 
-# No virtlogd runs, so QEMU writes its own logs. Guests run as root and are not confined.
+# stdio_handler: virtlogd is not running. All users are root here, and no security driver is available.
 cat >"$STACK/libvirt/etc/qemu.conf" <<'CONF'
 stdio_handler = "file"
 security_driver = "none"
@@ -45,7 +45,7 @@ namespaces = [ ]
 CONF
 : >"$STACK/libvirt/etc/libvirtd.conf"
 
-# Mounted before libvirtd starts, which does not see later mounts.
+# Before libvirtd, which sees only what is mounted when it starts.
 truncate -s "${BTRFS_SIZE:-8G}" "$STACK/btrfs.img"
 mkfs.btrfs -q -f "$STACK/btrfs.img" >/dev/null
 mount -o loop "$STACK/btrfs.img" "$STACK/ci"

@@ -84,13 +84,13 @@ inSandbox(import.meta.url, { limitMs: 900_000, disks: ['trixie'], gerrit: true }
   const page = async (link: string, file = '') => (await fetch(new URL(file, link))).text();
 
   test('1: the README’s commands make the host a worker host', () => {
-    const output = execFileSync('bash', ['-euc', commandsOf('Your first virtual machine')], {
+    const said = execFileSync('bash', ['-euc', commandsOf('Your first virtual machine')], {
       cwd: here,
       env: { ...process.env, HOME: '/root' },
       encoding: 'utf8',
     });
-    assert.match(output, /done +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
-    assert.doesNotMatch(output, /BY HAND/);
+    assert.match(said, /done +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    assert.doesNotMatch(said, /BY HAND/);
   });
 
   test('2 and 3: with the host, the image and the login user set, the worker passes all checks', async () => {

@@ -97,9 +97,9 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
       script('first', 'echo one >/root/made; echo "hello from $(hostname)"'),
       script('second', 'cat /root/made; echo two >>/root/made'),
     ]);
-    const progress: string[] = [];
-    await maker.provide(worker, image, { ...within(), onProgress: (text) => progress.push(text) });
-    assert(progress.includes('second (2 of 2)') && progress.at(-1) === 'keeping', progress.join(', '));
+    const said: string[] = [];
+    await maker.provide(worker, image, { ...within(), onProgress: (text) => said.push(text) });
+    assert(said.includes('second (2 of 2)') && said.at(-1) === 'keeping', said.join(', '));
     assert.match(await readFile(maker.consoleFile(worker, image), 'utf8'), /hello from child/);
     assert.deepEqual(left(), atFirst);
 

@@ -18,12 +18,12 @@ const SPARSE = ['--btrfs', PLACE, '--sparse', '/mnt/store/recheck.btrfs', '--siz
 
 inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   const key = generateKeyPair('controller');
-  const setUp = (...args: string[]): { code: number | null; output: string } => {
+  const setUp = (...args: string[]): { code: number | null; said: string } => {
     const { status, stdout, stderr } = spawnSync('bash', ['-s', '--', ...args], {
       input: readFileSync(SCRIPT),
       encoding: 'utf8',
     });
-    return { code: status, output: stdout + stderr };
+    return { code: status, said: stdout + stderr };
   };
   /** Returns sshd's effective configuration for a user. */
   const sshdConfigFor = (user: string): string => sh(`sshd -T -C user=${user},host=localhost,addr=127.0.0.1`);
@@ -53,16 +53,16 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
     const snapshot = (): string =>
       sh('cat /etc/fstab; find /etc/ssh /root /mnt; findmnt; virsh -q net-list --all; sshd -T');
     const was = snapshot();
-    const { code, output } = setUp('--dry-run', ...SPARSE, '--key', key.publicKey);
-    assert.equal(code, 0, output);
-    assert.match(output, /would +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
+    const { code, said } = setUp('--dry-run', ...SPARSE, '--key', key.publicKey);
+    assert.equal(code, 0, said);
+    assert.match(said, /would +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
     assert.equal(snapshot(), was);
   });
 
   test('a prepared worker clones images and boots guests for a controller that logs in with its key', async () => {
     const first = setUp(...SPARSE, '--key', key.publicKey);
-    assert.equal(first.code, 0, first.output);
-    assert.doesNotMatch(first.output, /would|BY HAND/);
+    assert.equal(first.code, 0, first.said);
+    assert.doesNotMatch(first.said, /would|BY HAND/);
     assert.match(sshdConfigFor('root'), /^permitrootlogin (without|prohibit)-password$/m);
     const conf = '/var/lib/libvirt/dnsmasq/default.conf';
     assert.match(readFileSync(conf, 'utf8'), /^dhcp-ignore-clid$/m, 'the created network');
@@ -71,8 +71,8 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
       assert.ok(sshdConfigFor('nobody').split('\n').includes(setting), setting);
 
     const second = setUp(...SPARSE, '--key', key.publicKey);
-    assert.equal(second.code, 0, second.output);
-    assert.doesNotMatch(second.output, /^done/m);
+    assert.equal(second.code, 0, second.said);
+    assert.doesNotMatch(second.said, /^done/m);
     assert.equal(readFileSync('/root/.ssh/authorized_keys', 'utf8').trim(), key.publicKey);
 
     const source = (signal: AbortSignal) => link.host(signal);
@@ -133,27 +133,27 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
       if (isActive) sh('virsh -q net-start default');
       const was = definition();
       const first = setUp('--directory', '/mnt/folder');
-      assert.equal(first.code, 0, first.output);
-      assert.ok(isIgnoring(), first.output);
+      assert.equal(first.code, 0, first.said);
+      assert.ok(isIgnoring(), first.said);
       const bare = (xml: string): string[] => xml.split('\n').filter((line) => !/dnsmasq|^<network/.test(line));
       assert.deepEqual(bare(definition()), bare(was));
       assert.equal(/no-ping/.test(definition()), /no-ping/.test(was));
       const second = setUp('--directory', '/mnt/folder');
-      assert.equal(second.code, 0, second.output);
-      assert.doesNotMatch(second.output, /^done/m);
+      assert.equal(second.code, 0, second.said);
+      assert.doesNotMatch(second.said, /^done/m);
     }
     // A guest's port is attached to the bridge.
     sh(`virsh -q net-destroy default; virsh -q net-undefine default; virsh -q net-define ${sandboxes}; virsh -q net-start default
       ip tuntap add dev guest0 mode tap && ip link set guest0 master virbr0`);
     const busy = setUp('--directory', '/mnt/folder');
-    assert.equal(busy.code, 1, busy.output);
+    assert.equal(busy.code, 1, busy.said);
     assert.ok(!isIgnoring());
     assert.match(sh('ls /sys/class/net/virbr0/brif'), /guest0/);
-    const command = /BY HAND .*which cuts running guests off.*: (virsh .*)/.exec(busy.output)![1]!;
+    const command = /BY HAND .*which cuts running guests off.*: (virsh .*)/.exec(busy.said)![1]!;
     sh(`ip link del guest0; ${command}`);
     assert.ok(isIgnoring());
     const after = setUp('--directory', '/mnt/folder');
-    assert.equal(after.code, 0, after.output);
+    assert.equal(after.code, 0, after.said);
   });
 
   test('an empty disk is formatted with btrfs, any other disk is refused and not changed', () => {
@@ -163,9 +163,9 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
       const refuse = (make: string, why: RegExp): void => {
         sh(make);
         const sum = sh(`sha256sum <${file}`);
-        const { code, output } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
-        assert.equal(code, 1, output);
-        assert.match(output, why);
+        const { code, said } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
+        assert.equal(code, 1, said);
+        assert.match(said, why);
         assert.equal(sh(`sha256sum <${file}`), sum);
         assert.ok(!existsSync('/mnt/disk'));
       };
@@ -178,13 +178,13 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
       refuse(`sfdisk -q --delete ${disk}; wipefs -qa ${disk}; mkfs.btrfs -qf ${disk}`, /is not empty \(btrfs\)/);
       // The commands that the refusal suggests.
       sh(`wipefs -qa ${disk} && dd if=/dev/zero of=${disk} bs=1M count=1 status=none`);
-      const { code, output } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
-      assert.equal(code, 0, output);
+      const { code, said } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
+      assert.equal(code, 0, said);
       assert.match(sh('findmnt -n -o FSTYPE,LABEL -M /mnt/disk || :'), /^btrfs/);
       assert.match(readFileSync('/etc/fstab', 'utf8'), /^UUID=[0-9a-f-]{36} \/mnt\/disk btrfs noatime,nofail 0 0$/m);
       const again = setUp('--btrfs', '/mnt/disk', '--disk', disk);
-      assert.equal(again.code, 0, again.output);
-      assert.doesNotMatch(again.output, /^done/m);
+      assert.equal(again.code, 0, again.said);
+      assert.doesNotMatch(again.said, /^done/m);
       sh('umount /mnt/disk');
     } finally {
       sh(`umount -q /mnt/other /mnt/disk || :; losetup --detach ${disk}`);

@@ -27,14 +27,14 @@ const file = (name: string) => `file://${made}/${name}`;
 const url = (path: string) => new URL(path, on.web.url).href;
 
 /** Builds the image and checks its data. */
-async function assertBuilds(of: ImageSpec): Promise<void> {
+async function makes(of: ImageSpec): Promise<void> {
   await on.storage.make(of, within());
   await on.place.sh(`cd '${on.place.root}/base@${of.key}'; qemu-img convert -f qcow2 -O raw vda.qcow2 '${made}/raw'
     dd if='${made}/raw' bs=1M skip=1 count=3 2>/dev/null | cmp - '${made}/data'; rm '${made}/raw'`);
 }
 
 /** Checks that the image is refused with an error that names the image and the worker, and that nothing is left. */
-async function assertRefuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
+async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
   await assert.rejects(on.storage.make(of, within()), (error) => {
     assert(error instanceof CiError, String(error));
     assert.equal(error.code, code, error.message);
@@ -49,11 +49,11 @@ test('a compressed image is unpacked whatever its name, and its checksum is that
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.content = packed;
-    await assertBuilds(on.image({ sha256: `sha512:${hash('sha512', packed)}` }));
-    await assertBuilds(on.image({ url: file(`disk.${tool}`), sha256: hash('sha256', packed) }));
+    await makes(on.image({ sha256: `sha512:${hash('sha512', packed)}` }));
+    await makes(on.image({ url: file(`disk.${tool}`), sha256: hash('sha256', packed) }));
   }
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/plain.qcow2.xz'`);
-  await assertBuilds(on.image({ url: file('plain.qcow2.xz') }));
+  await makes(on.image({ url: file('plain.qcow2.xz') }));
 });
 
 test('a compressed file is refused if it is cut off, damaged, compressed twice or contains no disk', async () => {
@@ -61,19 +61,19 @@ test('a compressed file is refused if it is cut off, damaged, compressed twice o
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.noLength = true;
     on.web.content = packed.subarray(0, packed.length - 100);
-    await assertRefuses(on.image(), 'image/no-image', new RegExp(`${tool}.*damaged or cut off: \\S`));
+    await refuses(on.image(), 'image/no-image', new RegExp(`${tool}.*damaged or cut off: \\S`));
   }
   await on.place.sh(`cd '${made}'; gzip -c disk.xz >twice.gz; tar -czf disk.tar.gz disk.qcow2
     qemu-img create -q -f qcow2 -F raw -b /etc/hostname backed.qcow2 1M; xz -f backed.qcow2; echo hello | gzip >text.gz`);
-  await assertRefuses(on.image({ url: file('twice.gz') }), 'image/no-image', /compressed twice \(xz in gzip\)/);
-  await assertRefuses(on.image({ url: file('disk.tar.gz') }), 'image/no-image', /tar archive/);
-  await assertRefuses(on.image({ url: file('backed.qcow2.xz') }), 'image/no-image', /its backing file/);
-  await assertRefuses(on.image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
+  await refuses(on.image({ url: file('twice.gz') }), 'image/no-image', /compressed twice \(xz in gzip\)/);
+  await refuses(on.image({ url: file('disk.tar.gz') }), 'image/no-image', /tar archive/);
+  await refuses(on.image({ url: file('backed.qcow2.xz') }), 'image/no-image', /its backing file/);
+  await refuses(on.image({ url: file('text.gz') }), 'image/no-image', /a text.*"hello"/);
 });
 
 test('a file that unpacks to more than the disk size is stopped', async () => {
   await on.place.sh(`truncate -s 400M '${made}/zeros'; gzip -1 '${made}/zeros'`);
-  await assertRefuses(
+  await refuses(
     on.image({ url: file('zeros.gz'), diskSize: 0.1 }),
     'image/too-large',
     /unpacks to more than 0\.35 GiB/,
@@ -81,7 +81,7 @@ test('a file that unpacks to more than the disk size is stopped', async () => {
   on.web.files.set('/large', (response) => {
     response.writeHead(200, { 'content-length': String(2 ** 50) }).write('x');
   });
-  await assertRefuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
+  await refuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
 });
 
 test('neither a file that unpacks to more than the free space nor an endless download fills the disk', async () => {
@@ -134,10 +134,10 @@ test('a truncated disk is refused wherever it ends, both from a server that send
   for (const [whole, lengths] of cuts) {
     for (const length of lengths) {
       on.web.content = whole.subarray(0, length);
-      await assertRefuses(on.image(), 'image/no-image', /cut off|ends before/);
+      await refuses(on.image(), 'image/no-image', /cut off|ends before/);
     }
     on.web.content = whole;
-    await assertBuilds(on.image());
+    await makes(on.image());
   }
   await on.place.sh(`cd '${made}'
     for format in vdi vhdx vpc; do
@@ -146,9 +146,9 @@ test('a truncated disk is refused wherever it ends, both from a server that send
     done
     truncate -s 8M raw.img; echo 'start=2048, size=10240' | sfdisk -q raw.img; head -c 4M raw.img >cut.raw`);
   for (const format of ['vdi', 'vhdx', 'vpc', 'raw']) {
-    await assertRefuses(on.image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
+    await refuses(on.image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
   }
-  for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await assertBuilds(on.image({ url: file(whole) }));
+  for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await makes(on.image({ url: file(whole) }));
   await on.storage.make(on.image({ url: file('raw.img') }), within());
 });
 
@@ -160,12 +160,12 @@ test('a damaged disk is refused; one with a snapshot, or one that was not closed
     cp disk.qcow2 corrupt.qcow2; printf '\\002' | dd of=corrupt.qcow2 bs=1 seek=79 conv=notrunc 2>/dev/null
     cp disk.qcow2 locked.qcow2; printf '\\002' | dd of=locked.qcow2 bs=1 seek=35 conv=notrunc 2>/dev/null
     qemu-img create -q -f qcow2 huge.qcow2 100T`);
-  await assertRefuses(on.image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
-  await assertRefuses(on.image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
-  await assertRefuses(on.image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
-  await assertRefuses(on.image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
-  await assertBuilds(on.image({ url: file('snapshot.qcow2') }));
-  await assertBuilds(on.image({ url: file('dirty.qcow2') }));
+  await refuses(on.image({ url: file('damaged.qcow2') }), 'image/no-image', /damaged or cut off/);
+  await refuses(on.image({ url: file('corrupt.qcow2') }), 'image/no-image', /marked as corrupt/);
+  await refuses(on.image({ url: file('locked.qcow2') }), 'image/no-image', /encrypted/);
+  await refuses(on.image({ url: file('huge.qcow2') }), 'image/no-image', /larger than 65536 GiB/);
+  await makes(on.image({ url: file('snapshot.qcow2') }));
+  await makes(on.image({ url: file('dirty.qcow2') }));
 });
 
 test('an error says what a file is if it is not a disk', async () => {
@@ -180,24 +180,24 @@ test('an error says what a file is if it is not a disk', async () => {
     on.web.content = Buffer.from(body);
     for (const noLength of [false, true]) {
       on.web.noLength = noLength;
-      await assertRefuses(on.image(), 'image/no-image', words);
+      await refuses(on.image(), 'image/no-image', words);
     }
   }
   const iso = Buffer.alloc(40_000);
   iso.set([0x55, 0xaa], 510);
   iso.write('CD001', 32_769);
   on.web.content = gzipSync(iso);
-  await assertRefuses(on.image(), 'image/no-image', /ISO 9660/);
+  await refuses(on.image(), 'image/no-image', /ISO 9660/);
 });
 
 test('an image for another architecture is refused by its name before the download, or by its partitions after it', async () => {
   const other = process.arch === 'arm64' ? 'amd64' : 'arm64';
-  await assertRefuses(
+  await refuses(
     on.image({ url: url(`/debian-13-${other}.qcow2`) }),
     'image/architecture',
     /by its name, and worker test is/,
   );
-  await assertRefuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
+  await refuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
   assert.equal(on.web.ranges.length, 0);
   const [own, foreign] = process.arch === 'arm64' ? ['AA64', 'X64'] : ['X64', 'AA64'];
   // The types of root partitions for x86_64 and aarch64.
@@ -219,19 +219,19 @@ test('an image for another architecture is refused by its name before the downlo
     esp ${foreign} ${own}; disk both.qcow2 L
     esp ${own}; disk own.qcow2 ${foreignRoot}
     esp; disk root.qcow2 ${foreignRoot}; disk none.qcow2 L`);
-  await assertRefuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
-  await assertRefuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
+  await refuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
+  await refuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
   for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
 });
 
 test('the checksum is read from a checksum file as distributions publish it, and again for each image', async () => {
   const sums = url('/SHA512SUMS');
   on.web.files.set('/SHA512SUMS', `${'0'.repeat(128)}  other.img\n${hash('sha512', on.content)}  base.img\n`);
-  await assertBuilds(on.image({ sha256: sums }));
+  await makes(on.image({ sha256: sums }));
   on.web.files.set('/SHA512SUMS', `SHA256 (base.img) = ${hash('sha256', Buffer.from('new'))}\n`);
-  await assertRefuses(on.image({ sha256: sums }), 'image/checksum', /the SHA-256 of .*SHA512SUMS lists /);
+  await refuses(on.image({ sha256: sums }), 'image/checksum', /the SHA-256 of .*SHA512SUMS lists /);
   await on.place.sh(`cd '${made}'; sha256sum disk.qcow2 >SHA256SUMS`);
-  await assertBuilds(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
+  await makes(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
 });
 
 test('an unusable checksum file is refused before the image is downloaded', async () => {
@@ -245,22 +245,22 @@ test('an unusable checksum file is refused before the image is downloaded', asyn
   ];
   for (const [answer, words] of cases) {
     on.web.files.set('/SUMS', answer);
-    await assertRefuses(on.image({ sha256: sums }), 'image/checksum-file', words);
+    await refuses(on.image({ sha256: sums }), 'image/checksum-file', words);
   }
-  await assertRefuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
+  await refuses(on.image({ sha256: 'file:///nowhere/SUMS' }), 'image/checksum-file', /is not there/);
   assert.equal(on.web.ranges.length, 0);
 });
 
 test('an image of a file on the worker is built again only if the content of the file changes', async () => {
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/own.qcow2'`);
   const own = on.image({ url: file('own.qcow2') });
-  await assertBuilds(own);
+  await makes(own);
   assert.equal(await on.storage.has(own, within()), true);
   await on.place.sh(
     `cd '${made}'; qemu-img convert -c -f qcow2 -O qcow2 disk.qcow2 new.qcow2 && mv new.qcow2 own.qcow2`,
   );
   assert.equal(await on.storage.has(own, within()), false);
-  await assertBuilds(own);
+  await makes(own);
   // A deleted file cannot be copied again, so the image stays valid.
   await on.place.sh(`rm '${made}/own.qcow2'`);
   assert.equal(await on.storage.has(own, within()), true);
