@@ -50,13 +50,13 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   });
 
   test('a dry run changes nothing', () => {
-    const snapshot = (): string =>
+    const look = (): string =>
       sh('cat /etc/fstab; find /etc/ssh /root /mnt; findmnt; virsh -q net-list --all; sshd -T');
-    const was = snapshot();
+    const was = look();
     const { code, said } = setUp('--dry-run', ...SPARSE, '--key', key.publicKey);
     assert.equal(code, 0, said);
     assert.match(said, /would +btrfs: made in \/mnt\/store\/recheck\.btrfs/);
-    assert.equal(snapshot(), was);
+    assert.equal(look(), was);
   });
 
   test('a prepared worker clones images and boots guests for a controller that logs in with its key', async () => {

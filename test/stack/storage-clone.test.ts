@@ -23,7 +23,7 @@ const code = (wanted: string) => (error: unknown) => {
 const CLONE_COMMAND = { btrfs: 'btrfs', zfs: 'zfs', directory: 'qemu-img' };
 
 /** Returns a storage whose next call times out for its caller while its command is still running on the host. */
-async function stalledStorage(
+async function hangingStorage(
   kind: keyof typeof CLONE_COMMAND,
   place: TestFileSystem,
 ): Promise<{ storage: Storage; goOn(): Promise<void> }> {
@@ -172,7 +172,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       ];
       const slowChild = { ...child, key: 'slow' };
       for (const [make, remove] of cases) {
-        const slow = await stalledStorage(kind, place);
+        const slow = await hangingStorage(kind, place);
         await assert.rejects(make(slow.storage), code('ssh/command-timeout'));
         const removed = remove();
         // A removal that did not wait would be finished by now.
@@ -185,7 +185,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     });
 
     test('a clone is removed if its record is deleted while it is being created', async () => {
-      const slow = await stalledStorage(kind, place);
+      const slow = await hangingStorage(kind, place);
       await assert.rejects(slow.storage.clone(base, 'slow', owner, within()), code('ssh/command-timeout'));
       await place.sh(`rm '${place.root}/.recheck/slow'`);
       await slow.goOn();
