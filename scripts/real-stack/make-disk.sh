@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes a disk that boots under BIOS of a root folder, with no loop device and no mount: a FAT partition with syslinux
-# and the kernel, and an ext4 partition with the root.
+# Builds a BIOS-bootable disk from a root folder, without a loop device or a mount: a FAT partition with syslinux and the
+# kernel, and an ext4 partition with the root file system.
 #
 #   make-disk.sh OUT.qcow2 ROOT_FOLDER KERNEL INITRD FAT_MIB ROOT_MIB KERNEL_COMMAND_LINE
 set -euo pipefail

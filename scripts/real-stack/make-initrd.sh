@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes a small initial RAM disk: busybox and the drivers of a virtio guest; mounts /dev/vda2 and goes on there.
+# Builds a small initial RAM disk with busybox and the drivers of a virtio guest. It boots the system on /dev/vda2.
 #
 #   make-initrd.sh /lib/modules/VERSION OUT
 set -euo pipefail

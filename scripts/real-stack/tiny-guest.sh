@@ -1,7 +1,7 @@
 #!/bin/bash
-# Builds a tiny guest in a second: Debian's cloud kernel, busybox, dropbear, bash and OpenSSH's client on a real disk;
-# 35 MB, 256 MiB of memory, a login 4 s after its start. It reads its metadata as cloud-init does where a test needs it:
-# keys, host name, a #! script, and the SSH host key of a multi-part user-data (tiny-guest/ holds its files).
+# Builds a tiny guest in a second: Debian's cloud kernel, busybox, dropbear, bash and OpenSSH's client on a real disk. It
+# takes 35 MB of disk and 256 MiB of memory, and accepts a login 4 s after its start. It supports the metadata that tests
+# need: keys, host name, a #! script, and the SSH host key in multi-part user-data (its files are in tiny-guest/).
 #
 #   tiny-guest.sh OUT.qcow2
 #
@@ -26,7 +26,7 @@ done
 rm "$root/bin/bash" 2>/dev/null || true
 ln -sf /bin/busybox "$root/sbin/init"
 
-# A program with its libraries.
+# Copies a program and its libraries.
 take() {
   cp -L "$1" "$root/$2"
   ldd "$1" | grep -oE '/[^ ]+' | while read -r library; do

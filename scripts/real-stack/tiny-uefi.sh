@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds the tiny guest on a disk that boots under UEFI only: systemd-boot as its fallback bootloader, and no boot code for
-# a BIOS.
+# Builds the tiny guest on a disk that boots under UEFI only, with systemd-boot as its fallback boot loader and without
+# BIOS boot code.
 #
 #   tiny-uefi.sh OUT.qcow2
 #
@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 "$here/tiny-guest.sh" "$work/bios.qcow2"
 qemu-img convert -O raw "$work/bios.qcow2" "$work/raw"
 
-# A BIOS finds zeros where its boot code was. The first partition is an EFI system partition.
+# Overwrites the BIOS boot code, and turns the first partition into an EFI system partition.
 dd if=/dev/zero of="$work/raw" bs=440 count=1 conv=notrunc status=none
 sfdisk -q --part-type "$work/raw" 1 ef
 

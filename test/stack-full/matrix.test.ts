@@ -2,26 +2,26 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { guestLane, madeImage, newPlace, runBuild, tinyImage, workerHost } from '../stack/flow.ts';
+import { guestLane, madeImage, newStorageFolder, runBuild, tinyImage, workerHost } from '../stack/flow.ts';
 import { type DiskKind, guestDisk, inSandbox, inventory, stackFolder } from '../stack/support.ts';
 import { openPool, type ZfsPool } from '../stack/zfs-pool.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { SEED } from '../support/seed-user-data.ts';
 
-/** Milliseconds for an image that is made and a build on it: two boots, one after the other. */
-const LIMIT = 1_800_000;
+/** Timeout for an image build and a build on that image: two boots, one after the other. */
+const TEST_TIMEOUT_MS = 1_800_000;
 
 const DISKS = ['tiny', 'bookworm', 'trixie'] as const satisfies readonly DiskKind[];
 const STORAGES = ['btrfs', 'zfs', 'directory'] as const;
 
-/** What the seed's user-data asks of a guest, as the guest has it. */
+/** Prints what the seed's user-data configures in a guest. */
 const LOOK = `cat /root/made /root/ran; hostname
 grep "^127.0.1.1 vm" /etc/hosts
 perl -e '$has = (getpwnam "root")[1]; print "password ", crypt("r00tme", $has) eq $has ? "set" : "not set", "\\n"'
 sshd -T | grep -i ^passwordauthentication`;
 
-/** Each disk on each storage: by hand, since it takes half an hour. */
-inSandbox(import.meta.url, { limit: 7_200_000, disks: [...DISKS] }, () => {
+/** Runs each disk on each storage. Started manually, since it takes half an hour. */
+inSandbox(import.meta.url, { limitMs: 7_200_000, disks: [...DISKS] }, () => {
   let red: TestRed;
   let pool: ZfsPool;
   before(async () => {
@@ -34,15 +34,15 @@ inSandbox(import.meta.url, { limit: 7_200_000, disks: [...DISKS] }, () => {
   });
 
   const placeOn = {
-    btrfs: newPlace,
+    btrfs: newStorageFolder,
     zfs: () => pool.place,
     directory: () => mkdtempSync(join(stackFolder!, 'plain-')),
   };
 
   for (const storage of STORAGES)
-    describe(`an image by URL, one made of it by a script, and a build on it, on ${storage}`, () => {
+    describe(`an image from a URL, one built from it by a script, and a build on that one, on ${storage}`, () => {
       for (const disk of DISKS)
-        test(disk, { timeout: LIMIT }, async (t) => {
+        test(disk, { timeout: TEST_TIMEOUT_MS }, async (t) => {
           const path = placeOn[storage]();
           const memory = disk === 'tiny' ? '256' : '1024';
           const before_ = inventory();
@@ -53,7 +53,7 @@ inSandbox(import.meta.url, { limit: 7_200_000, disks: [...DISKS] }, () => {
                 workerHost({ storage, path }),
                 tinyImage({ name: disk, url: `file://${guestDisk(disk)}` }),
                 madeImage(
-                  // What cloud-init does late must be in the image too.
+                  // The image must include what cloud-init does late.
                   { init: `echo made by a script >/root/made${disk === 'tiny' ? '' : '; cat /root/ran'}` },
                   { memory, timeout: '20', userData: `${SEED}runcmd: [echo ran >/root/ran]\n` },
                 ),
@@ -65,7 +65,7 @@ inSandbox(import.meta.url, { limit: 7_200_000, disks: [...DISKS] }, () => {
             }),
           );
           const began = performance.now();
-          const { result, console, fault } = await runBuild(red, undefined, LIMIT);
+          const { result, console, fault } = await runBuild(red, undefined, TEST_TIMEOUT_MS);
           t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s`);
           assert.equal(result, 'SUCCESS', `${fault?.message}\n${console}`);
           assert.match(console, /\| made by a script$/m);

@@ -5,19 +5,19 @@ import { endOf } from '../support/child.ts';
 import { waitFor } from '../support/wait.ts';
 import { stackFolder } from './support.ts';
 
-/** Runs a line of bash that must succeed. @returns what it printed */
+/** Runs a line of bash, returns its output, and throws if it fails. */
 export const sh = (line: string): string => execFileSync('bash', ['-euc', line], { encoding: 'utf8' }).trim();
 
-/** Ends what `bareHost` has begun. */
+/** A host that `bareHost` has set up. */
 export interface BareHost {
   close(): Promise<void>;
 }
 
 /**
- * Makes of the machine room a host that nobody has prepared: no libvirt network, an empty home of root, an sshd on port
- * 22, an empty /mnt. The machine's own files stay as they are.
+ * Turns the sandbox into a host that nobody has prepared: no libvirt network, an empty home for root, an sshd on port
+ * 22, an empty /mnt. The files of the machine itself do not change.
  *
- * @param settings lines that come first in sshd_config; whether what the tests cache below their home is to be there
+ * @param settings `sshd`: lines to put first in sshd_config; `hasCache`: keep ~/.cache, where tests cache files
  */
 export async function bareHost({ sshd: lines = '', hasCache = false } = {}): Promise<BareHost> {
   mkdirSync(join(stackFolder!, 'mnt'));
@@ -37,7 +37,7 @@ export async function bareHost({ sshd: lines = '', hasCache = false } = {}): Pro
   await waitFor('sshd listens on port 22', () => sh("ss -Hltn 'sport = 22'") !== '');
   return {
     async close() {
-      // setup-worker may have had sshd start itself again: that is another process.
+      // setup-worker may have restarted sshd, which is then another process.
       sh('kill "$(cat /run/sshd.pid)"');
       await endOf(daemon);
       sh('umount -q /root/.cache "$STACK/cache" /mnt || :');

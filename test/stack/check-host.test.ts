@@ -12,19 +12,19 @@ import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
-import { inSandbox, inventory, libvirtd, stackFolder } from './support.ts';
+import { controlLibvirtd, inSandbox, inventory, stackFolder } from './support.ts';
 
-/** The sandbox's own. */
+/** The definition of the sandbox's network. */
 const NETWORK = join(import.meta.dirname, '../../scripts/real-stack/network.xml');
 
-inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
+inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
   const ci = join(stackFolder!, 'ci');
   const settings: CheckSettings = {
     controller: 'c1c1c1c1c1c1',
     uri: 'qemu:///system',
     type: 'qemu',
     storage: { kind: 'btrfs', place: ci },
-    // Other tests may load the machine.
+    // Other tests may be using the machine.
     limits: { memory: 1, load: 1_000 },
     remote: true,
   };
@@ -42,7 +42,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
   beforeEach(() => {
     before_ = inventory();
   });
-  afterEach(() => assert.deepEqual(inventory(), before_, 'a look changes nothing'));
+  afterEach(() => assert.deepEqual(inventory(), before_, 'a check changes nothing'));
 
   const connect = (to: OpenSsh): Promise<Host> =>
     connectHost({ ...to.target, label: 'worker host-a' }, { knownHosts: new KnownHosts(join(to.dir, 'hosts.json')) });
@@ -50,12 +50,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     checkHost(at, { ...settings, ...more }, AbortSignal.timeout(180_000));
   const wrong = (checks: Check[]): string[] => checks.filter(({ ok }) => !ok).map(({ what }) => what);
   const of = (checks: Check[], what: string): Check => checks.find((one) => one.what === what)!;
-  /** Runs the advice as its reader would. */
-  const mend = ({ mend: command }: Check): void => {
+  /** Runs the suggested command, as an operator would. */
+  const applyFix = ({ mend: command }: Check): void => {
     execFileSync('sh', ['-c', command!], { stdio: 'pipe' });
   };
 
-  test('a worker that has all, over SSH and directly', async () => {
+  test('a well-prepared worker passes all checks, over SSH and directly', async () => {
     for (const checks of [await check(), await check({ remote: false }, localHost('worker here'))]) {
       assert.deepEqual(wrong(checks), [], JSON.stringify(checks, undefined, 1));
       assert.match(of(checks, 'login').detail, /^root on \w/);
@@ -68,7 +68,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     }
   });
 
-  test('KVM is tried, and said either way', async () => {
+  test('KVM is tried, and the result is reported either way', async () => {
     const kept: string[] = [];
     const answers = {
       get: () => undefined,
@@ -81,23 +81,23 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     assert.equal(kept.length, 1);
   });
 
-  test('a network that sleeps and a place that is not there: the advice mends them', async () => {
+  test('the suggested commands fix an inactive network and a missing storage path', async () => {
     execFileSync('virsh', ['-q', 'net-destroy', 'default']);
     const place = join(mkdtempSync(join(ci, 'mend-')), 'deep', "it's here");
     const checks = await check({ storage: { kind: 'btrfs', place } });
     assert.deepEqual(wrong(checks), ['storage', 'networks'], JSON.stringify(checks));
-    mend(of(checks, 'networks'));
-    mend(of(checks, 'storage'));
+    applyFix(of(checks, 'networks'));
+    applyFix(of(checks, 'storage'));
     assert.deepEqual(wrong(await check({ storage: { kind: 'btrfs', place } })), []);
     execFileSync('virsh', ['-q', 'net-autostart', '--disable', 'default']);
     execFileSync('btrfs', ['-q', 'subvolume', 'delete', place]);
   });
 
-  test('a network that goes by DHCP client ids: the advice changes that and nothing else, in each state', async () => {
+  test('the suggested command makes a network ignore DHCP client ids, and changes nothing else', async () => {
     const virsh = (...args: string[]): string => execFileSync('virsh', ['-q', ...args], { encoding: 'utf8' });
     const remarks = async (): Promise<Check[]> => (await check()).filter(({ detail }) => /client ids/.test(detail));
     const definition = (): string => virsh('net-dumpxml', '--inactive', 'default');
-    /** Defines it as given; it runs as before. */
+    /** Changes the network's definition, but not the running network. */
     const define = (xml: string): void => {
       const file = join(stackFolder!, 'network.xml');
       writeFileSync(file, xml);
@@ -117,14 +117,14 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
         assert.deepEqual([remark?.ok, more.length], [true, 0]);
         assert.match(remark!.detail, /Network default .*cuts running guests off/);
         const old = pid();
-        mend(remark!);
-        assert.notEqual(pid(), old, 'dnsmasq was started again');
+        applyFix(remark!);
+        assert.notEqual(pid(), old, 'dnsmasq was restarted');
         assert.match(readFileSync('/var/lib/libvirt/dnsmasq/default.conf', 'utf8'), /^dhcp-ignore-clid$/m);
         assert.deepEqual(bare(definition()), bare(was));
         assert.deepEqual([/no-ping/.test(was), /no-ping/.test(definition())], [hasOptions, hasOptions]);
         const ignoring = definition();
         define(withoutOptions());
-        assert.deepEqual(await remarks(), [], 'only how it runs counts');
+        assert.deepEqual(await remarks(), [], 'only the running configuration counts');
         restart();
         define(ignoring);
         const [late] = await remarks();
@@ -143,7 +143,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     }
   });
 
-  test('no network at all', async () => {
+  test('a worker without any network fails the check', async () => {
     execFileSync('virsh', ['-q', 'net-destroy', 'default']);
     execFileSync('virsh', ['-q', 'net-undefine', 'default']);
     try {
@@ -156,32 +156,32 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     }
   });
 
-  test('storage on another file system, a dataset that is none, a folder with and without reflinks', async () => {
+  test('the check reports the wrong file system, a missing dataset, and whether a folder has reflinks', async () => {
     const storage = async (kind: CheckSettings['storage']['kind'], place: string): Promise<Check> =>
       of(await check({ storage: { kind, place } }), 'storage');
     assert.match((await storage('btrfs', '/run')).detail, /^\/run is on tmpfs, not on btrfs\./);
     assert.match((await storage('zfs', 'pool/ci')).mend!, /^zfs create -p pool\/ci$/);
     assert.match((await storage('directory', ci)).detail, /clones share its blocks/);
     assert.match((await storage('directory', '/run')).detail, /clones are qcow2 overlays/);
-    // Where qemu runs as another user, such a folder is shut to guests.
+    // If QEMU ran as another user, guests could not read such a folder.
     mkdirSync(join(ci, 'shut'));
     chmodSync(join(ci, 'shut'), 0o700);
     assert.equal((await storage('btrfs', join(ci, 'shut'))).ok, true, 'the sandbox’s guests are root');
     execFileSync('rmdir', [join(ci, 'shut')]);
   });
 
-  test('a libvirt that does not answer', async () => {
-    libvirtd('stop');
+  test('a libvirt that does not answer fails the check', async () => {
+    controlLibvirtd('stop');
     try {
       const checks = await check();
       assert.deepEqual(wrong(checks), ['libvirt']);
       assert.match(of(checks, 'libvirt').detail, /^qemu:\/\/\/system does not answer: .*socket/);
     } finally {
-      libvirtd('start');
+      controlLibvirtd('start');
     }
   });
 
-  test('a noisy login shell and an sshd of one session are said, and the worker works', async () => {
+  test('the check reports a noisy login shell and an sshd with one session, and the worker works', async () => {
     const home = mkdtempSync(join(stackFolder!, 'home-'));
     writeFileSync(join(home, '.bashrc'), 'echo Welcome; echo Beware >&2\numask 077\ncd /proc\n');
     const noisy = await startOpenSsh(['MaxSessions 1'], { home, shell: '/bin/bash' });
@@ -196,7 +196,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
           .filter(({ what }) => what !== 'shell' && what !== 'sessions')
           .map(({ detail }) => detail.replace(/\d+/g, '')),
         (await check()).map(({ detail }) => detail.replace(/\d+/g, '')),
-        'all else is found as on a quiet one',
+        'all other checks have the usual results',
       );
       const signal = AbortSignal.timeout(180_000);
       const bridges = new PrivateBridges(new Virsh('worker host-a', settings.uri, async () => there));
@@ -210,7 +210,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     }
   });
 
-  test('an sshd that forwards no ports', async () => {
+  test('an sshd that forwards no ports fails the check', async () => {
     const strict = await startOpenSsh(['AllowTcpForwarding no']);
     const there = await connect(strict);
     try {

@@ -6,23 +6,24 @@ import { assertEnd, Lab } from './lab.ts';
 import { inSandbox } from './support.ts';
 import { tinyFile, tinyVariant } from './tiny-variant.ts';
 
-/** How the tiny guest asks for its address, and how it asks as another client (DHCP option 61): it gets another then. */
-const ASK = 'udhcpc -q -n -i eth0';
-const askAs = (client: string): string => `${ASK} -x 0x3d:${client} -s /etc/dhcp.sh -t 30 -T 1 >/dev/null 2>&1`;
+/** The tiny guest's request for an address, and one with another client id (DHCP option 61), which gets another address. */
+const DHCP_REQUEST = 'udhcpc -q -n -i eth0';
+const requestAs = (client: string): string =>
+  `${DHCP_REQUEST} -x 0x3d:${client} -s /etc/dhcp.sh -t 30 -T 1 >/dev/null 2>&1`;
 
-inSandbox(import.meta.url, { limit: 200_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 200_000, disks: ['tiny'] }, () => {
   const lab = Lab.forFile();
 
-  /** A lane whose image is the tiny guest with another program of its boot. */
-  const booting = (rc: string): LaneSettings => ({
+  /** Returns a lane with an image of the tiny guest whose boot script is `rc`. */
+  const laneBooting = (rc: string): LaneSettings => ({
     nodes: [
       ...lab.nodes(),
       tinyImage({ id: 'own-image', name: 'own', url: `file://${tinyVariant({ 'etc/rc': rc })}` }),
     ],
   });
 
-  test('two guests that ask for an address with one client id are told so: NODE_FAILURE, no vote', async () => {
-    const lane = booting(tinyFile('rc').replace(ASK, `${ASK} -x 0x3d:00c0ffee`));
+  test('two guests with the same DHCP client id: NODE_FAILURE with the reason, no vote', async () => {
+    const lane = laneBooting(tinyFile('rc').replace(DHCP_REQUEST, `${DHCP_REQUEST} -x 0x3d:00c0ffee`));
     const outcome = await lab.run(
       { ...lane, guests: 'slave master', script: 'sleep 20' },
       { 'clone-slave': { image: 'own-image' }, 'clone-master': { image: 'own-image' } },
@@ -32,14 +33,14 @@ inSandbox(import.meta.url, { limit: 200_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', says });
   });
 
-  test('a guest whose address changes as it boots, and again between two scripts: both run, and are told the current one', async () => {
-    const where = (name: string): string =>
+  test('a guest’s address changes during its boot and between two scripts: both run, and are given the current address', async () => {
+    const printAddress = (name: string): string =>
       `echo "${name} at $VM_IP is $(ip -4 -o addr show eth0 | sed 's/.*inet //; s|/.*||')"`;
-    const lane = booting(tinyFile('rc').replace("said 'metadata'", `${askAs('00aa')}\nsaid 'metadata'`));
+    const lane = laneBooting(tinyFile('rc').replace("said 'metadata'", `${requestAs('00aa')}\nsaid 'metadata'`));
     const next = make('ssh-exec', {
       id: 'next',
       name: 'next',
-      script: where('second'),
+      script: printAddress('second'),
       interpreter: '/bin/bash -e',
       user: '',
       wires: [['publish-logs1'], []],
@@ -55,20 +56,23 @@ inSandbox(import.meta.url, { limit: 200_000, disks: ['tiny'] }, () => {
     const outcome = await lab.run(
       {
         nodes: [...lane.nodes!, pause, next],
-        script: `${where('first')}\n(sleep 0.5; ${askAs('00bb')}) </dev/null >/dev/null 2>&1 &`,
+        script: `${printAddress('first')}\n(sleep 0.5; ${requestAs('00bb')}) </dev/null >/dev/null 2>&1 &`,
       },
       { 'clone-vm': { image: 'own-image', addressEnv: 'VM_IP' }, 'ssh-exec1': { wires: [['pause'], []] } },
     );
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
-    const told = [...outcome.console.matchAll(/\| (first|second) at (\S+) is (\S+)$/gm)];
+    const printed = [...outcome.console.matchAll(/\| (first|second) at (\S+) is (\S+)$/gm)];
     assert.deepEqual(
-      told.map(([, name]) => name),
+      printed.map(([, name]) => name),
       ['first', 'second'],
       outcome.console,
     );
-    for (const [, , at, is] of told) assert.equal(at, is);
-    assert.notEqual(told[0]![2], told[1]![2]);
+    for (const [, , at, is] of printed) assert.equal(at, is);
+    assert.notEqual(printed[0]![2], printed[1]![2]);
     const { duration } = outcome.build.steps.find(({ name }) => name === 'next')!;
-    assert.ok(duration < 20_000, `${duration} ms: its old address is given up before the connection's keep-alive is`);
+    assert.ok(
+      duration < 20_000,
+      `${duration} ms: the old address is abandoned before the connection's keep-alive expires`,
+    );
   });
 });

@@ -8,18 +8,18 @@ import { tinyImage } from './flow.ts';
 import { assertEnd, at, Lab } from './lab.ts';
 import { guestDisk, inSandbox, stackFolder } from './support.ts';
 
-/** Where the tiny guest's root begins in its disk (tiny-guest.sh: a FAT of 20 MiB behind the first). */
-const ROOT_AT = 21 << 20;
+/** Offset of the root partition in the tiny guest's disk (make-disk.sh: 1 MiB, then a FAT of 20 MiB). */
+const ROOT_OFFSET_BYTES = 21 << 20;
 
-inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
   let files: string;
-  /** Seconds in which a sound guest boots for sure, as this machine is now. */
-  let soon: string;
+  /** Seconds that are certainly enough for a healthy guest to boot on this machine. */
+  let bootSeconds: string;
 
   const lab = Lab.forFile(async () => {
     const { build } = await lab.run({});
     const { duration } = build.steps.find(({ name }) => name === 'boot')!;
-    soon = String(Math.ceil(3 + (duration / 1000) * 2));
+    bootSeconds = String(Math.ceil(3 + (duration / 1000) * 2));
     files = mkdtempSync(join(stackFolder!, 'disks-'));
     // A boot sector that halts.
     const sector = Buffer.alloc(512);
@@ -28,8 +28,8 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     sector.writeUInt16BE(0x55aa, 510);
     writeFileSync(join(files, 'no-system'), sector);
     truncateSync(join(files, 'no-system'), 1 << 20);
-    without('no-sshd', 'usr/sbin/dropbear');
-    without('own-key', 'usr/bin/dropbearconvert');
+    makeDiskWithout('no-sshd', 'usr/sbin/dropbear');
+    makeDiskWithout('own-key', 'usr/bin/dropbearconvert');
     const network = join(files, 'silent.xml');
     writeFileSync(
       network,
@@ -39,14 +39,14 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     execFileSync('virsh', ['-q', 'net-start', 'silent']);
   });
 
-  /** The tiny guest's disk, a file of it missing. */
-  function without(name: string, file: string): void {
+  /** Copies the tiny guest's disk without one of its files. */
+  function makeDiskWithout(name: string, file: string): void {
     const disk = join(files, name);
     execFileSync('qemu-img', ['convert', '-O', 'raw', guestDisk('tiny'), disk]);
-    execFileSync('debugfs', ['-w', '-R', `rm ${file}`, `${disk}?offset=${ROOT_AT}`], { stdio: 'ignore' });
+    execFileSync('debugfs', ['-w', '-R', `rm ${file}`, `${disk}?offset=${ROOT_OFFSET_BYTES}`], { stdio: 'ignore' });
   }
 
-  /** The lab's nodes, and one more image, of a disk made here. */
+  /** Returns the lab's nodes and an image of one of the broken disks. */
   const withImage = (name: string): FlowConfig[] => [
     ...lab.nodes(),
     tinyImage({ id: 'broken', name, url: `file://${join(files, name)}` }),
@@ -54,12 +54,12 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
 
   const cases: { title: string; disk?: string; network?: string; timeout?: string; says: RegExp }[] = [
     {
-      title: 'a guest whose disk is no system',
+      title: 'a guest whose disk has no system',
       disk: 'no-system',
       says: /guest vm did not come up: it has no address after \d+ s\. Its console is empty: can its disk be booted under BIOS\? If it needs UEFI, choose UEFI as firmware/,
     },
     {
-      title: 'a guest on a network that gives no addresses',
+      title: 'a guest on a network without DHCP',
       network: 'silent',
       says: /guest vm did not come up: it has no address after \d+ s\. Does its network give addresses \(DHCP\).*Its console ends with: ".*(userspace|network)/,
     },
@@ -69,9 +69,9 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
       says: /guest vm did not come up: SSH login did not succeed within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
     },
     {
-      title: 'a guest that shows another host key than the one made for it',
+      title: 'a guest with another host key than the one generated for it',
       disk: 'own-key',
-      // Ends half a minute after the key was seen. A busy machine needs longer than the others' limit to get there.
+      // Reported half a minute after the key was seen: on a busy machine the others' limit may come first.
       timeout: '200',
       says: /shows another SSH host key than the one made for it\. .*choose in the vm-image that its guests keep their own/,
     },
@@ -81,7 +81,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
       const outcome = await lab.run(
         {
           nodes: disk ? withImage(disk) : lab.nodes(),
-          boot: { timeout: timeout ?? soon, networks: [{ source: network, mac: '' }] },
+          boot: { timeout: timeout ?? bootSeconds, networks: [{ source: network, mac: '' }] },
         },
         disk ? { 'clone-vm': { image: 'broken' } } : {},
       );
@@ -89,18 +89,18 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     });
   }
 
-  test('one of two guests does not come up: it is named, and the other is not waited for', async () => {
+  test('one of two guests does not come up: the error names it without waiting for the other', async () => {
     const outcome = await lab.run(
-      { nodes: withImage('no-system'), guests: 'slave master', boot: { timeout: soon } },
+      { nodes: withImage('no-system'), guests: 'slave master', boot: { timeout: bootSeconds } },
       { 'clone-master': { image: 'broken' } },
     );
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /guest master did not come up/ });
   });
 
-  test('aborted by its button while a guest boots: ABORTED, no vote', async () => {
-    const outcome = await lab.strike(
+  test('stopped in the editor while a guest boots: ABORTED, no vote', async () => {
+    const outcome = await lab.disrupt(
       {},
-      { when: at('booting'), blow: () => ask(lab.red, 'POST', 'ci-jobs/ci-jobs1/abort') },
+      { when: at('booting'), action: () => ask(lab.red, 'POST', 'ci-jobs/ci-jobs1/abort') },
     );
     assertEnd(lab.red, outcome, { result: 'ABORTED', at: 'boot' });
   });

@@ -10,10 +10,10 @@ import { end, endOf } from '../support/child.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed } from '../support/red.ts';
 import { waitFor, waitForEvent } from '../support/wait.ts';
-import { guestLane, type LaneSettings, newPlace, runBuild, sshHost, tinyImage, workerHost } from './flow.ts';
+import { guestLane, type LaneSettings, newStorageFolder, runBuild, sshHost, tinyImage, workerHost } from './flow.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
-/** A build that runs until it is ended, on the one worker. */
+/** Returns a lane whose build runs until it is stopped. */
 const lane = (sshd: OpenSsh, place: string, network: string, settings: LaneSettings = {}): FlowConfig[] =>
   guestLane({
     nodes: [sshHost(sshd), workerHost({ host: 'ssh-host1', path: place }), tinyImage()],
@@ -28,18 +28,18 @@ const lane = (sshd: OpenSsh, place: string, network: string, settings: LaneSetti
     },
   });
 
-/** Starts a controller of its own and waits until its build's script runs. */
+/** Starts a controller process and waits until its build's script runs. */
 async function startController(t: TestContext, flow: FlowConfig[]) {
   const process_ = spawn(process.execPath, [join(import.meta.dirname, 'controller.ts')], {
     env: { ...process.env, FLOW: JSON.stringify(flow) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => process_.kill('SIGKILL'));
-  const [said] = await Promise.race([
-    waitForEvent('the controller says its folder', process_.stdout, 'data', 60_000),
+  const [output] = await Promise.race([
+    waitForEvent('the controller prints its folder', process_.stdout, 'data', 60_000),
     endOf(process_).then(() => Promise.reject(new Error('the controller ended'))),
   ]);
-  const userDir = String(said).trim();
+  const userDir = String(output).trim();
   t.after(() => rmSync(userDir, { recursive: true, force: true }));
   return {
     userDir,
@@ -48,7 +48,7 @@ async function startController(t: TestContext, flow: FlowConfig[]) {
   };
 }
 
-/** A second libvirt network of the worker, as like the first as can be. */
+/** Adds a second libvirt network to the worker, as similar to the first as possible. */
 function addNetwork(name: string): void {
   const first = readFileSync(join(import.meta.dirname, '../../scripts/real-stack/network.xml'), 'utf8');
   const xml = first
@@ -60,22 +60,22 @@ function addNetwork(name: string): void {
   execFileSync('virsh', ['-q', 'net-create', file]);
 }
 
-/** What builds make on the worker, but the images, which are to stay. */
-const left = (): Record<string, string[]> => {
+/** Lists what builds have created on the worker, except for images, which are meant to stay. */
+const listLeftovers = (): Record<string, string[]> => {
   const { listeners: _, ...now } = inventory();
   return { ...now, subvolumes: now['subvolumes']!.filter((path) => !path.includes('@')) };
 };
 
-inSandbox(import.meta.url, { limit: 420_000, disks: ['tiny'] }, () => {
-  test('a controller is killed in the middle of a build: it ends all that it left when it is back, and nothing of another', async (t) => {
+inSandbox(import.meta.url, { limitMs: 420_000, disks: ['tiny'] }, () => {
+  test('a killed controller cleans up its own leftovers when it is back, and nothing of another controller', async (t) => {
     const sshd = await startOpenSsh();
     t.after(() => sshd.remove());
     addNetwork('staging');
-    const place = newPlace();
+    const place = newStorageFolder();
 
-    // Another Recheck, of the same flow but for its path and network: its build runs all the time.
-    const other = await startController(t, lane(sshd, newPlace(), 'staging'));
-    // And what it should not have there: a clone in our path.
+    // Another controller with the same flow, except for path and network. Its build runs during the whole test.
+    const other = await startController(t, lane(sshd, newStorageFolder(), 'staging'));
+    // It also has a clone in our path, where it does not belong.
     const storage = hostStorage({ kind: 'btrfs', place, host: async () => localHost('worker host-a') });
     const signal = AbortSignal.timeout(180_000);
     const image: ImageSpec = {
@@ -87,7 +87,7 @@ inSandbox(import.meta.url, { limit: 420_000, disks: ['tiny'] }, () => {
     await storage.make(image, { signal });
     const owner = { controller: 'c2c2c2c2c2c2', build: 'b1', attempt: 1 };
     await storage.clone(image, 'recheck-b1-1-vm', owner, { signal });
-    const before = left();
+    const before = listLeftovers();
     assert.equal(before['domains']!.length, 1);
     assert.match(before['links']!.join(), /brci0/);
     assert.match(before['rules']!.join('\n'), /-i virbr1 .*recheck-.*DNAT/);
@@ -95,14 +95,14 @@ inSandbox(import.meta.url, { limit: 420_000, disks: ['tiny'] }, () => {
     const mine = lane(sshd, place, 'default', { guests: 'slave master' });
     const controller = await startController(t, mine);
     await controller.kill();
-    const crashed = left();
+    const crashed = listLeftovers();
     const more = (what: string): number => crashed[what]!.length - before[what]!.length;
     for (const [what, lines] of Object.entries(before)) {
       if (what === 'sysctls' || what === 'processes') continue;
       assert.deepEqual(
         lines.filter((line) => !crashed[what]!.includes(line)),
         [],
-        `the start of one took nothing of the other: ${what}`,
+        `starting one controller removed nothing of the other: ${what}`,
       );
     }
     assert.equal(more('domains'), 2);
@@ -112,15 +112,17 @@ inSandbox(import.meta.url, { limit: 420_000, disks: ['tiny'] }, () => {
 
     const red = await startRed();
     t.after(() => red.close());
-    // It is the same controller by what it keeps.
+    // The stored state makes it the same controller.
     renameSync(join(controller.userDir, 'recheck'), join(red.userDir, 'recheck'));
     await red.deploy(mine.map((node) => (node.type === 'ssh-exec' ? { ...node, script: 'true' } : node)));
-    await waitFor('all is removed', () => JSON.stringify(left()) === JSON.stringify(before), 60_000).catch(() => {});
-    assert.deepEqual(left(), before);
-    // And the worker is as good as new.
+    await waitFor('all is removed', () => JSON.stringify(listLeftovers()) === JSON.stringify(before), 60_000).catch(
+      () => {},
+    );
+    assert.deepEqual(listLeftovers(), before);
+    // The worker is usable again.
     const { result, fault, console } = await runBuild(red);
     assert.equal(result, 'SUCCESS', `${fault?.message}\n${console}`);
-    assert.deepEqual(left(), before);
+    assert.deepEqual(listLeftovers(), before);
     assert.ok(other.runs());
   });
 });

@@ -17,29 +17,29 @@ import type { Host, Running } from '../../lib/ssh/types.ts';
 import { within } from '../support/wait.ts';
 import { inSandbox, inventory, stackFolder } from './support.ts';
 import { tinyVariant } from './tiny-variant.ts';
-import { boot, end, openWorld, prepare, type TestGuest, type World } from './world.ts';
+import { bootGuest, openWorld, prepareGuest, removeGuest, type TestGuest, type World } from './world.ts';
 import { openPool } from './zfs-pool.ts';
 
-/** Milliseconds in which a guest that met an error of its disk is found out. */
-const AT_ONCE = 60_000;
+/** Time within which a disk error of a guest must be detected. */
+const DETECTION_LIMIT_MS = 60_000;
 
-/** What a guest writes: 40 MiB, behind its system. */
+/** Writes 40 MiB to the guest's disk, after the end of its system. */
 const WRITE = 'dd if=/dev/zero of=/dev/vda bs=1M seek=100 count=40 oflag=direct';
 
-/** What is in a file of the guest, and nowhere else on its disk. */
+/** The content of one file of the guest, which occurs nowhere else on its disk. */
 const MARK = 'bytes that the storage will lose. ';
 
 const sh = (...argv: string[]): string =>
   execFileSync(argv[0]!, argv.slice(1), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
 
-/** A guest that is logged in to, and may be stopped by what it meets. */
+/** A running guest and an SSH connection to it. A disk error may pause the guest. */
 interface Up {
   world: World;
   guest: TestGuest;
   host: Host;
 }
 
-inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   const disk = tinyVariant({ 'root/marked': MARK.repeat(8_000) }, '256M');
   let before: ReturnType<typeof inventory>;
   beforeEach(() => {
@@ -47,7 +47,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   });
   afterEach(() => assert.deepEqual(inventory(), before, 'nothing is left behind'));
 
-  /** Makes a file system on a loop device and gives it to a test. */
+  /** Creates a file system on a loop device for `work`. */
   async function onDisk(
     kind: 'btrfs' | 'directory',
     work: (place: string, file: string) => Promise<void>,
@@ -66,7 +66,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     }
   }
 
-  /** Boots a guest of a storage and gives it to a test. */
+  /** Boots a guest from a storage for `work`. */
   async function withGuest(
     kind: 'btrfs' | 'directory' | 'zfs',
     place: string,
@@ -74,9 +74,9 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   ): Promise<void> {
     const world = await openWorld({}, { kind, place, disk });
     const link = await world.openLink();
-    const guest = await prepare(world, { build: kind });
+    const guest = await prepareGuest(world, { build: kind });
     try {
-      const host = await boot(world, guest);
+      const host = await bootGuest(world, guest);
       await work({ world, guest, host });
       host.close();
     } finally {
@@ -86,8 +86,11 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     }
   }
 
-  /** Starts a command in a guest and waits for what its worker tells of the guest; the guest may be gone on with. */
-  async function told({ world, guest, host }: Up, command: string): Promise<{ fault: CiError; running: Running }> {
+  /** Starts a command in a guest and waits for the fault that its worker reports. The guest can then be resumed. */
+  async function runUntilFault(
+    { world, guest, host }: Up,
+    command: string,
+  ): Promise<{ fault: CiError; running: Running }> {
     const { hypervisor } = world.worker;
     const { promise, resolve } = Promise.withResolvers<CiError>();
     const stop = hypervisor.watch!(guest.domain, resolve);
@@ -96,8 +99,12 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       running.exit.catch(() => {});
       running.stdout.resume();
       running.stderr.resume();
-      const fault = await within(`the worker tells of its guest, which does ${command}`, promise, AT_ONCE);
-      const signal = AbortSignal.timeout(AT_ONCE);
+      const fault = await within(
+        `the worker reports a fault of its guest, which runs ${command}`,
+        promise,
+        DETECTION_LIMIT_MS,
+      );
+      const signal = AbortSignal.timeout(DETECTION_LIMIT_MS);
       await assert.rejects(hypervisor.check!(guest.domain, { signal }), { code: fault.code, message: fault.message });
       return { fault, running };
     } finally {
@@ -105,10 +112,10 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     }
   }
 
-  /** The guest goes on, and what it did ends well. */
-  async function goesOn({ guest }: Up, running: Running): Promise<void> {
+  /** Resumes the guest and checks that its command succeeds. */
+  async function assertResumes({ guest }: Up, running: Running): Promise<void> {
     sh('virsh', '-q', 'resume', guest.domain);
-    assert.equal((await within('what the guest did ends', running.exit, 120_000)).code, 0);
+    assert.equal((await within('the command in the guest ends', running.exit, 120_000)).code, 0);
   }
 
   function assertFault({ fault }: { fault: CiError }, code: string, result: string, says: RegExp): void {
@@ -116,7 +123,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.match(fault.message, says);
   }
 
-  test('btrfs: bytes that cannot be read back are NODE_FAILURE, a quota is DISK_FULL', () =>
+  test('btrfs: unreadable bytes are NODE_FAILURE, an exceeded quota is DISK_FULL', () =>
     onDisk('btrfs', (place, file) =>
       withGuest('btrfs', place, async (up) => {
         sh('sync', '-f', place);
@@ -124,64 +131,64 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
         const spots: number[] = [];
         for (let at = bytes.indexOf(MARK); at >= 0; at = bytes.indexOf(MARK, at + 4096)) spots.push(at);
         assert.ok(spots.length > 0);
-        const spoil = (byte: string): void => {
+        const overwrite = (byte: string): void => {
           const target = openSync(file, 'r+');
           for (const at of spots) writeSync(target, byte, at);
           closeSync(target);
         };
-        spoil('X');
-        // What the worker has read ahead would do.
+        overwrite('X');
+        // Otherwise the worker would read from its page cache.
         for (const { path } of up.guest.clone.disks) sh('dd', `if=${path}`, 'iflag=nocache', 'count=0', 'status=none');
-        const read = await told(up, 'cat /root/marked');
+        const read = await runUntilFault(up, 'cat /root/marked');
         assertFault(read, 'libvirt/guest-io', 'NODE_FAILURE', /the disk of guest \S+ failed on the worker \(vda: /);
-        spoil(MARK[0]!);
-        await goesOn(up, read.running);
+        overwrite(MARK[0]!);
+        await assertResumes(up, read.running);
 
         sh('btrfs', 'quota', 'enable', place);
         sh('btrfs', 'quota', 'rescan', '-w', place);
         sh('btrfs', 'qgroup', 'limit', '-e', '16M', up.guest.clone.path);
-        const write = await told(up, WRITE);
+        const write = await runUntilFault(up, WRITE);
         assertFault(write, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(Disk quota exceeded\)/);
-        // It can be removed all the same.
-        await end(up.world, up.guest, up.host);
+        // It can still be removed.
+        await removeGuest(up.world, up.guest, up.host);
       }),
     ));
 
-  test('directory: a full file system is DISK_FULL, one that had to become read-only is NODE_FAILURE', () =>
+  test('directory: a full file system is DISK_FULL, one that became read-only is NODE_FAILURE', () =>
     onDisk('directory', (place) =>
       withGuest('directory', place, async (up) => {
         const { bavail, bsize } = statfsSync(place);
         const filler = join(place, 'filler');
         sh('fallocate', '-l', String(bavail * bsize - (8 << 20)), filler);
-        const write = await told(up, WRITE);
+        const write = await runUntilFault(up, WRITE);
         assertFault(write, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(No space left on device\)/);
         sh('rm', filler);
-        await goesOn(up, write.running);
+        await assertResumes(up, write.running);
 
         const device = sh('findmnt', '-n', '-o', 'SOURCE', place).replace('/dev/', '');
         writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, '1');
-        const broken = await told(up, WRITE.replace('100', '150'));
+        const broken = await runUntilFault(up, WRITE.replace('100', '150'));
         assertFault(broken, 'libvirt/guest-io', 'NODE_FAILURE', /failed on the worker \(Read-only file system\)/);
       }),
     ));
 
-  test('zfs: a quota and a full pool are DISK_FULL', async () => {
+  test('zfs: an exceeded quota and a full pool are DISK_FULL', async () => {
     const { pool, place, zfs, close } = await openPool(2 ** 29);
     const bytes = (property: string): number => Number(zfs('get', '-Hp', '-o', 'value', property, place)[0]);
     try {
       await withGuest('zfs', place, async (up) => {
         zfs('set', `quota=${bytes('used') + (8 << 20)}`, place);
-        const over = await told(up, WRITE);
+        const over = await runUntilFault(up, WRITE);
         assertFault(over, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(Disk quota exceeded\)/);
         zfs('set', 'quota=none', place);
-        await goesOn(up, over.running);
+        await assertResumes(up, over.running);
 
         zfs('create', '-o', `reservation=${bytes('available') - (24 << 20)}`, `${pool}/other`);
-        const full = await told(up, WRITE.replace('100', '150'));
+        const full = await runUntilFault(up, WRITE.replace('100', '150'));
         assertFault(full, 'libvirt/guest-stopped', 'DISK_FULL', /worker's disk is full \(No space left on device\)/);
         zfs('set', 'reservation=none', `${pool}/other`);
-        await goesOn(up, full.running);
-        await end(up.world, up.guest, up.host);
+        await assertResumes(up, full.running);
+        await removeGuest(up.world, up.guest, up.host);
       });
     } finally {
       await close();

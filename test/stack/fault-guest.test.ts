@@ -14,8 +14,8 @@ import { assertEnd, at, Lab, scriptRuns } from './lab.ts';
 import { inSandbox, stackFolder } from './support.ts';
 import { tinyFile, tinyVariant } from './tiny-variant.ts';
 
-/** Milliseconds in which a guest that cannot go on ends its build. */
-const AT_ONCE = 60_000;
+/** Time within which a stopped guest must end its build. */
+const DETECTION_LIMIT_MS = 60_000;
 
 const virsh = (...args: string[]): string => execFileSync('virsh', ['-q', ...args], { encoding: 'utf8' }).trim();
 
@@ -24,45 +24,45 @@ const domains = (): string[] => virsh('list', '--name').split('\n').filter(Boole
 const monitor = (domain: string, command: string): string =>
   virsh('qemu-monitor-command', '--domain', domain, '--hmp', command);
 
-inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
   const lab = Lab.forFile();
-  let struck = 0;
+  let disruptedAt = 0;
 
-  /** Does something to the one guest that is there. */
-  const blow = (what: (domain: string) => void) => async () => {
+  /** Returns an action that waits for the only guest and does something to it. */
+  const toGuest = (what: (domain: string) => void) => async () => {
     const [domain] = await waitFor('a guest is there', () => domains().length === 1 && domains());
     what(domain!);
-    struck = Date.now();
+    disruptedAt = Date.now();
   };
-  function assertAtOnce({ build }: Outcome): void {
+  function assertDetectedSoon({ build }: Outcome): void {
     const fault = build.steps.find(({ result }) => result !== 'SUCCESS')!;
-    const took = Date.parse(fault.startedAt) + fault.duration - struck;
-    assert.ok(took < AT_ONCE, `the step ended ${took} ms after its guest`);
+    const took = Date.parse(fault.startedAt) + fault.duration - disruptedAt;
+    assert.ok(took < DETECTION_LIMIT_MS, `the step ended ${took} ms after its guest`);
   }
 
-  test('a guest suspends itself in a step: NODE_FAILURE at once, no vote', async () => {
-    const outcome = await lab.strike(
+  test('a guest suspends itself during a step: immediate NODE_FAILURE, no vote', async () => {
+    const outcome = await lab.disrupt(
       { script: 'echo now it runs; sleep 1; echo mem >/sys/power/state; sleep 300' },
-      { when: scriptRuns, blow: blow(() => {}) },
+      { when: scriptRuns, action: toGuest(() => {}) },
     );
     const says = /guest recheck-\w+-1-vm stopped: libvirt says "pmsuspended/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
-    assertAtOnce(outcome);
+    assertDetectedSoon(outcome);
   });
 
-  test('QEMU stops a guest that boots: NODE_FAILURE at once, no vote, with the end of QEMU’s log', async () => {
+  test('QEMU stops a booting guest: immediate NODE_FAILURE with the end of QEMU’s log, no vote', async () => {
     const stop = (domain: string) => {
       appendFileSync(`/var/log/libvirt/qemu/${domain}.log`, 'qemu-system-x86_64: a device is in a bad way\n');
       monitor(domain, 'stop');
     };
-    const outcome = await lab.strike({}, { when: at('booting'), blow: blow(stop) });
+    const outcome = await lab.disrupt({}, { when: at('booting'), action: toGuest(stop) });
     const says =
       /guest recheck-\w+-1-vm stopped: libvirt says "paused \(\w+\)", .*QEMU's log ends with: ".*a device is in a bad way .*"/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says });
-    assertAtOnce(outcome);
+    assertDetectedSoon(outcome);
   });
 
-  test('QEMU is killed while its guest’s cloud-init is waited for: NODE_FAILURE at once, no vote', async () => {
+  test('QEMU is killed while the build waits for cloud-init: immediate NODE_FAILURE, no vote', async () => {
     const waits = tinyVariant({
       'etc/rc': tinyFile('rc').replace('/dev/pts /dev/shm', '/dev/pts /dev/shm /run/cloud-init'),
       'usr/bin/cloud-init': '#!/bin/sh\n[ "$2" = --help ] || sleep 300\n',
@@ -70,36 +70,36 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     const kill = (domain: string) =>
       process.kill(Number(readFileSync(`/run/libvirt/qemu/${domain}.pid`, 'utf8')), 'SIGKILL');
     const nodes = [...lab.nodes(), tinyImage({ id: 'waits', name: 'own', url: `file://${waits}` })];
-    const outcome = await lab.strike(
+    const outcome = await lab.disrupt(
       { nodes },
-      { when: at('cloudInit'), blow: blow(kill) },
+      { when: at('cloudInit'), action: toGuest(kill) },
       { 'clone-vm': { image: 'waits' } },
     );
     const says =
       /guest recheck-\w+-1-vm was running and is gone: it powered off, or somebody destroyed it\. QEMU's log ends with: ".*reason=crashed"/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says });
-    assertAtOnce(outcome);
+    assertDetectedSoon(outcome);
   });
 
-  test('a guest is suspended while an image is made in it: NODE_FAILURE at once, no vote, no image', async () => {
+  test('a guest is suspended during an image build: immediate NODE_FAILURE, no vote, no image', async () => {
     const changes = { 'clone-vm': { wires: [['publish-logs1']], image: 'vm-image2' } };
-    const outcome = await lab.strike(
+    const outcome = await lab.disrupt(
       { nodes: [...lab.nodes(), madeImage({ waits: 'sleep 300' })] },
       {
         when: (events) =>
           events.some((event) => event.kind === 'step-progress' && /^waits/.test(String(event.values?.['text']))),
-        blow: blow((domain) => virsh('suspend', domain)),
+        action: toGuest((domain) => virsh('suspend', domain)),
       },
       changes,
     );
     const says =
       /Image made: its guest was lost at: waits .*guest recheck-image-\S+ stopped: libvirt says "paused \(user\)"/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
-    assertAtOnce(outcome);
+    assertDetectedSoon(outcome);
   });
 
-  test('the KVM probe’s guest says its word when it is emulated, and one that hangs is given up in time', async () => {
-    /** Tries KVM with emulation in its place, and more arguments for QEMU. */
+  test('the KVM probe’s guest prints its word when emulated, and a guest that hangs times out', async () => {
+    /** Runs the KVM probe with emulation instead of KVM, and more arguments for QEMU. */
     const probe = (more: string) => {
       const bin = mkdtempSync(join(stackFolder!, 'bin-'));
       const put = (name: string, text: string) =>
@@ -127,13 +127,13 @@ exec qemu-system-x86_64 "$@" ${more}`,
     assert.ok(performance.now() - began < 10_000);
   });
 
-  test('KVM gives up a guest that boots: the worker remembers it, and the build goes on emulated to its vote', async () => {
+  test('KVM fails for a booting guest: the worker remembers it, and the build continues emulated', async () => {
     const { stateDir } = lab.red.runtime();
     const file = join(stateDir, 'domain-types.json');
     const answers = () => JSON.parse(readFileSync(file, 'utf8')) as Record<string, { type: string; why: string }>;
     const address = `${lab.sshd.target.host}:${lab.sshd.target.port} qemu:///system`;
     writeFileSync(file, JSON.stringify({ [address]: { type: 'kvm', why: 'it was tried', at: Date.now() } }));
-    // There may be no KVM here: what is taken for it is emulated.
+    // This machine may have no KVM, so the template emulates it.
     const template = DOMAIN_TEMPLATE.replace("type='{{type}}'", "type='qemu'").replace(
       "<cpu mode='{{mode}}'/>",
       "<cpu mode='custom'><model>qemu64</model></cpu>",
@@ -144,9 +144,9 @@ exec qemu-system-x86_64 "$@" ${more}`,
       appendFileSync(`/var/log/libvirt/qemu/${domain}.log`, 'KVM internal error. Suberror: 1\nemulation failure\n');
       monitor(domain, 'stop');
     };
-    const outcome = await lab.strike(
+    const outcome = await lab.disrupt(
       { nodes: lab.nodes({ domainType: 'auto' }), boot: { template } },
-      { when: at('booting'), blow: blow(giveUp) },
+      { when: at('booting'), action: toGuest(giveUp) },
     );
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
     const [{ type, why } = { type: '', why: '' }] = Object.values(answers());

@@ -15,7 +15,7 @@ import { guestDisk, inSandbox, stackFolder } from './support.ts';
 /** A lane that ends before a guest boots. */
 const CLONE_ONLY = { 'clone-vm': { wires: [['publish-logs1']] } };
 
-inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
   const lab = Lab.forFile();
   let web: ImageServer;
   let small: string;
@@ -36,12 +36,12 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
   afterEach(async () => {
     const left = () =>
       readdirSync(small, { recursive: true, encoding: 'utf8' }).filter((path) => /recheck-|\.made@/.test(path));
-    // A disk that is full may need a second try.
-    await waitFor('nothing is left on the small disk', () => left().length === 0, 60_000).catch(() => {});
+    // Cleaning up a full disk may need a second attempt.
+    await waitFor('the small disk is cleaned up', () => left().length === 0, 60_000).catch(() => {});
     assert.deepEqual(left(), []);
   });
 
-  /** Fills the small disk but for so many MiB. */
+  /** Fills the small disk, leaving `left` MiB free. */
   function fill(left: number): void {
     const { bavail, bsize } = statfsSync(small);
     const count = String(Math.floor((bavail * bsize) / 2 ** 20) - left);
@@ -64,14 +64,14 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
   });
 
-  test('the image’s server breaks off each time: NODE_FAILURE, no vote; what came is gone on with', async () => {
+  test('the image’s server cuts off each response: NODE_FAILURE, no vote, and the download is resumed', async () => {
     web.breaks.push(2 ** 20, 2 * 2 ** 20, 3 * 2 ** 20);
     const outcome = await lab.run(fetched({}), CLONE_ONLY);
     const says = /Image tiny: the download of .*base\.img ended at 3 of \d+ MB .*Tried 3 times/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
   });
 
-  test('an image with a wrong checksum: NODE_FAILURE, no vote, and it is not fetched again for the next build', async () => {
+  test('an image with a wrong checksum: NODE_FAILURE, no vote, and the next build does not download it again', async () => {
     const sha256 = createHash('sha256').update('another').digest('hex');
     const lane = fetched({ sha256 });
     const outcome = await lab.run(lane, CLONE_ONLY);
@@ -87,7 +87,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     assert.equal(web.ranges.length, asked);
   });
 
-  test('a script of an image fails: NODE_FAILURE, no vote, its console published, tried again once it is changed', async () => {
+  test('an image’s script fails: NODE_FAILURE, no vote, its console is published, and only a changed script is tried again', async () => {
     const lane = (text: string): LaneSettings => ({
       nodes: [...lab.nodes(), madeImage({ first: 'true', breaks: text })],
     });
@@ -99,33 +99,33 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     const next = await lab.run(lane('echo about to break; exit 4'), changes);
     assertEnd(lab.red, next, { result: 'NODE_FAILURE', at: 'clone vm', says: /It failed just now/ });
     const steps = next.build.steps.find(({ name }) => name === 'clone vm')!;
-    assert.ok(steps.duration < 5_000, `${steps.duration} ms: no guest was booted for it`);
+    assert.ok(steps.duration < 5_000, `${steps.duration} ms: no guest was booted`);
     assertEnd(lab.red, await lab.run(lane('echo it works'), changes), { result: 'SUCCESS', vote: 1 });
   });
 
   const onSmall = (...more: FlowConfig[]): LaneSettings => ({
     nodes: [sshHost(lab.sshd), workerHost({ host: 'ssh-host1', path: small }), tinyImage({ diskSize: '1' }), ...more],
   });
-  /** What a guest does to write more than the small disk has. */
+  /** A command in the guest that writes more than the small disk can hold. */
   const WRITE = 'dd if=/dev/urandom of=/dev/vda bs=1M seek=100 count=300 oflag=direct';
   const STOPPED =
     /the disk of guest recheck-\S+ cannot be written: the worker's disk is full \(No space left on device\)\. Free/;
 
   test('the worker’s disk is full while a guest writes: DISK_FULL, no vote', async () => {
-    const outcome = await lab.strike(
+    const outcome = await lab.disrupt(
       {
         ...onSmall(),
         script: `echo now it runs; sleep 10; ${WRITE}; sleep 300`,
       },
-      { when: scriptRuns, blow: () => fill(8) },
+      { when: scriptRuns, action: () => fill(8) },
     );
     assertEnd(lab.red, outcome, { result: 'DISK_FULL', at: 'work', says: STOPPED });
   });
 
-  // From here on it is nearly full.
+  // From here on the small disk is nearly full.
   const duration = ({ fault }: Outcome): number => fault!.duration;
 
-  test('the worker’s disk is full while a guest boots: DISK_FULL at once, no vote', async () => {
+  test('the worker’s disk is full while a guest boots: immediate DISK_FULL, no vote', async () => {
     execFileSync('btrfs', ['subvolume', 'sync', small]);
     const outcome = await lab.run({
       ...onSmall(),
@@ -136,7 +136,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     assert.ok(duration(outcome) < 120_000, `${duration(outcome)} ms`);
   });
 
-  test('the worker’s disk is full while an image is made: DISK_FULL, no vote, and the next build tries again', async () => {
+  test('the worker’s disk is full during an image build: DISK_FULL, no vote, and the next build tries again', async () => {
     execFileSync('btrfs', ['subvolume', 'sync', small]);
     const lane = onSmall(madeImage({ writes: WRITE.replace('count=300', 'count=40') }));
     const changes = { 'clone-vm': { ...CLONE_ONLY['clone-vm'], image: 'vm-image2' } };
@@ -150,7 +150,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
 
   test('the worker’s disk is full while a guest is cloned: DISK_FULL, no vote', async () => {
     assert.throws(() => fill(-100), /No space left/);
-    // And what is left in the corners.
+    // Small files use up the last free bytes.
     assert.throws(() => {
       for (let n = 0; ; n += 1) writeFileSync(join(small, `corner-${n}`), Buffer.alloc(1_500));
     }, /ENOSPC/);

@@ -8,24 +8,24 @@ import { test } from 'node:test';
 import { ask, logOf } from '../support/build-runs.ts';
 import { job, make } from '../support/flow-builder.ts';
 import { assertEnd, Lab, scriptRuns } from './lab.ts';
-import { inSandbox, libvirtd, stackFolder } from './support.ts';
+import { controlLibvirtd, inSandbox, stackFolder } from './support.ts';
 
-/** What a script does while something is done to it. */
-const WAITS = 'echo now it runs; sleep 300';
+/** A script that runs long enough to be disrupted. */
+const LONG_SCRIPT = 'echo now it runs; sleep 300';
 
-const wholeDomain = (): string => execFileSync('virsh', ['-q', 'list', '--name'], { encoding: 'utf8' }).trim();
+const onlyDomain = (): string => execFileSync('virsh', ['-q', 'list', '--name'], { encoding: 'utf8' }).trim();
 
-inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 600_000, disks: ['tiny'] }, () => {
   const lab = Lab.forFile();
 
-  test('a script’s exit code or signal: FAILURE, and the vote', async () => {
+  test('a script fails with an exit code or a signal: FAILURE, vote -1', async () => {
     const outcome = await lab.run({ script: 'exit 3' });
     assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says: /vm: the script exited with code 3/ });
     const killed = await lab.run({ script: 'kill -KILL $$' });
     assertEnd(lab.red, killed, { result: 'FAILURE', vote: -1, at: 'work', says: /vm: the script was ended by .*KILL/ });
   });
 
-  test('the patch’s script over the job’s time: TIMED_OUT, and the vote', async () => {
+  test('the patch’s script exceeds the job’s time limit: TIMED_OUT, vote -1', async () => {
     const jobs = { jobs: [job('unit', { timeout: '0.05' })] };
     const outcome = await lab.run({ script: 'sleep 300', jobs });
     assertEnd(lab.red, outcome, {
@@ -36,13 +36,13 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     });
   });
 
-  test('a guest that reboots in a step: FAILURE, and the vote', async () => {
+  test('a guest reboots during a step: FAILURE, vote -1', async () => {
     const outcome = await lab.run({ script: 'sync; reboot -f; sleep 60' });
     const says = /Guest vm rebooted\. Where a script may do that, tick "the guest may reboot"/;
     assertEnd(lab.red, outcome, { result: 'FAILURE', vote: -1, at: 'work', says });
   });
 
-  test('a guest that reboots behind its last script: FAILURE, and the vote; its logs are fetched', async () => {
+  test('a guest reboots after its last script: FAILURE, vote -1, and its logs are fetched', async () => {
     const pause = make('delay', { id: 'pause', pauseType: 'delay', timeout: '5', timeoutUnits: 'seconds', outputs: 1 });
     const outcome = await lab.run(
       {
@@ -58,7 +58,7 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     assert.match(await logOf(outcome, 'kept.log'), /what was done/);
   });
 
-  test('a guest that may reboot: the next step runs in its new boot', async () => {
+  test('a guest that may reboot: the next step runs after the reboot', async () => {
     const next = make('ssh-exec', {
       id: 'next',
       name: 'next',
@@ -75,15 +75,15 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     assert.match(outcome.console, /vm: rebooted, and is up again[\s\S]* \| from before\n/);
   });
 
-  test('the worker’s sshd restarts in a step: NODE_FAILURE, no vote, and the guest’s logs are fetched', async () => {
-    const outcome = await lab.strike(
+  test('the worker’s sshd restarts during a step: NODE_FAILURE, no vote, and the guest’s logs are fetched', async () => {
+    const outcome = await lab.disrupt(
       {
-        script: `echo what was done >/root/kept.log; ${WAITS}`,
+        script: `echo what was done >/root/kept.log; ${LONG_SCRIPT}`,
         publish: { files: [{ guest: '', path: '/root/kept.log', dir: '' }] },
       },
       {
         when: scriptRuns,
-        async blow() {
+        async action() {
           await lab.sshd.stop();
           await lab.sshd.start();
         },
@@ -96,43 +96,43 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     assert.match(await logOf(outcome, 'kept.log'), /what was done/);
   });
 
-  test('libvirtd restarts in a step: the build goes on', async () => {
-    const outcome = await lab.strike(
+  test('libvirtd restarts during a step: the build continues', async () => {
+    const outcome = await lab.disrupt(
       { script: 'echo now it runs; sleep 3; echo and goes on' },
       {
         when: scriptRuns,
-        blow() {
-          libvirtd('stop');
-          libvirtd('start');
+        action() {
+          controlLibvirtd('stop');
+          controlLibvirtd('start');
         },
       },
     );
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
   });
 
-  test('a domain destroyed by hand in a step: NODE_FAILURE, no vote', async () => {
-    const outcome = await lab.strike(
-      { script: WAITS },
-      { when: scriptRuns, blow: () => execFileSync('virsh', ['-q', 'destroy', wholeDomain()]) },
+  test('a domain is destroyed manually during a step: NODE_FAILURE, no vote', async () => {
+    const outcome = await lab.disrupt(
+      { script: LONG_SCRIPT },
+      { when: scriptRuns, action: () => execFileSync('virsh', ['-q', 'destroy', onlyDomain()]) },
     );
     const says = /guest recheck-\w+-1-vm was running and is gone: it powered off, or somebody destroyed it/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
   });
 
-  test('a clone deleted by hand in a step: the guest goes on, and what is left of it goes', async () => {
-    const outcome = await lab.strike(
+  test('a clone is deleted manually during a step: the guest keeps running, and the rest is cleaned up', async () => {
+    const outcome = await lab.disrupt(
       { script: 'echo now it runs; sleep 3; echo and goes on' },
-      { when: scriptRuns, blow: () => lab.deleteClone() },
+      { when: scriptRuns, action: () => lab.deleteClone() },
     );
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
   });
 
-  test('a clone deleted by hand before its boot: NODE_FAILURE, no vote', async () => {
-    const outcome = await lab.strike(
+  test('a clone is deleted manually before its boot: NODE_FAILURE, no vote', async () => {
+    const outcome = await lab.disrupt(
       {},
       {
         when: (events) => events.some((event) => event.kind === 'step-started' && event.node === 'metadata-server1'),
-        blow: () => lab.deleteClone(),
+        action: () => lab.deleteClone(),
       },
     );
     assertEnd(lab.red, outcome, {
@@ -142,15 +142,15 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     });
   });
 
-  test('the logs’ disk fills up as a script ends that passes: DISK_FULL, no vote', async () => {
+  test('the log disk fills up as a script passes: DISK_FULL, no vote', async () => {
     const root = join(stackFolder!, 'logs');
     mkdirSync(root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', root]);
-    const outcome = await lab.strike(
+    const outcome = await lab.disrupt(
       { script: 'echo now it runs; sleep 3; seq 3000', publish: { root } },
       {
         when: scriptRuns,
-        blow: () => assert.throws(() => writeFileSync(join(root, 'filler'), Buffer.alloc(4 << 20)), /ENOSPC/),
+        action: () => assert.throws(() => writeFileSync(join(root, 'filler'), Buffer.alloc(4 << 20)), /ENOSPC/),
       },
     );
     assertEnd(lab.red, outcome, { result: 'DISK_FULL' });
@@ -158,15 +158,15 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     execFileSync('umount', ['-l', root]);
   });
 
-  test('aborted by its button in a step: ABORTED, no vote', async () => {
-    const outcome = await lab.strike(
-      { script: WAITS },
-      { when: scriptRuns, blow: () => ask(lab.red, 'POST', 'ci-jobs/ci-jobs1/abort') },
+  test('stopped in the editor during a step: ABORTED, no vote', async () => {
+    const outcome = await lab.disrupt(
+      { script: LONG_SCRIPT },
+      { when: scriptRuns, action: () => ask(lab.red, 'POST', 'ci-jobs/ci-jobs1/abort') },
     );
     assertEnd(lab.red, outcome, { result: 'ABORTED', at: 'work' });
   });
 
-  test('a guest reaches no metadata but its own, and nothing of the worker’s loopback', async () => {
+  test('a guest can reach only its own metadata, and nothing on the worker’s loopback', async () => {
     const secret = createServer((_request, response) => response.end('worker secret'));
     await new Promise<void>((resolve) => secret.listen(0, '127.0.0.1', resolve));
     const { port } = secret.address() as AddressInfo;
@@ -188,7 +188,7 @@ echo; ${get('127.0.0.1', port, '/')}`,
     secret.close();
     secret.closeAllConnections();
     assertEnd(lab.red, outcome, { result: 'SUCCESS', vote: 1 });
-    // Once as itself, once in the other's name; an answer's last line has no end, the next one's head follows.
+    // One request as itself, one as the other. A response ends without a newline, so the next one follows it directly.
     assert.equal(outcome.console.match(/\| slave(?:HTTP|$)/gm)?.length, 2, outcome.console);
     assert.doesNotMatch(outcome.console, /\| master(?:HTTP|$)|worker secret/m);
     assert.match(outcome.console, /\| none$/m);

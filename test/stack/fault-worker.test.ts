@@ -7,14 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { handMade } from '../support/build-runs.ts';
 import { make } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
-import { BUILD_TIME, type Outcome, runBuild } from './flow.ts';
+import { BUILD_TIMEOUT_MS, type Outcome, runBuild } from './flow.ts';
 import { assertEnd, at, Lab, scriptRuns } from './lab.ts';
 import { inSandbox } from './support.ts';
 
-inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
   const lab = Lab.forFile();
 
-  /** A lane whose one step is a script on the worker itself: it holds its slot for so many seconds. */
+  /** Returns a lane whose only step is a script on the worker, which holds the slot for so many seconds. */
   const holding = (seconds: number, wait: string) => ({
     lane: {
       nodes: [
@@ -34,10 +34,10 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     changes: { 'clone-vm': { wires: [['hold']] } },
   });
 
-  /** The rule under which no packet gets to the worker's sshd: nothing is refused, nothing is answered. */
-  const cutOff = () => ['INPUT', '-i', 'lo', '-p', 'tcp', '--dport', String(lab.sshd.port), '-j', 'DROP'];
+  /** Returns an iptables rule that drops all packets to the worker's sshd. */
+  const dropSshRule = () => ['INPUT', '-i', 'lo', '-p', 'tcp', '--dport', String(lab.sshd.port), '-j', 'DROP'];
 
-  test('no room: builds wait in the order in which they came, and each gets its turn', async () => {
+  test('no free slot: builds wait in line, and each runs in its turn', async () => {
     const { lane, changes } = holding(4, '10');
     await lab.deploy(lane, changes);
     const builds: Promise<Outcome>[] = [];
@@ -57,7 +57,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     assert.match(waits.at(-1)?.text ?? '', /worker host-a/);
   });
 
-  test('no room past the limit: NODE_FAILURE, no vote', async () => {
+  test('no free slot within the limit: NODE_FAILURE, no vote', async () => {
     const { lane, changes } = holding(12, '0.1');
     await lab.deploy(lane, changes);
     const first = runBuild(lab.red, handMade());
@@ -69,13 +69,13 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, await first, { result: 'SUCCESS', vote: 1 });
   });
 
-  test('the worker is cut off for a while in a step, and back: the build goes on', async () => {
-    const rule = cutOff();
-    const outcome = await lab.strike(
+  test('the worker is unreachable for a while during a step: the build continues', async () => {
+    const rule = dropSshRule();
+    const outcome = await lab.disrupt(
       { script: 'echo now it runs; for i in 1 2 3 4 5 6 7 8; do sleep 1; echo $i; done' },
       {
         when: scriptRuns,
-        async blow() {
+        async action() {
           execFileSync('iptables', ['-w', '-I', ...rule]);
           await sleep(5_000);
           execFileSync('iptables', ['-w', '-D', ...rule]);
@@ -86,15 +86,15 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     assert.match(outcome.console, /\| 1\n[\s\S]*\| 8\n/);
   });
 
-  test('the worker falls silent in a step, and is back later: NODE_FAILURE, no vote, then all is removed', async () => {
-    const rule = cutOff();
+  test('the worker becomes unreachable during a step and comes back later: NODE_FAILURE, no vote, and everything is removed', async () => {
+    const rule = dropSshRule();
     const runtime = lab.red.runtime();
     const { connectLimit } = runtime;
     runtime.connectLimit = 2_000;
     runtime.services.patience = 5_000;
-    const outcome = await lab.strike(
+    const outcome = await lab.disrupt(
       { script: 'echo now it runs; sleep 300' },
-      { when: scriptRuns, blow: () => execFileSync('iptables', ['-w', '-I', ...rule]) },
+      { when: scriptRuns, action: () => execFileSync('iptables', ['-w', '-I', ...rule]) },
     );
     const says = /The SSH connection to guest vm was lost: .*not held against the patch/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
@@ -102,16 +102,16 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
       outcome.console,
       /Guest recheck-\w+-1-vm on worker host-a could not be removed: .*Recheck will keep trying\./,
     );
-    // The old session there would hold its forwarded port until the kernel gives it up, minutes later.
+    // The old session would hold its forwarded port until its TCP connection times out, minutes later.
     await lab.sshd.stop();
     execFileSync('iptables', ['-w', '-D', ...rule]);
     await lab.sshd.start();
     runtime.connectLimit = connectLimit;
     delete runtime.services.patience;
-    await lab.nothingLeft(BUILD_TIME);
+    await lab.assertNothingLeft(BUILD_TIMEOUT_MS);
   });
 
-  test('logs that cannot be fetched after a pass: POST_FAILURE, no vote', async () => {
+  test('logs cannot be fetched after a successful script: POST_FAILURE, no vote', async () => {
     const pause = make('delay', {
       id: 'pause',
       pauseType: 'delay',
@@ -129,7 +129,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     await waitFor(
       'its script has passed',
       () => lab.red.events.slice(from).some((event) => event.kind === 'step-ended' && event.node === 'ssh-exec1'),
-      BUILD_TIME,
+      BUILD_TIMEOUT_MS,
     );
     const domain = execFileSync('virsh', ['-q', 'list', '--name'], { encoding: 'utf8' }).trim();
     await lab.sshd.stop();
@@ -141,7 +141,7 @@ inSandbox(import.meta.url, { limit: 500_000, disks: ['tiny'] }, () => {
     assert.match(outcome.fault!.message!, says);
   });
 
-  test('another host key of the worker: refused, and no build runs there', async () => {
+  test('the worker’s host key changes: it is refused, and no build runs there', async () => {
     const file = join(lab.sshd.dir, 'host_key');
     const own = readFileSync(file);
     await lab.sshd.stop();

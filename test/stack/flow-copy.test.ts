@@ -6,14 +6,14 @@ import type { SandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { connected, FlowFile } from '../support/flows.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
-import { newPlace } from './flow.ts';
+import { newStorageFolder } from './flow.ts';
 import { assertMultiNode, imagesIn } from './multi-node.ts';
 import { guestDisk, inSandbox, inventory } from './support.ts';
 
-/** Milliseconds from an upload to its reviews, on a machine that others use too. */
-const REVIEW_TIME = 300_000;
+/** Timeout from an upload to its reviews, on a machine that may be busy. */
+const REVIEW_TIMEOUT_MS = 300_000;
 
-inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 600_000, disks: ['tiny'] }, () => {
   const flow = FlowFile.shipped('5 multi-node');
   let red: TestRed;
   let gerrit: SandboxGerrit;
@@ -22,11 +22,11 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
   before(async () => {
     red = await startRed();
     const sandbox = red.sandbox();
-    // What its comment tells to set first, and the size of the tiny guests.
+    // The settings that the flow's comment asks for, and the memory of the tiny guests.
     flow.set('gerrit-server', { kind: 'sandbox' });
     flow.set('gerrit-events', { projects: [{ match: 'exact', pattern: 'demo' }] });
     flow.set('gerrit-review', { silent: false, vote: true });
-    flow.set('worker-host', { path: newPlace(), load: '1000' });
+    flow.set('worker-host', { path: newStorageFolder(), load: '1000' });
     flow.set('vm-image', { url: `file://${guestDisk('tiny')}`, memory: '256' }, 'base');
     flow.set('vm-image', { memory: '256' }, 'dsvm');
     flow.set('virsh-boot', { memory: '256' });
@@ -44,17 +44,17 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     const { number } = await gerrit.upload({ message: 'A change\n', files: { 'a.txt': `${Date.now()}\n` } });
     const change = () => gerrit.changes().find((one) => one.number === number)!;
     const reviews = () => change().messages.filter(({ author }) => author === 'my-ci');
-    await waitFor(`2 reviews of ${number}`, () => reviews().length >= 2, REVIEW_TIME);
+    await waitFor(`2 reviews of ${number}`, () => reviews().length >= 2, REVIEW_TIMEOUT_MS);
     const ours = change()
       .patchsets.at(-1)!
       .votes.filter(({ by }) => by === 'my-ci');
-    assert.deepEqual(ours, [], 'its job does not vote');
+    assert.deepEqual(ours, [], 'the job is non-voting');
     return reviews().map(({ message }) => message);
   };
   const domainTypes = () => readFileSync(join(red.userDir, 'recheck', 'domain-types.json'), 'utf8');
 
-  test('a flow and a copy of it share images and worker; each build has a private bridge of its own', async () => {
-    // The most private bridges that there are at once.
+  test('a flow and its copy share images and worker, and each build has its own private bridge', async () => {
+    // The largest set of private bridges seen at one time.
     let bridges: string[] = [];
     const look = setInterval(() => {
       const now = inventory()['links']!.filter((name) => name.startsWith('brci'));
@@ -62,15 +62,15 @@ inSandbox(import.meta.url, { limit: 600_000, disks: ['tiny'] }, () => {
     }, 500);
     try {
       const both = await reviewed();
-      assert.equal(both.length, 2, 'one of each flow');
+      assert.equal(both.length, 2, 'one review from each flow');
       for (const review of both) await assertMultiNode(review, /tiny: metadata at/);
     } finally {
       clearInterval(look);
     }
     assert.deepEqual(bridges, ['brci0', 'brci1']);
-    assert.match(domainTypes(), /"type": "(kvm|qemu)"/, 'what was found out about KVM is remembered');
+    assert.match(domainTypes(), /"type": "(kvm|qemu)"/, 'the result of the KVM probe is cached');
     const left = inventory();
-    assert.deepEqual(imagesIn(left, atFirst), ['base', 'dsvm'], 'made once');
+    assert.deepEqual(imagesIn(left, atFirst), ['base', 'dsvm'], 'each image is built once');
     assert.deepEqual({ ...left, subvolumes: atFirst['subvolumes'] }, atFirst, 'nothing is left but the images');
   });
 });

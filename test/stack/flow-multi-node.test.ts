@@ -4,14 +4,14 @@ import { RealGerrit } from '../real/gerrit/fixture.ts';
 import { connected, FlowFile } from '../support/flows.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
-import { newPlace } from './flow.ts';
+import { newStorageFolder } from './flow.ts';
 import { assertMultiNode, imagesIn } from './multi-node.ts';
 import { guestDisk, inSandbox, inventory } from './support.ts';
 
-/** Milliseconds from a push to its review: three guests of trixie boot for it, two of them at once. */
-const REVIEW_TIME = 2_400_000;
+/** Timeout from a push to its review, for which three trixie guests boot, two of them at once. */
+const REVIEW_TIMEOUT_MS = 2_400_000;
 
-inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }, () => {
+inSandbox(import.meta.url, { limitMs: 1_000_000, disks: ['trixie'], gerrit: true }, () => {
   const flow = FlowFile.shipped('5 multi-node');
   let gerrit: RealGerrit;
   let red: TestRed;
@@ -20,12 +20,12 @@ inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }
 
   before(async () => {
     [gerrit, red] = await Promise.all([RealGerrit.start(), startRed()]);
-    place = newPlace();
-    // What its comment tells to set first, and no more.
+    place = newStorageFolder();
+    // Only the settings that the flow's comment asks for.
     flow.useGerrit(gerrit.target, gerrit.project);
     flow.set('worker-host', { path: place, load: '1000' });
     flow.set('vm-image', { url: `file://${guestDisk('trixie')}` }, 'base');
-    // Emulated, and not alone.
+    // The guests are emulated on a machine that may be busy.
     flow.set('virsh-boot', { timeout: '1200' });
     await red.deploy(flow.nodes);
     await connected(red, flow);
@@ -36,15 +36,17 @@ inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }
     await gerrit?.close();
   });
 
-  const said = (node: string) => red.statuses.filter(({ id }) => id === node).map(({ text }) => text);
+  const statusesOf = (node: string) => red.statuses.filter(({ id }) => id === node).map(({ text }) => text);
   const reviewsOf = async (change: number) =>
     (await gerrit.messages(change)).filter(({ author }) => author === gerrit.ciUser);
 
-  test('two guests of an image made by its scripts know and reach each other; one review, which does not vote', async (t) => {
+  test('two guests of an image built by scripts can reach each other by name; one review, without a vote', async (t) => {
     const began = performance.now();
     const { number } = await gerrit.pushChange({ subject: 'A change' });
-    await waitFor(`a review of change ${number}`, async () => (await reviewsOf(number)).length > 0, REVIEW_TIME);
-    t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s from the push to the review, with a cold image`);
+    await waitFor(`a review of change ${number}`, async () => (await reviewsOf(number)).length > 0, REVIEW_TIMEOUT_MS);
+    t.diagnostic(
+      `${Math.round((performance.now() - began) / 1000)} s from the push to the review, including the image build`,
+    );
     const [review, ...more] = await reviewsOf(number);
     assert.deepEqual(more, []);
     const logs = await assertMultiNode(review!.message);
@@ -55,7 +57,7 @@ inSandbox(import.meta.url, { limit: 1_000_000, disks: ['trixie'], gerrit: true }
         'before the first script',
       );
     assert.equal((await gerrit.votes(number))['Verified'] ?? 0, 0);
-    const clone = said(flow.node('clone-image', 'clone slave').id).join('\n');
+    const clone = statusesOf(flow.node('clone-image', 'clone slave').id).join('\n');
     for (const progress of [
       /image base: /,
       /image .*waiting for cloud-init/,

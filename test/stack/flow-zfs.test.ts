@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { startRed, type TestRed } from '../support/red.ts';
-import { BUILD_TIME, guestLane, madeImage, runBuild, tinyImage, workerHost } from './flow.ts';
+import { BUILD_TIMEOUT_MS, guestLane, madeImage, runBuild, tinyImage, workerHost } from './flow.ts';
 import { inSandbox, inventory } from './support.ts';
 import { openPool, type ZfsPool } from './zfs-pool.ts';
 
-inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   let red: TestRed;
   let pool: ZfsPool;
 
@@ -19,7 +19,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await pool?.close();
   });
 
-  test('on ZFS: an image by URL and one made of it, a guest of its clone; nothing but the images is left', async () => {
+  test('on ZFS: an image from a URL, one built from it, and a guest of its clone; only the images are left', async () => {
     const { place, root, zfs } = pool;
     await red.deploy(
       guestLane({
@@ -33,7 +33,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       }),
     );
     const atFirst = inventory();
-    const { result, console, fault, results } = await runBuild(red, undefined, 2 * BUILD_TIME);
+    const { result, console, fault, results } = await runBuild(red, undefined, 2 * BUILD_TIMEOUT_MS);
     assert.equal(result, 'SUCCESS', `${fault?.message}\n${JSON.stringify(results)}`);
     assert.match(console, /\| made by a script$/m);
     assert.match(console, /\| vm$/m);

@@ -1,4 +1,4 @@
-/** Lanes of a real Node-RED whose guests are libvirt's, on the machine room's btrfs. */
+/** Lanes of a real Node-RED with libvirt guests on the sandbox's btrfs. */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StepRecord } from '../../lib/model/build.ts';
@@ -11,13 +11,13 @@ import { guestDisk, stackFolder } from './support.ts';
 
 type Settings = Record<string, unknown>;
 
-/** Milliseconds that a build with tiny guests has, on a machine that others use too. */
-export const BUILD_TIME = 300_000;
+/** Timeout for a build with tiny guests, on a machine that may be busy. */
+export const BUILD_TIMEOUT_MS = 300_000;
 
-/** A folder of its own on the room's btrfs, for a worker's images and clones. */
-export const newPlace = (): string => mkdtempSync(join(stackFolder!, 'ci', 'place-'));
+/** Creates a folder on the sandbox's btrfs for a worker's images and clones. */
+export const newStorageFolder = (): string => mkdtempSync(join(stackFolder!, 'ci', 'place-'));
 
-/** A worker-host with room whatever else the machine does; this machine directly, where no `host` is set. */
+/** Returns a worker-host that has room however busy the machine is; it is this machine unless `host` is set. */
 export const workerHost = (settings: Settings = {}): FlowConfig =>
   make('worker-host', {
     kind: 'libvirt',
@@ -32,15 +32,15 @@ export const workerHost = (settings: Settings = {}): FlowConfig =>
     ...settings,
   });
 
-/** An ssh-host, for a worker that is reached as root by a real sshd. */
+/** Returns an ssh-host, for a worker that is reached as root through a real sshd. */
 export const sshHost = ({ target }: OpenSsh, settings: Settings = {}): FlowConfig =>
   make('ssh-host', { name: 'host-a', ...reaching(target), ...settings });
 
-/** A vm-image with the tiny guest's disk. */
+/** Returns a vm-image with the tiny guest's disk. */
 export const tinyImage = (settings: Settings = {}): FlowConfig =>
   make('vm-image', { name: 'tiny', source: 'url', url: `file://${guestDisk('tiny')}`, loginUser: 'root', ...settings });
 
-/** An image made of another by scripts: each is its text, by its name. */
+/** Returns a vm-image that scripts (text by name) build from `vm-image1`. */
 export const madeImage = (scripts: Record<string, string>, settings: Settings = {}): FlowConfig =>
   make('vm-image', {
     id: 'vm-image2',
@@ -58,15 +58,15 @@ export const madeImage = (scripts: Record<string, string>, settings: Settings = 
     ...settings,
   });
 
-/** What a lane is like where it is not the usual one. */
+/** How a lane differs from the default. */
 export interface LaneSettings {
-  /** Text of the one script; a node of its own by `exec`. */
+  /** Text of the only script; `exec` has the other settings of its node. */
   script?: string;
-  /** Names of the guests: `vm`, or `slave master`. */
+  /** Names of the guests, separated by spaces. */
   guests?: string;
-  /** Configuration nodes in place of this machine (`worker-host1`) and the tiny guest (`vm-image1`). */
+  /** Configuration nodes instead of this machine (`worker-host1`) and the tiny guest (`vm-image1`). */
   nodes?: FlowConfig[];
-  /** The folder or data set of the usual worker-host. */
+  /** The folder or dataset of the default worker-host. */
   place?: string;
   jobs?: Settings;
   clone?: Settings;
@@ -78,9 +78,9 @@ export interface LaneSettings {
 }
 
 /**
- * A flow from ci-jobs (`ci-jobs1`) to a silent gerrit-review (`gerrit-review1`): clone-image (`clone-<guest>`),
- * metadata-server (`metadata-server1`), virsh-boot (`virsh-boot1`), ssh-exec (`ssh-exec1`), publish-logs
- * (`publish-logs1`).
+ * Returns a flow from ci-jobs (`ci-jobs1`) to a gerrit-review (`gerrit-review1`) that posts nothing. Between them are
+ * clone-image (`clone-<guest>`), metadata-server (`metadata-server1`), virsh-boot (`virsh-boot1`), ssh-exec
+ * (`ssh-exec1`) and publish-logs (`publish-logs1`).
  */
 export function guestLane(lane: LaneSettings): FlowConfig[] {
   const { script = 'hostname', guests = 'vm', place, nodes = [workerHost({ path: place }), tinyImage()] } = lane;
@@ -109,36 +109,36 @@ export function guestLane(lane: LaneSettings): FlowConfig[] {
       }),
       make('ssh-exec', { id: 'ssh-exec1', name: 'work', script, interpreter: '/bin/bash -xe', user: '', ...lane.exec }),
       make('publish-logs', { files: [], ...lane.publish }),
-      make('gerrit-review', { silent: true, vote: true, wires: [['said']], ...lane.review }),
+      make('gerrit-review', { silent: true, vote: true, wires: [['review-output']], ...lane.review }),
     ),
-    make('debug', { id: 'said', active: true }),
+    make('debug', { id: 'review-output', active: true }),
   );
 }
 
-/** What a person sees of a build that has ended. */
+/** What a user sees of a finished build. */
 export interface Outcome extends Ended {
-  /** Result of each step, by its node's name. */
+  /** Result of each step, by the name of its node. */
   results: Record<string, string>;
   /** The first step that did not succeed. */
   fault: StepRecord | undefined;
   console: string;
-  /** The comment that would be posted, and its votes. */
+  /** The review that would be posted, and its votes. */
   review: string;
   labels: Record<string, number>;
 }
 
-/** Starts a build by hand, waits for its end and its review, and reads its console. */
-export async function runBuild(red: TestRed, message = handMade(), limit = BUILD_TIME): Promise<Outcome> {
+/** Starts a build, waits for its end and its review, and reads its console. */
+export async function runBuild(red: TestRed, message = handMade(), limit = BUILD_TIMEOUT_MS): Promise<Outcome> {
   return outcomeOf(red, await run(red, message, limit));
 }
 
-/** What a person sees of a build that has ended. */
+/** Waits for the review of a finished build, and reads its console. */
 export async function outcomeOf(red: TestRed, ended: Ended): Promise<Outcome> {
   const { build } = ended;
-  const said = await waitFor('a review', () =>
-    red.received('said').find((message) => (message['build'] as typeof build).set.id === build.set.id),
+  const output = await waitFor('a review', () =>
+    red.received('review-output').find((message) => (message['build'] as typeof build).set.id === build.set.id),
   );
-  const { message: review, labels } = said['payload'] as { message: string; labels: Record<string, number> };
+  const { message: review, labels } = output['payload'] as { message: string; labels: Record<string, number> };
   return {
     ...ended,
     results: Object.fromEntries(build.steps.map(({ name, result }) => [name, result])),

@@ -10,19 +10,19 @@ import { waitFor } from '../support/wait.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 import {
   addressOf,
-  boot,
+  bootGuest,
   consoleOf,
-  end,
   logIn,
   NETWORK,
   openWorld,
-  prepare,
+  prepareGuest,
   processorLevels,
-  script,
+  removeGuest,
+  runInGuest,
   type World,
 } from './world.ts';
 
-inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () => {
+inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny', 'tiny-uefi'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {
@@ -34,25 +34,25 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
   });
   afterEach(() => assert.deepEqual(inventory(), before_, 'nothing is left behind'));
 
-  test('a guest from clone to removal: metadata, verified login, script, console, clean shutdown', async (t) => {
+  test('a guest works from clone to removal: metadata, verified login, script, console, clean shutdown', async (t) => {
     const { worker } = world;
     const at = stopwatch(t);
     const link = await world.openLink();
     at('metadata link open');
-    const guest = await prepare(world, { build: 'b1', userData: '#!/bin/sh\necho "$(hostname)" > /root/told\n' });
+    const guest = await prepareGuest(world, { build: 'b1', userData: '#!/bin/sh\necho "$(hostname)" > /root/told\n' });
     at('cloned');
     await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     at('booted');
-    // Repeating it changes nothing.
+    // Idempotent.
     await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     const host = await logIn(world, guest);
     at('logged in');
     assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), [
       { domain: guest.domain, owner: guest.owner },
     ]);
-    const said = await script(host, 'echo "on $(hostname)"; echo oops >&2; cat /root/told; exit 3');
+    const result = await runInGuest(host, 'echo "on $(hostname)"; echo oops >&2; cat /root/told; exit 3');
     at('script run');
-    assert.deepEqual(said, { code: 3, output: 'on vm\noops\nvm\n' });
+    assert.deepEqual(result, { code: 3, output: 'on vm\noops\nvm\n' });
     assert.match(await consoleOf(worker, guest), /tiny: metadata at/);
     const xml = execFileSync('virsh', ['-q', 'dumpxml', guest.domain], { encoding: 'utf8' });
     assert.match(xml, /cache='unsafe'/);
@@ -60,55 +60,55 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await worker.hypervisor.shutdown(guest.domain, { signal: AbortSignal.timeout(180_000) });
     at('shut down');
     assert.deepEqual(await worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), []);
-    // Its console can still be saved.
+    // The console can still be read.
     assert.match(await consoleOf(worker, guest), /tiny: metadata at/);
-    await end(world, guest, host);
-    // Fine where it is gone already.
-    await end(world, guest);
+    await removeGuest(world, guest, host);
+    // Idempotent.
+    await removeGuest(world, guest);
     await link.close();
     at('removed');
   });
 
-  test('two guests of a build share a private bridge, which goes with the last of them', async (t) => {
+  test('two guests of a build share a private bridge, which is removed with the last of them', async (t) => {
     const at = stopwatch(t);
     const networks = [NETWORK, { source: 'brci%' }];
-    // As Docker leaves a worker: what goes over a bridge is filtered, and dropped.
+    // Docker configures a worker like this: iptables filters bridged packets, and drops them.
     const setting = '/proc/sys/net/bridge/bridge-nf-call-iptables';
     const filtered = existsSync(setting) && readFileSync(setting, 'utf8').trim() === '1';
     execFileSync('iptables', ['-w', '-P', 'FORWARD', 'DROP']);
     const rules = () => inventory()['rules']!.filter((rule) => rule.includes('recheck-bridge-'));
     const link = await world.openLink();
     const guests = await Promise.all(
-      ['slave', 'master'].map((name) => prepare(world, { build: 'b2', name, networks })),
+      ['slave', 'master'].map((name) => prepareGuest(world, { build: 'b2', name, networks })),
     );
-    const [slave, master] = await Promise.all(guests.map((guest) => boot(world, guest)));
+    const [slave, master] = await Promise.all(guests.map((guest) => bootGuest(world, guest)));
     at('two guests logged in');
     const up = (n: number) => `ip link set eth1 up; ip addr add 10.9.9.${n}/24 dev eth1; echo up`;
-    await script(slave!, up(1));
-    await script(master!, up(2));
-    const ping = await script(master!, 'ping -c 1 -W 5 10.9.9.1');
+    await runInGuest(slave!, up(1));
+    await runInGuest(master!, up(2));
+    const ping = await runInGuest(master!, 'ping -c 1 -W 5 10.9.9.1');
     assert.equal(ping.code, 0, ping.output);
     const bridges = () => inventory()['links']!.filter((name) => name.startsWith('brci'));
     assert.deepEqual(bridges(), ['brci0']);
     assert.equal(rules().length, filtered ? 1 : 0, rules().join());
-    // The worker is not on it: no address of its own, not even a link-local one.
+    // The worker itself has no address on the bridge, not even a link-local one.
     assert.equal(
       execFileSync('ip', ['-br', 'addr', 'show', 'brci0'], { encoding: 'utf8' }).trim().split(/\s+/).length,
       2,
     );
-    await end(world, guests[0]!, slave!);
+    await removeGuest(world, guests[0]!, slave!);
     assert.deepEqual(bridges(), ['brci0']);
-    await end(world, guests[1]!, master!);
+    await removeGuest(world, guests[1]!, master!);
     assert.deepEqual(bridges(), []);
     assert.deepEqual(rules(), []);
     execFileSync('iptables', ['-w', '-P', 'FORWARD', 'ACCEPT']);
     await link.close();
   });
 
-  test('a domain destroyed by hand: before the login it is said with its console, after it the login is lost', async () => {
+  test('a manually destroyed domain is reported, both before and after the first login', async () => {
     const { worker } = world;
     const link = await world.openLink();
-    const guest = await prepare(world, { build: 'b3' });
+    const guest = await prepareGuest(world, { build: 'b3' });
     await worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
     execFileSync('virsh', ['-q', 'destroy', guest.domain]);
     await assert.rejects(logIn(world, guest, 20_000), (error: CiError) => {
@@ -116,10 +116,10 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
       assert.match(error.message, new RegExp(`${guest.domain} powered off or was destroyed`));
       return true;
     });
-    await end(world, guest);
+    await removeGuest(world, guest);
 
-    const other = await prepare(world, { build: 'b4' });
-    const host = await boot(world, other);
+    const other = await prepareGuest(world, { build: 'b4' });
+    const host = await bootGuest(world, other);
     const address = await addressOf(world, other);
     execFileSync('virsh', ['-q', 'destroy', other.domain]);
     await assert.rejects(
@@ -129,34 +129,34 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
       ),
       { code: 'worker/guest-died' },
     );
-    await end(world, other, host);
+    await removeGuest(world, other, host);
     await link.close();
   });
 
-  test('an abort in the middle of a boot leaves no domain and no bridge', async () => {
+  test('an abort during a boot leaves no domain and no bridge', async () => {
     const { worker } = world;
     for (const delay of [0, 60, 250, 500]) {
-      const guest = await prepare(world, { build: `abort${delay}`, networks: [NETWORK, { source: 'brx%' }] });
+      const guest = await prepareGuest(world, { build: `abort${delay}`, networks: [NETWORK, { source: 'brx%' }] });
       const booting = worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(delay) });
       booting.catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, delay));
-      await end(world, guest);
+      await removeGuest(world, guest);
       await booting.catch(() => {});
     }
   });
 
-  test('what another controller left is listed with its owner, bridges without a guest too, and can be ended', async () => {
+  test('leftovers of another controller, bridges without guests included, are listed with their owner and can be removed', async () => {
     const { worker } = world;
     const options = { signal: AbortSignal.timeout(180_000) };
-    const guest = await prepare(world, { build: 'crashed', networks: [NETWORK, { source: 'brl%' }] });
+    const guest = await prepareGuest(world, { build: 'crashed', networks: [NETWORK, { source: 'brl%' }] });
     await worker.hypervisor.boot(guest.spec, options);
-    const later = world.again();
+    const later = world.newWorker();
     assert.deepEqual(await later.hypervisor.list(options), [{ domain: guest.domain, owner: guest.owner }]);
     await later.hypervisor.stop(guest.domain, options);
     await later.storage.remove(guest.domain, options);
     assert.deepEqual(await later.hypervisor.list(options), []);
 
-    const other = await prepare(world, { build: 'crashed2', networks: [NETWORK, { source: 'brl%' }] });
+    const other = await prepareGuest(world, { build: 'crashed2', networks: [NETWORK, { source: 'brl%' }] });
     await worker.hypervisor.boot(other.spec, options);
     execFileSync('virsh', ['-q', 'destroy', other.domain]);
     assert.deepEqual(await later.hypervisor.list(options), [{ domain: 'bridge:brl0', owner: other.owner }]);
@@ -164,9 +164,9 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     await later.storage.remove(other.domain, options);
   });
 
-  test('what cannot be booted says why: no such network, only private bridges, a template without the owner, no memory', async () => {
+  test('an error explains why a guest cannot boot: no such network, only private bridges, a bad MAC, an unusable template', async () => {
     const options = { signal: AbortSignal.timeout(180_000) };
-    const tries: [Partial<Parameters<typeof prepare>[1]>, { code: string; message?: RegExp }, object?][] = [
+    const tries: [Partial<Parameters<typeof prepareGuest>[1]>, { code: string; message?: RegExp }, object?][] = [
       [
         { networks: [{ source: 'virbr9' }] },
         { code: 'libvirt/no-network', message: /"virbr9"\. There are: default, virbr0/ },
@@ -181,45 +181,48 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
       ],
     ];
     for (const [i, [settings, fault, changed]] of tries.entries()) {
-      const guest = await prepare(world, { build: `bad${i}`, ...settings });
-      const { hypervisor } = world.again(changed);
+      const guest = await prepareGuest(world, { build: `bad${i}`, ...settings });
+      const { hypervisor } = world.newWorker(changed);
       await assert.rejects(hypervisor.boot(guest.spec, options), fault);
       await hypervisor.stop(guest.domain, options);
       await world.worker.storage.remove(guest.domain, options);
     }
   });
 
-  test('a fixed MAC, and the bridge in place of the network’s name', async () => {
+  test('a guest gets its fixed MAC on a network that is named by its bridge', async () => {
     const link = await world.openLink();
-    const guest = await prepare(world, { build: 'b5', networks: [{ source: 'virbr0', mac: '52-54-00-AA-00-07' }] });
-    const host = await boot(world, guest);
-    assert.equal((await script(host, 'cat /sys/class/net/eth0/address')).output, '52:54:00:aa:00:07\n');
-    await end(world, guest, host);
+    const guest = await prepareGuest(world, {
+      build: 'b5',
+      networks: [{ source: 'virbr0', mac: '52-54-00-AA-00-07' }],
+    });
+    const host = await bootGuest(world, guest);
+    assert.equal((await runInGuest(host, 'cat /sys/class/net/eth0/address')).output, '52:54:00:aa:00:07\n');
+    await removeGuest(world, guest, host);
     await link.close();
   });
 
-  test('a disk for UEFI only comes up under UEFI; its variables are in its clone and go with it', async () => {
+  test('a UEFI-only disk boots under UEFI, and its variables are kept in the clone and removed with it', async () => {
     const { hypervisor, storage } = world.worker;
     const link = await world.openLink();
     const files = mkdtempSync(join(stackFolder!, 'uefi-'));
     copyFileSync(guestDisk('tiny-uefi'), join(files, 'vda.qcow2'));
     const image = { ...world.image, name: 'uefi', source: { kind: 'directory', path: files } } as const;
     await storage.make(image, { signal: AbortSignal.timeout(180_000) });
-    const guest = await prepare({ ...world, image }, { build: 'uefi' });
+    const guest = await prepareGuest({ ...world, image }, { build: 'uefi' });
     guest.spec.firmware = 'uefi';
-    const host = await boot(world, guest);
-    const said = await script(host, 'ls -d /sys/firmware/efi');
-    assert.equal(said.output, '/sys/firmware/efi\n');
+    const host = await bootGuest(world, guest);
+    const result = await runInGuest(host, 'ls -d /sys/firmware/efi');
+    assert.equal(result.output, '/sys/firmware/efi\n');
     assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
     assert.ok(existsSync(`${guest.clone.path}/${guest.domain}_VARS.fd`));
     await hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(180_000) });
-    assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'no image is made with them');
-    await end(world, guest, host);
+    assert.ok(!readdirSync(guest.clone.path).join().includes('_VARS'), 'an image does not contain them');
+    await removeGuest(world, guest, host);
     assert.deepEqual(await storage.collect([world.image], { signal: AbortSignal.timeout(180_000) }), ['uefi@k1']);
     await link.close();
   });
 
-  test('no file of UEFI variables is left, wherever a template has them, and whoever ends the guest', async () => {
+  test('no UEFI variables are left behind, wherever a template stores them and whoever stops the guest', async () => {
     const options = { signal: AbortSignal.timeout(180_000) };
     const elsewhere = mkdtempSync(join(stackFolder!, 'variables-'));
     const withOs = (os: string): string => DOMAIN_TEMPLATE.replace(/<os[\s\S]*<\/os>/, os);
@@ -237,42 +240,44 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
     const shared = withOs(`<os>${type}${loader}<nvram>${elsewhere}/shared.fd</nvram>${smbios}`);
     const left = (): string[] => [...inventory()['variables']!, ...readdirSync(elsewhere)];
     for (const [name, template] of Object.entries(templates)) {
-      const guest = await prepare(world, { build: name });
-      const mine = world.again({ template });
+      const guest = await prepareGuest(world, { build: name });
+      const mine = world.newWorker({ template });
       await mine.hypervisor.boot(guest.spec, options);
       assert.equal(left().length, 1, name);
-      // One that ended by itself, one whose controller died, one that is ended.
+      // One guest has already stopped, one has lost its controller, and the others are running.
       if (name === 'elsewhere') execFileSync('virsh', ['-q', 'destroy', guest.domain]);
-      await (name === 'named' ? world.again() : mine).hypervisor.stop(guest.domain, options);
+      await (name === 'named' ? world.newWorker() : mine).hypervisor.stop(guest.domain, options);
       assert.deepEqual(left(), [], name);
       await world.worker.storage.remove(guest.domain, options);
     }
 
-    // libvirt makes the file before it finds the fault.
-    const refused = await prepare(world, { build: 'refused' });
-    const { hypervisor } = world.again({ template: templates['chosen']!.replace("bus='virtio'", "bus='none-such'") });
+    // libvirt creates the file before it detects the error.
+    const refused = await prepareGuest(world, { build: 'refused' });
+    const { hypervisor } = world.newWorker({
+      template: templates['chosen']!.replace("bus='virtio'", "bus='none-such'"),
+    });
     await assert.rejects(hypervisor.boot(refused.spec, options), { code: 'libvirt/not-started' });
     await hypervisor.stop(refused.domain, options);
     assert.deepEqual(left(), []);
     await world.worker.storage.remove(refused.domain, options);
 
-    // Both the guest and its controller are gone: its clone tells of it.
-    const crashed = await prepare(world, { build: 'crashed3' });
-    await world.again({ template: templates['chosen']! }).hypervisor.boot(crashed.spec, options);
+    // Both the guest and its controller are gone; the file is found through the clone.
+    const crashed = await prepareGuest(world, { build: 'crashed3' });
+    await world.newWorker({ template: templates['chosen']! }).hypervisor.boot(crashed.spec, options);
     execFileSync('virsh', ['-q', 'destroy', crashed.domain]);
     assert.deepEqual(left(), [`${crashed.domain}_VARS.fd`]);
-    await reap(world.again(), crashed.owner.controller, () => false);
+    await reap(world.newWorker(), crashed.owner.controller, () => false);
     assert.deepEqual(left(), []);
 
-    // What is not named after the guest may be another's too.
-    const other = await prepare(world, { build: 'shared' });
-    await world.again({ template: shared }).hypervisor.boot(other.spec, options);
+    // A file that is not named after the guest may also belong to another guest.
+    const other = await prepareGuest(world, { build: 'shared' });
+    await world.newWorker({ template: shared }).hypervisor.boot(other.spec, options);
     await world.worker.hypervisor.stop(other.domain, options);
     assert.deepEqual(left(), ['shared.fd']);
     await world.worker.storage.remove(other.domain, options);
   });
 
-  test('auto finds out whether KVM works by a guest that must show life, and remembers it', async () => {
+  test('auto runs a trial guest to find out whether KVM works, and caches the answer', async () => {
     let known: { type: 'kvm' | 'qemu'; why: string } | undefined;
     const answers = {
       get: () => known,
@@ -283,7 +288,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny', 'tiny-uefi'] }, () 
         known = undefined;
       },
     };
-    const { hypervisor } = world.again({ type: 'auto', answers });
+    const { hypervisor } = world.newWorker({ type: 'auto', answers });
     const began = performance.now();
     const answer = await hypervisor.type({ signal: AbortSignal.timeout(180_000) });
     assert.deepEqual(known, answer);

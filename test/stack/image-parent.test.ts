@@ -19,12 +19,12 @@ import { withKey } from '../../lib/storage/image-key.ts';
 import type { ImageScript, ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
 
-const LIMIT = 120_000;
-const within = () => ({ signal: AbortSignal.timeout(LIMIT) });
+const IMAGE_TIMEOUT_MS = 120_000;
+const within = () => ({ signal: AbortSignal.timeout(IMAGE_TIMEOUT_MS) });
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 
-inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
-  const host = localHost('worker room');
+inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
+  const host = localHost('worker sandbox');
   const metadata = new MetadataService();
   const key = generateKeyPair('test');
   let dir: string;
@@ -51,7 +51,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
             networks: [{ source: 'default' }],
             userData: '',
             authorizedKeys: '',
-            timeout: LIMIT,
+            timeout: IMAGE_TIMEOUT_MS,
           },
         },
       },
@@ -67,7 +67,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     const place = join(stackFolder!, 'ci');
     worker = libvirtWorker({
       id: 'w1',
-      label: 'worker room',
+      label: 'worker sandbox',
       slots: 2,
       source: async () => host,
       storage: hostStorage({ kind: 'btrfs', place, host: async () => host }),
@@ -86,14 +86,14 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  /** Returns what is left except the images that were wanted. */
+  /** Lists what is left, except for the images. */
   const left = () => {
     const now = inventory();
     now['subvolumes'] = now['subvolumes']!.filter((path) => !/^(base|child)@/.test(path));
     return now;
   };
 
-  test('an image is built from its parent by scripts, and a clone of it boots with their results', async () => {
+  test('scripts build an image from its parent, and a clone of it boots with their changes', async () => {
     const image = child([
       script('first', 'echo one >/root/made; echo "hello from $(hostname)"'),
       script('second', 'cat /root/made; echo two >>/root/made'),
@@ -122,7 +122,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.deepEqual(left(), atFirst);
   });
 
-  test('a script that fails is named, and leaves no guest and no image', async () => {
+  test('a failing script leaves no guest and no image, and the error names it', async () => {
     const image = child([script('breaks', 'echo about to break\nfalse\n')]);
     await assert.rejects(builder.provide(worker, image, within()), (error) => {
       assert(error instanceof CiError);

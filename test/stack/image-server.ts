@@ -3,22 +3,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { waitForEvent } from '../support/wait.ts';
 
-/** A web server with one file, and its moods. */
+/** A web server with one file, and the faults it can be told to have. */
 export interface ImageServer {
   url: string;
-  /** The `Range` of each request for the file; undefined where it asked for all. */
+  /** The `Range` of each request for the file; undefined if it asked for the whole file. */
   ranges: (string | undefined)[];
-  /** Bytes after which the next answers break off; one is used up by each. */
+  /** Bytes after which the next responses are cut off, one entry per response. */
   breaks: number[];
-  /** Sends this many bytes and then nothing more, for ever. */
+  /** Sends this many bytes, then stalls forever. */
   stallAt: number | undefined;
-  /** Answers with this status and no file. */
+  /** Answers with this status instead of the file. */
   status: number | undefined;
   etag: string;
   content: Buffer;
-  /** Tells no length: the end of the connection is the end of the file. */
+  /** Sends no Content-Length: the end of the connection is the end of the file. */
   noLength: boolean;
-  /** Other files, by their paths; a function writes its answer itself. */
+  /** Other files by path; a function writes the response itself. */
   files: Map<string, string | ((response: ServerResponse) => void)>;
   close(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function openImageServer(content: Buffer): Promise<ImageServer> {
     const body = web.content.subarray(start);
     const { length } = web.content;
     if (web.noLength) {
-      // As HTTP/1.0 has it.
+      // HTTP/1.0 allows this.
       response.socket!.end(Buffer.concat([Buffer.from('HTTP/1.0 200 OK\r\n\r\n'), web.content]));
       return;
     }

@@ -1,4 +1,4 @@
-/** Where the fault tests run: a real Node-RED, whose worker is reached as root by a real sshd, and what each build must end as. */
+/** Setup and checks for the fault tests: a real Node-RED, and a worker reached as root through a real sshd. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { waitFor } from '../support/wait.ts';
 import {
   guestLane,
   type LaneSettings,
-  newPlace,
+  newStorageFolder,
   type Outcome,
   runBuild,
   sshHost,
@@ -22,30 +22,30 @@ import {
 } from './flow.ts';
 import { inventory } from './support.ts';
 
-/** Milliseconds that a tiny guest has, on a machine that others use too. */
-const BOOT = 180_000;
+/** Timeout for a tiny guest's boot, on a machine that may be busy. */
+const BOOT_TIMEOUT_MS = 180_000;
 
-/** What a build must end as. */
+/** The outcome that a test expects of a build. */
 export interface Expected {
   result: Result;
-  /** What the comment would vote; nothing where that is missing. */
+  /** The vote in the review; no vote if undefined. */
   vote?: number;
-  /** The sentence of the step that failed. */
+  /** The message of the step that failed. */
   says?: RegExp;
-  /** The node whose step it was, by its name or type. */
+  /** The node that failed, by name or type. */
   at?: string;
 }
 
-/** When a build's script has said `now it runs`. */
+/** Tells whether a build's script has printed `now it runs`. */
 export const scriptRuns = (_events: BuildEvent[], console: string): boolean => console.includes('now it runs');
 
-/** When a step does what its status says: `booting`, `login`, `waiting`. */
+/** Returns a check for a step that has reached a phase, such as `booting`, `login` or `waiting`. */
 export const at =
   (what: string) =>
   (events: BuildEvent[]): boolean =>
     events.some((event) => event.kind === 'step-progress' && event.what === what);
 
-/** A Node-RED, a worker and the tiny guest's image on it. */
+/** A Node-RED, a worker and an image of the tiny guest. */
 export class Lab {
   red!: TestRed;
   sshd!: OpenSsh;
@@ -53,16 +53,16 @@ export class Lab {
   #before!: ReturnType<typeof inventory>;
 
   /**
-   * Opens it for the tests of the file, and checks after each that nothing is left behind.
+   * Starts a lab for the tests of a file, and checks after each test that nothing is left behind.
    *
-   * @param prepare what comes before the first test, once it is open
+   * @param prepare runs once the lab is up, before the first test
    */
   static forFile(prepare?: () => Promise<void>): Lab {
     const lab = new Lab();
     before(async () => {
       lab.sshd = await startOpenSsh();
       lab.red = await startRed();
-      lab.place = newPlace();
+      lab.place = newStorageFolder();
       await lab.deploy({});
       await prepare?.();
     });
@@ -71,24 +71,24 @@ export class Lab {
       await lab.sshd.remove();
     });
     beforeEach(() => {
-      lab.#before = lab.seen();
+      lab.#before = lab.takeInventory();
     });
-    afterEach(() => lab.nothingLeft());
+    afterEach(() => lab.assertNothingLeft());
     return lab;
   }
 
-  /** Configuration nodes: the worker, reached by SSH, and the tiny guest's image. */
+  /** Returns the configuration nodes: the worker, reached through SSH, and the tiny guest's image. */
   nodes(worker: Record<string, unknown> = {}): FlowConfig[] {
     return [sshHost(this.sshd), workerHost({ host: 'ssh-host1', path: this.place, ...worker }), tinyImage()];
   }
 
   /**
-   * Deploys a lane on the worker.
+   * Deploys a lane that uses the worker.
    *
-   * @param changes settings of single nodes, by their id
+   * @param changes settings of single nodes, by node id
    */
   deploy(lane: LaneSettings, changes: Record<string, object> = {}): Promise<void> {
-    // Without its trace, what a script says stands in the console once.
+    // Without -x, the console shows a script's output only once.
     const exec = { interpreter: '/bin/bash -e', ...lane.exec };
     const nodes = guestLane({ nodes: this.nodes(), ...lane, exec });
     return this.red.deploy(nodes.map((node) => ({ ...node, ...changes[node.id] })));
@@ -97,44 +97,48 @@ export class Lab {
   /** Deploys a lane and runs one build in it. */
   async run(lane: LaneSettings, changes?: Record<string, object>): Promise<Outcome> {
     await this.deploy(lane, changes);
-    return runBuild(this.red, handMade(), 3 * BOOT);
+    return runBuild(this.red, handMade(), 3 * BOOT_TIMEOUT_MS);
   }
 
-  /** Runs a build in a lane, and does something to it as soon as `when` gives something. */
-  async strike(
+  /** Runs a build in a lane, and runs `action` as soon as `when` returns a truthy value. */
+  async disrupt(
     lane: LaneSettings,
-    { when, blow }: { when: (events: BuildEvent[], console: string) => unknown; blow: () => unknown },
+    { when, action }: { when: (events: BuildEvent[], console: string) => unknown; action: () => unknown },
     changes?: Record<string, object>,
   ): Promise<Outcome> {
     await this.deploy(lane, changes);
     const from = this.red.events.length;
-    const ending = runBuild(this.red, handMade(), 3 * BOOT);
+    const ending = runBuild(this.red, handMade(), 3 * BOOT_TIMEOUT_MS);
     const console = () => this.red.runtime().supervisor.active()[0]?.log?.console.tail(5).join('\n') ?? '';
     let isOver = false;
     const note = () => {
       isOver = true;
     };
     ending.then(note, note);
-    const struck = (async () => {
-      await waitFor('the moment to strike', () => isOver || when(this.red.events.slice(from), console()), 2 * BOOT);
-      // The next test's build is not to be struck.
-      if (!isOver) await blow();
+    const disrupted = (async () => {
+      await waitFor(
+        'the moment to act',
+        () => isOver || when(this.red.events.slice(from), console()),
+        2 * BOOT_TIMEOUT_MS,
+      );
+      // Otherwise the action would hit the next test's build.
+      if (!isOver) await action();
     })();
-    const [outcome] = await Promise.race([Promise.all([ending, struck]), ending.then(() => [])]);
+    const [outcome] = await Promise.race([Promise.all([ending, disrupted]), ending.then(() => [])]);
     return outcome ?? assert.fail(`the build ended before: ${JSON.stringify((await ending).build)}`);
   }
 
-  /** Deletes the one clone that is there, as a person might. */
+  /** Deletes the only clone, as an operator might. */
   deleteClone(): void {
     const clones = readdirSync(this.place).filter((name) => name.startsWith('recheck-'));
-    assert.equal(clones.length, 1, 'one clone is there');
+    assert.equal(clones.length, 1, 'there is one clone');
     execFileSync('btrfs', ['subvolume', 'delete', join(this.place, clones[0]!)], { stdio: 'ignore' });
   }
 
-  /** What is on the worker, but images that were asked for and are to stay. */
-  seen(): Record<string, string[]> {
+  /** Lists what is on the worker, except for images that are meant to stay. */
+  takeInventory(): Record<string, string[]> {
     const now = inventory();
-    // What came of a download that broke off is kept beside the images: it is gone on with.
+    // An interrupted download is kept beside the images, to be resumed.
     now['subvolumes'] = now['subvolumes']!.filter((path) => !/@/.test(path) || path.includes('/.made@'));
     now['clones'] = readdirSync(this.place, { recursive: true, encoding: 'utf8' }).filter((path) =>
       /recheck-/.test(path),
@@ -142,25 +146,25 @@ export class Lab {
     return now;
   }
 
-  /** Waits for what is tried again after a fault, and checks that nothing is left. */
-  async nothingLeft(limit = 10_000): Promise<void> {
-    const same = () => JSON.stringify(this.seen()) === JSON.stringify(this.#before);
-    await waitFor('nothing is left', same, limit).catch(() => {});
-    assert.deepEqual(this.seen(), this.#before, 'nothing is left behind');
+  /** Checks that nothing is left behind, after giving retried cleanups time to finish. */
+  async assertNothingLeft(limitMs = 10_000): Promise<void> {
+    const same = () => JSON.stringify(this.takeInventory()) === JSON.stringify(this.#before);
+    await waitFor('nothing is left', same, limitMs).catch(() => {});
+    assert.deepEqual(this.takeInventory(), this.#before, 'nothing is left behind');
   }
 }
 
-/** Checks a build's result and vote, and that whoever looks at it, anywhere, reads the sentence. */
+/** Checks a build's result and vote, and that its message appears in the review, the console and Catch nodes. */
 export function assertEnd(red: TestRed, outcome: Outcome, { result, vote, says, at }: Expected): void {
   const story = `${outcome.fault?.name}: ${outcome.fault?.message}\n${outcome.console.slice(-2000)}`;
   assert.equal(outcome.result, result, story);
   assert.deepEqual(outcome.labels, vote === undefined ? {} : { Verified: vote }, 'the vote');
-  assert.match(outcome.review, new RegExp(`: ${result} in `), 'the comment says it');
+  assert.match(outcome.review, new RegExp(`: ${result} in `), 'the review shows the result');
   if (at !== undefined) assert.equal(outcome.fault?.name, at, story);
   if (says === undefined) return;
   assert.match(outcome.fault?.message ?? '', says);
-  assert.match(outcome.console, says, 'the sentence stands in the console');
-  // A fault of the infrastructure is for Catch nodes too; the patch's own is not.
+  assert.match(outcome.console, says, 'the console has the message');
+  // Catch nodes receive infrastructure failures, but not failures of the patch.
   if (result === 'NODE_FAILURE' || result === 'DISK_FULL') assert.match(faults(red).at(-1) ?? '', says);
   assertWords(red);
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inSandbox, inventory, libvirtd } from './support.ts';
-import { end, logIn, openWorld, prepare, script, type World } from './world.ts';
+import { controlLibvirtd, inSandbox, inventory } from './support.ts';
+import { logIn, openWorld, prepareGuest, removeGuest, runInGuest, type World } from './world.ts';
 
-inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   let world: World;
   let before_: ReturnType<typeof inventory>;
   before(async () => {
@@ -16,33 +16,33 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
   });
   afterEach(() => assert.deepEqual(inventory(), before_, 'nothing is left behind'));
 
-  test('libvirtd restarts while a guest boots and while it is ended: both go on', async () => {
+  test('libvirtd restarts while a guest boots and while it is removed: both succeed', async () => {
     const { hypervisor } = world.worker;
     const link = await world.openLink();
-    const guest = await prepare(world, { build: 'r1' });
+    const guest = await prepareGuest(world, { build: 'r1' });
     await hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
-    libvirtd('stop');
+    controlLibvirtd('stop');
     const loggingIn = logIn(world, guest);
     await sleep(1_500);
-    libvirtd('start');
+    controlLibvirtd('start');
     const host = await loggingIn;
-    assert.equal((await script(host, 'echo up')).output, 'up\n');
+    assert.equal((await runInGuest(host, 'echo up')).output, 'up\n');
 
-    libvirtd('stop');
-    assert.equal((await script(host, 'echo still up')).output, 'still up\n');
-    const ending = end(world, guest, host);
+    controlLibvirtd('stop');
+    assert.equal((await runInGuest(host, 'echo still up')).output, 'still up\n');
+    const ending = removeGuest(world, guest, host);
     await sleep(500);
-    libvirtd('start');
+    controlLibvirtd('start');
     await ending;
     await link.close();
   });
 
-  test('a libvirtd that stays away is said, with what to do', async () => {
-    libvirtd('stop');
+  test('an error reports a stopped libvirtd and says what to do', async () => {
+    controlLibvirtd('stop');
     await assert.rejects(world.worker.hypervisor.list({ signal: AbortSignal.timeout(180_000) }), {
       code: 'libvirt/down',
       message: /worker host-a: libvirt at qemu:\/\/\/system does not answer .* systemctl start libvirtd/,
     });
-    libvirtd('start');
+    controlLibvirtd('start');
   });
 });

@@ -11,31 +11,40 @@ import type { ListenAt } from '../../lib/worker/types.ts';
 import { SEED } from '../support/seed-user-data.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 import { guestDisk, inSandbox, inventory, stackFolder } from './support.ts';
-import { boot, end, logIn, openWorld, prepare, processorLevels, script, type World } from './world.ts';
+import {
+  bootGuest,
+  logIn,
+  openWorld,
+  prepareGuest,
+  processorLevels,
+  removeGuest,
+  runInGuest,
+  type World,
+} from './world.ts';
 import { openPool, type ZfsPool } from './zfs-pool.ts';
 
-/** DMI of the shipped domain, by which cloud-init finds OpenStack. */
+/** The DMI entries of the default domain template, from which cloud-init detects OpenStack. */
 const OPENSTACK = /(?: *<entry name='(?:manufacturer|product)'>.*\n)+/;
 
-/** A domain whose DMI has this serial number, and nothing else. */
+/** Returns a domain template whose DMI has only this serial number. */
 const withSerial = (serial: string): string =>
   DOMAIN_TEMPLATE.replace(OPENSTACK, `      <entry name='serial'>${serial}</entry>\n`);
 
-/** One way, one dialect, one storage each, of stock disks; the DMI says which of cloud-init's datasources it is. */
+/** A combination of metadata route, dialect, storage and stock disk. The DMI selects cloud-init's datasource. */
 interface Case {
   name: string;
   disk: 'trixie' | 'bookworm';
   storage: HostStorageOptions['kind'];
-  /** As cloud-init names it, or how that begins. */
+  /** cloud-init's name for the datasource, or the start of it. */
   source: string;
-  /** Third part of the network's addresses, one for each way: it is a bridge that rules lead from. */
+  /** Third byte of the network's addresses. Each route has its own network, because its rules apply to a bridge. */
   net: number;
   listenAt?: ListenAt;
   template?: string;
 }
 
 const CASES: Record<string, Case> = {
-  'OpenStack, inside the worker’s SSH connection: trixie on a plain directory': {
+  'OpenStack, in the worker’s SSH connection: trixie on a plain directory': {
     name: 'openstack',
     disk: 'trixie',
     storage: 'directory',
@@ -62,7 +71,7 @@ const CASES: Record<string, Case> = {
   },
 };
 
-/** What cloud-init did. */
+/** Prints what cloud-init did. */
 const LOOK = `cat /run/cloud-init/status.json; echo "id $(cat /var/lib/cloud/data/instance-id)"; hostname; cat /etc/hosts
 ls /etc/ssh/ssh_host_*_key; cat /etc/ssh/ssh_host_ed25519_key.pub; echo; cat /root/.ssh/authorized_keys
 perl -e '$has = (getpwnam "root")[1]; print "password ", crypt("r00tme", $has) eq $has ? "set" : "not set", "\\n"'
@@ -71,7 +80,7 @@ echo "told $(curl -s -m 5 -H 'X-Real-IP: 192.168.122.1' http://169.254.169.254/l
 
 const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' });
 
-/** Makes a libvirt network as the sandbox's own, with addresses of its own. */
+/** Adds a libvirt network like the sandbox's, with other addresses. */
 function addNetwork(net: number): void {
   const own = readFileSync(join(import.meta.dirname, '../../scripts/real-stack/network.xml'), 'utf8');
   const xml = own
@@ -83,19 +92,19 @@ function addNetwork(net: number): void {
   sh(`virsh -q net-define ${file} && virsh -q net-start net${net}`);
 }
 
-inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookworm'] }, () => {
+inSandbox(import.meta.url, { limitMs: 1_200_000, disks: ['tiny', 'trixie', 'bookworm'] }, () => {
   let world: World;
   let pool: ZfsPool;
   let nginx: Nginx;
   let was: ReturnType<typeof inventory>;
-  /** Of an operator, made as the seed makes its. */
+  /** An operator's public key, of the same type as the seed's. */
   let operator: string;
   before(async () => {
     world = await openWorld();
     pool = await openPool(4 * 2 ** 30);
     operator = world.sshd.keygen('ci-key', '-t', 'rsa').publicKey;
     for (const net of [123, 124]) addNetwork(net);
-    // The operator's own means, as the sample says.
+    // The operator's own setup, as the sample describes it.
     sh('ip addr add 169.254.169.254/32 dev virbr124');
     nginx = await startNginx();
     was = inventory();
@@ -105,10 +114,10 @@ inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookwo
     await nginx.stop();
     await world.close();
     await pool.close();
-    assert.deepEqual(is, was, 'nothing is left behind, and all is as it was');
+    assert.deepEqual(is, was, 'nothing is left behind or changed');
   });
 
-  describe('a real cloud-init takes its host key, keys, name and user-data as', { concurrency: true }, () => {
+  describe('a real cloud-init gets its host key, login keys, name and user-data through', { concurrency: true }, () => {
     for (const [title, { name, disk, storage: kind, source, net, listenAt, template }] of Object.entries(CASES)) {
       test(title, async (t) => {
         const place =
@@ -118,15 +127,21 @@ inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookwo
         copyFileSync(guestDisk(disk), join(files, 'vda.qcow2'));
         const image = { name: disk, key: 'k1', source: { kind: 'directory', path: files }, loginUser: 'root' } as const;
         await storage.make(image, { signal: AbortSignal.timeout(120_000) });
-        const worker = world.again({ storage, ...(listenAt ? { id: name, isHere: true } : {}) });
+        const worker = world.newWorker({ storage, ...(listenAt ? { id: name, isHere: true } : {}) });
         const here: World = { ...world, worker, image };
         const link = await world.openLink(worker, listenAt);
         const networks = [{ source: net === 122 ? 'default' : `net${net}` }];
-        const guest = await prepare(here, { build: 'd1', name, networks, userData: SEED, authorizedKeys: operator });
+        const guest = await prepareGuest(here, {
+          build: 'd1',
+          name,
+          networks,
+          userData: SEED,
+          authorizedKeys: operator,
+        });
         Object.assign(guest.spec, { memory: 1024, vcpus: 1, ...(template ? { template } : {}) });
         const began = performance.now();
-        // Verified from the first answer on: any other key would have been refused, and tried again.
-        let host = await boot(here, guest, 900_000);
+        // The login verifies the host key: with any other key it would have been refused and retried.
+        let host = await bootGuest(here, guest, 900_000);
         t.diagnostic(`${Math.round(performance.now() - began)} ms from boot to login`);
         const warnings: string[] = [];
         await whenReady(name, host, {
@@ -139,12 +154,12 @@ inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookwo
           },
         });
         t.diagnostic(`${Math.round(performance.now() - began)} ms from boot to the end of cloud-init`);
-        // It finds fault with the seed's `disable_root: 0`, which is no boolean, and with the old name of NoCloud.
-        const told = warnings.filter(
+        // cloud-init warns about the seed's `disable_root: 0`, which is not a boolean, and about NoCloud's old name.
+        const unexpected = warnings.filter(
           (line) => /^cloud-init: \t- /.test(line) && !/schema validation|'nocloud-net'/.test(line),
         );
-        assert.deepEqual(told, [], warnings.join('\n'));
-        const { output } = await script(host, LOOK, 120_000);
+        assert.deepEqual(unexpected, [], warnings.join('\n'));
+        const { output } = await runInGuest(host, LOOK, 120_000);
         assert.ok(output.includes(`"datasource": "${source}`), output);
         assert.match(output, /"modules-config": \{\s*"errors": \[\],\s*"finished": \d/);
         assert.doesNotMatch(output, /"errors": \[[^\]]/);
@@ -157,9 +172,9 @@ inSandbox(import.meta.url, { limit: 1_200_000, disks: ['tiny', 'trixie', 'bookwo
         assert.match(output, /^password set$/m);
         assert.match(output, /passwordauthentication yes/i);
         if (disk === 'trixie') assert.deepEqual(await processorLevels(host), ['x86-64-v2']);
-        // What it says of itself is believed by none of the ways.
+        // No route trusts a header that the guest itself sends.
         assert.ok(output.endsWith(`told ${guest.domain}\n`), output);
-        await end(here, guest, host);
+        await removeGuest(here, guest, host);
         await link.close();
         await storage.collect([], { signal: AbortSignal.timeout(180_000) });
       });

@@ -1,11 +1,11 @@
-/** What a build of the flow "5 multi-node" must have left behind. */
+/** Checks of the results of the flow "5 multi-node". */
 import assert from 'node:assert/strict';
 import { parseTable } from '../gerrit/results-table.ts';
 
 /**
- * Checks a review and all that it links to.
+ * Checks a review and everything that it links to.
  *
- * @param serial what each guest's serial console must have shown, whatever the guest is
+ * @param serial what each guest's serial console must contain
  * @returns the build's console
  */
 export async function assertMultiNode(message: string, serial = /cloud-init/): Promise<string> {
@@ -21,7 +21,7 @@ export async function assertMultiNode(message: string, serial = /cloud-init/): P
     [['dsvm-multinode', 'SUCCESS', false]],
     console,
   );
-  // Each logged in to the other by its name, as rally.
+  // Each guest logged in to the other as rally, by host name.
   assert.equal(await get('slave/peer.log'), 'master\n');
   assert.equal(await get('master/peer.log'), 'slave\n');
   assert.match(await get('plot.html'), /The instance moved/);
@@ -32,7 +32,7 @@ export async function assertMultiNode(message: string, serial = /cloud-init/): P
   return console;
 }
 
-/** The images that came since an earlier inventory, by their names. */
+/** Returns the names of the images that were added since an earlier inventory. */
 export const imagesIn = (left: Record<string, string[]>, before: Record<string, string[]>): string[] =>
   left['subvolumes']!.filter((path) => !before['subvolumes']!.includes(path))
     .map((path) => path.replace(/.*\/(.*)@.*/, '$1'))

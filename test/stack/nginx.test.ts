@@ -6,19 +6,19 @@ import { gzipSync } from 'node:zlib';
 import { type Nginx, startNginx } from './nginx.ts';
 import { inSandbox } from './support.ts';
 
-inSandbox(import.meta.url, { limit: 60_000, disks: [] }, () => {
+inSandbox(import.meta.url, { limitMs: 60_000, disks: [] }, () => {
   let nginx: Nginx;
   before(async () => {
     nginx = await startNginx();
   });
   after(() => nginx.stop());
 
-  /** Asks for a log as a browser does. */
+  /** Requests a log as a browser does. */
   const ask = (name: string, init: RequestInit = {}): Promise<Response> =>
     fetch(`http://127.0.0.1/logs/${name}`, { ...init, headers: { connection: 'close' } });
   const put = (name: string, content: string | Uint8Array): void => writeFileSync(join(nginx.logs, name), content);
 
-  test('the sample shows logs in place, compressed ones too, and nothing of them runs', async () => {
+  test('the sample shows logs in the browser, compressed ones too, and runs no scripts in them', async () => {
     put('index.html', '<p>a page');
     put('console.log', 'a line');
     put('syslog.txt.gz', gzipSync('an old line'));
@@ -42,7 +42,7 @@ inSandbox(import.meta.url, { limit: 60_000, disks: [] }, () => {
     }
   });
 
-  test('the sample shows no drafts, follows no link, and lets nobody write', async () => {
+  test('the sample hides drafts, follows no links, and refuses writes', async () => {
     put('.draft', 'half a page');
     symlinkSync('/etc/hostname', join(nginx.logs, 'link.txt'));
     assert.equal((await ask('.draft')).status, 404);

@@ -9,21 +9,21 @@ import { stackFolder } from './support.ts';
 
 const SAMPLE = join(import.meta.dirname, '../../scripts/nginx.conf');
 
-/** A real nginx with the sample that the package's documents name. */
+/** A real nginx that uses the package's sample configuration. */
 export interface Nginx {
   /** The folder that it serves at /logs/. */
   logs: string;
   stop(): Promise<void>;
 }
 
-/** Starts nginx with scripts/nginx.conf as it stands, but for the folder of the logs, as Debian's nginx.conf includes it. */
+/** Starts nginx with scripts/nginx.conf, included as Debian's nginx.conf does; only the log folder differs. */
 export async function startNginx(): Promise<Nginx> {
   const folder = mkdtempSync(join(stackFolder!, 'nginx-'));
   const logs = join(folder, 'logs');
   mkdirSync(logs);
   const sample = readFileSync(SAMPLE, 'utf8');
   const site = sample.replace('/var/lib/recheck/logs/', `${logs}/`);
-  assert.notEqual(site, sample, 'the sample names the folder of the logs');
+  assert.notEqual(site, sample, 'the sample names the log folder');
   writeFileSync(join(folder, 'site.conf'), site);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${folder}/temp;`,
@@ -45,7 +45,7 @@ http {
   );
   const argv = ['-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
   const child = spawn('nginx', argv, { stdio: ['ignore', 'inherit', 'inherit'] });
-  // Rejects where there is no nginx.
+  // Rejects if nginx is not installed.
   await once(child, 'spawn');
   await waitFor('nginx answers', () => {
     assert.equal(child.exitCode, null, 'nginx runs');

@@ -5,17 +5,17 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { waitForEvent } from '../support/wait.ts';
 
-/** Something that listens. */
+/** A server that is listening. */
 export interface Listener {
   port: number;
   close(): Promise<void>;
 }
 
-/** The address of the machine room that its guests reach. */
-export const ROOM = '192.168.122.1';
+/** The sandbox's address on its guests' network. */
+export const SANDBOX_ADDRESS = '192.168.122.1';
 
-/** Lets guests reach a port of the machine room's loopback, as it stands in a Gerrit's address outside of a test. */
-export async function openDoor(to: number, port = 0): Promise<Listener> {
+/** Forwards a port of the sandbox's address to a port of its loopback, so that guests can reach a server there. */
+export async function forwardPort(to: number, port = 0): Promise<Listener> {
   const server = createServer((socket) => {
     const there = connect(to, '127.0.0.1');
     for (const [from, into] of [
@@ -25,10 +25,10 @@ export async function openDoor(to: number, port = 0): Promise<Listener> {
       pipeline(from, into).catch(() => into.destroy());
     }
   });
-  return listen(server, ROOM, port);
+  return listen(server, SANDBOX_ADDRESS, port);
 }
 
-/** A web server that sends one file, whatever is asked for. */
+/** Starts a web server that answers every request with one file. */
 export function serveFile(file: string): Promise<Listener> {
   const { size } = statSync(file);
   const server = createWeb((_, response) => {

@@ -11,13 +11,13 @@ import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import { type BareHost, bareHost, sh } from './bare-host.ts';
 import { guestDisk, inSandbox, stackFolder } from './support.ts';
-import { BOOT_TIME, NETWORK } from './world.ts';
+import { BOOT_TIMEOUT_MS, NETWORK } from './world.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/setup-worker');
 const PLACE = '/mnt/ci/rally';
 const SPARSE = ['--btrfs', PLACE, '--sparse', '/mnt/store/recheck.btrfs', '--size', '1G'];
 
-inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   const key = generateKeyPair('controller');
   const setUp = (...args: string[]): { code: number | null; said: string } => {
     const { status, stdout, stderr } = spawnSync('bash', ['-s', '--', ...args], {
@@ -26,8 +26,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     });
     return { code: status, said: stdout + stderr };
   };
-  /** How sshd treats a user. */
-  const sshdOf = (user: string): string => sh(`sshd -T -C user=${user},host=localhost,addr=127.0.0.1`);
+  /** Returns sshd's effective configuration for a user. */
+  const sshdConfigFor = (user: string): string => sh(`sshd -T -C user=${user},host=localhost,addr=127.0.0.1`);
   const pool = new LinkPool({ knownHosts: new KnownHosts(join(stackFolder!, 'worker.json')) });
   const link = pool.acquire({
     label: 'worker host-a',
@@ -40,7 +40,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
 
   let bare: BareHost;
   before(async () => {
-    // As strict as a host may be.
+    // The strictest settings that a host may have.
     bare = await bareHost({ sshd: 'PermitRootLogin no\nAllowTcpForwarding no\nMaxSessions 2' });
   });
   after(async () => {
@@ -60,16 +60,16 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(look(), was);
   });
 
-  test('a worker made by it clones images and boots guests, for a controller that logs in by key', async () => {
+  test('a prepared worker clones images and boots guests for a controller that logs in with its key', async () => {
     const first = setUp(...SPARSE, '--key', key.publicKey);
     assert.equal(first.code, 0, first.said);
     assert.doesNotMatch(first.said, /would|BY HAND/);
-    assert.match(sshdOf('root'), /^permitrootlogin (without|prohibit)-password$/m);
+    assert.match(sshdConfigFor('root'), /^permitrootlogin (without|prohibit)-password$/m);
     const conf = '/var/lib/libvirt/dnsmasq/default.conf';
-    assert.match(readFileSync(conf, 'utf8'), /^dhcp-ignore-clid$/m, 'the network that was made');
-    // The others are treated as before.
+    assert.match(readFileSync(conf, 'utf8'), /^dhcp-ignore-clid$/m, 'the created network');
+    // Other users keep their settings.
     for (const setting of ['permitrootlogin no', 'allowtcpforwarding no', 'maxsessions 2'])
-      assert.ok(sshdOf('nobody').split('\n').includes(setting), setting);
+      assert.ok(sshdConfigFor('nobody').split('\n').includes(setting), setting);
 
     const second = setUp(...SPARSE, '--key', key.publicKey);
     assert.equal(second.code, 0, second.said);
@@ -106,22 +106,22 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     const domain = clone.name;
     const guest = { name: 'vm', domain, clone, memory: 192, vcpus: 1, networks: [NETWORK], owner };
     await hypervisor.boot(guest, options());
-    const [address] = await hypervisor.addresses(domain, { signal: AbortSignal.timeout(BOOT_TIME) });
+    const [address] = await hypervisor.addresses(domain, { signal: AbortSignal.timeout(BOOT_TIMEOUT_MS) });
     assert.match(address!.host, /^192\.168\.122\./);
     await hypervisor.stop(domain, options());
     await storage.remove(domain, options());
     assert.ok(!existsSync(clone.path));
 
-    // As after a restart of the machine: the place comes back with what was in it.
+    // As after a reboot: the file system can be mounted again, with its content.
     sh(`umount ${PLACE} && mount ${PLACE}`);
     assert.equal(await storage.has(image, options()), true);
   });
 
-  test('a network that is there is told to ignore DHCP client ids, and restarted only if nothing is attached', () => {
+  test('an existing network is changed to ignore DHCP client ids, and restarted only if no guest is attached', () => {
     const definition = (): string => sh('virsh -q net-dumpxml --inactive default');
     const isIgnoring = (): boolean =>
       /^dhcp-ignore-clid$/m.test(readFileSync('/var/lib/libvirt/dnsmasq/default.conf', 'utf8'));
-    // As Debian's package brings it, and the sandbox's own.
+    // The network of Debian's package, and the sandbox's.
     const debian = `<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/><metadata><o:note xmlns:o='urn:o'>ours</o:note></metadata>
       <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>`;
     writeFileSync(join(stackFolder!, 'debian.xml'), debian);
@@ -143,7 +143,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
       assert.equal(second.code, 0, second.said);
       assert.doesNotMatch(second.said, /^done/m);
     }
-    // A guest's port stays on the bridge.
+    // A guest's port is attached to the bridge.
     sh(`virsh -q net-destroy default; virsh -q net-undefine default; virsh -q net-define ${sandboxes}; virsh -q net-start default
       ip tuntap add dev guest0 mode tap && ip link set guest0 master virbr0`);
     const busy = setUp('--directory', '/mnt/folder');
@@ -157,7 +157,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
     assert.equal(after.code, 0, after.said);
   });
 
-  test('a disk: an empty one gets btrfs, any other is refused and stays as it is', () => {
+  test('an empty disk is formatted with btrfs, any other disk is refused and not changed', () => {
     const file = join(stackFolder!, 'disk.img');
     const disk = sh(`truncate -s 512M ${file} && losetup --find --show ${file}`);
     try {
@@ -177,7 +177,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: ['tiny'] }, () => {
         /partitions|not empty \(dos\)/,
       );
       refuse(`sfdisk -q --delete ${disk}; wipefs -qa ${disk}; mkfs.btrfs -qf ${disk}`, /is not empty \(btrfs\)/);
-      // The very commands that it names.
+      // The commands that the refusal suggests.
       sh(`wipefs -qa ${disk} && dd if=/dev/zero of=${disk} bs=1M count=1 status=none`);
       const { code, said } = setUp('--btrfs', '/mnt/disk', '--disk', disk);
       assert.equal(code, 0, said);

@@ -6,14 +6,14 @@ import { gzipSync } from 'node:zlib';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
-import { openPlace, within } from './storage-place.ts';
+import { mountFileSystem, within } from './storage-place.ts';
 import { UrlImages } from './url-images.ts';
 
 const hash = (algorithm: string, content: Buffer) => createHash(algorithm).update(content).digest('hex');
 
 let made: string;
 const on = UrlImages.forFile(async (place) => {
-  // Beside the mount, so that it can be read from here too.
+  // Beside the mount point, so that this process can read it too.
   made = `${place.root}-made`;
   await place.sh(`mkdir '${made}'; cd '${made}'
     head -c 3M /dev/urandom >data
@@ -26,14 +26,14 @@ const on = UrlImages.forFile(async (place) => {
 const file = (name: string) => `file://${made}/${name}`;
 const url = (path: string) => new URL(path, on.web.url).href;
 
-/** Makes the image and compares its data. */
+/** Builds the image and checks its data. */
 async function makes(of: ImageSpec): Promise<void> {
   await on.storage.make(of, within());
   await on.place.sh(`cd '${on.place.root}/base@${of.key}'; qemu-img convert -f qcow2 -O raw vda.qcow2 '${made}/raw'
     dd if='${made}/raw' bs=1M skip=1 count=3 2>/dev/null | cmp - '${made}/data'; rm '${made}/raw'`);
 }
 
-/** Expects a refusal that names the image and the worker and leaves nothing behind. */
+/** Checks that the image is refused with an error that names the image and the worker, and that nothing is left. */
 async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
   await assert.rejects(on.storage.make(of, within()), (error) => {
     assert(error instanceof CiError, String(error));
@@ -45,7 +45,7 @@ async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void
   assert.equal(await on.place.sh(`ls -A '${on.place.root}' | grep '@${of.key}$' || :`), '');
 }
 
-test('a compressed image is unpacked, whatever its name, and the checksum is that of the compressed file', async () => {
+test('a compressed image is unpacked whatever its name, and its checksum is that of the published file', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.content = packed;
@@ -56,7 +56,7 @@ test('a compressed image is unpacked, whatever its name, and the checksum is tha
   await makes(on.image({ url: file('plain.qcow2.xz') }));
 });
 
-test('a compressed file that is truncated, damaged, compressed twice or does not contain a disk is refused', async () => {
+test('a compressed file is refused if it is cut off, damaged, compressed twice or contains no disk', async () => {
   for (const tool of ['xz', 'gzip', 'zstd', 'bzip2']) {
     const packed = await readFile(`${made}/disk.${tool}`);
     on.web.noLength = true;
@@ -84,9 +84,9 @@ test('unpacking stops if the file exceeds the disk size', async () => {
   await refuses(on.image({ url: url('/large') }), 'image/too-large', /has more than 256 GiB/);
 });
 
-test('a file that unpacks to more than the free space, or an endless download, does not fill the disk', async () => {
-  // ext4 reports its free space exactly, and at once.
-  const small = await openPlace('directory', '200M');
+test('neither a file that unpacks to more than the free space nor an endless download fills the disk', async () => {
+  // ext4 reports its free space exactly, and immediately.
+  const small = await mountFileSystem('directory', '200M');
   try {
     const there = hostStorage({ kind: 'directory', place: small.place, host: async () => small.host });
     const free = async () => Number(await small.sh(`stat -f -c '%a' '${small.root}'`));
@@ -111,7 +111,7 @@ test('a file that unpacks to more than the free space, or an endless download, d
   }
 });
 
-test('without the program that unpacks it, the error names the package to install', async () => {
+test('if the program that unpacks an image is missing, the error says what to install', async () => {
   const xz = await on.place.sh('command -v xz');
   await on.place.sh(`mount --bind /dev/null '${xz}'`);
   try {
@@ -124,7 +124,7 @@ test('without the program that unpacks it, the error names the package to instal
   }
 });
 
-test('a truncated disk is refused, wherever it ends, from a server without a length and from a file', async () => {
+test('a truncated disk is refused wherever it ends, both from a server that sends no length and from a file', async () => {
   on.web.noLength = true;
   const small = await readFile(`${made}/small.qcow2`);
   const cuts: [Buffer, number[]][] = [
@@ -152,7 +152,7 @@ test('a truncated disk is refused, wherever it ends, from a server without a len
   await on.storage.make(on.image({ url: file('raw.img') }), within());
 });
 
-test('a damaged disk is refused; one with a snapshot, or that was not closed, is accepted', async () => {
+test('a damaged disk is refused; one with a snapshot, or one that was not closed cleanly, is accepted', async () => {
   await on.place.sh(`cd '${made}'
     cp disk.qcow2 damaged.qcow2; dd if=/dev/urandom of=damaged.qcow2 bs=64k seek=4 count=1 conv=notrunc 2>/dev/null
     cp disk.qcow2 snapshot.qcow2; qemu-img snapshot -c before snapshot.qcow2
@@ -168,7 +168,7 @@ test('a damaged disk is refused; one with a snapshot, or that was not closed, is
   await makes(on.image({ url: file('dirty.qcow2') }));
 });
 
-test('a file that is not a disk is refused with what it is', async () => {
+test('an error says what a file is if it is not a disk', async () => {
   const cases: [string | Buffer, RegExp][] = [
     ['', /it is empty/],
     ['\n<html><body>Please log in</body></html>', /web page.*login/],
@@ -190,7 +190,7 @@ test('a file that is not a disk is refused with what it is', async () => {
   await refuses(on.image(), 'image/no-image', /ISO 9660/);
 });
 
-test('an image of another architecture is refused: by its name before the download, by its partitions after it', async () => {
+test('an image for another architecture is refused by its name before the download, or by its partitions after it', async () => {
   const other = process.arch === 'arm64' ? 'amd64' : 'arm64';
   await refuses(
     on.image({ url: url(`/debian-13-${other}.qcow2`) }),
@@ -224,7 +224,7 @@ test('an image of another architecture is refused: by its name before the downlo
   for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
 });
 
-test('the checksum is read from a file as distributions publish it, again for each image', async () => {
+test('the checksum is read from a checksum file as distributions publish it, and again for each image', async () => {
   const sums = url('/SHA512SUMS');
   on.web.files.set('/SHA512SUMS', `${'0'.repeat(128)}  other.img\n${hash('sha512', on.content)}  base.img\n`);
   await makes(on.image({ sha256: sums }));
@@ -234,7 +234,7 @@ test('the checksum is read from a file as distributions publish it, again for ea
   await makes(on.image({ url: file('disk.qcow2'), sha256: file('SHA256SUMS') }));
 });
 
-test('a useless checksum file is refused before the image is downloaded', async () => {
+test('an unusable checksum file is refused before the image is downloaded', async () => {
   const sums = url('/SUMS');
   const cases: [string | ((response: import('node:http').ServerResponse) => void), RegExp][] = [
     [`${'0'.repeat(64)}  other.img\n`, /does not list "base\.img"\. It lists "other\.img"/],
@@ -251,7 +251,7 @@ test('a useless checksum file is refused before the image is downloaded', async 
   assert.equal(on.web.ranges.length, 0);
 });
 
-test('an image of a file on the worker is made again once the file has changed', async () => {
+test('an image of a file on the worker is built again only if the content of the file changes', async () => {
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/own.qcow2'`);
   const own = on.image({ url: file('own.qcow2') });
   await makes(own);
@@ -261,7 +261,7 @@ test('an image of a file on the worker is made again once the file has changed',
   );
   assert.equal(await on.storage.has(own, within()), false);
   await makes(own);
-  // A file that is gone cannot be copied again.
+  // A deleted file cannot be copied again, so the image stays valid.
   await on.place.sh(`rm '${made}/own.qcow2'`);
   assert.equal(await on.storage.has(own, within()), true);
 });

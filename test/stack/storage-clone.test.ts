@@ -7,7 +7,7 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec, Storage } from '../../lib/worker/types.ts';
-import { openPlace, type Place } from './storage-place.ts';
+import { mountFileSystem, type TestFileSystem } from './storage-place.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(180_000) });
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
@@ -20,15 +20,15 @@ const code = (wanted: string) => (error: unknown) => {
 };
 
 /** The command that creates a clone. */
-const MAKER = { btrfs: 'btrfs', zfs: 'zfs', directory: 'qemu-img' };
+const CLONE_COMMAND = { btrfs: 'btrfs', zfs: 'zfs', directory: 'qemu-img' };
 
-/** Returns a storage whose next call hangs in the middle of its work on the worker, and times out for its caller. */
+/** Returns a storage whose next call times out for its caller while its command is still running on the host. */
 async function hangingStorage(
-  kind: keyof typeof MAKER,
-  place: Place,
+  kind: keyof typeof CLONE_COMMAND,
+  place: TestFileSystem,
 ): Promise<{ storage: Storage; goOn(): Promise<void> }> {
   const dir = await mkdtemp(`${place.root}-slow-`);
-  const command = MAKER[kind];
+  const command = CLONE_COMMAND[kind];
   const text = `#!/bin/sh
 case $1 in subvolume | clone | create)
   : >'${dir}/began'
@@ -55,13 +55,13 @@ exec ${command} "$@"
 
 for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
   describe(`storage ${kind}`, () => {
-    let place: Place;
+    let place: TestFileSystem;
     let storage: Storage;
     let base: ImageSpec;
     let child: ImageSpec;
 
     before(async () => {
-      place = await openPlace(kind);
+      place = await mountFileSystem(kind);
       storage = hostStorage({ kind, place: place.place, host: async () => place.host });
       const source = `${place.root}-source`;
       await place.sh(`mkdir '${source}'
@@ -83,10 +83,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         `for p in 1 2 3; do qemu-io -r -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
       );
 
-    /** Returns what exists under that name; zfs leaves the empty folder of a mount behind. */
-    const slowOnes = async () => place.sh(`find '${place.root}' -name '*slow*' ! '(' -type d -empty ')'`);
+    /** Lists everything named slow, except for the empty mount points that zfs leaves behind. */
+    const listSlow = async () => place.sh(`find '${place.root}' -name '*slow*' ! '(' -type d -empty ')'`);
 
-    test('an image is made once, and its clones do not change it', async () => {
+    test('an image is built once, and writing to a clone does not change it', async () => {
       assert.equal(await storage.has(base, within()), false);
       await assert.rejects(storage.clone(base, 'early', owner, within()), code('storage/no-image'));
       await Promise.all([storage.make(base, within()), storage.make(base, within())]);
@@ -119,7 +119,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await place.sh(`ls '${place.root}'`), 'base@k1');
     });
 
-    test('what an operator created is neither used nor removed', async () => {
+    test('a manually created folder or dataset is neither used nor removed', async () => {
       await place.sh(kind === 'zfs' ? `zfs create '${place.place}/mine'` : `mkdir '${place.root}/mine'`);
       await assert.rejects(storage.clone(base, 'mine', owner, within()), code('storage/name-taken'));
       await storage.remove('mine', within());
@@ -129,7 +129,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       );
     });
 
-    test('a clone whose creation was interrupted is listed, completed by the same build, and removed', async () => {
+    test('an interrupted clone is listed, completed by the same build, and removed', async () => {
       const record = JSON.stringify({ ...owner, image: 'base@k1' });
       await place.sh(`printf '%s\\n' '${record}' >'${place.root}/.recheck/cut'`);
       assert.deepEqual(await storage.list(within()), [{ name: 'cut', owner }]);
@@ -140,7 +140,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.deepEqual(await storage.list(within()), []);
     });
 
-    test('a draft is a clone of the parent, and no image before it is adopted', async () => {
+    test('a draft is a clone of the parent, and invisible until it is adopted', async () => {
       const first = await storage.draft(child, within());
       await place.sh(
         `qemu-io -f qcow2 -c 'write -q -P 3 0 1M' '${first.disks[0]!.path}'; echo x >'${first.path}/console.log'`,
@@ -148,7 +148,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(child, within()), false);
       await assert.rejects(storage.clone(child, 'c2', owner, within()), code('storage/no-image'));
 
-      // Another try starts from the parent again.
+      // A second attempt starts from the parent again.
       const draft = await storage.draft(child, within());
       assert.equal(await pattern(draft.disks[0]!.path), '1');
       await place.sh(
@@ -165,7 +165,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(child, within()), true);
     });
 
-    test('a clone or draft that is still being created when its caller gives up is removed by the next call', async () => {
+    test('a clone or draft that is still being created when its caller times out can be removed', async () => {
       const cases: [make: (s: Storage) => Promise<unknown>, remove: () => Promise<void>][] = [
         [(s) => s.clone(base, 'slow', owner, within()), () => storage.remove('slow', within())],
         [(s) => s.draft(slowChild, within()), () => storage.discard(slowChild, within())],
@@ -175,24 +175,24 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         const slow = await hangingStorage(kind, place);
         await assert.rejects(make(slow.storage), code('ssh/command-timeout'));
         const removed = remove();
-        // A call that does not wait would have returned by now.
+        // A removal that did not wait would be finished by now.
         await Promise.race([removed, sleep(1_000)]);
         await slow.goOn();
         await removed;
-        assert.equal(await slowOnes(), '', 'no clone, draft, record or lock is left');
+        assert.equal(await listSlow(), '', 'no clone, draft, record or lock is left');
         if (kind === 'zfs') assert.doesNotMatch(await place.sh('zfs list -H -o name'), /slow/);
       }
     });
 
-    test('a clone whose record is removed while it is being created is removed too', async () => {
+    test('a clone is removed if its record is deleted while it is being created', async () => {
       const slow = await hangingStorage(kind, place);
       await assert.rejects(slow.storage.clone(base, 'slow', owner, within()), code('ssh/command-timeout'));
       await place.sh(`rm '${place.root}/.recheck/slow'`);
       await slow.goOn();
-      assert.equal(await slowOnes(), '');
+      assert.equal(await listSlow(), '');
     });
 
-    test('unused images are collected, the parents of clones and kept images are not', async () => {
+    test('unused images are collected, except for parents of clones and of kept images', async () => {
       const half = { ...child, key: 'half' };
       await storage.draft(half, within());
       assert.deepEqual(await storage.collect([], within()), []);
@@ -205,12 +205,12 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(base, within()), true);
     });
 
-    test('an image that was deleted manually is missing, and is made again', async () => {
+    test('a manually deleted image is reported missing, and built again', async () => {
       await place.sh(
         kind === 'btrfs'
           ? `btrfs subvolume delete '${place.root}/base@k1'`
           : kind === 'zfs'
-            ? // zfs-fuse lets go of what it unmounted a moment later.
+            ? // zfs-fuse keeps a dataset busy for a moment after unmounting it.
               `for n in $(seq 50); do zfs destroy -r '${place.place}/base:k1' && exit; sleep 0.2; done; exit 1`
             : `rm -r '${place.root}/base@k1'`,
       );
@@ -221,7 +221,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await storage.has(base, within()), true);
     });
 
-    test('a full disk is reported as such', async () => {
+    test('a full disk is reported as DISK_FULL', async () => {
       await place.sh(
         `truncate -s 0 '${place.root}/fill'; dd if=/dev/urandom of='${place.root}/fill' bs=1M 2>/dev/null || :; sync`,
       );
@@ -229,7 +229,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         for (let n = 0; n < 2000; n += 1) await storage.clone(base, `full${n}`, owner, within());
       };
       try {
-        // Snapshots take so little space that they may fit; a copy of data does not.
+        // Snapshots are so small that they may still fit; a copy of data does not.
         const source = { kind: 'directory' as const, path: `${place.root}-big` };
         await place.sh(
           `mkdir '${source.path}'; dd if=/dev/urandom of='${source.path}/vda.raw' bs=1M count=80 2>/dev/null`,
@@ -242,7 +242,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         });
         if (kind === 'directory')
           await assert.rejects(many(), (error: unknown) => (error as CiError).result === 'DISK_FULL');
-        // Nothing can be written any more, but everything can be removed.
+        // Clones can be removed although nothing can be written.
         for (const { name } of await storage.list(within())) await storage.remove(name, within());
         assert.deepEqual(await storage.list(within()), []);
       } finally {
@@ -252,8 +252,8 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
   });
 }
 
-test('what is missing on the worker is reported with the command that fixes it', async () => {
-  const place = await openPlace('directory');
+test('an error names what is missing on the worker and the command that fixes it', async () => {
+  const place = await mountFileSystem('directory');
   try {
     const host = async () => place.host;
     const missing = hostStorage({ kind: 'btrfs', place: '/nowhere/ci', host });

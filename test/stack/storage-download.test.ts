@@ -33,15 +33,15 @@ const refused = (code: string, words: RegExp) => (error: unknown) => {
 
 test('an image is downloaded, checked and grown, and reports its progress', async () => {
   const base = on.image({ sha256: sha256(on.content).toUpperCase(), diskSize: 1 });
-  const said: string[] = [];
-  await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
+  const progress: string[] = [];
+  await on.storage.make(base, { ...within(), onProgress: (text) => progress.push(text) });
   assert.equal(await on.storage.has(base, within()), true);
   assert.match(await size(base), / 1073741824,/);
   assert.equal(await on.place.sh(`ls -A '${on.place.root}/base@${base.key}'`), '.image\nvda.qcow2');
-  assert.deepEqual(said.slice(-3), ['100 %', 'checking', 'finishing']);
+  assert.deepEqual(progress.slice(-3), ['100 %', 'checking', 'finishing']);
 });
 
-test('an interrupted download resumes where it ended', async () => {
+test('an interrupted download is resumed', async () => {
   on.web.breaks.push(3_000_000, 6_000_000);
   const base = on.image({ sha256: sha256(on.content) });
   await on.storage.make(base, within());
@@ -52,7 +52,7 @@ test('an interrupted download resumes where it ended', async () => {
   await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
 });
 
-test('a download that is interrupted three times says how far it got, and the next call resumes it', async () => {
+test('a download that is interrupted three times fails with its progress, and the next one resumes it', async () => {
   on.web.breaks.push(2_000_000, 4_000_000, 6_000_000);
   const base = on.image();
   await assert.rejects(
@@ -65,7 +65,7 @@ test('a download that is interrupted three times says how far it got, and the ne
   await on.place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 7 1M 8M' '${disk(base)}'`);
 });
 
-test('a file that changed meanwhile is downloaded from its start', async () => {
+test('a file that has changed in the meantime is downloaded from the start', async () => {
   on.web.breaks.push(2_000_000, 2_000_000, 2_000_000);
   const base = on.image();
   await assert.rejects(on.storage.make(base, within()));
@@ -75,7 +75,7 @@ test('a file that changed meanwhile is downloaded from its start', async () => {
   assert.equal((await size(base)).trim(), '"virtual-size": 4194304,');
 });
 
-test('a wrong checksum, a missing file and a dead server are reported, and no image is created', async () => {
+test('a wrong checksum, a missing file and an unreachable server are reported, and no image is kept', async () => {
   const wrong = on.image({ sha256: '0'.repeat(64) });
   await assert.rejects(on.storage.make(wrong, within()), refused('image/checksum', new RegExp(sha256(on.content))));
   on.web.status = 404;
@@ -90,7 +90,7 @@ test('a wrong checksum, a missing file and a dead server are reported, and no im
   for (const each of [wrong, missing, gone]) assert.equal(await on.storage.has(each, within()), false);
 });
 
-test('a file that is not a disk image, reads other files or is larger than its disk size is refused', async () => {
+test('a file is refused if it is not a disk image, refers to other files or is too large', async () => {
   on.web.content = Buffer.from('<!DOCTYPE html><title>Log in</title>');
   await assert.rejects(on.storage.make(on.image(), within()), refused('image/no-image', /web page/));
   on.web.content = Buffer.from('1f8b08000000', 'hex');
@@ -110,7 +110,7 @@ test('a file that is not a disk image, reads other files or is larger than its d
   );
 });
 
-test('no file of the worker is read through an image that names it', async () => {
+test('an image cannot make the worker read a file that it names', async () => {
   const secret = `${on.place.root}-secret`;
   await on.place.sh(`head -c 1M /dev/urandom >'${secret}'; sync
     qemu-img create -q -f qcow2 -o data_file='${secret}2',data_file_raw=on '${secret}.qcow2' 1M`);
@@ -126,7 +126,7 @@ ${more}`;
     on.storage.make(on.image(), within()),
     refused('image/format', /format "vmdk", which is not taken/),
   );
-  // A descriptor that is also a boot sector, or has a blank line before it: raw, and nothing else.
+  // If it is a boot sector at the same time, or starts with a blank line, it is treated as raw only.
   const boots = Buffer.alloc(4096);
   boots.write(descriptor(`#${'x'.repeat(60)}\n`).replace('# Disk', '\n# Disk'));
   boots.set([0x55, 0xaa], 510);
@@ -152,29 +152,29 @@ test('a VDI, VHDX or VHD is converted', async () => {
 
 test('a raw file on the worker is converted', async () => {
   const base = on.image({ url: `file://${on.place.root}-made.raw`, diskSize: 0.5 });
-  const said: string[] = [];
-  await on.storage.make(base, { ...within(), onProgress: (text) => said.push(text) });
-  assert.deepEqual(said, ['converting from raw']);
+  const progress: string[] = [];
+  await on.storage.make(base, { ...within(), onProgress: (text) => progress.push(text) });
+  assert.deepEqual(progress, ['converting from raw']);
   assert.match(await size(base), / 536870912,/);
   const none = on.image({ url: 'file:///nowhere.img' });
   await assert.rejects(on.storage.make(none, within()), refused('image/not-found', /no such file on worker test/));
 });
 
-test('a download ends with its caller, and leaves no process', async () => {
+test('an aborted download stops, and leaves no process', async () => {
   on.web.stallAt = 1_000_000;
   const base = on.image();
   const stop = new AbortController();
-  const said: string[] = [];
+  const progress: string[] = [];
   const slow = on.storage.make(base, {
     signal: stop.signal,
     onProgress: (text) => {
-      said.push(text);
+      progress.push(text);
       stop.abort(new Error('enough'));
     },
   });
   await assert.rejects(slow, /enough/);
-  assert.match(said[0]!, /^1\d %$/);
+  assert.match(progress[0]!, /^1\d %$/);
   assert.equal(await on.storage.has(base, within()), false);
-  // The pattern does not match its own command line.
+  // The brackets keep pgrep from matching its own command line.
   assert.equal(await on.place.sh(`pgrep -f '[h]${on.web.url.slice(1)}' || :`), '');
 });

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
-import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
+import { mountFileSystem, owner, retryWhileBusy, storageOn, type TestFileSystem, within } from './storage-place.ts';
 
 const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
 
 for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
   describe(`generations of images on ${kind}`, () => {
-    let place: Place;
+    let place: TestFileSystem;
     let on: Awaited<ReturnType<typeof storageOn>>;
 
     before(async () => {
-      place = await openPlace(kind);
+      place = await mountFileSystem(kind);
       on = await storageOn(kind, place);
       await on.storage.make(on.base, within());
       await on.makeChild(2);
@@ -24,20 +24,20 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     const remove = async (...names: string[]) => {
       for (const name of names) await on.storage.remove(name, within());
     };
-    /** Deletes the base image as an operator does who wants it made again. */
+    /** Deletes the base as an operator would, to have it built again. */
     const deleteBase = () =>
       place.sh(
         {
           btrfs: `btrfs -q subvolume delete '${place.root}/base@k1'`,
           directory: `rm -rf '${place.root}/base@k1'`,
-          // zfs refuses to destroy what was cloned, but it can be moved out of the way.
-          zfs: `set=$(zfs list -H -o name '${place.root}/base@k1')\n${patiently('zfs set mountpoint=none "$set"')}`,
+          // zfs refuses to destroy a dataset that has clones, but it can be unmounted.
+          zfs: `set=$(zfs list -H -o name '${place.root}/base@k1')\n${retryWhileBusy('zfs set mountpoint=none "$set"')}`,
         }[kind],
       );
     const isThere = (image: ImageSpec) => on.storage.has(image, within());
 
-    test('a child of a base that was made again from newer content is not used but made again', async () => {
-      // Clones of the old images, which builds use all the time.
+    test('if a base was rebuilt from newer content, its child is not used but built again', async () => {
+      // Clones of the old images, which builds keep using.
       const ofBase = await clone(on.base, 'of-base');
       const ofChild = await clone(on.child, 'of-child');
       await place.sh(`qemu-io -f qcow2 -c 'write -q -P 2 512M 1M' '${ofChild}'`);
@@ -50,11 +50,11 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       await assert.rejects(clone(on.child, 'late'), isMissing);
 
       const draft = await on.storage.draft(on.child, within());
-      assert.equal(await on.read(draft.disks[0]!.path), '3', 'the draft is made of the new base');
+      assert.equal(await on.read(draft.disks[0]!.path), '3', 'the draft is a clone of the new base');
       await on.storage.adopt(on.child, within());
       assert.equal(await on.read(await clone(on.child, 'new')), '3');
 
-      // What builds use stays unchanged, even if it is opened again.
+      // Clones in use do not change, even if a disk is opened again.
       assert.equal(await on.read(ofBase), '1');
       assert.equal(await on.read(ofChild), '2');
       await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 2 512M 1M' '${ofChild}'; qemu-img check -q '${ofChild}'`);
@@ -64,7 +64,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.doesNotMatch(await place.sh(shown), /old-/);
     });
 
-    test('an image whose source changed is made again; until that has succeeded, the old one can be requested', async () => {
+    test('an image whose source changed is built again; until that succeeds, the old one can be requested', async () => {
       await on.write(on.source, 4);
       assert.equal(await isThere(on.base), false);
       assert.equal(await isThere(on.child), false);
@@ -78,14 +78,14 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       await on.makeChild(4);
       assert.equal(await on.read(`${place.root}/old-child/vda.qcow2`), '3');
       await remove('old-base', 'old-child', 'new');
-      // A missing source does not invalidate the image, which could not be made again.
+      // A missing source does not invalidate the image, since it could not be built again.
       await place.sh(`mv '${on.source}' '${place.root}-away'`);
       assert.equal(await isThere(on.child), true);
       await place.sh(`mv '${place.root}-away' '${on.source}'`);
     });
 
     if (kind !== 'zfs')
-      test('a base that was edited in place is another generation', async () => {
+      test('a base that was edited in place counts as a new generation', async () => {
         assert.equal(await isThere(on.child), true);
         await place.sh(`qemu-img resize -q -f qcow2 '${place.root}/base@k1/vda.qcow2' 2G`);
         assert.equal(await isThere(on.base), true);
@@ -97,7 +97,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         assert.equal(await isThere(on.child), true);
       });
 
-    test('images of version 0.1.0 are still used, unless a child no longer fits its parent', async () => {
+    test('images of the previous version are still used, but an outdated child of theirs is not', async () => {
       const forget = `for image in '${place.root}'/*@*/.image; do sed -i '2,$ d' "$image"; done`;
       if (kind === 'directory')
         await place.sh(`rm -r '${place.root}/child@k2/.below'

@@ -8,25 +8,25 @@ import { type HostStorageOptions, hostStorage } from '../../lib/storage/host-sto
 import type { ImageSpec } from '../../lib/worker/types.ts';
 import { endOf } from '../support/child.ts';
 
-/** A file system that only one host sees. */
-export interface Place {
+/** A file system for one test file, visible only to its host. */
+export interface TestFileSystem {
   host: Host;
-  /** Its name in the settings of a storage. */
+  /** The folder or ZFS dataset, as a storage's settings have it. */
   place: string;
-  /** Its folder. */
+  /** The mount point. */
   root: string;
-  /** Runs a line of shell there and returns what it printed. @throws if it fails */
+  /** Runs a line of shell there and returns its output; throws if it fails. */
   sh(line: string): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Milliseconds that one call may take. */
+/** Options that limit one call to 180 s. */
 export const within = () => ({ signal: AbortSignal.timeout(180_000) });
 
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 
-/** Returns a storage on the place, an image of a folder there whose first MiB consists of ones, and a child of it. */
-export async function storageOn(kind: HostStorageOptions['kind'], place: Place) {
+/** Creates a storage, an image `base` of a disk whose first MiB is filled with bytes of 1, and a child of it. */
+export async function storageOn(kind: HostStorageOptions['kind'], place: TestFileSystem) {
   const storage = hostStorage({ kind, place: place.place, host: async () => place.host });
   const source = `${place.root}-source`;
   const base: ImageSpec = { name: 'base', key: 'k1', source: { kind: 'directory', path: source }, loginUser: 'root' };
@@ -47,12 +47,12 @@ export async function storageOn(kind: HostStorageOptions['kind'], place: Place) 
     base,
     child,
     write,
-    /** Returns the pattern of which the first MiB of a disk consists. */
+    /** Returns the byte that fills the first MiB of a disk. */
     read: (disk: string) =>
       place.sh(
         `for p in 1 2 3 4; do qemu-io -r -U -f qcow2 -c "read -q -P $p 0 1M" '${disk}' >/dev/null && echo $p; done; :`,
       ),
-    /** Makes the child: a draft whose first MiB consists of `pattern`, adopted. */
+    /** Builds the child: fills the first MiB of a draft with `pattern`, and adopts the draft. */
     async makeChild(pattern: number): Promise<void> {
       const draft = await storage.draft(child, within());
       await write(draft.disks[0]!.path, pattern);
@@ -61,8 +61,8 @@ export async function storageOn(kind: HostStorageOptions['kind'], place: Place) 
   };
 }
 
-/** Runs in a mount namespace: prints READY when everything is mounted, and ends with its stdin. $1: kind; $2: folder; $3: size. */
-const HOLD = `
+/** Runs in a mount namespace: mounts $1 (kind) of size $3 in folder $2, prints READY, and unmounts when stdin ends. */
+const MOUNT_SCRIPT = `
 set -e
 cd "$2"
 mkdir root
@@ -73,7 +73,7 @@ case $1 in
   zfs)
     mount -t tmpfs tmpfs /run
     mkdir -p /run/zfs /run/lock/zfs
-    # Where zfs-fuse remembers its pools: a test that is cut short must not leave one for the next.
+    # zfs-fuse remembers its pools there: an interrupted test must not leave one to the next.
     for folder in /etc/zfs /var/lib/zfs; do [ ! -d $folder ] || mount -t tmpfs tmpfs $folder; done
     setpriv --pdeathsig KILL zfs-fuse -n >zfs-fuse.log 2>&1 &
     daemon=$!
@@ -96,24 +96,28 @@ else
 fi
 `;
 
-/** Creates a file system for a kind of storage: btrfs, zfs (through FUSE), or ext4, which has no reflinks. Needs root. */
-export async function openPlace(kind: HostStorageOptions['kind'], size = '400M'): Promise<Place> {
+/** Creates a file system for a kind of storage: btrfs, zfs (with FUSE), or ext4, which has no reflinks. Needs root. */
+export async function mountFileSystem(kind: HostStorageOptions['kind'], size = '400M'): Promise<TestFileSystem> {
   const dir = await mkdtemp(join(tmpdir(), 'recheck-place-'));
-  const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', HOLD, 'hold', kind, dir, size], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const holder = spawn(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'sh', '-c', MOUNT_SCRIPT, 'hold', kind, dir, size],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   const ended = endOf(holder);
-  let said = '';
+  let output = '';
   holder.stdout.setEncoding('utf8');
   await Promise.race([
     (async () => {
       for await (const chunk of holder.stdout) {
-        said += chunk;
-        if (said.includes('READY')) return;
+        output += chunk;
+        if (output.includes('READY')) return;
       }
     })(),
     ended.then(() => {
-      throw new Error(`no ${kind} here: ${said}`);
+      throw new Error(`no ${kind} here: ${output}`);
     }),
   ]);
   const local = localHost('worker test');
@@ -125,7 +129,7 @@ export async function openPlace(kind: HostStorageOptions['kind'], size = '400M')
   };
   return {
     host,
-    place: kind === 'zfs' ? said.split('\n')[0]! : join(dir, 'root'),
+    place: kind === 'zfs' ? output.split('\n')[0]! : join(dir, 'root'),
     root: join(dir, 'root'),
     async sh(line) {
       const { code, stdout, stderr } = await host.run(['sh', '-euc', line]);
@@ -141,8 +145,8 @@ export async function openPlace(kind: HostStorageOptions['kind'], size = '400M')
   };
 }
 
-/** Returns the commands of an operator who retries for ten seconds while zfs-fuse reports a dataset as busy. */
-export const patiently = (commands: string): string =>
+/** Wraps commands so that each is retried for ten seconds while zfs-fuse reports a busy dataset. */
+export const retryWhileBusy = (commands: string): string =>
   commands
     .split(' && ')
     .map(

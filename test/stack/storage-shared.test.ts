@@ -3,9 +3,9 @@ import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { checkHost } from '../../lib/libvirt/check.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import { openPlace, owner, type Place, patiently, storageOn, within } from './storage-place.ts';
+import { mountFileSystem, owner, retryWhileBusy, storageOn, type TestFileSystem, within } from './storage-place.ts';
 
-/** Returns the command at the end of the message of a failed removal. */
+/** Returns the command that the error of a failed removal suggests. */
 async function commandOf(removal: Promise<unknown>): Promise<string> {
   const error = await removal.then(
     () => assert.fail('it was removed'),
@@ -17,19 +17,19 @@ async function commandOf(removal: Promise<unknown>): Promise<string> {
 }
 
 for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
-  describe(`a ${kind} storage that other tools use too`, () => {
-    let place: Place;
+  describe(`a ${kind} storage that other tools also use`, () => {
+    let place: TestFileSystem;
     let on: Awaited<ReturnType<typeof storageOn>>;
 
     before(async () => {
-      place = await openPlace(kind);
+      place = await mountFileSystem(kind);
       on = await storageOn(kind, place);
       await on.storage.make(on.base, within());
     });
     after(() => place.close());
 
     /** Returns what "Check this host" lists as left over. */
-    async function leftovers(): Promise<string[]> {
+    async function listLeftovers(): Promise<string[]> {
       const settings = {
         controller: owner.controller,
         uri: 'test:///nowhere',
@@ -41,14 +41,14 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       const checks = await checkHost(place.host, settings, within().signal);
       return checks.filter(({ what }) => what === 'leftovers').map(({ detail, mend }) => `${detail} | ${mend}`);
     }
-    /** Returns what exists except the image and what a test put beside it. */
-    const left = () =>
+    /** Lists everything except for the image and the tests' own files. */
+    const listLeft = () =>
       kind === 'zfs'
         ? place.sh(`zfs list -H -o name -t all -r '${place.place}' | grep -v 'base:k1' | tail -n +2`)
         : place.sh(`ls -A '${place.root}' | grep -v -e '^base@k1' -e '^.recheck' -e '^theirs' || :`);
     const clone = async (name: string) => (await on.storage.clone(on.base, name, owner, within())).path;
 
-    /** Returns commands that leave what a snapshot daemon, a build and an operator may leave in one of our folders. */
+    /** Returns commands that create what a snapshot daemon, a build and an operator may leave in one of our folders. */
     const clutter = (at: string, dataset: string): string =>
       ({
         zfs: `zfs snapshot '${dataset}@autosnap_1'; zfs create '${dataset}/inner'; zfs create '${dataset}/inner/most'
@@ -65,7 +65,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       const at = await clone('c1');
       await place.sh(clutter(at, `${place.place}/c1`));
       await on.storage.remove('c1', within());
-      assert.equal(await left(), '');
+      assert.equal(await listLeft(), '');
       assert.deepEqual(await on.storage.list(within()), []);
     });
 
@@ -73,21 +73,21 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       const draft = await on.storage.draft(on.child, within());
       await place.sh(clutter(draft.path, `${place.place}/child:k2`));
       await on.storage.discard(on.child, within());
-      assert.equal(await left(), '');
+      assert.equal(await listLeft(), '');
       await on.makeChild(2);
       await place.sh(clutter(`${place.root}/child@k2`, `${place.place}/child:k2`));
       assert.deepEqual(await on.storage.collect([on.base], within()), ['child@k2']);
-      assert.equal(await left(), '');
+      assert.equal(await listLeft(), '');
     });
 
-    test('what is mounted in a clone is unmounted, and its content is not deleted', async () => {
+    test('file systems mounted in a clone are unmounted, and none of their files are deleted', async () => {
       const at = await clone('c1');
       await place.sh(`mkdir -p '${place.root}-theirs' '${at}/bound' '${at}/a b/deep' && echo precious >'${place.root}-theirs/file'
         ${kind === 'zfs' ? `mkdir '${place.root}/theirs'` : `mkdir '${place.root}/theirs'; echo precious >'${place.root}/theirs/file'`}
         mount -t tmpfs tmpfs '${at}/a b'; mkdir '${at}/a b/deep'; mount --bind '${place.root}-theirs' '${at}/a b/deep'
         mount --bind '${place.root}/theirs' '${at}/bound'`);
       await on.storage.remove('c1', within());
-      assert.equal(await left(), kind === 'zfs' ? '' : '');
+      assert.equal(await listLeft(), kind === 'zfs' ? '' : '');
       assert.equal(await place.sh(`cat '${place.root}-theirs/file'`), 'precious');
       if (kind !== 'zfs') assert.equal(await place.sh(`cat '${place.root}/theirs/file'`), 'precious');
       assert.equal(await place.sh(`grep -c '/c1' /proc/self/mountinfo || :`), '0');
@@ -95,7 +95,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     });
 
     if (kind !== 'zfs')
-      test('a mount that is in use blocks the removal of a clone: it is reported and listed with a command, which removes it', async () => {
+      test('a busy mount prevents the removal of a clone: the error suggests a command, the check lists it, and the command works', async () => {
         const at = await clone('c1');
         await place.sh(`mkdir '${place.root}/theirs' '${at}/bound'; echo precious >'${place.root}/theirs/file'
           mount --bind '${place.root}/theirs' '${at}/bound'`);
@@ -103,14 +103,14 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         await new Promise((resolve) => user.stdout.once('data', resolve));
         const command = await commandOf(on.storage.remove('c1', within()));
         assert.match(command, /^umount -l .*\/c1\/bound && /);
-        const [listed, ...more] = await leftovers();
+        const [listed, ...more] = await listLeftovers();
         assert.match(listed!, /^Clone c1 is left over.*c1\/bound is mounted in it and in use\. \| umount -l/);
         assert.deepEqual(more, []);
         await place.sh(command);
         user.stdin.end();
         await user.exit;
         assert.equal(await place.sh(`cat '${place.root}/theirs/file'`), 'precious');
-        assert.deepEqual(await leftovers(), []);
+        assert.deepEqual(await listLeftovers(), []);
         await on.storage.remove('c1', within());
         assert.deepEqual(await on.storage.list(within()), []);
         assert.equal(await place.sh(`ls -A '${place.root}/.recheck/._stuck'`), '');
@@ -118,34 +118,34 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       });
 
     if (kind === 'zfs') {
-      test('a held snapshot blocks the removal of its clone: it is reported and listed with a command', async () => {
+      test('a held snapshot prevents the removal of its clone: the error suggests a command, and the check lists it', async () => {
         await clone('c1');
         const snapshot = `${place.place}/c1@zrepl_1`;
         await place.sh(`zfs snapshot '${snapshot}'; zfs hold TAG '${snapshot}'`);
         const began = Date.now();
         const command = await commandOf(on.storage.remove('c1', within()));
-        assert.ok(Date.now() - began < 5_000, 'nobody waits for a hold to go');
+        assert.ok(Date.now() - began < 5_000, 'the removal does not wait for the hold');
         assert.equal(command, `zfs release TAG ${snapshot} && zfs destroy -r ${place.place}/c1`);
-        const [listed] = await leftovers();
+        const [listed] = await listLeftovers();
         assert.ok(listed!.endsWith(`c1@zrepl_1 is held. | ${command}`), listed);
-        await place.sh(patiently(command));
+        await place.sh(retryWhileBusy(command));
         await on.storage.remove('c1', within());
-        assert.deepEqual(await leftovers(), []);
+        assert.deepEqual(await listLeftovers(), []);
       });
 
-      test('a dataset that somebody cloned from our snapshot stays, and blocks the removal of ours until it is promoted', async () => {
+      test('somebody else’s clone of our snapshot stays, and prevents the removal until the suggested command is run', async () => {
         await clone('c1');
         await place.sh(`zfs snapshot '${place.place}/c1@autosnap'
           zfs clone '${place.place}/c1@autosnap' '${place.place}/theirs'`);
         const command = await commandOf(on.storage.remove('c1', within()));
         assert.equal(command, `zfs promote ${place.place}/theirs && zfs destroy -r ${place.place}/c1`);
-        await place.sh(patiently(command));
+        await place.sh(retryWhileBusy(command));
         await on.storage.remove('c1', within());
         assert.equal(await on.read(`${place.root}/theirs/vda.qcow2`), '1');
-        await place.sh(patiently(`zfs destroy -r '${place.place}/theirs'`));
+        await place.sh(retryWhileBusy(`zfs destroy -r '${place.place}/theirs'`));
       });
 
-      test('our datasets are marked for snapshot daemons that honour a property', async () => {
+      test('our datasets are marked so that snapshot daemons skip them', async () => {
         await clone('c1');
         const marked = `zfs get -H -o value com.sun:auto-snapshot '${place.place}/c1' '${place.place}/base:k1'`;
         assert.equal(await place.sh(marked), 'false\nfalse');
@@ -154,7 +154,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     }
 
     if (kind === 'btrfs') {
-      test('a default subvolume and a swap file in use block the removal of a clone, with a command in the message', async () => {
+      test('a default subvolume and an active swap file prevent the removal of a clone: the error suggests a command', async () => {
         const at = await clone('c1');
         await place.sh(`btrfs subvolume set-default '${at}'`);
         const byDefault = await commandOf(on.storage.remove('c1', within()));
@@ -168,10 +168,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         assert.match(swapping, /^swapoff \S+\/c1\/swap && btrfs subvolume delete \S+$/);
         await place.sh(swapping);
         await on.storage.remove('c1', within());
-        assert.equal(await left(), '');
+        assert.equal(await listLeft(), '');
       });
 
-      test('directory storage on btrfs: subvolumes in a clone are removed with it', async () => {
+      test('subvolumes in a clone of a directory storage on btrfs are removed with it', async () => {
         await place.sh(`mkdir '${place.root}/theirs'`);
         const folder = `${place.root}/theirs`;
         const plain = hostStorage({ kind: 'directory', place: folder, host: async () => place.host });
@@ -184,7 +184,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       });
     }
 
-    test('a copy or snapshot of an image under another name is not ours and stays', async () => {
+    test('a copy or snapshot of an image under another name is not ours and is kept', async () => {
       const copy = {
         btrfs: `btrfs -q subvolume snapshot -r '${place.root}/base@k1' '${place.root}/base@k1.20260101'`,
         directory: `cp -a '${place.root}/base@k1' '${place.root}/base@backup'`,

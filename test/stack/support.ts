@@ -11,19 +11,19 @@ import { endOf } from '../support/child.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts/real-stack');
 
-/** Where the machine room of this process is (scripts/real-stack/sandbox.sh); undefined outside of one. */
+/** The sandbox's temporary folder (set by scripts/real-stack/sandbox.sh); undefined outside the sandbox. */
 export const stackFolder: string | undefined = process.env['STACK'];
 
 /**
- * Defines a file's tests where the file runs inside the sandbox; outside, defines one test that runs the file in a
- * sandbox of its own. So each file can be run as any other.
+ * Defines a file's tests if it runs inside the sandbox. Outside, defines a single test that runs the file in a new
+ * sandbox, so that each file can be run like any other test file.
  *
- * @param settings milliseconds for the whole file on a machine that has little else to do (a busy one has three times as
- *   long), and what is to be made first, since there is no network inside: guests' disks, and all that a real Gerrit needs
+ * @param settings `limitMs` is what the whole file takes on an idle machine (the timeout is three times that). `disks`
+ *   and `gerrit` are prepared first, because the sandbox has no network.
  */
 export function inSandbox(
   url: string,
-  { limit, disks, gerrit = false }: { limit: number; disks: DiskKind[]; gerrit?: boolean },
+  { limitMs, disks, gerrit = false }: { limitMs: number; disks: DiskKind[]; gerrit?: boolean },
   define: () => void,
 ): void {
   if (stackFolder !== undefined) {
@@ -31,13 +31,13 @@ export function inSandbox(
     return;
   }
   const file = fileURLToPath(url);
-  test(`${basename(file)} in the sandbox`, { timeout: 3 * limit }, async (t) => {
+  test(`${basename(file)} in the sandbox`, { timeout: 3 * limitMs }, async (t) => {
     for (const kind of disks) guestDisk(kind);
     if (gerrit) await prepareGerrit();
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const argv = [process.execPath, '--test', '--test-force-exit', '--test-reporter=spec', file];
     const child = spawn(join(SCRIPTS, 'sandbox.sh'), argv, { env, stdio: ['ignore', 'pipe', 'inherit'] });
-    // The whole room goes with it.
+    // Killing the script removes the whole sandbox.
     t.after(() => child.kill('SIGKILL'));
     child.stdout.pipe(process.stderr);
     const { code } = await endOf(child);
@@ -45,15 +45,15 @@ export function inSandbox(
   });
 }
 
-/** Starts or stops the sandbox's libvirtd; guests go on without it. */
-export const libvirtd = (what: 'start' | 'stop'): void => {
+/** Starts or stops the sandbox's libvirtd; guests keep running. */
+export const controlLibvirtd = (what: 'start' | 'stop'): void => {
   execFileSync(join(SCRIPTS, 'libvirtd.sh'), [what], { stdio: 'inherit' });
 };
 
-/** A guest's disk: our own tiny one, the same for UEFI only, or Debian 13 or 12 as they are published. */
+/** A guest disk: our tiny guest, the same for UEFI only, or Debian 13 or 12 as published. */
 export type DiskKind = keyof typeof DISKS;
 
-/** The scripts that build each disk, below scripts/real-stack/: the builder and its arguments, then what it is made of. */
+/** Each disk's builder and its arguments, then the other files it is built from, in scripts/real-stack/. */
 const DISKS = {
   tiny: [['tiny-guest.sh'], 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
   'tiny-uefi': [['tiny-uefi.sh'], 'tiny-guest.sh', 'make-disk.sh', 'make-initrd.sh', 'tiny-guest'],
@@ -61,7 +61,7 @@ const DISKS = {
   bookworm: [['stock-guest.sh', 'bookworm'], 'stock-disk.sh'],
 } as const;
 
-/** A guest's disk, built by our own scripts if they changed since the last time. @returns its file */
+/** Returns the path of a guest disk, rebuilt if its scripts have changed. */
 export function guestDisk(kind: DiskKind): string {
   const [[builder, ...args], ...parts] = DISKS[kind];
   const hash = createHash('sha256');
@@ -70,7 +70,7 @@ export function guestDisk(kind: DiskKind): string {
   const disk = join(folder, `${kind}-${hash.digest('hex').slice(0, 12)}.qcow2`);
   if (!existsSync(disk)) {
     mkdirSync(folder, { recursive: true });
-    // Another file's run may want it at the same time.
+    // Another test file may be building it at the same time.
     const once = ['sh', '-c', 'file=$1; shift; [ -e "$file" ] || exec "$@" "$file"', 'sh', disk];
     const command = [join(SCRIPTS, builder), ...args];
     execFileSync('flock', [join(folder, `${kind}.lock`), ...once, ...command], {
@@ -94,7 +94,7 @@ const shell = (command: string): string[] =>
     .map((line) => line.trim())
     .filter(Boolean);
 
-/** What a build can leave behind on a worker: compared before and after, line by line. */
+/** Lists everything that a build can leave behind on a worker, to be compared before and after. */
 export function inventory(): Record<string, string[]> {
   const folder = join(stackFolder!, 'ci');
   return {
@@ -107,7 +107,7 @@ export function inventory(): Record<string, string[]> {
     sysctls: shell('grep -r . /proc/sys/net/ipv4/conf/*/route_localnet').sort(),
     subvolumes: shell(`btrfs subvolume list ${folder} | sed 's/.* path //'`).sort(),
     listeners: shell("ss -Hltn | awk '{print $4}'").sort(),
-    // Processes that are no kernel's, no helper's and no connection's of ours.
+    // Only programs that a build may start: no kernel threads, no daemons, no SSH connections.
     processes: shell("ps -eo comm= | grep -E '^(qemu|virsh|sleep|timeout|tail|cat)' || :").sort(),
   };
 }

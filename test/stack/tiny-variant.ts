@@ -1,29 +1,29 @@
-/** The tiny guest's disk with files of its own, for a guest that behaves otherwise. */
+/** Variants of the tiny guest's disk, for guests that behave differently. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestDisk, stackFolder } from './support.ts';
 
-/** Byte at which the tiny guest's root begins in its disk (tiny-guest.sh: a FAT of 20 MiB behind the first). */
-const ROOT_AT = 21 << 20;
+/** Offset of the root partition in the tiny guest's disk (make-disk.sh: 1 MiB, then a FAT of 20 MiB). */
+const ROOT_OFFSET_BYTES = 21 << 20;
 
-/** The tiny guest's own file of that name (scripts/real-stack/tiny-guest/). */
+/** Returns the text of one of the tiny guest's files (scripts/real-stack/tiny-guest/). */
 export const tinyFile = (name: string): string =>
   readFileSync(join(import.meta.dirname, '../../scripts/real-stack/tiny-guest', name), 'utf8');
 
 /**
- * Makes the tiny guest's disk with some files replaced or added as programs, or removed.
+ * Builds a variant of the tiny guest's disk in which some files are replaced, added as programs, or removed.
  *
- * @param files text of each by its path in the guest, without the first slash; null removes it
- * @param size as qemu-img takes it, if the disk is to be larger than its system
- * @returns the disk: a qcow2 file
+ * @param files text of each file by its path in the guest, without the leading slash; null removes the file
+ * @param size size of the disk in qemu-img's notation, if it is to be larger than the system on it
+ * @returns the path of a qcow2 file
  */
 export function tinyVariant(files: Record<string, string | null>, size?: string): string {
   const folder = mkdtempSync(join(stackFolder!, 'variant-'));
   const disk = join(folder, 'disk');
   execFileSync('qemu-img', ['convert', '-O', 'raw', guestDisk('tiny'), disk]);
   const debugfs = (command: string): string =>
-    execFileSync('debugfs', ['-w', '-R', command, `${disk}?offset=${ROOT_AT}`], {
+    execFileSync('debugfs', ['-w', '-R', command, `${disk}?offset=${ROOT_OFFSET_BYTES}`], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });

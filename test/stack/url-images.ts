@@ -2,26 +2,26 @@ import { after, afterEach, before, beforeEach } from 'node:test';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSource, ImageSpec, Storage } from '../../lib/worker/types.ts';
 import { type ImageServer, openImageServer } from './image-server.ts';
-import { openPlace, type Place } from './storage-place.ts';
+import { mountFileSystem, type TestFileSystem } from './storage-place.ts';
 
-/** Images by URL on a btrfs of their own. */
+/** A btrfs for images that are downloaded from a test web server. */
 export class UrlImages {
-  place!: Place;
+  place!: TestFileSystem;
   storage!: Storage;
-  /** What the web server has: of each test at its start what `prepare` gave. */
+  /** The file that `prepare` returned, which the web server offers at the start of each test. */
   content!: Buffer;
   web!: ImageServer;
   #count = 0;
 
   /**
-   * Opens them for the tests of the file, and a web server for each test.
+   * Mounts the file system for all tests of the file, and starts a web server for each test.
    *
-   * @param prepare makes the published file
+   * @param prepare returns the file to publish
    */
-  static forFile(prepare: (place: Place) => Promise<Buffer>): UrlImages {
+  static forFile(prepare: (place: TestFileSystem) => Promise<Buffer>): UrlImages {
     const on = new UrlImages();
     before(async () => {
-      on.place = await openPlace('btrfs');
+      on.place = await mountFileSystem('btrfs');
       on.storage = hostStorage({ kind: 'btrfs', place: on.place.place, host: async () => on.place.host });
       on.content = await prepare(on.place);
     });
@@ -33,7 +33,7 @@ export class UrlImages {
     return on;
   }
 
-  /** Another image each time, of the web server's file unless it is set otherwise. */
+  /** Returns a new image on each call, of the web server's file unless `source` says otherwise. */
   image(source: Partial<Extract<ImageSource, { kind: 'url' }>> = {}): ImageSpec {
     this.#count += 1;
     return {

@@ -17,32 +17,36 @@ import type { Clone, GuestSpec, ImageSpec, ListenAt, MetadataLink, Network, Owne
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { guestDisk, stackFolder } from './support.ts';
 
-/** Milliseconds that a tiny guest has from its start to a login. */
-export const BOOT_TIME = 180_000;
+/** Timeout for a tiny guest from boot to login. */
+export const BOOT_TIMEOUT_MS = 180_000;
 
 export const NETWORK: Network = { source: 'default' };
 
-/** The Recheck whose worker it is. */
+/** The id of the controller that owns the guests. */
 const CONTROLLER = 'c1c1c1c1c1c1';
 
-/** A worker of the sandbox, reached as root by a real sshd, with btrfs and the tiny guest's image. */
+/** A worker in the sandbox, reached as root through a real sshd, with btrfs and an image of the tiny guest. */
 export interface World {
   worker: LibvirtWorker;
-  /** The machine as root, over SSH. */
+  /** Connects to the machine as root over SSH. */
   source: HostSource;
   sshd: OpenSsh;
   image: ImageSpec;
   metadata: MetadataService;
   /** The controller's key pair. */
   key: { privateKey: string; publicKey: string };
-  /** Another worker object for the same machine, as a redeploy makes one. */
-  again(options?: Partial<LibvirtWorkerOptions>): LibvirtWorker;
-  /** @param listenAt an address and port of this machine, in place of the way inside the SSH connection */
+  /** Creates another worker object for the same machine, as a redeploy does. */
+  newWorker(options?: Partial<LibvirtWorkerOptions>): LibvirtWorker;
+  /** @param listenAt an address and port of this machine, instead of a tunnel through the SSH connection */
   openLink(worker?: LibvirtWorker, listenAt?: ListenAt): Promise<MetadataLink>;
   close(): Promise<void>;
 }
 
-/** @param at where its images and clones are, and the image's disk, if they are not the usual ones */
+/**
+ * Starts an sshd, connects a worker to it and builds the image.
+ *
+ * @param at the storage's kind and place, and the image's disk, if they differ from the defaults
+ */
 export async function openWorld(
   options: Partial<LibvirtWorkerOptions> = {},
   at: { kind?: HostStorageOptions['kind']; place?: string; disk?: string } = {},
@@ -63,7 +67,7 @@ export async function openWorld(
   const storage = hostStorage({ kind, place, host: source });
   const metadata = new MetadataService();
   const routes = new MetadataRoutes();
-  const again = (more: Partial<LibvirtWorkerOptions> = {}): LibvirtWorker => {
+  const newWorker = (more: Partial<LibvirtWorkerOptions> = {}): LibvirtWorker => {
     mkdirSync(join(sshd.dir, 'guests'), { recursive: true });
     return libvirtWorker({
       id: 'a1b2c3d4',
@@ -78,7 +82,7 @@ export async function openWorld(
       ...more,
     });
   };
-  const worker = again();
+  const worker = newWorker();
   await storage.make(image, { signal: AbortSignal.timeout(180_000) });
   return {
     worker,
@@ -87,7 +91,7 @@ export async function openWorld(
     image,
     metadata,
     key: generateKeyPair('controller'),
-    again,
+    newWorker,
     openLink: (of = worker, listenAt) =>
       of.linkMetadata(metadata.serverFor(of), {
         signal: AbortSignal.timeout(180_000),
@@ -110,8 +114,8 @@ export interface TestGuest {
   hostKey: { privateKey: string; publicKey: string };
 }
 
-/** Clones a guest's disk and puts its metadata. */
-export async function prepare(
+/** Clones a guest's disk and publishes its metadata. */
+export async function prepareGuest(
   { worker, image, metadata, key }: World,
   settings: { build: string; name?: string; networks?: Network[]; userData?: string; authorizedKeys?: string },
 ): Promise<TestGuest> {
@@ -129,8 +133,8 @@ export async function prepare(
   return { domain, owner, clone, hostKey, spec: { name, domain, clone, memory: 192, vcpus: 1, networks, owner } };
 }
 
-/** Waits until a guest accepts the controller's login, its host key verified. */
-export async function logIn({ worker, image, key }: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
+/** Waits until a guest accepts the controller's login, and verifies its host key. */
+export async function logIn({ worker, image, key }: World, guest: TestGuest, limit = BOOT_TIMEOUT_MS): Promise<Host> {
   const signal = AbortSignal.timeout(limit);
   let last = 'no answer';
   try {
@@ -150,19 +154,19 @@ export async function logIn({ worker, image, key }: World, guest: TestGuest, lim
   }
 }
 
-/** The address of a guest that is up. */
+/** Returns the address of a guest that is up. */
 export async function addressOf({ worker }: World, { domain }: TestGuest): Promise<string> {
   return (await worker.hypervisor.addresses(domain, { signal: AbortSignal.timeout(180_000) }))[0]!.host;
 }
 
 /** Boots a guest and logs in to it. */
-export async function boot(world: World, guest: TestGuest, limit = BOOT_TIME): Promise<Host> {
+export async function bootGuest(world: World, guest: TestGuest, limit = BOOT_TIMEOUT_MS): Promise<Host> {
   await world.worker.hypervisor.boot(guest.spec, { signal: AbortSignal.timeout(180_000) });
   return logIn(world, guest, limit);
 }
 
-/** Ends a guest in the order in which nothing is left. */
-export async function end(world: World, guest: TestGuest, host?: Host): Promise<void> {
+/** Stops a guest, then removes its clone and metadata, in the order that leaves nothing behind. */
+export async function removeGuest(world: World, guest: TestGuest, host?: Host): Promise<void> {
   const options = { signal: AbortSignal.timeout(180_000) };
   host?.close();
   await world.worker.hypervisor.stop(guest.domain, options);
@@ -170,8 +174,12 @@ export async function end(world: World, guest: TestGuest, host?: Host): Promise<
   world.metadata.drop(world.worker.id, guest.domain);
 }
 
-/** Runs a script in a guest and gives its exit code and what it wrote. */
-export async function script(host: Host, text: string, limit = 120_000): Promise<{ code?: number; output: string }> {
+/** Runs a script in a guest and returns its exit code and output. */
+export async function runInGuest(
+  host: Host,
+  text: string,
+  limit = 120_000,
+): Promise<{ code?: number; output: string }> {
   let output = '';
   const result = await runScript(
     host,
@@ -186,7 +194,7 @@ export async function script(host: Host, text: string, limit = 120_000): Promise
   return { code: result.code, output };
 }
 
-/** The levels of x86-64 that a guest's processor has, by the guest's own dynamic linker: x86-64-v2, x86-64-v3. */
+/** Returns the x86-64 levels that the guest's dynamic linker reports as supported, such as x86-64-v2. */
 export async function processorLevels(host: Host): Promise<string[]> {
   const { stdout } = await host.run(['/lib64/ld-linux-x86-64.so.2', '--help'], { timeout: 30_000 });
   return [...stdout.matchAll(/^ *(x86-64-v\d) \(supported/gm)].map(([, level]) => level!).sort();

@@ -9,19 +9,19 @@ const POOL = 'recheckpool';
 
 const works = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0;
 
-/** A ZFS pool of the machine room, by zfs-fuse. */
+/** A ZFS pool in the sandbox, provided by zfs-fuse. */
 export interface ZfsPool {
   /** Its name. */
   pool: string;
-  /** A data set for a worker's images and clones, and where it is mounted. */
+  /** A dataset for a worker's images and clones, and its mount point. */
   place: string;
   root: string;
-  /** Runs `zfs` and gives the lines that it prints, sorted. */
+  /** Runs `zfs` and returns the lines that it prints, sorted. */
   zfs(...args: string[]): string[];
   close(): Promise<void>;
 }
 
-/** @param size bytes of its disk, a sparse file */
+/** Creates a pool on a sparse file of `size` bytes. */
 export async function openPool(size: number): Promise<ZfsPool> {
   mkdirSync('/run/zfs', { recursive: true });
   const daemon: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', 'zfs-fuse', '-n'], { stdio: 'ignore' });
@@ -40,7 +40,7 @@ export async function openPool(size: number): Promise<ZfsPool> {
     root: join(mount, 'recheck'),
     zfs,
     async close() {
-      // FUSE lets go of it a moment after its last user.
+      // FUSE releases the pool a moment after its last user has gone.
       await waitFor('the pool is gone', () => works('zpool', 'destroy', '-f', POOL), 60_000);
       await end(daemon, 'SIGTERM');
     },

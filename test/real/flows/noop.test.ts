@@ -34,7 +34,7 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     await gerrit?.close();
   });
 
-  test('a patchset gets one review: right tag, Verified +1, a link that opens, a table that Gerrit reads', async () => {
+  test('a patchset gets one review with the right tag, Verified +1, a working link, and a table that Gerrit parses', async () => {
     const { number } = await gerrit.pushChange({ subject: `It's "quoted"; $(touch /tmp/x) \`y\` & <b>` });
     const [review, ...more] = await reviewsOf(number, 1);
     assert.equal(more.length, 0);
@@ -51,7 +51,7 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     assert.ok(!html.includes('<b>') || !html.includes('& <b>'), 'the subject is escaped');
   });
 
-  test('"recheck", written as in the web UI, runs it again, and a bare word elsewhere does not', async () => {
+  test('"recheck", written as in the web UI, runs the job again, and the word inside another sentence does not', async () => {
     const { number } = await gerrit.pushChange();
     await reviewsOf(number, 1);
     await gerrit.comment(number, 'please do not recheck this');
@@ -61,7 +61,7 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     assert.equal((await reviewsOf(number, 3)).length, 3);
   });
 
-  test('a label that the account may not give: the message is posted without it, and the node says so', async () => {
+  test('if the account may not vote on a label, the review is posted without it, and the node says so', async () => {
     flow.set('gerrit-review', { label: 'Code-Review', success: '2' });
     await red.deploy(flow.nodes, 'nodes');
     const { number } = await gerrit.pushChange();
@@ -79,7 +79,7 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     await red.deploy(flow.nodes, 'nodes');
   });
 
-  test('a merged change takes its report', async () => {
+  test('a review is posted on a merged change', async () => {
     const { number } = await gerrit.pushChange();
     await reviewsOf(number, 1);
     await gerrit.submit(number);
@@ -87,10 +87,10 @@ describe('the shipped flow "1 noop" on a real Gerrit', () => {
     assert.match((await reviewsOf(number, 2))[1]!.message, /Build succeeded/);
   });
 
-  test('a Gerrit that restarts in the middle gets its report when it is back, once', async () => {
+  test('a Gerrit that restarts during a build gets the review once, when it is back', async () => {
     const { number } = await gerrit.pushChange();
     await reviewsOf(number, 1);
-    // The build is held up on its way, so that its report falls into the time without a Gerrit.
+    // The build is delayed so that it reports while Gerrit is down.
     const delayed = new FlowFile(structuredClone(flow.nodes));
     delayed.insert(delayed.node('ci-jobs'), {
       id: 'wait',

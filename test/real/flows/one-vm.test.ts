@@ -6,7 +6,7 @@ import { startRed, type TestRed } from '../../support/red.ts';
 import { waitFor } from '../../support/wait.ts';
 import { RealGerrit } from '../gerrit/fixture.ts';
 
-/** A project whose test is a script of the patchset itself. */
+/** Returns the files of a patchset that contains its own test script. */
 const files = (test: string) => ({ 'test/run.sh': `#!/bin/sh\n${test}\n` });
 
 describe('the shipped flow "2 one VM" on a real Gerrit', () => {
@@ -35,7 +35,7 @@ describe('the shipped flow "2 one VM" on a real Gerrit', () => {
       60_000,
     );
 
-  test('a good patchset is fetched, tested and verified; its log can be read', async () => {
+  test('a good patchset is fetched, tested and gets +1, and its log can be read', async () => {
     const { number, revision } = await gerrit.pushChange({ subject: 'Good', files: files('echo all is well') });
     const { message } = await reviewOf(number);
     assert.equal((await gerrit.votes(number))['Verified'], 1);

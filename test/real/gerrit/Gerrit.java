@@ -1,6 +1,6 @@
 /**
- * Runs a program of Gerrit's own (Init, Daemon) from the published jars: Gerrit.java PROGRAM ARGS…
- * It ends when its stdin does: who started it holds the other end, so that it cannot outlive a killed test.
+ * Runs one of Gerrit's programs (Init, Daemon) from the published jars: Gerrit.java PROGRAM ARGS…
+ * It exits when its stdin is closed, so that it cannot outlive a killed test, which holds the other end.
  */
 public class Gerrit {
   public static void main(String[] args) throws Exception {
@@ -8,7 +8,7 @@ public class Gerrit {
       try {
         while (System.in.read() != -1) {}
       } catch (java.io.IOException e) {
-        // Gone is gone.
+        // Treated like the end of stdin.
       }
       Runtime.getRuntime().halt(1);
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ContractContext } from './contract-context.ts';
 
-/** The commands that only read: version, query, ls-members. */
+/** Tests the read-only commands: version, query, ls-members. */
 export function commandContract(context: ContractContext): void {
   const run = (...argv: string[]) => context.session.run(context.gerrit.target, ['gerrit', ...argv]);
   const rows = async (...args: string[]) => {
@@ -15,13 +15,13 @@ export function commandContract(context: ContractContext): void {
   };
 
   describe('commands', () => {
-    test('version', async () => {
+    test('version prints the version', async () => {
       const { code, stdout } = await run('version');
       assert.equal(code, 0);
       assert.match(stdout, /^gerrit version \S+\n$/);
     });
 
-    test('query: a row has the change, its newest patchset and its comments; the last row is statistics', async () => {
+    test('query: a row has the change, its newest patchset and its comments; the last row has statistics', async () => {
       const { gerrit } = context;
       const first = await gerrit.pushChange({ subject: 'Ask for me' });
       const second = await gerrit.pushChange({ change: first.number, subject: 'Ask for me' });
@@ -50,7 +50,7 @@ export function commandContract(context: ContractContext): void {
       assert.equal(typeof currentPatchSet.uploader.username, 'string');
       assert.equal(typeof currentPatchSet.createdOn, 'number');
       assert.equal(currentPatchSet.kind, 'REWORK');
-      // The words of a comment written in the UI stand only with the patchset, and without a time.
+      // The text of a comment written in the UI is found only in the patchset, without a timestamp.
       assert.deepEqual(
         row.comments.map(({ message }: { message: string }) => message),
         ['Uploaded patch set 1.', 'Uploaded patch set 2.', 'Patch Set 2:\n\n(1 comment)', 'Patch Set 2:\n\na message'],
@@ -75,7 +75,7 @@ export function commandContract(context: ContractContext): void {
       assert.ok(labels.some(({ label }: { label: string }) => label === 'Verified'));
     });
 
-    test('query: status, project, limit, age; the change that moved last comes first', async () => {
+    test('query: status, project, limit and age select changes, the last updated one first', async () => {
       const { gerrit } = context;
       const one = await gerrit.pushChange();
       const two = await gerrit.pushChange();
@@ -98,13 +98,13 @@ export function commandContract(context: ContractContext): void {
       assert.equal((await rows(`change:${two.number}`))[0].status, 'ABANDONED');
     });
 
-    test('query: a refusal is a row too, and the exit code is 0', async () => {
+    test('query: an error is also a row, and the exit code is 0', async () => {
       const [row] = await rows('status:bogus');
       assert.equal(row.type, 'error');
       assert.equal(typeof row.message, 'string');
     });
 
-    test('ls-members gives a tab-separated table', async () => {
+    test('ls-members prints a tab-separated table', async () => {
       const { code, stdout } = await run('ls-members', 'Service Users');
       assert.equal(code, 0);
       const [head, ...members] = stdout

@@ -1,7 +1,7 @@
 import type { GerritSession } from '../../support/gerrit-session.ts';
 import type { GerritUnderTest } from '../../support/gerrit-under-test.ts';
 
-/** What a part of the contract works with; filled in before its first test. */
+/** The server and session that the parts of the contract share; set before the first test. */
 export interface ContractContext {
   gerrit: GerritUnderTest;
   session: GerritSession;

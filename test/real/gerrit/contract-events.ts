@@ -6,10 +6,10 @@ import { makeFilter } from '../../../lib/gerrit/filter.ts';
 import { listen } from '../../support/gerrit-session.ts';
 import type { ContractContext } from './contract-context.ts';
 
-/** The event stream: what comes, in which order, with which fields. */
+/** Tests the event stream: which events it sends, in which order, with which fields. */
 export function eventContract(context: ContractContext): void {
   const types = ['ref-updated', 'patchset-created', 'comment-added', 'change-merged', 'change-abandoned'];
-  /** Listens while the work is done. */
+  /** Listens to the stream while `work` runs. */
   const during = async <T>(
     only: string[],
     work: (stream: Awaited<ReturnType<typeof listen>>) => Promise<T>,
@@ -57,7 +57,7 @@ export function eventContract(context: ContractContext): void {
         assert.ok(change?.owner);
         assert.ok(Math.abs(event.eventCreatedOn! - Date.now() / 1000) < 600);
         assert.equal(event.patchSet?.kind, 'REWORK');
-        // Of the three only the patchset starts anything.
+        // Only patchset-created triggers a build.
         assert.deepEqual(
           events.filter((one) => filter()(one).take),
           [event],
@@ -65,7 +65,7 @@ export function eventContract(context: ContractContext): void {
       });
     });
 
-    test('a recheck written as in the UI sends the meta ref, then a comment with the words in it', async () => {
+    test('a recheck written as in the UI sends the meta ref, then comment-added with its text', async () => {
       const { number, ref } = await context.gerrit.pushChange();
       await during(types, async ({ events, find }) => {
         await context.gerrit.comment(number, 'recheck');
@@ -88,7 +88,7 @@ export function eventContract(context: ContractContext): void {
       });
     });
 
-    test("the CI's own review comes back without its tag, votes marked by oldValue, and starts nothing", async () => {
+    test("the CI's own review comes back without its tag, with its votes marked by oldValue, and triggers nothing", async () => {
       const { gerrit, session } = context;
       const { number } = await gerrit.pushChange();
       await during(['comment-added'], async ({ find }) => {
@@ -105,7 +105,7 @@ export function eventContract(context: ContractContext): void {
       });
     });
 
-    test('-s lets only its types through', async () => {
+    test('-s selects event types', async () => {
       await during(['comment-added'], async ({ events, find }) => {
         const { number } = await context.gerrit.pushChange();
         await context.gerrit.comment(number, 'hello', 'message');
@@ -115,7 +115,7 @@ export function eventContract(context: ContractContext): void {
       });
     });
 
-    test('a merged and an abandoned change are told', async () => {
+    test('a merged and an abandoned change send events', async () => {
       const merged = await context.gerrit.pushChange();
       const abandoned = await context.gerrit.pushChange();
       await during(types, async ({ events, find }) => {
@@ -134,7 +134,7 @@ export function eventContract(context: ContractContext): void {
       });
     });
 
-    test('an account without the right is told so', async (t) => {
+    test('an account without the permission is refused', async (t) => {
       const { plainTarget } = context.gerrit;
       if (plainTarget === undefined) {
         t.skip('no such account here');

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import { runLine } from '../../support/gerrit-session.ts';
 import type { ContractContext } from './contract-context.ts';
 
-/** Arguments that a shell, a JSON reader or a careless splitter would change. */
-const ODD = [
+/** Arguments that a shell, a JSON parser or a naive splitter would change. */
+const ODD_ARGUMENTS = [
   'plain',
   'two  spaces and\ta tab',
   "it's 'quoted'",
@@ -18,15 +18,15 @@ const ODD = [
   '"',
 ];
 
-/** How Gerrit's command line takes arguments apart: not as a shell does. */
+/** Tests how Gerrit splits a command line into arguments, which differs from a shell. */
 export function quotingContract(context: ContractContext): void {
   const lastMessage = async (change: number) => (await context.gerrit.messages(change)).at(-1)?.message;
 
   describe('quoting', () => {
-    test('single quotes round-trip every argument but the empty one', async () => {
+    test('single quotes preserve every argument except for an empty one', async () => {
       const { gerrit, session } = context;
       const { number } = await gerrit.pushChange();
-      for (const text of ODD) {
+      for (const text of ODD_ARGUMENTS) {
         const argv = ['gerrit', 'review', '--project', gerrit.project, '-m', text, `${number},1`];
         const { code, stderr } = await session.run(gerrit.target, argv);
         assert.equal(code, 0, `${text}: ${stderr}`);
@@ -45,7 +45,7 @@ export function quotingContract(context: ContractContext): void {
       assert.match(stderr, /fatal: Argument "\{COMMIT \| CHANGE,PATCHSET\}" is required/);
     });
 
-    test('double quotes and bare words allow a backslash, and nothing is expanded', async () => {
+    test('double quotes and bare words allow backslash escapes, and nothing is expanded', async () => {
       const { gerrit } = context;
       const { number } = await gerrit.pushChange();
       const forms: [written: string, read: string][] = [
@@ -63,7 +63,7 @@ export function quotingContract(context: ContractContext): void {
       }
     });
 
-    test('a newline separates nothing, and an open quote swallows the rest', async () => {
+    test('a newline does not separate arguments, and an unclosed quote includes the rest of the line', async () => {
       const { gerrit } = context;
       const { number } = await gerrit.pushChange();
       const review = `gerrit review --project ${gerrit.project}`;

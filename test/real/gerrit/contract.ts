@@ -9,8 +9,8 @@ import { quotingContract } from './contract-quoting.ts';
 import { reviewContract } from './contract-review.ts';
 
 /**
- * What a Gerrit server does and this project relies on, as tests: run against the real server and the sandbox's, so
- * that neither the sandbox nor our reading of the real one drifts.
+ * Defines tests of the Gerrit behaviour that Recheck relies on. They run against the real server and the sandbox's, so
+ * that neither the sandbox nor our understanding of the real server drifts.
  */
 export function gerritContract(name: string, start: () => Promise<GerritUnderTest>): void {
   describe(`Gerrit's contract: ${name}`, { timeout: 600_000 }, () => {

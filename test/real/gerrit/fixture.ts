@@ -13,7 +13,7 @@ import { Repository } from './repository.ts';
 import { Rest } from './rest.ts';
 import { GerritSite } from './site.ts';
 
-/** The account of the CI, in the group Service Users; the one of a person; one that may do nothing in particular. */
+/** The accounts: the CI's, in the group Service Users; a developer's; one without any special permission. */
 const CI = { username: 'acme-ci', name: 'Acme Test CI' };
 const PERSON = { username: 'ann', name: 'Ann', email: 'ann@example.com' };
 const NOBODY = { username: 'bob', name: 'Bob' };
@@ -33,7 +33,7 @@ interface MessageJson {
   date: string;
 }
 
-/** A real Gerrit server, with what the contract and the flow tests need in it, and hands on its admin's side. */
+/** A real Gerrit server with the accounts and the project that the contract and the flow tests need. */
 export class RealGerrit implements GerritUnderTest {
   readonly ciUser = CI.username;
   readonly ciName = CI.name;
@@ -61,7 +61,7 @@ export class RealGerrit implements GerritUnderTest {
     });
   }
 
-  /** Starts a server and fills it: accounts, the label Verified, the project. Who starts it closes it. */
+  /** Starts a server and creates the accounts, the label Verified and the project. The caller must close it. */
   static async start(): Promise<RealGerrit> {
     const site = await GerritSite.make();
     try {
@@ -70,7 +70,7 @@ export class RealGerrit implements GerritUnderTest {
       await writeFile(personFile, person.privateKey, { mode: 0o600 });
       const gerrit = new RealGerrit(site, { ci: ci.privateKey, nobody: nobody.privateKey, personFile });
       await site.start();
-      await gerrit.#fill({ ci: ci.publicKey, person: person.publicKey, nobody: nobody.publicKey });
+      await gerrit.#populate({ ci: ci.publicKey, person: person.publicKey, nobody: nobody.publicKey });
       return gerrit;
     } catch (error) {
       await site.close();
@@ -78,7 +78,7 @@ export class RealGerrit implements GerritUnderTest {
     }
   }
 
-  async #fill(keys: { ci: string; person: string; nobody: string }): Promise<void> {
+  async #populate(keys: { ci: string; person: string; nobody: string }): Promise<void> {
     const { admin } = this;
     const account = { http_password: 'secret' };
     const ci = { ...account, name: CI.name, ssh_key: keys.ci, groups: ['Service Users'] };

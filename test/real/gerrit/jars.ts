@@ -10,10 +10,10 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Where jars and ready-made sites are kept, outside the checkout. */
+/** The folder for jars and initialized sites, outside the checkout. */
 export const CACHE = process.env.RECHECK_GERRIT_CACHE ?? join(homedir(), '.cache', 'recheck-gerrit');
 
-/** One jar: Maven coordinates and the SHA-256 of what Maven Central delivers. */
+/** One jar: its Maven coordinates, and its SHA-256 on Maven Central. */
 interface Jar {
   group: string;
   artifact: string;
@@ -40,7 +40,7 @@ const BOUNCY_CASTLE = [
   bouncyCastle('bcutil', 'ee7d0eb4e74de70a735f7fb36b604dd5c6ad35720d50b914604db042114a0185'),
 ];
 
-/** What a version of the server is made of: the two jars hold all of it but Bouncy Castle. */
+/** The jars of each server version. Two of them contain everything except for Bouncy Castle. */
 export const GERRITS = {
   '3.13.5': [
     ...gerrit(
@@ -81,9 +81,10 @@ async function verify(jar: Jar): Promise<void> {
 }
 
 /**
- * Runs the work while no other process of this machine does it in this cache. A lock whose holder is dead is taken.
+ * Runs `work` while it holds the cache's lock, which excludes other processes of this machine. Takes over the lock of a
+ * dead process.
  */
-export async function locked<T>(work: () => Promise<T>): Promise<T> {
+export async function withCacheLock<T>(work: () => Promise<T>): Promise<T> {
   await mkdir(CACHE, { recursive: true });
   const lock = join(CACHE, 'lock');
   const end = Date.now() + 600_000;
@@ -105,9 +106,9 @@ export async function locked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The class path of a version: its jars, fetched by Maven where the cache lacks them, their checksums verified. */
-export function classPath(version: GerritVersion): Promise<string> {
-  return locked(async () => {
+/** Returns the class path of a version. Downloads jars that are not in the cache with Maven, and verifies checksums. */
+export function provideClassPath(version: GerritVersion): Promise<string> {
+  return withCacheLock(async () => {
     for (const jar of GERRITS[version]) {
       if (!(await exists(pathOf(jar)))) {
         const { group, artifact } = jar;

@@ -6,8 +6,8 @@ import type { GerritVersion } from './jars.ts';
 
 const run = promisify(execFile);
 
-/** The major version of a Java program; 0 where it is none. */
-async function majorOf(java: string): Promise<number> {
+/** Returns the major version of a Java program, or 0 if it does not run. */
+async function readMajorVersion(java: string): Promise<number> {
   try {
     const { stderr } = await run(java, ['-version'], { timeout: 30_000 });
     return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
@@ -17,8 +17,8 @@ async function majorOf(java: string): Promise<number> {
 }
 
 /**
- * The newest Java of this machine (or the one that RECHECK_GERRIT_JAVA names) and the Gerrit that runs on it: 3.13
- * needs Java 21, 3.10 runs on 17.
+ * Returns the newest Java on this machine (or the one that RECHECK_GERRIT_JAVA names) and the Gerrit version for it:
+ * 3.13 needs Java 21, 3.10 runs on 17. Throws if there is no Java 17 or later.
  */
 export async function findJava(): Promise<{ java: string; version: GerritVersion }> {
   const homes = await readdir('/usr/lib/jvm').catch(() => []);
@@ -29,7 +29,7 @@ export async function findJava(): Promise<{ java: string; version: GerritVersion
   if (only) candidates.splice(0, candidates.length, only);
   let best = { java: '', major: 0 };
   for (const java of candidates) {
-    const major = await majorOf(java);
+    const major = await readMajorVersion(java);
     if (major > best.major) best = { java, major };
   }
   if (best.major < 17) throw new Error('Gerrit needs Java 17 or later: install openjdk-17-jre-headless');

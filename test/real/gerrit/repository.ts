@@ -8,11 +8,11 @@ import type { PushOptions } from '../../support/gerrit-under-test.ts';
 const run = promisify(execFile);
 
 export interface RepositorySettings {
-  /** Where to keep the clone. */
+  /** The folder of the clone. */
   dir: string;
   /** ssh://… */
   url: string;
-  /** File of the private key. */
+  /** Path of the private key. */
   keyFile: string;
   author: { name: string; email: string };
 }
@@ -20,14 +20,14 @@ export interface RepositorySettings {
 /** A clone from which changes are pushed with git over SSH. */
 export class Repository {
   readonly #settings: RepositorySettings;
-  /** One after the other: they share a work tree. */
+  /** The last push. Pushes run one after another, because they share a work tree. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(settings: RepositorySettings) {
     this.#settings = settings;
   }
 
-  /** Pushes one commit on top of master for review and gives its id. The same Change-Id makes a new patchset. */
+  /** Pushes one commit on top of master for review and returns its id. A known Change-Id creates a new patchset. */
   push(options: PushOptions, changeId = `I${randomBytes(20).toString('hex')}`): Promise<string> {
     const done = this.#last.then(() => this.#push(options, changeId));
     this.#last = done.catch(() => {});

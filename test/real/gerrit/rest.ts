@@ -1,4 +1,4 @@
-/** Who speaks to Gerrit over HTTP. */
+/** Credentials for Gerrit's HTTP API. */
 export interface RestUser {
   name: string;
   password: string;
@@ -14,7 +14,7 @@ export class Rest {
     this.#user = user;
   }
 
-  /** Calls `/a/<path>`; a body is sent as JSON, a string as plain text. Throws where the answer is no 2xx. */
+  /** Calls `/a/<path>`. Sends a string as plain text, any other body as JSON. Throws unless the response is a 2xx. */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const { name, password } = this.#user;
     const plain = typeof body === 'string';
@@ -29,7 +29,7 @@ export class Rest {
     });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 500)}`);
-    // Each JSON answer starts with a line that keeps browsers from running it as a script.
+    // Each JSON response starts with a line that keeps browsers from running it as a script.
     const json = text.replace(/^\)\]\}'\n/, '');
     return json === text ? text : JSON.parse(json);
   }

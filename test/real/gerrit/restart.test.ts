@@ -19,7 +19,7 @@ after(async () => {
   await gerrit?.close();
 });
 
-test('the stream outlives a restart of the server; each form of a comment is read', { timeout: 300_000 }, async () => {
+test('the stream survives a server restart; each form of a comment is read', { timeout: 300_000 }, async () => {
   const pool = new StreamPool();
   const events: GerritEvent[] = [];
   let health: StreamHealth = { state: 'connecting' };
@@ -40,7 +40,7 @@ test('the stream outlives a restart of the server; each form of a comment is rea
   try {
     await waitFor('the stream is up', () => health.state === 'up', 20_000);
 
-    // A vote on an old patchset that a rule copies to the newest adds a block to the message.
+    // A vote on an old patchset that is copied to the newest one adds a block to the message.
     const { number } = await gerrit.pushChange();
     await gerrit.pushChange({ change: number });
     const vote = { labels: { 'Code-Review': -2 }, message: 'recheck no bug', comments: { 'nit.txt': [] } };
@@ -55,7 +55,7 @@ test('the stream outlives a restart of the server; each form of a comment is rea
     await gerrit.site.start();
     await waitFor('the stream is up again', () => health.state === 'up', 90_000);
 
-    // With that setting 3.10 and 3.13 tell of a comment written in the UI without its words; a message has them still.
+    // With that setting, events of 3.10 and 3.13 lack the text of a comment written in the UI, but not of a message.
     await gerrit.comment(number, 'recheck');
     await gerrit.comment(number, 'recheck acme-test-ci', 'message');
     assert.ok(filter(await comment('recheck acme-test-ci')).take);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { end } from '../../support/child.ts';
 import { waitForEvent } from '../../support/wait.ts';
-import { CACHE, classPath, type GerritVersion, locked } from './jars.ts';
+import { CACHE, type GerritVersion, provideClassPath, withCacheLock } from './jars.ts';
 import { findJava } from './java.ts';
 
 const run = promisify(execFile);
@@ -20,8 +20,8 @@ const JAVA_OPTIONS = [
   join(import.meta.dirname, 'Gerrit.java'),
 ];
 
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+/** Returns a port that was free a moment ago. */
+async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -30,7 +30,7 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-/** How to start one of Gerrit's programs. */
+/** What is needed to start one of Gerrit's programs. */
 interface Runtime {
   java: string;
   version: GerritVersion;
@@ -39,35 +39,35 @@ interface Runtime {
 
 const argsOf = ({ jars }: Runtime, program: string[]): string[] => ['-cp', jars, ...JAVA_OPTIONS, ...program];
 
-/** A site that was set up and never started, made once a version and copied from then on: that saves 11 s. */
-async function freshSite(runtime: Runtime): Promise<string> {
+/** Returns an initialized site that was never started. It is created once per version and copied, which saves 11 s. */
+async function provideFreshSite(runtime: Runtime): Promise<string> {
   const site = join(CACHE, `site-${runtime.version}`);
-  await locked(async () => {
+  await withCacheLock(async () => {
     if (await stat(site).catch(() => undefined)) return;
-    const half = await mkdtemp(join(CACHE, 'half-'));
-    const init = ['Init', '--batch', '--dev', '--no-auto-start', '--skip-plugins', '-d', half];
+    const unfinished = await mkdtemp(join(CACHE, 'half-'));
+    const init = ['Init', '--batch', '--dev', '--no-auto-start', '--skip-plugins', '-d', unfinished];
     try {
       await run(runtime.java, argsOf(runtime, init), { timeout: 180_000 });
-      await rename(half, site);
+      await rename(unfinished, site);
     } finally {
-      await rm(half, { recursive: true, force: true });
+      await rm(unfinished, { recursive: true, force: true });
     }
   });
   return site;
 }
 
-/** Fetches and makes all that a server needs, for a place without a network. */
+/** Downloads and prepares everything that a server needs, for use without a network. */
 export async function prepareGerrit(): Promise<void> {
   const { java, version } = await findJava();
-  await freshSite({ java, version, jars: await classPath(version) });
+  await provideFreshSite({ java, version, jars: await provideClassPath(version) });
 }
 
-/** A real Gerrit server on loopback, in a folder of its own, that dies with this process. */
+/** A real Gerrit server on loopback, in a temporary folder, that ends with this process. */
 export class GerritSite {
   readonly version: GerritVersion;
   readonly httpUrl: string;
   readonly sshPort: number;
-  /** The temporary folder; the site is in there, and room for clones. */
+  /** The temporary folder, which contains the site and may contain clones. */
   readonly dir: string;
   readonly #runtime: Runtime;
   #process: ChildProcess | undefined;
@@ -80,13 +80,13 @@ export class GerritSite {
     this.sshPort = sshPort;
   }
 
-  /** Makes a site with free ports; `start` runs it. */
+  /** Creates a site with free ports; `start` runs it. */
   static async make(): Promise<GerritSite> {
     const { java, version } = await findJava();
-    const runtime = { java, version, jars: await classPath(version) };
-    const fresh = await freshSite(runtime);
+    const runtime = { java, version, jars: await provideClassPath(version) };
+    const fresh = await provideFreshSite(runtime);
     const dir = await mkdtemp(join(tmpdir(), 'real-gerrit-'));
-    const site = new GerritSite(runtime, dir, await freePort(), await freePort());
+    const site = new GerritSite(runtime, dir, await findFreePort(), await findFreePort());
     await cp(fresh, join(dir, 'site'), { recursive: true });
     await site.configure('httpd.listenUrl', `${site.httpUrl}/`);
     await site.configure('gerrit.canonicalWebUrl', `${site.httpUrl}/`);
@@ -95,7 +95,7 @@ export class GerritSite {
     return site;
   }
 
-  /** Sets a value of gerrit.config; it counts from the next start on. */
+  /** Sets a value in gerrit.config, which takes effect at the next start. */
   async configure(key: string, value: string): Promise<void> {
     await run('git', ['config', '-f', join(this.dir, 'site', 'etc', 'gerrit.config'), key, value]);
   }
@@ -116,7 +116,7 @@ export class GerritSite {
     throw new Error(`Gerrit did not start:\n${(await readFile(this.#log, 'utf8')).slice(-4000)}`);
   }
 
-  /** Ends the server and waits until it is gone. Fine where it does not run. */
+  /** Stops the server and waits for its end. Does nothing if it is not running. */
   async stop(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;

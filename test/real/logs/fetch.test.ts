@@ -18,10 +18,10 @@ import { waitFor } from '../../support/wait.ts';
 
 const { signal } = new AbortController();
 
-/** Guests by the tar that they have: GNU's, busybox's, none. */
+/** The tar that a guest has: GNU's, busybox's or none. */
 const TARS = ['gnu', 'busybox', 'none'] as const;
 
-/** A guest that is a real sshd, with that tar and no other. */
+/** Starts a real sshd as a guest that has only this tar. */
 async function openGuest(t: TestContext, tar: (typeof TARS)[number] = 'gnu') {
   const bin = await scratch(t);
   if (tar === 'gnu') for (const name of ['tar', 'xargs']) await symlink(`/usr/bin/${name}`, join(bin, name));
@@ -33,8 +33,8 @@ async function openGuest(t: TestContext, tar: (typeof TARS)[number] = 'gnu') {
   return { sshd, host };
 }
 
-/** The host, and how many bytes of contents it was asked for by SFTP. */
-function counted(host: Host): { host: Pick<Host, 'start' | 'sftp'>; bySftp: () => number } {
+/** Wraps a host to count the bytes of file content that are read through SFTP. */
+function countSftpBytes(host: Host): { host: Pick<Host, 'start' | 'sftp'>; bySftp: () => number } {
   let bytes = 0;
   return {
     bySftp: () => bytes,
@@ -55,8 +55,8 @@ function counted(host: Host): { host: Pick<Host, 'start' | 'sftp'>; bySftp: () =
 }
 
 for (const tar of TARS) {
-  test(`${tar} tar: a tree, a glob, /proc, links, odd names and what is missing`, async (t) => {
-    const { host, bySftp } = counted((await openGuest(t, tar)).host);
+  test(`${tar} tar: a tree, a glob, /proc, links and odd names are fetched, and missing files are reported`, async (t) => {
+    const { host, bySftp } = countSftpBytes((await openGuest(t, tar)).host);
     const from = await scratch(t);
     const deep = join(from, 'deep', 'folder of a long name '.repeat(6).trim(), 'er');
     await mkdir(deep, { recursive: true });
@@ -93,14 +93,14 @@ for (const tar of TARS) {
     assert.match(await readFile(join(log.dir, 'cpuinfo'), 'utf8'), /processor/);
     await log.finish(page({ endedAt: '2026-11-22T15:57:12.000Z' }));
     assert.match(await readFile(join(log.dir, 'console.log'), 'utf8'), /logs: 11 files, .* fetched from vm/);
-    // The first of the two names of a file, and the sparse one, come by tar.
+    // tar transfers a file under the first of its two names, and the sparse file.
     const whole = 3 * big.length + (3 << 20);
     if (tar === 'none') assert.ok(bySftp() > whole);
     else assert.ok(bySftp() < whole - big.length, `${bySftp()} bytes by SFTP`);
   });
 
-  test(`${tar} tar: two thousand small files arrive, each as it was`, async (t) => {
-    const { host, bySftp } = counted((await openGuest(t, tar)).host);
+  test(`${tar} tar: two thousand small files arrive unchanged`, async (t) => {
+    const { host, bySftp } = countSftpBytes((await openGuest(t, tar)).host);
     const from = await scratch(t);
     for (let n = 0; n < 2000; n++) {
       if (n % 100 === 0) await mkdir(join(from, `${n / 100}`));
@@ -114,7 +114,7 @@ for (const tar of TARS) {
   });
 }
 
-test('files that are written to meanwhile: what was there is there', async (t) => {
+test('files that grow while they are fetched arrive with at least their original content', async (t) => {
   const { host } = await openGuest(t);
   const from = await scratch(t);
   const growing = Array.from({ length: 8 }, (_, n) => join(from, `growing-${n}`));
@@ -136,14 +136,14 @@ test('files that are written to meanwhile: what was there is there', async (t) =
 });
 
 for (const tar of ['gnu', 'none'] as const) {
-  test(`${tar} tar: a connection that ends in the middle ends the fetch with words`, async (t) => {
+  test(`${tar} tar: a connection that is lost during a fetch ends it with an explanation`, async (t) => {
     const { host, sshd } = await openGuest(t, tar);
     const from = await scratch(t);
     await writeFile(join(from, 'big'), Buffer.alloc(400 << 20));
     const root = await scratch(t);
     const done = fetchFiles(host, [{ remote: from, dir: '' }], new Files(root), { guest: 'vm', signal });
     done.catch(() => {});
-    await waitFor('the copy is whole', () =>
+    await waitFor('the copy has begun', () =>
       stat(join(root, 'big')).then(
         ({ size }) => size > 0,
         () => false,
@@ -153,7 +153,7 @@ for (const tar of ['gnu', 'none'] as const) {
     await assert.rejects(done, /guest vm: the connection was lost while .*big was fetched/);
   });
 
-  test(`${tar} tar: logs that fill a real disk end as DISK_FULL`, async (t) => {
+  test(`${tar} tar: logs that fill a real disk fail with DISK_FULL`, async (t) => {
     const { host } = await openGuest(t, tar);
     const from = await scratch(t);
     for (const n of [1, 2, 3]) await writeFile(join(from, `log-${n}`), Buffer.alloc(1_500_000));

@@ -42,7 +42,7 @@ for (const [name, args] of Object.entries({
   });
 }
 
-test('an encrypted key logs in with its passphrase, and is a clear error without it', async () => {
+test('an encrypted key logs in with its passphrase, and an error says if the passphrase is missing or wrong', async () => {
   const key = sshd.keygen('encrypted', '-t', 'ed25519', '-N', 'open sesame');
   sshd.authorize(key.publicKey);
   const target = { ...sshd.target, privateKey: key.privateKey };
@@ -51,7 +51,7 @@ test('an encrypted key logs in with its passphrase, and is a clear error without
   await assert.rejects(connectHost({ ...target, passphrase: 'x' }, { knownHosts }), code('ssh/passphrase-wrong'));
 });
 
-test('a generated key is refused with the line to add, and then logs in', async () => {
+test('a generated key is refused with the authorized_keys line to add, and then logs in', async () => {
   const key = generateKeyPair('recheck');
   const target = { ...sshd.target, privateKey: key.privateKey };
   await assert.rejects(connectHost(target, { knownHosts }), (error: CiError) => {
@@ -62,7 +62,7 @@ test('a generated key is refused with the line to add, and then logs in', async 
   (await connectHost(target, { knownHosts })).close();
 });
 
-test('the banner of sshd is part of the error of a failed login', async () => {
+test('the error of a failed login includes sshd’s banner', async () => {
   const banner = join(sshd.dir, 'banner');
   writeFileSync(banner, 'Authorised use only.\nAsk the lab for access.\n');
   const talking = await startOpenSsh([`Banner ${banner}`]);
@@ -79,7 +79,7 @@ test('the banner of sshd is part of the error of a failed login', async () => {
   }
 });
 
-test('a pinned key is asked for first if the server has others too', async () => {
+test('the pinned key is requested even if the server also offers others', async () => {
   const other = await startOpenSsh();
   try {
     const file = join(other.dir, 'known.json');
@@ -129,7 +129,7 @@ test('more sessions than MaxSessions wait until others end', async () => {
   host.close();
 });
 
-test('SFTP works, and forwarding in both directions keeps the source address', async () => {
+test('SFTP lists files, and ports are forwarded both ways with the source address', async () => {
   const host = await connectHost(sshd.target, { knownHosts });
   const sftp = await host.sftp();
   const list = await promisify(sftp.readdir.bind(sftp))(sshd.dir);
@@ -152,10 +152,10 @@ test('a guest behind a worker is reached through the worker’s connection', asy
   const guest = await connectHost({ ...sshd.target, label: 'guest' }, { knownHosts, socket });
   assert.equal((await guest.run(['echo', 'nested'])).stdout, 'nested\n');
   worker.close();
-  await waitFor('the guest is gone with it', () => guest.gone.aborted);
+  await waitFor('the guest’s connection is closed with it', () => guest.gone.aborted);
 });
 
-test('a link survives a restart of its server: lost, reported, and up again', async () => {
+test('a link survives a server restart: it reports the loss and reconnects', async () => {
   const pool = new LinkPool({ knownHosts, times: { first: 50, longest: 200 } });
   const link = pool.acquire(sshd.target);
   const host = await link.host();

@@ -20,7 +20,7 @@ const login = (): Promise<Host> =>
 
 before(async () => {
   sshd = await startOpenSsh();
-  // The script of another user writes here.
+  // A script that runs as another user writes here.
   chmodSync(sshd.dir, 0o777);
   host = await login();
 });
@@ -31,7 +31,7 @@ after(async () => {
 
 const filled = (file: string) => (): boolean => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n');
 
-test('exit code and signal are the script’s own, and its files are removed', async () => {
+test('exit code and signal are those of the script, and its files are removed', async () => {
   const { output, code } = await run(host, 'dirname "$0"; exit 137');
   assert.equal(code, 137);
   assert.match(output, /^\/\S+\/recheck\.\w+\n$/);
@@ -40,7 +40,7 @@ test('exit code and signal are the script’s own, and its files are removed', a
   assert.equal((await run(host, 'cat >/dev/null; false; true')).code, 1);
 });
 
-test('a background process that keeps the output open is ended a second later', async () => {
+test('a background child that keeps the output open is killed a second later', async () => {
   const file = join(sshd.dir, 'background');
   const began = Date.now();
   const { code, output } = await run(host, `sleep 1000 & echo $! >${file}; echo done`);
@@ -49,7 +49,7 @@ test('a background process that keeps the output open is ended a second later', 
   await allGone(pidsIn(file));
 });
 
-test('a timeout ends the whole session, even if it resists', async () => {
+test('a timeout kills the whole session, even processes that ignore signals', async () => {
   const file = join(sshd.dir, 'tree');
   const text = `set -m
     sh -c 'trap "" TERM HUP; echo $$ >>${file}; while :; do sleep 1; done' &
@@ -61,7 +61,7 @@ test('a timeout ends the whole session, even if it resists', async () => {
   await allGone(pidsIn(file));
 });
 
-test('an abort ends the script', async () => {
+test('an abort kills the script', async () => {
   const file = join(sshd.dir, 'aborted');
   const abort = new AbortController();
   const running = run(host, `echo $$ >${file}; sleep 1000`, { signal: abort.signal });
@@ -71,19 +71,19 @@ test('an abort ends the script', async () => {
   await allGone(pidsIn(file));
 });
 
-test('a lost connection ends the script there, and removes its files', async () => {
+test('a lost connection kills the remote script and removes its files', async () => {
   const file = join(sshd.dir, 'lost');
   const other = await login();
   const running = run(other, `dirname "$0" >${file}.dir; echo $$ >${file}; sleep 1000`);
   await waitFor('it runs', filled(file));
   other.close();
   await assert.rejects(running, (error: CiError) => error.code === 'ssh/closed');
-  await waitFor('the script is ended', async () => !(await runs(pidsIn(file)[0]!)));
+  await waitFor('the script has ended', async () => !(await runs(pidsIn(file)[0]!)));
   const folder = readFileSync(`${file}.dir`, 'utf8').trim();
   await waitFor('its files are gone', () => !existsSync(folder));
 });
 
-test('output that nobody reads stays on the target: memory does not grow', async () => {
+test('output that nobody reads stays on the host: memory does not grow', async () => {
   const size = 300_000_000;
   const before = process.memoryUsage().rss;
   let most = 0;
@@ -108,10 +108,8 @@ test('output that nobody reads stays on the target: memory does not grow', async
   assert.ok(most < 150_000_000, `grew by ${most} bytes`);
 });
 
-// Only for root, which may become any user.
-test('a script of another user has that user’s home, name and files, and is ended too', {
-  skip: userInfo().uid !== 0,
-}, async () => {
+// Only root can switch to any user.
+test('a script of another user has its home and name, and can be killed', { skip: userInfo().uid !== 0 }, async () => {
   const { output, code } = await run(host, 'id -un; echo "$HOME $USER $A"; stat -c %U "$0"; exit 5', {
     user: 'nobody',
     env: { A: 'b' },

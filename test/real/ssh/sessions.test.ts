@@ -12,7 +12,7 @@ import { type OpenSsh, startOpenSsh } from '../../support/openssh.ts';
 import { run } from '../../support/script.ts';
 import { waitFor, waitForEvent } from '../../support/wait.ts';
 
-/** Starts a server with these settings, and connects to it. */
+/** Starts a server with these settings, and returns a function that opens a new connection to it. */
 async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd: OpenSsh; login(): Promise<Host> }> {
   const sshd = await startOpenSsh(settings);
   const hosts: Host[] = [];
@@ -31,22 +31,22 @@ async function serverWith(t: TestContext, ...settings: string[]): Promise<{ sshd
   };
 }
 
-/** Occupies the one pending login that MaxStartups 1 allows. */
-async function oneLogsIn({ port }: OpenSsh): Promise<Socket> {
-  return waitFor('another one is logging in', async () => {
+/** Occupies the only unauthenticated connection that MaxStartups 1 allows. */
+async function startLogin({ port }: OpenSsh): Promise<Socket> {
+  return waitFor('another client is logging in', async () => {
     const socket = connect(port, '127.0.0.1');
-    const said = await new Promise<string>((resolve) => {
+    const greeting = await new Promise<string>((resolve) => {
       socket.once('data', (chunk) => resolve(String(chunk))).once('error', (error) => resolve(error.message));
       socket.once('close', () => resolve('closed'));
     });
-    if (/^SSH-/.test(said)) return socket;
+    if (/^SSH-/.test(greeting)) return socket;
     socket.destroy();
     return undefined;
   });
 }
 
-/** Runs commands, scripts and file transfers; returns their numbers in the order in which they end. */
-async function mixed(host: Host, folder: string, count: number): Promise<number[]> {
+/** Runs commands, scripts and file transfers, and returns their numbers in the order in which they end. */
+async function runMixed(host: Host, folder: string, count: number): Promise<number[]> {
   const ended: number[] = [];
   const one = async (i: number): Promise<void> => {
     if (i % 10 === 3) {
@@ -71,18 +71,18 @@ for (const [maxSessions, count] of [
   [2, 40],
   [1, 20],
 ] as const) {
-  test(`${count} commands at once on a new connection, and again on it: MaxSessions ${maxSessions}`, async (t) => {
+  test(`${count} commands run at once on a new connection, and again on the same one: MaxSessions ${maxSessions}`, async (t) => {
     const { sshd, login } = await serverWith(t, `MaxSessions ${maxSessions}`);
     const host = await login();
-    assert.equal((await mixed(host, sshd.dir, count)).length, count);
-    assert.equal((await mixed(host, sshd.dir, Math.min(count, 40))).length, Math.min(count, 40));
-    // 10 are expected. A server may still count one that has just ended.
+    assert.equal((await runMixed(host, sshd.dir, count)).length, count);
+    assert.equal((await runMixed(host, sshd.dir, Math.min(count, 40))).length, Math.min(count, 40));
+    // 10 is the default. A server may still count a session that has just ended.
     const limit = host.sessionLimit ?? 10;
     assert.ok(limit <= maxSessions && limit >= Math.max(1, maxSessions - 2), `${limit}`);
   });
 }
 
-test('first come, first served', async (t) => {
+test('commands run in the order in which they were started', async (t) => {
   const { login } = await serverWith(t, 'MaxSessions 1');
   const host = await login();
   const ended: number[] = [];
@@ -93,7 +93,7 @@ test('first come, first served', async (t) => {
   );
 });
 
-test('a long-running program and script do not block others: MaxSessions 1', async (t) => {
+test('a long-running program and a long script do not block other commands: MaxSessions 1', async (t) => {
   const { login } = await serverWith(t, 'MaxSessions 1');
   const host = await login();
   const stays = await host.start(['cat']);
@@ -102,11 +102,11 @@ test('a long-running program and script do not block others: MaxSessions 1', asy
   script.catch(() => {});
   const began = performance.now();
   assert.equal((await host.run(['echo', 'short'])).stdout, 'short\n');
-  assert.ok(performance.now() - began < 150_000, 'further connections are made at once');
+  assert.ok(performance.now() - began < 150_000, 'further connections are opened immediately');
   const again = performance.now();
   for (let i = 0; i < 3; i++) await host.run(['true']);
-  assert.ok(performance.now() - again < 60_000, 'and are used again');
-  // Forwarded connections are not sessions (sshd_config(5), MaxSessions).
+  assert.ok(performance.now() - again < 60_000, 'and are reused');
+  // Forwarded connections do not count as sessions (sshd_config(5), MaxSessions).
   const ports = await Promise.all(
     Array.from({ length: 5 }, () => host.forwardIn('127.0.0.1', 0, (one) => one.end('x'))),
   );
@@ -118,13 +118,13 @@ test('a long-running program and script do not block others: MaxSessions 1', asy
   await assert.rejects(script, (error: CiError) => /^ssh\/(closed|command-closed)$/.test(error.code));
 });
 
-test('aborts meanwhile cost no other caller its turn', async (t) => {
+test('aborted commands do not delay or break others', async (t) => {
   const { login } = await serverWith(t, 'MaxSessions 2');
   const host = await login();
   const reason = new Error('enough');
   const works = Array.from({ length: 40 }, async (_, i) => {
     const abort = new AbortController();
-    // Some before their session is asked for, some meanwhile, some while they run.
+    // Some are aborted before their session is opened, some while it is opened, some while they run.
     if (i % 4 === 1) setTimeout(() => abort.abort(reason), i * 5);
     const work =
       i % 8 === 5
@@ -143,7 +143,7 @@ test('aborts meanwhile cost no other caller its turn', async (t) => {
   assert.equal((await host.run(['echo', 'still'])).stdout, 'still\n');
 });
 
-test('abandoned commands that run on there do not block others', async (t) => {
+test('abandoned commands that keep running on the server do not block others', async (t) => {
   const { login } = await serverWith(t, 'MaxSessions 2');
   const host = await login();
   for (const left of await Promise.all([0, 1].map(() => host.start(['sh', '-c', 'echo up; exec sleep 60'])))) {
@@ -158,7 +158,7 @@ test('abandoned commands that run on there do not block others', async (t) => {
   assert.ok(performance.now() - began < 50_000);
 });
 
-test('a server that accepts no session at all is an error at once for every caller', async (t) => {
+test('if a server allows no sessions, all commands fail immediately with the reason', async (t) => {
   const { login } = await serverWith(t, 'MaxSessions 0');
   const host = await login();
   const began = performance.now();
@@ -171,9 +171,9 @@ test('a server that accepts no session at all is an error at once for every call
   }
 });
 
-test('a login that MaxStartups drops is retried, and says why if it keeps failing', async (t) => {
+test('a login that MaxStartups drops is retried, and the final error gives the reason', async (t) => {
   const { sshd, login } = await serverWith(t, 'MaxStartups 1:100:1');
-  const other = await oneLogsIn(sshd);
+  const other = await startLogin(sshd);
   await assert.rejects(login(), (error: CiError) => {
     assert.match(error.message, /MaxStartups/);
     return error.code === 'ssh/handshake' && error.transient;
@@ -183,12 +183,12 @@ test('a login that MaxStartups drops is retried, and says why if it keeps failin
   assert.equal((await host.run(['echo', 'in'])).stdout, 'in\n');
 });
 
-test('further connections that MaxStartups drops are made later', async (t) => {
+test('further connections that MaxStartups drops are opened later', async (t) => {
   const { sshd, login } = await serverWith(t, 'MaxSessions 1', 'MaxStartups 1:100:1');
   const host = await login();
   const stays = await host.start(['cat']);
   stays.stdout.resume();
-  const other = await oneLogsIn(sshd);
+  const other = await startLogin(sshd);
   const waits = host.run(['echo', 'late']);
   assert.equal(await Promise.race([waits, sleep(2_500, 'it waits')]), 'it waits');
   other.destroy();

@@ -17,7 +17,7 @@ const EXTERNAL_SFTP = 'Subsystem sftp /usr/lib/openssh/sftp-server';
 interface Account {
   /** Files of its home. */
   files?: Record<string, string>;
-  /** A program that is its login shell, in sh. */
+  /** An sh script to use as its login shell. */
   shell?: string;
   settings?: string[];
 }
@@ -45,8 +45,8 @@ async function login(t: TestContext, { files = {}, shell, settings = [] }: Accou
   return host;
 }
 
-/** Asserts that run, start and scripts pass on arguments, input, output on both streams, exit codes and signals. */
-async function works(host: Host): Promise<void> {
+/** Checks that all ways to run something pass on arguments, input, both outputs, exit codes and signals unchanged. */
+async function assertWorks(host: Host): Promise<void> {
   const printed = await host.run(['printf', '%s|', ...HARD_WORDS]);
   assert.deepEqual(printed, { code: 0, stdout: HARD_WORDS.map((word) => `${word}|`).join(''), stderr: '' });
   assert.deepEqual(await host.run(['sh', '-c', 'cat; echo err >&2; exit 3'], { stdin: 'in\0put' }), {
@@ -74,18 +74,14 @@ const QUIET = 'Welcome\n';
 for (const [what, account, noise] of [
   ['nothing unusual', {}, ''],
   ['a line on stdout', { files: { '.bashrc': 'echo Welcome' } }, 'Welcome'],
-  ['a line without a line end', { files: { '.bashrc': 'printf Welcome' } }, 'Welcome'],
-  ['lines on both', { files: { '.bashrc': 'echo Welcome; echo Beware >&2' } }, 'Welcome\nBeware'],
-  [
-    'many bytes that are not text',
-    { files: { '.bashrc': 'head -c 300000 /dev/zero | tr "\\0" "\\377"' } },
-    /^\ufffd+$/,
-  ],
-  ['a trace of its commands', { files: { '.bashrc': 'set -x' } }, /^\+\+? exec \/bin\/sh -c/],
-  ['its input echoed', { files: { '.bashrc': 'set -v' } }, /exec \/bin\/sh/],
-  ['an error of stty', { files: { '.bashrc': 'stty erase ^H' } }, /stty: .*ioctl/],
-  ['a trap at its end', { files: { '.bashrc': 'trap "echo bye" EXIT' } }, ''],
-  ['a PATH that leads nowhere', { files: { '.bashrc': 'PATH=/opt/nothing' } }, ''],
+  ['a line without a newline', { files: { '.bashrc': 'printf Welcome' } }, 'Welcome'],
+  ['lines on both streams', { files: { '.bashrc': 'echo Welcome; echo Beware >&2' } }, 'Welcome\nBeware'],
+  ['a lot of binary output', { files: { '.bashrc': 'head -c 300000 /dev/zero | tr "\\0" "\\377"' } }, /^\ufffd+$/],
+  ['tracing enabled', { files: { '.bashrc': 'set -x' } }, /^\+\+? exec \/bin\/sh -c/],
+  ['echo of its input enabled', { files: { '.bashrc': 'set -v' } }, /exec \/bin\/sh/],
+  ['an error from stty', { files: { '.bashrc': 'stty erase ^H' } }, /stty: .*ioctl/],
+  ['an exit trap', { files: { '.bashrc': 'trap "echo bye" EXIT' } }, ''],
+  ['a PATH to nowhere', { files: { '.bashrc': 'PATH=/opt/nothing' } }, ''],
   ['another folder, umask and language', { files: { '.bashrc': 'cd /proc; umask 077; export LANG=de_DE.UTF-8' } }, ''],
   [
     'functions and aliases of usual names',
@@ -108,21 +104,21 @@ for (const [what, account, noise] of [
     'Welcome',
   ],
   [
-    // csh does not accept a newline in quotes, and expands "!" in them.
+    // csh does not allow a newline in quotes, and expands "!" in them.
     'csh',
     { shell: `case $2 in *'!'* | *'\n'*) echo "Unmatched '''." >&2; exit 1 ;; esac; echo Welcome; exec sh -c "$2"` },
     'Welcome',
   ],
   [
-    // fish unescapes a backslash before another, and before a quote.
+    // In quotes, fish unescapes a backslash before another backslash or a quote.
     'fish',
     { shell: `line=$(printf '%s\\n' "$2" | sed -e 's/\\\\\\([\\\\'"'"']\\)/\\1/g'); echo Welcome; exec sh -c "$line"` },
     'Welcome',
   ],
 ] as [string, Account, string | RegExp][]) {
-  test(`a login shell with ${what} does not change the result of commands`, async (t) => {
+  test(`a login shell with ${what} does not change the results of commands`, async (t) => {
     const host = await login(t, account);
-    await works(host);
+    await assertWorks(host);
     if (typeof noise === 'string') assert.equal(host.noise, noise);
     else assert.match(host.noise!, noise);
   });
@@ -148,7 +144,7 @@ for (const [what, account, words] of [
   ],
   ['a shell that is killed', { shell: 'kill -9 $$' }, /signal KILL/],
 ] as [string, Account, RegExp][]) {
-  test(`a login shell that runs no commands (${what}) is reported with what it printed`, async (t) => {
+  test(`a login shell that runs no commands (${what}) is reported with its output`, async (t) => {
     const host = await login(t, account);
     await assert.rejects(host.run(['echo', 'x'], { timeout: 20_000 }), unfit(words));
     await assert
@@ -161,7 +157,7 @@ for (const [what, account, words] of [
   });
 }
 
-test('a login shell that starts another program, which reads the command’s input, is reported', async (t) => {
+test('a login shell that execs another program, which reads the command’s input, is reported', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'exec cat' } });
   const input = "export TOKEN='very-secret'\n";
   await assert.rejects(host.run(['sha256sum'], { stdin: input }), (error: CiError) => {
@@ -170,7 +166,7 @@ test('a login shell that starts another program, which reads the command’s inp
   });
 });
 
-test('a login shell that waits for something is reported, with what it printed, at the command’s time limit', async (t) => {
+test('a login shell that waits for something is reported with its output when the command times out', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'echo Which terminal?; sleep 30' } });
   await assert.rejects(host.run(['echo', 'x'], { timeout: 3_000 }), {
     code: 'ssh/command-timeout',
@@ -178,19 +174,19 @@ test('a login shell that waits for something is reported, with what it printed, 
   });
 });
 
-test('a login shell that prints forever is cut off', async (t) => {
+test('a login shell that prints endlessly is cut off', async (t) => {
   const host = await login(t, { files: { '.bashrc': 'yes' } });
   await assert.rejects(host.run(['echo', 'x'], { timeout: 60_000 }), unfit(/4 MiB .*"y \/ y/));
 });
 
-test('with an external SFTP server a noisy login shell is reported as the cause, a quiet one is not', async (t) => {
+test('with an external SFTP server, a noisy shell is reported and a quiet one works', async (t) => {
   const noisy = await login(t, { files: { '.bashrc': `echo ${QUIET}` } });
   await assert.rejects(noisy.sftp(), (error: CiError) => {
     assert.equal(error.code, 'ssh/sftp-noise', error.stack);
     assert.match(error.message, /"Welcome".*\.bashrc.*internal-sftp/);
     return true;
   });
-  await works(noisy);
+  await assertWorks(noisy);
   const long = await login(t, { files: { '.bashrc': 'head -c 3000000 /dev/zero | tr "\\0" x' } });
   await assert.rejects(long.sftp(), { code: 'ssh/sftp-noise' });
   const ending = await login(t, { files: { '.bashrc': 'exit 4' } });

@@ -8,7 +8,7 @@ import { DirectoryStorage } from '../../../lib/sandbox/worker/storage.ts';
 
 const options = { signal: new AbortController().signal };
 
-test('a clone that fills a real disk ends as DISK_FULL, is never used, and can be removed', async (t) => {
+test('a clone that fills a real disk fails with DISK_FULL, is never used, and can be removed', async (t) => {
   const base = await mkdtemp(join(tmpdir(), 'recheck-full-'));
   const disk = join(base, 'disk');
   await mkdir(disk);
