@@ -1,7 +1,15 @@
 /** Small pieces of forms. */
 import { say } from './words.ts';
 
+/** Milliseconds that a notification is shown. */
+const NOTIFICATION_TIMEOUT_MS = 5000;
+
 type Content = JQuery | JQuery[];
+
+/** Shows a notification. Node-RED takes a string as HTML, and the words may hold what Gerrit or a guest sent. */
+export function notify(words: string, type: 'success' | 'warning' | 'error'): void {
+  RED.notify($('<span>').text(words), { type, timeout: NOTIFICATION_TIMEOUT_MS });
+}
 
 /** Makes a small button with an icon of Font Awesome and a tooltip. */
 export function iconButton(icon: string, title: string, click: () => void): JQuery {

@@ -1,4 +1,4 @@
-import { textButton } from './dom.ts';
+import { notify, textButton } from './dom.ts';
 import type { Form } from './form.ts';
 import { answerOf, ask } from './server.ts';
 import { say } from './words.ts';
@@ -46,7 +46,7 @@ export function showHostKey(form: Form): () => Promise<void> {
     }
   };
   const act = async (action: string, address: Address): Promise<void> => {
-    await ask('POST', 'host-key', { ...address, action }).catch((error: Error) => RED.notify(error.message, 'error'));
+    await ask('POST', 'host-key', { ...address, action }).catch((error: Error) => notify(error.message, 'error'));
     await update(true);
   };
   const update = async (again: boolean): Promise<void> => {

@@ -1,4 +1,5 @@
 /** Requests to the runtime, and the buttons of nodes. */
+import { notify } from './dom.ts';
 import type { EditorNode } from './editor-node.ts';
 import { say, sayOf } from './words.ts';
 
@@ -38,15 +39,15 @@ export async function press<Fields>(
   use?: (answer: Answer<Fields>) => void,
 ): Promise<void> {
   if (node.changed) {
-    RED.notify(say('button.undeployed'), 'warning');
+    notify(say('button.undeployed'), 'warning');
     return;
   }
   try {
     const answer = await ask<Fields>(method, `${node.type}/${node.id}/${action}`);
     if (answer?.ok === false) throw new Error(answer.error);
     if (use) use(answer ?? {});
-    else RED.notify(sayOf(node, `button.${action}`), { type: 'success', timeout: 4000 });
+    else notify(sayOf(node, `button.${action}`, { ...answer }), 'success');
   } catch (error) {
-    RED.notify((error as Error).message, 'error');
+    notify((error as Error).message, 'error');
   }
 }

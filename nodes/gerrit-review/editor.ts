@@ -1,4 +1,5 @@
 import { check } from '../editor/check.ts';
+import { notify } from '../editor/dom.ts';
 import type { EditorNode, Verdict } from '../editor/editor-node.ts';
 import type { Form } from '../editor/form.ts';
 import { nodeEditor } from '../editor/node-editor.ts';
@@ -50,7 +51,7 @@ export default nodeEditor<{ vote: boolean; label: string }>('gerrit-review', {
   press: (node) =>
     press<{ url: string }>(node, 'GET', 'last', ({ url = '' }) => {
       if (/^(https?:)?\//.test(url)) window.open(url, '_blank', 'noopener');
-      else RED.notify(node._('gerrit-review.button.none'), 'warning');
+      else notify(node._('gerrit-review.button.none'), 'warning');
     }),
   validate: {
     label: (node, value) =>

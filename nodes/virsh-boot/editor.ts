@@ -1,6 +1,7 @@
 import { CPU_MODEL, check, checkNetworks, checkRows, doubtNetworks, FIRMWARE } from '../editor/check.ts';
 import { showCode } from '../editor/code-editor.ts';
 import { type Column, GUEST_NAME, NETWORK_COLUMNS, type Row } from '../editor/columns.ts';
+import { notify } from '../editor/dom.ts';
 import type { EditorNode } from '../editor/editor-node.ts';
 import { nodeEditor } from '../editor/node-editor.ts';
 import { showRows } from '../editor/rows.ts';
@@ -52,7 +53,7 @@ export default nodeEditor('virsh-boot', {
         const { template = '' } = await ask<{ template: string }>('GET', 'domain-template');
         editor.setValue(template, -1);
       } catch (error) {
-        RED.notify((error as Error).message, 'error');
+        notify((error as Error).message, 'error');
       }
     });
   },

@@ -1,5 +1,5 @@
 /** How the image, as it is deployed, stands on each worker host. */
-import { textButton } from '../editor/dom.ts';
+import { notify, textButton } from '../editor/dom.ts';
 import type { EditorNode } from '../editor/editor-node.ts';
 import type { Form } from '../editor/form.ts';
 import { type Answer, answerOf } from '../editor/server.ts';
@@ -49,7 +49,7 @@ async function openConsole(node: EditorNode, worker: string): Promise<void> {
 }
 
 const notifyFailure = (error: { responseText?: string; message?: string }): void => {
-  RED.notify(error.responseText || error.message || '', 'error');
+  notify(error.responseText || error.message || '', 'error');
 };
 
 /** Makes the view of a console, hidden at first. */
@@ -91,7 +91,7 @@ function makeWorkerRow(form: Form, place: JQuery, worker: string, again: () => v
   const build = textButton(form.say('button.build'), async () => {
     build.prop('disabled', true);
     const answer = await answerOf('POST', `images/${form.node.id}/build`, { worker });
-    if (!answer.ok) RED.notify(answer.error ?? '', 'error');
+    if (!answer.ok) notify(answer.error ?? '', 'error');
     again();
   });
   $('<div class="recheck-line">').append(state, build, console.button).prependTo(row);

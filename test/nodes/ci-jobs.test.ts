@@ -207,7 +207,7 @@ describe('ci-jobs', () => {
     const message = handMade({}, trigger('patchset', 'ps'));
     await run(red, message);
     red.send('ci-jobs1', message);
-    await status(/^seen before: nothing started$/);
+    await status(/^duplicate event, skipped$/);
     assert.equal(builds('first', numberOf(message)).length, 1);
     await run(red, { ...message, ...trigger('recheck', 'recheck-1') });
   });
@@ -244,7 +244,7 @@ describe('ci-jobs', () => {
     const four = await start();
     assert.deepEqual(await ask(red, 'POST', 'ci-jobs/ci-jobs1/abort'), { ok: true });
     assert.equal((await four.ended).result, 'ABORTED');
-    await waitFor('it is reported without a vote', () => / silent: no vote$/.test(red.status('gerrit-review1')));
+    await waitFor('it is reported without a vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
   });
 
   test('no status was anything but words', () => assertWords(red));

@@ -48,7 +48,7 @@ describe('clone-image', () => {
   const sentence = async (result: string): Promise<string> => {
     const ended = await run(red);
     assert.equal(ended.result, result, ended.build.steps[0]?.message);
-    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('silent: no vote'));
+    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     return ended.build.steps.at(-1)!.message!;
   };
 
@@ -125,7 +125,7 @@ describe('clone-image', () => {
       .filter(({ id }) => id === 'clone-image1')
       .map(({ text }) => text);
     assert.ok(
-      texts.some((text) => / waits, place 1: worker host a holds 1 of 1 /.test(text)),
+      texts.some((text) => / #1 in line · worker host a holds 1 of 1 /.test(text)),
       texts.join('\n'),
     );
   });

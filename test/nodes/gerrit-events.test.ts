@@ -59,13 +59,13 @@ describe('gerrit-events', () => {
   const taken = () => red.received(`out${nodes}`);
   /** Sends events and waits until the node has seen them all. */
   const say = async (...lines: (string | object)[]) => {
-    const seen = Number(/(\d+) seen/.exec(status())?.[1]) || 0;
+    const seen = Number(/of (\d+)/.exec(status())?.[1]) || 0;
     const bad = Number(/(\d+) unreadable/.exec(status())?.[1]) || 0;
     for (const line of lines) gerrit.say(line);
     const garbage = lines.filter((line) => typeof line === 'string').length;
     await waitFor('all was read', () => {
       const now = status();
-      const [, count] = /(\d+) seen/.exec(now) ?? [];
+      const [, count] = /of (\d+)/.exec(now) ?? [];
       return (
         Number(count) === seen + lines.length - garbage &&
         (Number(/(\d+) unreadable/.exec(now)?.[1]) || 0) === bad + garbage
@@ -80,7 +80,7 @@ describe('gerrit-events', () => {
   test('a patchset and a recheck become messages: event, change, trigger, topic', async () => {
     await deploy();
     await say(uploaded(), commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nlooks good'));
-    assert.match(status(), /^connected, 3 seen 2 taken$/);
+    assert.match(status(), /^connected · 2 of 3$/);
     const [patchset, recheck] = taken();
     assert.equal(patchset!['topic'], 'demo');
     assert.deepEqual(patchset!['payload'], uploaded());
@@ -180,7 +180,7 @@ describe('gerrit-events', () => {
     gerrit.say('x'.repeat(1_100_000));
     await waitFor('the endless line is counted', () => / · 4 unreadable/.test(status()));
     await say(on('demo'));
-    assert.match(status(), /^connected, 3 seen 1 taken · 4 unreadable$/);
+    assert.match(status(), /^connected · 1 of 3 · 4 unreadable$/);
   });
 
   test('a stream that ends is opened again; one that hangs is noticed and made anew', async () => {
@@ -208,13 +208,13 @@ describe('gerrit-events', () => {
     const lines = [on('demo', 'master', 7), on('other'), on('demo', 'master', 8)].map((event) => JSON.stringify(event));
     writeFileSync(file, [lines[0], 'rubbish', ...lines.slice(1), ''].join('\n'));
     await deploy({ source: 'replay', replayFile: variable('REPLAY', file), replayPace: 'asap' });
-    await shows(/^replayed, 3 seen 2 taken · 1 unreadable$/);
+    await shows(/^replayed · 2 of 3 · 1 unreadable$/);
     const numbers = () => taken().map(({ change }) => (change as { number: number }).number);
     assert.deepEqual(numbers(), [7, 8]);
     const began = Date.now();
     await deploy({ source: 'replay', server: '', replayFile: file, replayPace: '250' });
-    await shows(/^replaying, \d seen/);
-    await shows(/^replayed, 3 seen 2 taken/);
+    await shows(/^replaying · \d of \d/);
+    await shows(/^replayed · 2 of 3/);
     assert.ok(Date.now() - began >= 490, 'two pauses of 250 ms');
     await deploy({ source: 'replay', server: '', replayFile: join(dir, 'nowhere'), replayPace: 'asap' });
     await shows(/^The recorded stream .*nowhere/);
@@ -227,11 +227,13 @@ describe('gerrit-events', () => {
     await sandbox.uploadPatchset(first, 'good');
     await deploy({}, sandbox.target);
     await shows(/^connected/);
-    assert.deepEqual(await ask(red, 'POST', `gerrit-events/${id}/run`), { ok: true });
+    const answer = await ask(red, 'POST', `gerrit-events/${id}/run`);
+    assert.equal(answer['ok'], true);
+    assert.match(String(answer['label']), new RegExp(`^${first},2 “\\w.*”$`));
     await waitFor('it runs', () => taken().length === 1);
     const { change, trigger } = taken()[0] as { change: { number: number; patchset: number }; trigger: object };
     assert.deepEqual([change.number, change.patchset], [first, 2]);
-    assert.equal((trigger as { reason: string }).reason, 'somebody pressed the button');
+    assert.equal((trigger as { reason: string }).reason, 'started in the editor');
     await ask(red, 'POST', `gerrit-events/${id}/run`);
     await waitFor('it runs once more: this is no duplicate', () => taken().length === 2);
     const keys = taken().map((message) => (message['trigger'] as { key: string }).key);
@@ -241,7 +243,7 @@ describe('gerrit-events', () => {
     const none = await ask(red, 'POST', `gerrit-events/${id}/run`);
     assert.deepEqual(none, {
       ok: false,
-      error: "There is no open change that fits this node's projects and branches.",
+      error: "No open change matches this node's projects and branches.",
     });
     const gone = await ask(red, 'POST', 'gerrit-events/not-there/run');
     assert.match(String(gone['error']), /not deployed yet/);

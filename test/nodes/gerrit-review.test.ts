@@ -164,14 +164,14 @@ describe('gerrit-review', () => {
     );
   });
 
-  test('silent: shown on the node and in the log, and nothing is posted', async () => {
+  test('dry run: shown on the node and in the log, and nothing is posted', async () => {
     await deploy({ silent: true });
     const [count, before] = [fake.reviews.length, red.received('out').length];
     const { label } = await run(red, handMade({ server: 'g-fake' }));
-    await status(new RegExp(`^${label} silent: Verified \\+1$`));
+    await status(new RegExp(`^${label} dry run: Verified \\+1$`));
     const logged = await waitFor('it is logged', () =>
       red.logs.find(
-        ({ id, msg }) => id === 'gerrit-review1' && msg.startsWith(`Silent: this would be posted on ${label}:`),
+        ({ id, msg }) => id === 'gerrit-review1' && msg.startsWith(`Dry run: this would be posted on ${label}:`),
       ),
     );
     assert.match(logged.msg, /Build succeeded \(check pipeline\)\./);

@@ -143,7 +143,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     await ci.review(number);
     twice.node('events')['name'] = 'again';
     await ci.deploy(tabs, 'nodes');
-    await waitFor('it was read again', () => ci.red.statuses.some(({ text }) => text === 'replayed, 4 seen 4 taken'));
+    await waitFor('it was read again', () => ci.red.statuses.some(({ text }) => text === 'replayed · 4 of 4'));
     const { results, builds } = await ci.verdict(number);
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.equal(builds.length, 1);

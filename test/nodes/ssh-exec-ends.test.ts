@@ -29,7 +29,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
   const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) =>
     red.deploy(scriptLane(server.port, pair.privateKey, steps, job1));
   const vote = (value: string) =>
-    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`silent: ${value}`));
+    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
   test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
     const file = join(dir, 'timed');
@@ -80,7 +80,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     red.send('ci-jobs1', { kill: true });
     const { result, build } = await ended;
     assert.equal(result, 'ABORTED');
-    assert.equal(build.steps[0]!.message, 'The build was aborted: somebody asked for it.');
+    assert.equal(build.steps[0]!.message, 'The build was aborted: stopped in the editor.');
     for (const pid of pids) await waitFor(`process ${pid} is gone`, async () => !(await runs(pid)));
     await vote('no vote');
   });

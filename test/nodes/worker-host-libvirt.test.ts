@@ -176,7 +176,7 @@ describe('worker-host of kind libvirt', () => {
           .slice(from)
           .some((event) => event.kind === 'step-progress' && why.test(String(event.values?.['why']))),
       );
-      assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?waits, place \d: worker host-a /);
+      assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?#\d in line · worker host-a /);
     };
     const nobody = String(await freePort());
     await waits({ port: nobody }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
