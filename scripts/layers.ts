@@ -83,7 +83,8 @@ const config = {
       ],
     ),
     restrict(
-      ['nodes/shared/*.ts', 'nodes/editor/*.ts'],
+      // The bundle's entry names the editor half of each type.
+      ['nodes/shared/*.ts', 'nodes/editor/*.ts', '!nodes/editor/index.ts'],
       [
         {
           group: ['../../lib/*/*/**'],

@@ -8,14 +8,17 @@ import { textOf } from '../shared/settings.ts';
 import { type CiJobsConfig, startRequest } from './start-request.ts';
 
 export interface CiJobsNode extends Node {
-  /** Aborts all builds that it started, for the button. */
-  abortAll(): Promise<void>;
+  /** Aborts all builds that this node started, for its button. */
+  abortAll(): void;
 }
 
 /** ci-jobs: the jobs that a trigger runs, each down its lane. */
 export default function (RED: NodeAPI): void {
   useLocale('ci-jobs', RED);
-  nodeAction(RED, 'ci-jobs', 'abort', (node) => (node as CiJobsNode).abortAll());
+  nodeAction(RED, 'ci-jobs', 'abort', async (node) => {
+    (node as CiJobsNode).abortAll();
+    return undefined;
+  });
   RED.nodes.registerType('ci-jobs', function (this: CiJobsNode, config: CiJobsConfig) {
     RED.nodes.createNode(this, config);
     const { runtime, key } = enter(RED, this);
@@ -27,7 +30,7 @@ export default function (RED: NodeAPI): void {
           (build) =>
             (id === undefined || build.id === id) && supervisor.abort(build.id, t(this.type, 'status.byPerson')),
         ).length;
-    this.abortAll = async () => {
+    this.abortAll = () => {
       abort();
     };
     board.rest(key, { fill: 'grey', shape: 'dot', text: t(this.type, 'status.idle') });

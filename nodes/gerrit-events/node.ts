@@ -15,8 +15,8 @@ import { askedProjects, filterSettings, type GerritEventsConfig, paceOf, trigger
 import { EventStatus } from './status.ts';
 
 export interface GerritEventsNode extends Node {
-  /** Runs the newest open change again, for the button. */
-  runNewest(): Promise<void>;
+  /** Runs the newest open change again, for its button. Returns what the change is called. */
+  runNewest(): Promise<{ label: string }>;
 }
 
 /** gerrit-events: what happens in Gerrit, as far as builds are for it. */
@@ -85,6 +85,8 @@ export default function (RED: NodeAPI): void {
       );
       if (!newest) throw new Error(t(this.type, 'status.noChange'));
       emit(newest, { type: 'manual', key: `manual-${Date.now()}`, reason: t(this.type, 'status.manual') }, entry.id);
+      const { number, patchset, subject = '' } = changeOf(newest, entry.id) ?? {};
+      return { label: `${number},${patchset} “${subject}”` };
     };
 
     guard(

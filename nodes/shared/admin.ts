@@ -3,32 +3,35 @@ import type { Node, NodeAPI } from 'node-red';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { fromElsewhere } from './same-origin.ts';
 
-/** Runs an asynchronous answer; what it throws is answered as `{ok: false, error}`. */
+/** Makes a request handler of asynchronous work; what it throws is answered as `{ok: false, error}`. */
 export const answer =
   (work: (req: Request) => Promise<unknown> | unknown): RequestHandler =>
   (req: Request, res: Response) => {
     Promise.resolve()
       .then(() => {
         if (req.method === 'POST' && fromElsewhere(req.headers))
-          throw new Error('A page of another site asked for this, so nothing was done. Use the editor itself.');
+          throw new Error('This request came from a page of another site, so it was refused. Use the editor itself.');
         return work(req);
       })
       .then((body) => res.json(body ?? { ok: true }))
       .catch((error: unknown) => res.json({ ok: false, error: messageOf(error) }));
   };
 
-/** POST recheck/<type>/<id>/<action>, for a node's button. */
-export function nodeAction(RED: NodeAPI, type: string, action: string, act: (node: Node) => Promise<void>): void {
+/** Serves POST recheck/<type>/<id>/<action>, for a node's button. What `act` returns is added to the answer. */
+export function nodeAction(
+  RED: NodeAPI,
+  type: string,
+  action: string,
+  act: (node: Node) => Promise<object | undefined>,
+): void {
   RED.httpAdmin.post(
     `/recheck/${type}/:id/${action}`,
     RED.auth.needsPermission(`${type}.write`),
-    answer(async (req) => {
-      await act(find(RED, type, req));
-    }),
+    answer(async (req) => ({ ok: true, ...(await act(find(RED, type, req))) })),
   );
 }
 
-/** GET recheck/<type>/<id>/<question>, for a node's button. */
+/** Serves GET recheck/<type>/<id>/<question>, for a node's button. */
 export function nodeQuestion(RED: NodeAPI, type: string, question: string, ask: (node: Node) => unknown): void {
   RED.httpAdmin.get(
     `/recheck/${type}/:id/${question}`,
@@ -37,10 +40,10 @@ export function nodeQuestion(RED: NodeAPI, type: string, question: string, ask: 
   );
 }
 
-/** The deployed node that a request names. */
+/** Returns the deployed node that a request names. @throws Error if it is not deployed */
 export function find(RED: NodeAPI, type: string, req: Request): Node {
   const node = RED.nodes.getNode(String(req.params['id']));
   if (!node || (node as { type?: string }).type !== type)
-    throw new Error('This node is not deployed yet. Deploy, and press again.');
+    throw new Error('This node is not deployed yet. Deploy, then try again.');
   return node;
 }

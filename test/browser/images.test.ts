@@ -141,7 +141,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await row.getByRole('button', { name: 'Show console' }).click();
     await page.locator('.recheck-console', { hasText: '=== cloning' }).waitFor();
     const whole = page.waitForEvent('popup');
-    await row.getByRole('button', { name: 'Open the full console' }).click();
+    await row.getByRole('button', { name: 'Open full console' }).click();
     assert.match(await (await whole).locator('body').innerText(), /=== cloning/);
     await editor.close('cancel');
   });

@@ -245,7 +245,7 @@ describe('ci-jobs', () => {
     const four = await start();
     assert.deepEqual(await ask(red, 'POST', 'ci-jobs/ci-jobs1/abort'), { ok: true });
     assert.equal((await four.ended).result, 'ABORTED');
-    await waitFor('it is reported without a vote', () => / dry run · no vote$/.test(red.status('gerrit-review1')));
+    await waitFor('it is reported without a vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
   });
 
   test('no status was anything but words', () => assertWords(red));

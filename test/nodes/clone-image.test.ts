@@ -49,7 +49,7 @@ describe('clone-image', () => {
   const sentence = async (result: string): Promise<string> => {
     const ended = await run(red);
     assert.equal(ended.result, result, ended.build.steps[0]?.message);
-    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run · no vote'));
+    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     return ended.build.steps.at(-1)!.message!;
   };
 

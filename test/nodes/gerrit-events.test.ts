@@ -228,7 +228,9 @@ describe('gerrit-events', () => {
     await sandbox.uploadPatchset(first, 'good');
     await deploy({}, sandbox.target);
     await shows(/^connected/);
-    assert.deepEqual(await ask(red, 'POST', `gerrit-events/${id}/run`), { ok: true });
+    const answer = await ask(red, 'POST', `gerrit-events/${id}/run`);
+    assert.equal(answer['ok'], true);
+    assert.match(String(answer['label']), new RegExp(`^${first},2 “\\w.*”$`));
     await waitFor('it runs', () => taken().length === 1);
     const { change, trigger } = taken()[0] as { change: { number: number; patchset: number }; trigger: object };
     assert.deepEqual([change.number, change.patchset], [first, 2]);

@@ -168,14 +168,14 @@ describe('gerrit-review', () => {
     );
   });
 
-  test('silent: shown on the node and in the log, and nothing is posted', async () => {
+  test('dry run: shown on the node and in the log, and nothing is posted', async () => {
     await deploy({ silent: true });
     const [count, before] = [fake.reviews.length, red.received('out').length];
     const { label } = await run(red, handMade({ server: 'g-fake' }));
-    await status(new RegExp(`^${label} dry run · Verified \\+1$`));
+    await status(new RegExp(`^${label} dry run: Verified \\+1$`));
     const logged = await waitFor('it is logged', () =>
       red.logs.find(
-        ({ id, msg }) => id === 'gerrit-review1' && msg.startsWith(`Dry run. The review of ${label} would be:`),
+        ({ id, msg }) => id === 'gerrit-review1' && msg.startsWith(`Dry run: this would be posted on ${label}:`),
       ),
     );
     assert.match(logged.msg, /Build succeeded \(check pipeline\)\./);
@@ -217,7 +217,7 @@ describe('gerrit-review', () => {
     const count = fake.reviews.length;
     const change = { server: 'g-fake', project: 'demo', ref: 'refs/heads/master', revision: 'abc' };
     red.send('ci-jobs1', { change });
-    await status(/^refs\/heads\/master: no patchset, nothing posted$/);
+    await status(/^refs\/heads\/master: no patchset: nothing posted$/);
     assert.equal(fake.reviews.length, count);
   });
 

@@ -15,12 +15,12 @@ after(() => red?.close());
 
 const deploy = (url: string) =>
   red.deploy(flow(...row(jobs(), make('publish-logs', { files: [], url }), make('gerrit-review', { silent: true }))));
-const warnings = () => red.logs.filter(({ msg }) => /serves no pages of nodes \(httpNodeRoot is off\)/.test(msg));
+const warnings = () => red.logs.filter(({ msg }) => /serves no HTTP for nodes \(httpNodeRoot is off\)/.test(msg));
 
 test('where httpNodeRoot is off the node says what to do; logs are written, and no dead link is reported', async () => {
   await deploy('');
   await waitFor('it is said', () => warnings().length === 1);
-  assert.match(warnings()[0]!.msg, /Give a public URL in this node, and serve the folder with a web server/);
+  assert.match(warnings()[0]!.msg, /Serve the log folder with a web server and set its public URL/);
   const { build, label, result } = await run(red);
   assert.equal(result, 'SUCCESS');
   const folder = join(red.userDir, 'recheck', 'logs', label.replace(',', '/'), 'check', 'unit', build.id);

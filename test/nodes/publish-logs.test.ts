@@ -187,7 +187,7 @@ describe('publish-logs', () => {
     assert.equal(result, 'POST_FAILURE');
     assert.match(build.steps.at(-1)!.message!, /^Logs could not be fetched: vm: /);
     assert.match(red.status('publish-logs1'), /^POST_FAILURE: /);
-    await waitFor('no vote', () => red.status('gerrit-review1').endsWith('dry run · no vote'));
+    await waitFor('no vote', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     assert.deepEqual(workerEmpty(), []);
   });
 

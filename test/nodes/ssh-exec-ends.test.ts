@@ -29,7 +29,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
   const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) =>
     red.deploy(scriptLane(server.port, pair.privateKey, steps, job1));
   const vote = (value: string) =>
-    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run · ${value}`));
+    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
   test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
     const file = join(dir, 'timed');

@@ -34,7 +34,7 @@ describe('ssh-exec', () => {
     return run(red);
   };
   const vote = (value: string) =>
-    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run · ${value}`));
+    waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
   test('a script that passes: its output in the console as it came, its outcome on the message', async () => {
     const ended = await script('echo out; echo err >&2; printf "no end"');

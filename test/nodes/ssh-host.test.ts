@@ -57,7 +57,7 @@ describe('ssh-host', () => {
     assert.equal(result, 'NODE_FAILURE', build.steps[0]?.message);
     const said = build.steps[0]?.message ?? '';
     await waitFor(`Catch nodes see it: ${said}`, () => faults(red).includes(said));
-    await waitFor('no vote is given', () => / dry run · no vote$/.test(red.status('gerrit-review1')));
+    await waitFor('no vote is given', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
     return said;
   };
 

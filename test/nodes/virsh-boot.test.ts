@@ -42,7 +42,7 @@ describe('virsh-boot', () => {
     const before = faults(red).length;
     const ended = await run(red, handMade(), 20_000);
     assert.equal(ended.result, 'NODE_FAILURE');
-    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run · no vote'));
+    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     const step = ended.build.steps.find(({ name }) => name === 'boot')!;
     await waitFor('Catch nodes see it', () => faults(red).slice(before).includes(step.message!));
     assert.match(red.status('virsh-boot1'), /^NODE_FAILURE: /);
@@ -74,7 +74,7 @@ describe('virsh-boot', () => {
       texts.join('\n'),
     );
     assert.ok(
-      texts.some((text) => /(vm|a): waiting for ssh/.test(text)),
+      texts.some((text) => /(vm|a): waiting for SSH/.test(text)),
       texts.join('\n'),
     );
     assert.equal(texts.at(-1), '1 ok');

@@ -20,7 +20,7 @@ after(() => packed.remove());
 
 test('the package contains the compiled code, the examples, and nothing else', () => {
   const top = new Set(packed.files.map((file) => file.split('/')[0]));
-  assert.deepEqual([...top].sort(), ['LICENSE', 'README.md', 'dist', 'examples', 'package.json']);
+  assert.deepEqual([...top].sort(), ['LICENSE', 'README.md', 'dist', 'examples', 'package.json', 'resources']);
   const strange = packed.files.filter((file) => /\.(ts|map|tsbuildinfo|test\.js)$/.test(file));
   assert.deepEqual(strange, []);
   for (const file of Object.values({ ...manifest['node-red'].nodes, ...manifest['node-red'].plugins })) {
@@ -92,11 +92,17 @@ for (const line of ['5', '4.1'] as const) {
       }
       const plugins = await (await red.get('/plugins', 'text/html')).text();
       for (const file of Object.values(manifest['node-red'].plugins)) {
-        const first = readFileSync(join(root, file), 'utf8').split('\n')[0]!;
-        assert.ok(plugins.includes(first), file);
+        assert.ok(plugins.includes(readFileSync(join(root, file), 'utf8').trim()), file);
       }
+      const [, script] = new RegExp(`<script src="(resources/${manifest.name}/[^"]+)">`).exec(plugins) ?? [];
+      assert.ok(script, 'the plugin page loads the script of the forms');
+      const bundle = await red.get(`/${script}`, '*/*');
+      assert.equal(bundle.status, 200, script);
+      assert.match(bundle.headers.get('content-type') ?? '', /javascript/);
+      const code = await bundle.text();
+      for (const type of TYPES) assert.ok(code.includes(`"${type}":`), `editor half of ${type}`);
       const shared = await red.json<Record<string, object>>('/plugins/messages?lng=en-US');
-      const base = shared[`${manifest.name}/editor-base`] as { recheck?: object } | undefined;
+      const base = shared[`${manifest.name}/editor`] as { recheck?: object } | undefined;
       assert.ok(base?.recheck, 'words of the forms');
     });
 

@@ -1,0 +1,55 @@
+/** Node-RED's editor as the forms use it: its own types, and what those leave out or declare too loosely. */
+import type { EditorRED } from 'node-red';
+import type { EditorNode } from '../editor-node.ts';
+
+/** Node-RED's code editor; it offers Ace's interface over Monaco too, and a few functions of its own. */
+type CodeEditor = AceAjax.Editor & {
+  updateOptions?(options: { minimap: { enabled: boolean } }): void;
+  saveView?(): void;
+  restoreView?(): void;
+};
+
+interface EditorNodes {
+  node(id: unknown): EditorNode | null;
+  eachNode(take: (node: EditorNode) => void): void;
+  eachConfig(take: (node: EditorNode) => void): void;
+  filterLinks(filter: { target: EditorNode }): { source: EditorNode }[];
+  /** Makes a new id. */
+  id(): string;
+}
+
+interface EditorForms {
+  editConfig(name: string, type: string, id: string, prefix: string, user: EditorNode): void;
+  createEditor(options: { element: HTMLElement; mode: string; stateId: string; value: string }): CodeEditor;
+  editText(options: {
+    mode: string;
+    stateId: string;
+    value: string;
+    width: string;
+    focus: boolean;
+    complete(value: string): void;
+  }): void;
+  generateViewStateId(kind: string, node: EditorNode, property: string): string;
+}
+
+interface Red extends Pick<EditorRED, 'notify' | 'popover' | 'events'> {
+  _(key: string, values?: Record<string, unknown>): string;
+  nodes: EditorNodes;
+  editor: EditorForms;
+  utils: { getNodeLabel(node: EditorNode, fallback?: string): string };
+  clipboard: { copyText(value: string, element: JQuery, messageKey: string): boolean };
+}
+
+declare global {
+  const RED: Red;
+
+  interface Window {
+    /** What the bundle offers the editor.html of each node type. */
+    Recheck: Record<string, object>;
+  }
+
+  interface JQuery {
+    /** Fills the elements with `data-i18n` in it. */
+    i18n(): this;
+  }
+}

@@ -1,0 +1,46 @@
+import { copyable, iconLine } from '../editor/dom.ts';
+import type { Form } from '../editor/form.ts';
+import { answerOf } from '../editor/server.ts';
+
+/** One thing that was checked on a host. */
+interface Check {
+  what: string;
+  ok: boolean;
+  detail: string;
+  /** The command that fixes it. */
+  mend?: string;
+}
+
+/** Returns the icon of a check and the class of its colour. What is good but has a command can be better. */
+function markOf({ ok, mend }: Check): [string, string] {
+  if (!ok) return ['fa-times', 'recheck-bad'];
+  return mend ? ['fa-exclamation-triangle', 'recheck-doubt'] : ['fa-check', 'recheck-good'];
+}
+
+function showCheck(form: Form, place: JQuery, check: Check): void {
+  const [icon, kind] = markOf(check);
+  const mark = $('<i>')
+    .addClass(`fa ${icon} ${kind}`)
+    .attr('aria-label', form.say(`mark.${kind}`));
+  const subject = $('<b>').text(form.say(`check.${check.what}`));
+  const row = $('<div class="recheck-check">').append(mark, subject, $('<span>').text(check.detail)).appendTo(place);
+  if (check.mend) copyable(check.mend.replaceAll(' && ', ' &&\n'), check.mend).appendTo(row);
+}
+
+/** Makes the button "Check this host", which shows what was found below it. */
+export function makeCheckButton(form: Form): void {
+  const button = form.root.find('#recheck-check');
+  const place = form.root.find('#recheck-checks');
+  button.on('click', async () => {
+    button.prop('disabled', true);
+    place.prop('hidden', false).empty();
+    iconLine(place, 'fa-spinner fa-pulse', '', form.say('hint.checking'));
+    const names = Object.keys(form.node._def.defaults);
+    const config = Object.fromEntries(names.map((name) => [name, form.value(name)]));
+    const answer = await answerOf<{ checks: Check[] }>('POST', 'check/worker-host', { id: form.node.id, config });
+    place.empty();
+    if (answer.checks) for (const check of answer.checks) showCheck(form, place, check);
+    else iconLine(place, 'fa-times', 'recheck-bad', answer.error ?? '');
+    button.prop('disabled', false);
+  });
+}
