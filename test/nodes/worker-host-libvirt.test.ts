@@ -199,7 +199,7 @@ describe('worker-host of kind libvirt', () => {
     assert.equal(ok, false);
     const of = (what: string) => checks.find((one) => one.what === what)!;
     assert.equal(of('storage').mend, `mkdir -p ${join(dir, 'nowhere')}`);
-    assert.match(of('login').detail, new RegExp(process.getuid!() === 0 ? '^root on ' : '^The login is '));
+    assert.match(of('login').detail, new RegExp(process.getuid!() === 0 ? '^root on ' : '^The login user is '));
     // Written by the machine's virsh, as far as it is one.
     assert.deepEqual([of('libvirt').ok, of('guests').ok], [true, false]);
     assert.ok(!checks.some(({ what }) => what === 'forwarding'), 'ports can be forwarded: nothing to say');

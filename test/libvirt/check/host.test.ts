@@ -38,7 +38,7 @@ test('each miss has the command that mends it', async () => {
   assert.match(of(await look(but(['user'], 'user ci')), 'login'), /^- login: The login user is ci, .*Run Node-RED as root/);
   assert.match(
     of(await look(but([], 'norules raw iptables: No such table', 'nosysctl')), 'metadata'),
-    /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys may not be written to/,
+    /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys is not writable/,
   );
   assert.match(
     of(await look(but(['capacity'], 'capacity MemAvailable: 1024 kB', 'capacity 0.10 0.10 0.10 1/2 3')), 'capacity'),
