@@ -41,8 +41,8 @@ export function checkNetworks(facts: Facts): Check[] {
 }
 
 /**
- * Reports each running network whose dnsmasq knows guests by their DHCP client ids, with the command that changes it. No
- * failure, since builds look up a guest's address again until a login works.
+ * Reports each running network whose dnsmasq knows guests by their DHCP client ids, with the command that changes it.
+ * No failure, since builds look up a guest's address again until a login works.
  */
 function checkClientIds(facts: Facts): Check[] {
   const [version = ''] = facts('dnsmasq');

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, isIP, type Socket } from 'node:net';
 import { listenerFailed } from '../../errors/worker.ts';
 import type { HostSource } from '../../ssh/types.ts';
 import type { ListenAt, ServeMetadata } from '../../worker/types.ts';
+import { isLoopbackAddress } from '../loopback.ts';
 import type { OpenRoute, RouteOptions } from './open-route.ts';
 
 /** A server on an address and port of this machine, for one worker. */
@@ -66,7 +67,7 @@ export async function openListener(
     // The port stays with the worker while another of its routes is open.
     if (await listener.leave(serve)) closed(destination);
   };
-  if (isLoopback(at.address)) return { close };
+  if (isLoopbackAddress(at.address)) return { close };
   try {
     await opened(await source(signal), destination, signal);
     return { close };
@@ -123,6 +124,3 @@ const plain = (address: string): string => {
   const mapped = /^::ffff:(.*)$/i.exec(address)?.[1];
   return mapped !== undefined && isIP(mapped) === 4 ? mapped : address;
 };
-
-/** Whether only programs of this machine can use this address. */
-const isLoopback = (address: string): boolean => /^127\./.test(address) || address === '::1';
