@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv4 } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isLoopbackAddress } from '../util/loopback.ts';
 import type { ServeMetadata, Worker } from '../worker/types.ts';
-import { isLoopbackAddress } from './loopback.ts';
 import { type MetadataAnswer, metadataAnswer } from './tree.ts';
 import type { MetadataDocument } from './types.ts';
 

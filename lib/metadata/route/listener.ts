@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, isIP, type Socket } from 'node:net';
 import { listenerFailed } from '../../errors/worker.ts';
 import type { HostSource } from '../../ssh/types.ts';
+import { isLoopbackAddress } from '../../util/loopback.ts';
 import type { ListenAt, ServeMetadata } from '../../worker/types.ts';
-import { isLoopbackAddress } from '../loopback.ts';
 import type { OpenRoute, RouteOptions } from './open-route.ts';
 
 /** A server on an address and port of this machine, for one worker. */
