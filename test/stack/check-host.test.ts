@@ -50,8 +50,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     checkHost(at, { ...settings, ...more }, AbortSignal.timeout(180_000));
   const wrong = (checks: Check[]): string[] => checks.filter(({ ok }) => !ok).map(({ what }) => what);
   const of = (checks: Check[], what: string): Check => checks.find((one) => one.what === what)!;
-  /** Runs the advice as its reader would. */
-  const mend = ({ mend: command }: Check): void => {
+  /** Runs the suggested command, as an operator would. */
+  const applyFix = ({ fix: command }: Check): void => {
     execFileSync('sh', ['-c', command!], { stdio: 'pipe' });
   };
 
@@ -83,11 +83,11 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
 
   test('a network that sleeps and a place that is not there: the advice mends them', async () => {
     execFileSync('virsh', ['-q', 'net-destroy', 'default']);
-    const place = join(mkdtempSync(join(ci, 'mend-')), 'deep', "it's here");
+    const place = join(mkdtempSync(join(ci, 'fix-')), 'deep', "it's here");
     const checks = await check({ storage: { kind: 'btrfs', place } });
     assert.deepEqual(wrong(checks), ['storage', 'networks'], JSON.stringify(checks));
-    mend(of(checks, 'networks'));
-    mend(of(checks, 'storage'));
+    applyFix(of(checks, 'networks'));
+    applyFix(of(checks, 'storage'));
     assert.deepEqual(wrong(await check({ storage: { kind: 'btrfs', place } })), []);
     execFileSync('virsh', ['-q', 'net-autostart', '--disable', 'default']);
     execFileSync('btrfs', ['-q', 'subvolume', 'delete', place]);
@@ -117,8 +117,8 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
         assert.deepEqual([remark?.ok, more.length], [true, 0]);
         assert.match(remark!.detail, /Network default .*cuts running guests off/);
         const old = pid();
-        mend(remark!);
-        assert.notEqual(pid(), old, 'dnsmasq was started again');
+        applyFix(remark!);
+        assert.notEqual(pid(), old, 'dnsmasq was restarted');
         assert.match(readFileSync('/var/lib/libvirt/dnsmasq/default.conf', 'utf8'), /^dhcp-ignore-clid$/m);
         assert.deepEqual(bare(definition()), bare(was));
         assert.deepEqual([/no-ping/.test(was), /no-ping/.test(definition())], [hasOptions, hasOptions]);
@@ -128,7 +128,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
         restart();
         define(ignoring);
         const [late] = await remarks();
-        assert.equal(late!.mend, 'virsh net-destroy default && virsh net-start default');
+        assert.equal(late!.fix, 'virsh net-destroy default && virsh net-start default');
         define(withoutOptions());
       }
     } finally {
@@ -149,7 +149,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     try {
       const networks = of(await check(), 'networks');
       assert.equal(networks.ok, false);
-      assert.match(networks.mend!, /^virsh net-define \S+ && virsh net-start default/);
+      assert.match(networks.fix!, /^virsh net-define \S+ && virsh net-start default/);
     } finally {
       execFileSync('virsh', ['-q', 'net-define', NETWORK]);
       execFileSync('virsh', ['-q', 'net-start', 'default']);
@@ -160,7 +160,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     const storage = async (kind: CheckSettings['storage']['kind'], place: string): Promise<Check> =>
       of(await check({ storage: { kind, place } }), 'storage');
     assert.match((await storage('btrfs', '/run')).detail, /^\/run is on tmpfs, not on btrfs\./);
-    assert.match((await storage('zfs', 'pool/ci')).mend!, /^zfs create -p pool\/ci$/);
+    assert.match((await storage('zfs', 'pool/ci')).fix!, /^zfs create -p pool\/ci$/);
     assert.match((await storage('directory', ci)).detail, /clones share its blocks/);
     assert.match((await storage('directory', '/run')).detail, /clones are qcow2 overlays/);
     // Where qemu runs as another user, such a folder is shut to guests.
@@ -216,7 +216,7 @@ inSandbox(import.meta.url, { limit: 300_000, disks: [] }, () => {
     try {
       const checks = await check({}, there);
       assert.deepEqual(wrong(checks), ['forwarding']);
-      assert.match(of(checks, 'forwarding').mend!, /AllowTcpForwarding yes/);
+      assert.match(of(checks, 'forwarding').fix!, /AllowTcpForwarding yes/);
     } finally {
       there.close();
       await strict.remove();

@@ -39,7 +39,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         remote: false,
       };
       const checks = await checkHost(place.host, settings, within().signal);
-      return checks.filter(({ what }) => what === 'leftovers').map(({ detail, mend }) => `${detail} | ${mend}`);
+      return checks.filter(({ what }) => what === 'leftovers').map(({ detail, fix }) => `${detail} | ${fix}`);
     }
     /** Whatever is there but the image and what a test put beside it. */
     const left = () =>

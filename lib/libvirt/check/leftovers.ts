@@ -54,7 +54,7 @@ export async function checkLeftovers(host: Host, settings: LeftoverSettings, sig
 function listed(left: readonly Stuck[]): Check[] {
   const checks = left.slice(0, MAX_LISTED).map((one): Check => {
     const detail = `${KIND[one.kind]} ${one.name} is left over and takes space: ${reasonOf(one)}.`;
-    return { what: 'leftovers', ok: true, detail, mend: commandOf(one) };
+    return { what: 'leftovers', ok: true, detail, fix: commandOf(one) };
   });
   const more = left.length - checks.length;
   return more > 0 ? [...checks, { what: 'leftovers', ok: true, detail: `And ${more} more.` }] : checks;

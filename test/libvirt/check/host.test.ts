@@ -58,7 +58,7 @@ async function lookBySsh(facts: string, like: Partial<Host> | Error): Promise<st
   const checks = await checkHost(Object.assign(host, like), { ...SETTINGS, remote: true }, signal);
   return checks
     .filter(({ what }) => what === 'shell' || what === 'sessions')
-    .map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
+    .map(({ what, ok, detail, fix }) => `${ok ? '+' : '-'} ${what}: ${detail}${fix ? ` | ${fix}` : ''}`);
 }
 
 test('a noisy or unusual login shell is reported with its fix; a usual one is not', async () => {
@@ -216,9 +216,9 @@ test('a refused login hints at PermitRootLogin; other errors explain themselves'
   const place = { label: 'worker a', user: 'root', host: '10.0.0.5', port: 22 };
   const refused = unreachableCheck(keyRefused(place, 'ssh-ed25519 AAAA recheck'));
   assert.match(refused.detail, /Add this line to \/root\/\.ssh\/authorized_keys there: ssh-ed25519 AAAA/);
-  assert.match(refused.mend!, /PermitRootLogin prohibit-password.* systemctl reload ssh/);
+  assert.match(refused.fix!, /PermitRootLogin prohibit-password.* systemctl reload ssh/);
   const lost = unreachableCheck(nameNotFound(place, new Error('ENOTFOUND')));
-  assert.deepEqual([lost.ok, lost.mend], [false, undefined]);
+  assert.deepEqual([lost.ok, lost.fix], [false, undefined]);
 });
 
 test('guests of another Recheck are reported, its own and those of other programs are not', async () => {

@@ -16,7 +16,7 @@ async function look(said: string, alive?: (owner: Owner) => boolean): Promise<st
   const storage = { kind: 'btrfs', place: '/ci' } as const;
   const settings = { controller: 'ours', storage, ...(alive ? { alive } : {}) };
   const checks = await checkLeftovers(host, settings, AbortSignal.timeout(5_000));
-  return checks.map(({ what, ok, detail, mend }) => `${what} ${ok}: ${detail} | ${mend}`);
+  return checks.map(({ what, ok, detail, fix }) => `${what} ${ok}: ${detail} | ${fix}`);
 }
 
 test('a clone is left over if its build has ended, not if it runs or belongs to another controller', async () => {

@@ -50,7 +50,7 @@ export async function look(
     return { stdout: text.includes('accel=kvm') ? kvm : facts };
   });
   const checks = await checkHost(host, { ...SETTINGS, ...settings }, signal);
-  return checks.map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
+  return checks.map(({ what, ok, detail, fix }) => `${ok ? '+' : '-'} ${what}: ${detail}${fix ? ` | ${fix}` : ''}`);
 }
 
 /** Returns the same facts with lines removed (by their beginning) and added. */
