@@ -2,8 +2,8 @@ import { CiError, messageOf } from '../errors/ci-error.ts';
 import { isRefusedThere } from '../errors/ssh.ts';
 
 /**
- * How a login attempt failed, in order of how much that tells a person: a dropped connection says less than a refused key
- * before it.
+ * How a login attempt failed, in order of how much that tells a person: a dropped connection says less than a refused
+ * key before it.
  */
 const KINDS = ['silent', 'no-listener', 'broken', 'ended', 'other-host-key', 'refused'] as const;
 
@@ -41,9 +41,9 @@ const RETRY_DELAYS_MS: Record<LoginFailure, number> = {
 const MAX_RETRY_DELAY_MS = 5_000;
 
 /**
- * Why login to a guest has not succeeded so far, and how long to wait before the next attempt. OpenSSH 9.8 and newer reset
- * the connections of a client that fails often (PerSourcePenalties in sshd_config(5): 5 s for each refused key, 1 s for
- * each connection without a login, enforced from 15 s on). The delays are long enough that none is ever enforced.
+ * Why login to a guest has not succeeded so far, and how long to wait before the next attempt. OpenSSH 9.8 and newer
+ * reset the connections of a client that fails often (PerSourcePenalties in sshd_config(5): 5 s for each refused key,
+ * 1 s for each connection without a login, enforced from 15 s on). The delays are long enough that none is ever enforced.
  */
 export class LoginTrouble {
   #reason: { kind: LoginFailure; text: string } | undefined;

@@ -48,8 +48,8 @@ export interface GuestConnection {
  * Logs in to a guest; retries until that succeeds. A guest's address may change while it boots, and its sshd may answer
  * before its keys are in place.
  *
- * @throws the signal's reason, or a CiError if the guest cannot come up, presents another host key than the one generated
- *   for it, or accepts the login and runs no command
+ * @throws the signal's reason, or a CiError if the guest cannot come up, presents another host key than the one
+ *   generated for it, or accepts the login and runs no command
  */
 export async function logInToGuest(worker: Worker, domain: string, options: LoginOptions): Promise<GuestConnection> {
   const { signal, metadata, onAddress, onTrouble } = options;

@@ -46,7 +46,7 @@ export async function whenReady(guest: string, host: Host, options: ReadyOptions
     for (let at = host; ; at = await logIn(within)) {
       try {
         const { code, stdout } = await at.run(ARGV, { signal: within, timeout: limit, limit: MAX_OUTPUT_BYTES });
-        // A guest that shuts down kills its processes by a signal (128 and more in a shell), then closes the connection.
+        // A guest that shuts down kills its processes by a signal (128 and more in a shell), then disconnects.
         if ((code === undefined || code > 128) && (await isLostSoon(at, within))) continue;
         const lines = stdout.split('\n').filter((line) => line.trim() !== '');
         for (const line of lines) say(`cloud-init: ${line}`);

@@ -35,7 +35,11 @@ export interface ConnectGuestOptions {
   onTrouble(why: string): void;
 }
 
-/** Logs in to a booted guest, and stores its connection, address and boot id in it. @throws CiError as `logInToGuest` does */
+/**
+ * Logs in to a booted guest, and stores its connection, address and boot id in it.
+ *
+ * @throws CiError as `logInToGuest` does
+ */
 export async function connectGuest(
   guest: Guest,
   { key }: ControllerLogin,
@@ -112,8 +116,8 @@ export async function refreshGuests(
 }
 
 /**
- * Closes the connection to an address that a guest no longer has. Nothing answers there, and the connection's keep-alive
- * would only notice when a script may have begun.
+ * Closes the connection to an address that a guest no longer has. Nothing answers there, and the connection's
+ * keep-alive would only notice when a script may have begun.
  */
 async function leaveOldAddress(guest: Guest, signal: AbortSignal): Promise<void> {
   const { host, address, worker, domain, soughtAt = Number.NEGATIVE_INFINITY } = guest;

@@ -68,6 +68,6 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
 /** Returns the check of a worker to which login failed. */
 export function unreachableCheck(error: unknown): Check {
   const refused = error instanceof CiError && error.code === 'ssh/key-refused';
-  const mend = refused ? ROOT_LOGIN_COMMAND : undefined;
-  return { what: 'login', ok: false, detail: messageOf(error), ...(mend ? { mend } : {}) };
+  const fix = refused ? ROOT_LOGIN_COMMAND : undefined;
+  return { what: 'login', ok: false, detail: messageOf(error), ...(fix ? { fix } : {}) };
 }

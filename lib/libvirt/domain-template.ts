@@ -3,19 +3,19 @@
  *
  * - `name`, `memory` (MiB), `vcpus`, `type` (kvm or qemu), `kvm` (true under KVM)
  * - `arch` (x86_64 or aarch64) and `machine` (pc, q35 or virt): the worker's own
- * - `uefi` (true with UEFI), `nvram` (file for its variables), `loader` (with `code` and `vars`, if libvirt cannot choose
- *   the firmware itself)
+ * - `uefi` (true with UEFI), `nvram` (file for its variables), `loader` (with `code` and `vars`, if libvirt cannot
+ *   choose the firmware itself)
  * - `cpu`: `mode`, and as far as they apply `check`, `model`, `features` (a list of names)
  * - `translationCache` (MiB; under emulation only)
  * - `disks`: each with `name` (vda), `path`, `format`
  * - `interfaces`: each with `mac`, `tap`, and `network` (a libvirt network) or `bridge`
  * - `console` (file of the serial console), `namespace`, `controller`, `build`, `attempt` (the owner)
  *
- * DMI says OpenStack, so that stock cloud images look for a metadata server; images configured for EC2 use the same one.
- * Flushes of the disks are ignored (`unsafe`), since a guest's data need not outlive the worker. There is no PXE, which
- * takes a second of each boot. An error of the worker's storage stops the guest; reported to the guest, it would fail the
- * patch. libvirt 8.0 reads `<nvram>` only beside a `<loader>`, and 9.0 allows the latter no attributes if libvirt chooses the
- * firmware.
+ * DMI says OpenStack, so that stock cloud images look for a metadata server; images configured for EC2 use the same
+ * one. Flushes of the disks are ignored (`unsafe`), since a guest's data need not outlive the worker. There is no PXE,
+ * which takes a second of each boot. An error of the worker's storage stops the guest; reported to the guest, it would
+ * fail the patch. libvirt 8.0 reads `<nvram>` only beside a `<loader>`, and 9.0 allows the latter no attributes if
+ * libvirt chooses the firmware.
  */
 export const DOMAIN_TEMPLATE = `<domain type='{{type}}'>
   <name>{{name}}</name>

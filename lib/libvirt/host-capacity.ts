@@ -20,8 +20,8 @@ export const CAPACITY_LIMITS: CapacityLimits = { memory: 1024, load: 4 };
 const READ = program(import.meta.url, 'read-capacity');
 
 /**
- * Reads the free capacity of a worker from MemAvailable in /proc/meminfo and from /proc/loadavg (proc(5)). Memory that was
- * promised to a running guest and not touched yet does not count as free.
+ * Reads the free capacity of a worker from MemAvailable in /proc/meminfo and from /proc/loadavg (proc(5)). Memory that
+ * was promised to a running guest and not touched yet does not count as free.
  *
  * @param promised MiB that each guest may take, by domain
  * @throws CiError if they cannot be parsed

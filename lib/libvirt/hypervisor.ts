@@ -247,8 +247,8 @@ export class LibvirtHypervisor implements Hypervisor {
       console: consoleFile(clone.path),
     });
     const shared = guest.interfaces.filter((one) => !one.private).map(({ mac }) => mac);
-    // The metadata route is set up while the guest starts, which asks a second later at the earliest. Both are awaited, since
-    // a stop that follows must find what was begun.
+    // The metadata route is set up while the guest starts, which asks a second later at the earliest. Both are awaited,
+    // since a stop that follows must find what was begun.
     const [created, ...routed] = await Promise.allSettled([
       create(this.#virsh, domain, xml, { folder: clone.path, macs: shared }, signal),
       ...[...bridges].map((bridge) => useBridge?.(bridge, signal)),

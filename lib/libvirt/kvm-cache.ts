@@ -44,8 +44,8 @@ export function answerInMemory(): KeptAnswer {
 }
 
 /**
- * Keeps what was found out about KVM on each host in a JSON file, since finding out starts a guest. If the file cannot be
- * read or written, KVM is tried again.
+ * Keeps what was found out about KVM on each host in a JSON file, since finding out starts a guest. If the file cannot
+ * be read or written, KVM is tried again.
  */
 export class KvmCache {
   readonly #file: string;

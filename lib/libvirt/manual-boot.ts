@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { quote } from '../ssh/quote.ts';
 import { imageFolder } from '../storage/names.ts';
-import type { GuestByHand, ImageSpec } from '../worker/types.ts';
+import type { ImageSpec, ManualGuest } from '../worker/types.ts';
 import { type Arch, UEFI_MACHINE } from './domain/host-hardware.ts';
 
 /** UEFI firmware without variables, at the paths of Debian and Ubuntu. */
@@ -11,10 +11,11 @@ const UEFI_FILES = { x86_64: '/usr/share/ovmf/OVMF.fd', aarch64: '/usr/share/qem
 const cpuModel = (cpu = ''): string => (/^(|host.*|max.*|x86-64-v\d)$/i.test(cpu) ? 'max' : cpu);
 
 /**
- * Returns the command that starts a guest of the same image on the worker, with its console in the terminal. Its writes are
- * discarded, and its SSH is at 127.0.0.1:2222. There is no metadata server, so the image must have a user to log in as.
+ * Returns the command that starts a guest of the same image on the worker, with its console in the terminal. Its writes
+ * are discarded, and its SSH is at 127.0.0.1:2222. There is no metadata server, so the image must have a user to log in
+ * as.
  */
-export function manualBootCommands(image: ImageSpec, guest: GuestByHand, arch: Arch = 'x86_64'): string[] {
+export function manualBootCommands(image: ImageSpec, guest: ManualGuest, arch: Arch = 'x86_64'): string[] {
   const { clone, memory = 1024, vcpus = 1, hardware = image } = guest;
   if (!clone) return [];
   // Images and clones are in the same folder.

@@ -56,8 +56,8 @@ export class Virsh {
   }
 
   /**
-   * Runs a fixed shell program of several commands in one round trip. Its first argument is the libvirt URI; data comes as
-   * arguments only.
+   * Runs a fixed shell program of several commands in one round trip. Its first argument is the libvirt URI; data comes
+   * as arguments only.
    */
   async askProgram(text: string, args: readonly string[], settings: CallSettings): Promise<Answer> {
     return this.#again(['sh', '-c', `${PATHS}${text}`, 'recheck', this.uri, ...args], settings);

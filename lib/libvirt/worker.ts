@@ -21,14 +21,16 @@ export interface LibvirtWorkerOptions extends Pick<LibvirtOptions, 'uri' | 'type
   slots: number;
   /** The worker's host: `link.host` of a link pool, or this machine. */
   source: HostSource;
-  /** The same, but rejects unless it can be reached at once, since builds wait for its capacity; `source` if missing. */
+  /**
+   * The same, but rejects unless it can be reached at once, since builds wait for its capacity; `source` if missing.
+   */
   sourceNow?: HostSource;
   storage: Storage;
   /** How its guests reach the metadata server. */
   route: MetadataRoute;
   /**
-   * Host keys of this worker's guests, in a file of its own, since guests of other workers have the same addresses. Used for
-   * guests without a generated key: their first key is pinned as long as they exist.
+   * Host keys of this worker's guests, in a file of its own, since guests of other workers have the same addresses.
+   * Used for guests without a generated key: their first key is pinned as long as they exist.
    */
   knownHosts: KnownHosts;
   limits?: Partial<CapacityLimits>;

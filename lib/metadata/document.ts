@@ -50,8 +50,9 @@ export function buildDocument(
 }
 
 /**
- * Renders a user-data template and checks the result. Values are escaped by its kind: as JSON strings in a `#cloud-config`, in
- * single quotes in a script. Other kinds have template languages of their own and are used literally.
+ * Renders a user-data template and checks the result. Values are escaped by its kind: as JSON strings in a
+ * `#cloud-config`, in single quotes in a script. Other kinds have template languages of their own and are used
+ * literally.
  *
  * @throws CiError metadata/user-data, or of the template
  */

@@ -9,8 +9,8 @@ interface SharedLink {
 }
 
 /**
- * The links from workers' guests to the metadata server: one per worker and listening address, opened for its first build
- * and closed with its last.
+ * The links from workers' guests to the metadata server: one per worker and listening address, opened for its first
+ * build and closed with its last.
  */
 export class MetadataLinks {
   readonly #metadata: MetadataService;
@@ -21,7 +21,11 @@ export class MetadataLinks {
     this.#metadata = metadata;
   }
 
-  /** Opens a link, or shares the open one. @param listenAt an address and port of this machine; the worker's own route if missing */
+  /**
+   * Opens a link, or shares the open one.
+   *
+   * @param listenAt an address and port of this machine; the worker's own route if missing
+   */
   async acquire(
     worker: Worker,
     signal: AbortSignal,

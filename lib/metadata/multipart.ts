@@ -9,12 +9,12 @@ export interface HostKey {
 }
 
 /**
- * Adds an SSH host key to a guest's metadata, so that the first connection can be verified. It becomes the first part of a
- * multi-part user-data: every datasource of cloud-init reads user-data (EC2's reads no vendor-data), and if two parts set
- * the same, the first wins. Given a key, cloud-init generates no others.
+ * Adds an SSH host key to a guest's metadata, so that the first connection can be verified. It becomes the first part
+ * of a multi-part user-data: every datasource of cloud-init reads user-data (EC2's reads no vendor-data), and if two
+ * parts set the same, the first wins. Given a key, cloud-init generates no others.
  *
- * Serve it until the first verified login, and the original document afterwards: what runs in the guest later must not be
- * able to read its private key.
+ * Serve it until the first verified login, and the original document afterwards: what runs in the guest later must not
+ * be able to read its private key.
  */
 export function withHostKey(document: MetadataDocument, key: HostKey): MetadataDocument {
   const boundary = `recheck-${randomUUID()}`;

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv4 } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isLoopbackAddress } from '../util/loopback.ts';
 import type { ServeMetadata, Worker } from '../worker/types.ts';
 import { type MetadataAnswer, metadataAnswer } from './tree.ts';
 import type { MetadataDocument } from './types.ts';
@@ -20,9 +21,6 @@ const LIMITS = {
   requests: 200,
 };
 
-/** Addresses of programs on this machine. */
-const LOOPBACK = /^(?:127\.|::1$)/;
-
 const answers = {
   notFound: { status: 404, type: 'text/plain', body: 'Not Found' },
   later: { status: 503, type: 'text/plain', body: 'Service Unavailable' },
@@ -38,9 +36,9 @@ interface Source {
 }
 
 /**
- * Serves each guest its own metadata, and no other's. The guest is identified by the worker of the connection and the source
- * address, which is looked up on the worker during the request. Unknown guests get 404; if the worker cannot be asked, 503,
- * which cloud-init retries. Opens no port: connections are handed in.
+ * Serves each guest its own metadata, and no other's. The guest is identified by the worker of the connection and the
+ * source address, which is looked up on the worker during the request. Unknown guests get 404; if the worker cannot be
+ * asked, 503, which cloud-init retries. Opens no port: connections are handed in.
  */
 export class MetadataService {
   readonly #documents = new Map<string, MetadataDocument>();
@@ -61,7 +59,7 @@ export class MetadataService {
     const open = new Map<string, number>();
     const server = this.#server(worker, sources);
     return (socket, address, options) => {
-      const proxy = options?.proxy === true && LOOPBACK.test(address);
+      const proxy = options?.proxy === true && isLoopbackAddress(address);
       const count = (open.get(address) ?? 0) + 1;
       socket.on('error', () => {}); // 'close' follows
       if (count > (proxy ? LIMITS.proxied : LIMITS.sockets)) {

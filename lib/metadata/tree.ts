@@ -20,9 +20,9 @@ export interface MetadataAnswer {
 }
 
 /**
- * Answers a guest's request: the EC2 tree (which every cloud-init can read) is at the root, OpenStack's below `/openstack`,
- * NoCloud's below `/nocloud/`. Extra slashes are ignored. Anything else is 404, including an EC2 session token (PUT), without
- * which cloud-init continues.
+ * Answers a guest's request: the EC2 tree (which every cloud-init can read) is at the root, OpenStack's below
+ * `/openstack`, NoCloud's below `/nocloud/`. Extra slashes are ignored. Anything else is 404, including an EC2 session
+ * token (PUT), without which cloud-init continues.
  */
 export function metadataAnswer(document: MetadataDocument, request: MetadataRequest): MetadataAnswer {
   if (request.method === 'PUT') return text(404, 'Not Found');

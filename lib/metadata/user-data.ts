@@ -21,8 +21,8 @@ export function userDataKind(text: string): UserDataKind {
 }
 
 /**
- * Checks user-data as cloud-init would: its beginning, its size, and that a `#cloud-config` is a YAML mapping. Scripts and
- * rarer kinds are not parsed.
+ * Checks user-data as cloud-init would: its beginning, its size, and that a `#cloud-config` is a YAML mapping. Scripts
+ * and rarer kinds are not parsed.
  *
  * @throws CiError metadata/user-data with the line
  */

@@ -7,7 +7,9 @@ export interface MetadataRoute {
    * somebody may have flushed the worker's rules.
    */
   use(bridge: string, signal: AbortSignal): Promise<void>;
-  /** @param listenAt an address and port of this machine, if the worker is this machine; else inside the SSH connection */
+  /**
+   * @param listenAt an address and port of this machine, if the worker is this machine; else inside the SSH connection
+   */
   open(serve: ServeMetadata, signal: AbortSignal, listenAt?: ListenAt): Promise<MetadataLink>;
   /** Removes the rules of all links that are not open, a dead controller's too. */
   sweep(signal: AbortSignal): Promise<void>;

@@ -78,8 +78,8 @@ export interface ImageSpec extends Hardware {
   /** Earlier versions, the latest first: used while a renewal fails. Missing if it is never renewed. */
   former?: ImageSpec[];
   /**
-   * Whether its guests keep SSH host keys of their own, because they take none from their metadata: then the first key of
-   * a guest is trusted. Otherwise only the key generated for the guest is.
+   * Whether its guests keep SSH host keys of their own, because they take none from their metadata: then the first key
+   * of a guest is trusted. Otherwise only the key generated for the guest is.
    */
   ownHostKey?: boolean;
 }
@@ -121,8 +121,8 @@ export interface Storage {
   remove(name: string, options: CallOptions): Promise<void>;
   list(options: CallOptions): Promise<{ name: string; owner: Owner }[]>;
   /**
-   * Begins an image of kind `parent`: a writable clone of the parent that no build sees. Discards what an earlier attempt
-   * left.
+   * Begins an image of kind `parent`: a writable clone of the parent that no build sees. Discards what an earlier
+   * attempt left.
    */
   draft(image: ImageSpec, options: CallOptions): Promise<Clone>;
   /** Turns the draft into the image, once its guest has shut down. */
@@ -130,8 +130,8 @@ export interface Storage {
   /** Discards the draft, if any. */
   discard(image: ImageSpec, options: CallOptions): Promise<void>;
   /**
-   * Removes images and drafts that this storage created, that are not in `keep`, and from which no clone and no kept image
-   * was made.
+   * Removes images and drafts that this storage created, that are not in `keep`, and from which no clone and no kept
+   * image was made.
    *
    * @returns `name@key` of each removed one
    */
@@ -175,8 +175,8 @@ export interface BootedGuest {
 export interface Hypervisor {
   boot(spec: GuestSpec, options: CallOptions): Promise<BootedGuest>;
   /**
-   * Waits until the guest has an address. A guest may request several while it boots, and keep only the last: returns all
-   * that it may have, the most likely one first.
+   * Waits until the guest has an address. A guest may request several while it boots, and keep only the last: returns
+   * all that it may have, the most likely one first.
    *
    * @throws CiError if the guest died, or has another guest's address
    */
@@ -192,15 +192,15 @@ export interface Hypervisor {
    */
   shutdown(domain: string, options: CallOptions): Promise<void>;
   /**
-   * Checks that a guest that was up can go on and that its disk can be written: a fault of the worker must not be blamed
-   * on the patch. Missing if a guest is known by its connection only.
+   * Checks that a guest that was up can go on and that its disk can be written: a fault of the worker must not be
+   * blamed on the patch. Missing if a guest is known by its connection only.
    *
    * @throws CiError that says why it cannot
    */
   check?(domain: string, options: CallOptions): Promise<void>;
   /**
-   * Calls back within seconds, with the reason, if a guest cannot go on: it is gone, or was paused by the worker. Returns
-   * a function that ends the watch. Missing if `check` is.
+   * Calls back within seconds, with the reason, if a guest cannot go on: it is gone, or was paused by the worker.
+   * Returns a function that ends the watch. Missing if `check` is.
    */
   watch?(domain: string, tell: (fault: CiError) => void): () => void;
   /** Destroys the guest, if it exists. */
@@ -209,8 +209,8 @@ export interface Hypervisor {
 }
 
 /**
- * Serves one HTTP connection from a guest's source address. With `proxy`, a connection from a loopback address comes from a
- * web server, whose requests name the guest in X-Real-IP.
+ * Serves one HTTP connection from a guest's source address. With `proxy`, a connection from a loopback address comes
+ * from a web server, whose requests name the guest in X-Real-IP.
  */
 export type ServeMetadata = (socket: Duplex, sourceAddress: string, options?: { proxy?: boolean }) => void;
 
@@ -248,7 +248,7 @@ export interface HostCapacity {
 }
 
 /** What someone needs to boot a build's guest manually. */
-export interface GuestByHand {
+export interface ManualGuest {
   name: string;
   clone?: Clone;
   /** MiB. */
@@ -269,7 +269,9 @@ export interface Worker {
   readonly isolated: boolean;
   /** Whether its operator allowed untrusted code on it nevertheless. */
   readonly acceptsUntrusted: boolean;
-  /** Whether its guests are operating systems that boot and run cloud-init; the sandbox's are processes of this machine. */
+  /**
+   * Whether its guests are operating systems that boot and run cloud-init; the sandbox's are processes of this machine.
+   */
   readonly bootsSystems: boolean;
   readonly storage: Storage;
   readonly hypervisor: Hypervisor;
@@ -287,7 +289,7 @@ export interface Worker {
   /** Returns its free capacity; missing if it has no limits. */
   capacity?(options: CallOptions): Promise<HostCapacity>;
   /** Returns the commands that boot such a guest manually, for the build page; missing if there are none. */
-  manualCommands?(image: ImageSpec, guest: GuestByHand): string[];
+  manualCommands?(image: ImageSpec, guest: ManualGuest): string[];
   /** Tries once to log in to a guest. The caller retries, and closes the host. */
   login(login: Login, options: CallOptions): Promise<Host>;
 }

@@ -8,13 +8,13 @@ interface Check {
   ok: boolean;
   detail: string;
   /** The command that fixes it. */
-  mend?: string;
+  fix?: string;
 }
 
 /** Returns the icon of a check and the class of its colour. What is good but has a command can be better. */
-function markOf({ ok, mend }: Check): [string, string] {
+function markOf({ ok, fix }: Check): [string, string] {
   if (!ok) return ['fa-times', 'recheck-bad'];
-  return mend ? ['fa-exclamation-triangle', 'recheck-doubt'] : ['fa-check', 'recheck-good'];
+  return fix ? ['fa-exclamation-triangle', 'recheck-doubt'] : ['fa-check', 'recheck-good'];
 }
 
 function showCheck(form: Form, place: JQuery, check: Check): void {
@@ -24,7 +24,7 @@ function showCheck(form: Form, place: JQuery, check: Check): void {
     .attr('aria-label', form.say(`mark.${kind}`));
   const subject = $('<b>').text(form.say(`check.${check.what}`));
   const row = $('<div class="recheck-check">').append(mark, subject, $('<span>').text(check.detail)).appendTo(place);
-  if (check.mend) copyable(check.mend.replaceAll(' && ', ' &&\n'), check.mend).appendTo(row);
+  if (check.fix) copyable(check.fix.replaceAll(' && ', ' &&\n'), check.fix).appendTo(row);
 }
 
 /** Makes the button "Check this host", which shows what was found below it. */

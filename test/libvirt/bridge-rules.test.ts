@@ -12,7 +12,7 @@ const signal = AbortSignal.timeout(20_000);
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 const RULE = 'FORWARD -i ci0 -o ci0 -m comment --comment recheck-bridge-ci0 -j ACCEPT\n';
 
-/** Makes, names and removes bridges as the kernel shows them. */
+/** A fake `ip` that creates, names and removes bridges as the kernel shows them. */
 const IP = `
 net="$WORKER/sys/class/net"
 case "$*" in
@@ -21,7 +21,7 @@ case "$*" in
   'link delete dev '*) rm -r "$net/$4" ;;
 esac
 `;
-/** Keeps the rules, the newest first. */
+/** A fake `iptables` that keeps rules, the newest first. */
 const IPTABLES = `
 [ "$1" = -w ] || exit 2
 how=$2 rules="$WORKER/rules"
@@ -40,7 +40,7 @@ after(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-/** A worker on which the programs run by sh, with a folder for its /proc and /sys, and an ip and iptables of its own. */
+/** Runs the programs with sh, on a folder in place of /proc and /sys, with a fake ip and iptables. */
 function worker(filters?: '0' | '1') {
   const root = mkdtempSync(join(tmpdir(), 'bridge-rules-'));
   folders.push(root);
@@ -65,7 +65,7 @@ function worker(filters?: '0' | '1') {
   };
 }
 
-test('where br_netfilter filters bridges, a private one gets one rule, which goes with it', async () => {
+test('if br_netfilter filters bridges, a private bridge gets one rule, which is removed with it', async () => {
   const { bridges, rules, isThere, hang } = worker('1');
   assert.equal(await bridges.ensure(owner, 'ci%', signal), 'ci0');
   assert.equal(rules(), RULE);
@@ -79,7 +79,7 @@ test('where br_netfilter filters bridges, a private one gets one rule, which goe
   assert.deepEqual([rules(), isThere('ci0')], ['', false]);
 });
 
-test('a bridge whose rule was flushed, or that had none, gets it with the next guest, and is removed without one', async () => {
+test('a bridge without a rule gets one with the next guest, and can be removed without one', async () => {
   const { bridges, rules, isThere } = worker('1');
   await bridges.ensure(owner, 'ci%', signal);
   writeFileSync(join(folders.at(-1)!, 'rules'), '');
@@ -90,7 +90,7 @@ test('a bridge whose rule was flushed, or that had none, gets it with the next g
   assert.deepEqual([rules(), isThere('ci0')], ['FORWARD -j DOCKER-USER\n', false]);
 });
 
-test('there is no rule where bridges are not filtered', async () => {
+test('there is no rule if bridges are not filtered', async () => {
   for (const filters of ['0', undefined] as const) {
     const { bridges, rules, isThere, breakRules } = worker(filters);
     breakRules();
@@ -101,7 +101,7 @@ test('there is no rule where bridges are not filtered', async () => {
   }
 });
 
-test('a bridge that would not carry is said at once, with what iptables said', async () => {
+test('a rule that cannot be made fails at once with the error of iptables', async () => {
   const { bridges, breakRules, isThere } = worker('1');
   breakRules();
   await assert.rejects(bridges.ensure(owner, 'ci%', signal), {

@@ -6,9 +6,9 @@ import { Virsh } from '../../lib/libvirt/virsh.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 
 /**
- * This machine, whose virsh is a script of the test's. `$S` in it is a folder for what it remembers.
+ * This machine with a script in place of virsh. `$S` in it is a folder for its state.
  *
- * @param programs other programs, by their names
+ * @param programs scripts for other programs, by name
  */
 export function withVirsh(
   t: TestContext,
@@ -21,7 +21,7 @@ export function withVirsh(
     process.env['PATH'] = path;
     rmSync(folder, { recursive: true });
   });
-  // Its name and options come first: virsh -q -c URI COMMAND …
+  // The name and options come first: virsh -q -c URI COMMAND …
   for (const [name, text] of Object.entries({ ...programs, virsh: `shift 3\n${script}` })) {
     writeFileSync(join(folder, name), `#!/bin/sh\nS=${folder}\n${text}\n`);
     chmodSync(join(folder, name), 0o755);

@@ -13,7 +13,7 @@ const read = (memory: number, load: string) =>
     signal,
   );
 
-test('a worker tells its free memory and load, and why it takes no build', async () => {
+test('a worker reports its free memory and load, and why it accepts no build', async () => {
   assert.deepEqual(await read(4096, '0.52'), { memory: 4096, load: 0.52 });
   assert.equal((await read(512, '0.52')).reason, 'has 512 MiB of free memory, and 1024 are wanted');
   assert.equal((await read(4096, '7.10')).reason, 'has a load of 7.1, and takes builds up to 4');
@@ -29,7 +29,7 @@ test('a worker tells its free memory and load, and why it takes no build', async
   );
 });
 
-test('memory that a guest was given and has not taken yet is not free, emulation’s own share counted', async () => {
+test('memory promised to a guest and not taken yet is not free, including the overhead of emulation', async () => {
   const qemu = (rss: number, domain: string) =>
     `${rss * 1024} /usr/bin/qemu-system-x86_64 -name guest=${domain},debug-threads=on -S -m size=1048576k\n`;
   const free = async (promised: [string, number][], processes: string, memory = 4096) =>
@@ -53,7 +53,7 @@ test('memory that a guest was given and has not taken yet is not free, emulation
     ),
     2596,
   );
-  assert.equal(await free([['a', 1216]], qemu(1300, 'a')), 4096, 'it took more: that is not there any more');
+  assert.equal(await free([['a', 1216]], qemu(1300, 'a')), 4096, 'it took more than promised');
   assert.equal(await free([['a', 1216]], qemu(216, 'ab')), 4096, 'it has ended');
   assert.equal(await free([['a', 9000]], qemu(16, 'a')), 0);
 });

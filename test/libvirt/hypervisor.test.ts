@@ -8,7 +8,7 @@ import { scriptedHost } from './scripted-host.ts';
 
 const within = () => ({ signal: AbortSignal.timeout(20_000) });
 
-/** A worker with a network; `ran` has all that was run there. */
+/** A worker with a network; `ran` collects its commands. */
 function networked(refusal = '') {
   const ran: string[] = [];
   const host = scriptedHost((argv) => {
@@ -35,7 +35,7 @@ const guestSpec = (domain: string, mac = ''): GuestSpec => ({
   networks: [{ source: 'default', mac }],
 });
 
-test('a MAC that is set is one guest’s: another is not started with it, and its end leaves the first alone', async () => {
+test('a second guest with the same MAC is refused, and stopping it does not affect the first', async () => {
   const { ran, source } = networked();
   const hypervisor = new LibvirtHypervisor({ label: 'worker host-a', type: 'qemu', source });
   const spec = (domain: string, mac = '52:54:00:AA:00:07') => guestSpec(domain, mac);
@@ -57,7 +57,7 @@ test('a MAC that is set is one guest’s: another is not started with it, and it
   await hypervisor.boot(spec('second'), within());
 });
 
-test('a start that is refused for want of KVM makes the next one find out again; another refusal does not', async () => {
+test('a start refused for lack of KVM makes the next one probe again; other refusals do not', async () => {
   const refusals = [
     ['error: internal error: Could not access KVM kernel module: Permission denied', 'libvirt/no-kvm'],
     ['error: Domain requires KVM, but it is not available.', 'libvirt/no-kvm'],
@@ -77,7 +77,7 @@ test('a start that is refused for want of KVM makes the next one find out again;
   }
 });
 
-test('guests that start at once share one trial of KVM; emulation is tried again a day later', async () => {
+test('guests that start together share one KVM probe; emulation is probed again after a day', async () => {
   mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 1) });
   try {
     const { ran, source } = networked();
@@ -94,7 +94,7 @@ test('guests that start at once share one trial of KVM; emulation is tried again
   }
 });
 
-/** A worker whose libvirt and machine say that of UEFI; `started` has the XML of what was started there. */
+/** A worker with these answers about UEFI; `started` collects the XML of its guests. */
 function withUefi(capabilities: string, machine = 'x86_64\nRunning against daemon: 9.0.0\n') {
   const { source: networks } = networked();
   const started: string[] = [];
@@ -123,7 +123,7 @@ function withUefi(capabilities: string, machine = 'x86_64\nRunning against daemo
 const CHOOSES = "<enum name='firmware'>\n <value>bios</value>\n <value>efi</value>\n</enum>";
 const uefiGuest = (domain: string): GuestSpec => ({ ...guestSpec(domain), firmware: 'uefi' });
 
-test('UEFI firmware is libvirt’s choice, else a file that is there; without either the worker is at fault', async () => {
+test('UEFI firmware is libvirt’s choice or an existing file; without either, the worker is to blame', async () => {
   const chosen = withUefi(CHOOSES);
   await chosen.hypervisor.boot(uefiGuest('a'), within());
   assert.match(chosen.started[0]!, /<os firmware='efi'>/);
@@ -138,7 +138,7 @@ test('UEFI firmware is libvirt’s choice, else a file that is there; without ei
   const before = none.asked.length;
   await none.hypervisor.boot(guestSpec('b'), within());
   assert.ok(!none.asked.slice(before).some((text) => text.includes('domcapabilities')), 'a BIOS needs no firmware');
-  // A template of the user's own that takes no firmware from here.
+  // A custom template that uses none of our firmware.
   const template = none.started[0]!.replace('<name>b</name>', '<name>{{name}}</name>').replace(
     /build='b'/,
     "build='{{build}}'",
@@ -146,7 +146,7 @@ test('UEFI firmware is libvirt’s choice, else a file that is there; without ei
   await none.hypervisor.boot({ ...uefiGuest('c'), template }, within());
 });
 
-test('what is known of the machine is asked once, and again after a guest was refused', async () => {
+test('the machine is inspected once, and again after a guest was refused', async () => {
   const { hypervisor, started, asked } = withUefi('', 'aarch64\nRunning against daemon: 7.0.0\n');
   await assert.rejects(hypervisor.boot(guestSpec('a'), within()), {
     code: 'libvirt/no-uefi',

@@ -8,7 +8,7 @@ import { answerInMemory, KvmCache } from '../../lib/libvirt/kvm-cache.ts';
 const dir = mkdtempSync(join(tmpdir(), 'type-answers-'));
 after(() => rmSync(dir, { recursive: true }));
 
-test('an answer is kept for its host over a restart, and said when it is new', () => {
+test('an answer is kept for its host over a restart, and reported when it is new', () => {
   const file = join(dir, 'state', 'types.json');
   const said: string[] = [];
   const answers = new KvmCache(file, (host, { type, why }) => said.push(`${host}: ${type}, ${why}`));
@@ -23,7 +23,7 @@ test('an answer is kept for its host over a restart, and said when it is new', (
   assert.deepEqual(said, ['host-a: kvm, a guest showed life', 'host-a: qemu, it hung']);
 });
 
-test('a file that is broken, or cannot be written, costs no more than the memory', () => {
+test('a broken or unwritable file only loses the answers', () => {
   const file = join(dir, 'broken.json');
   for (const text of ['{"host-a": {"type": "xen", "why": 1}}', '[1]', '{']) {
     writeFileSync(file, text);
@@ -36,7 +36,7 @@ const DAY = 86_400_000;
 const qemu = { type: 'qemu', why: 'it hung' } as const;
 const kvm = { type: 'kvm', why: 'a guest showed life' } as const;
 
-test('an answer is believed for a day, whichever it is; asking writes nothing', () => {
+test('any answer is valid for a day; reading it writes nothing', () => {
   mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 1) });
   try {
     const file = join(dir, 'day.json');
@@ -66,7 +66,7 @@ test('an answer is believed for a day, whichever it is; asking writes nothing', 
   }
 });
 
-test('an answer that was kept without its time is found out again', () => {
+test('an answer stored without its time is found out again', () => {
   const file = join(dir, 'undated.json');
   writeFileSync(file, JSON.stringify({ fast: kvm, slow: qemu }));
   const answers = new KvmCache(file);

@@ -5,7 +5,7 @@ import type { ImageSpec } from '../../lib/worker/types.ts';
 
 const image = { name: 'base', key: 'k1', loginUser: 'root' } as ImageSpec;
 
-test('the same image, its disks and size; a folder’s strange name does no harm', () => {
+test('the command boots the same image with its disks and size, and quotes a strange folder name', () => {
   const clone = {
     name: 'recheck-1-1-vm',
     path: "/ci/a, b's/recheck-1-1-vm",
@@ -21,7 +21,7 @@ test('a guest that was never cloned has no command', () => {
   assert.deepEqual(manualBootCommands(image, { name: 'vm' }), []);
 });
 
-test('firmware and processor are those that the guest had, else those of its image', () => {
+test('firmware and processor are those of the guest, otherwise those of its image', () => {
   const clone = { name: 'c', path: '/ci/c', disks: [] };
   const line = (guest: object, of: Partial<ImageSpec> = {}, arch?: 'aarch64') =>
     manualBootCommands({ ...image, ...of }, { name: 'vm', clone, ...guest }, arch)[0]!;

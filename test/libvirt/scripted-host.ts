@@ -1,6 +1,6 @@
 import type { Host, RunResult } from '../../lib/ssh/types.ts';
 
-/** A host whose commands are answered by a function: what virsh and the programs would have said. */
+/** A host whose commands a function answers in place of virsh and the programs. */
 export function scriptedHost(answer: (argv: readonly string[]) => Partial<RunResult>): Host {
   return {
     label: 'worker host-a',

@@ -9,7 +9,7 @@ const what = 'the list of guests';
 const virshOf = (answer: Parameters<typeof scriptedHost>[0]): Virsh =>
   new Virsh('worker host-a', 'qemu:///system', async () => scriptedHost(answer));
 
-test('a command gives its output; one that fails says what failed, where and why', async () => {
+test('a command returns its output; a failed one reports what failed, on which worker, and why', async () => {
   const seen: (readonly string[])[] = [];
   const good = virshOf((argv) => {
     seen.push(argv);
@@ -26,7 +26,7 @@ test('a command gives its output; one that fails says what failed, where and why
   await assert.rejects(none.run(['list'], { signal, what }), { code: 'libvirt/no-virsh' });
 });
 
-test('a daemon that restarts is waited for', async () => {
+test('a call waits for a daemon that restarts', async () => {
   let calls = 0;
   const virsh = virshOf(() => {
     calls += 1;
@@ -36,7 +36,7 @@ test('a daemon that restarts is waited for', async () => {
   assert.equal(calls, 3);
 });
 
-test('a network by its name, a network’s bridge and a foreign bridge; what is missing or down says so', async () => {
+test('a network, its bridge and a foreign bridge resolve by name; a missing or inactive network is reported', async () => {
   const listed = 'network default yes virbr0\nnetwork lab no virbr1\nbridge virbr0\nbridge br0\n';
   const networks = new Networks(virshOf(() => ({ stdout: listed })));
   assert.deepEqual(await networks.resolve('default', signal), { network: 'default', bridge: 'virbr0' });

@@ -30,7 +30,7 @@ test('the metadata server listens on this machine only if the worker is this mac
       message: /^worker host-a: .*nobody could tell who asks\. Use the way inside the worker's SSH connection\.$/,
     },
   );
-  // Only the rules of other ways would be asked for.
+  // Only the rules of other routes would be read.
   const link = await worker(true).linkMetadata(() => {}, { signal, listenAt });
   await assert.rejects(link.close(), /nothing is asked/);
 });

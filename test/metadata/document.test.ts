@@ -14,7 +14,7 @@ const settings = {
 };
 const view = { job: 'Unit Tests', number: 1234, subject: HOSTILE, guest: { name: 'vm' } };
 
-test('hostname, keys in order without doubles, and the instance', () => {
+test('a document has the host name, the keys in order without duplicates, and the instance', () => {
   const document = buildDocument(
     {
       ...settings,
@@ -44,7 +44,7 @@ test('a hostile value stays one word in a script', () => {
   assert.equal(execFileSync('/bin/sh', ['-c', document.userData], { encoding: 'utf8' }), HOSTILE);
 });
 
-test('user-data is checked again when it is filled in', () => {
+test('user-data is checked again after rendering', () => {
   const userData = '#cloud-config\na: {{subject}}{{subject}}\n';
   assert.throws(() => buildDocument({ ...settings, userData }, view, 'i'), {
     code: 'metadata/user-data',
@@ -55,7 +55,7 @@ test('user-data is checked again when it is filled in', () => {
   });
 });
 
-test('a line that is no key is named', () => {
+test('a line that is not a key is named', () => {
   assert.throws(() => keyLines(`${KEY}\nhello world`, 'The authorised keys'), {
     code: 'metadata/authorized-key',
     message: /The authorised keys, line 2 is not a public key/,
@@ -63,7 +63,7 @@ test('a line that is no key is named', () => {
   assert.throws(() => keyLines('-----BEGIN OPENSSH PRIVATE KEY-----', 'x'), { code: 'metadata/authorized-key' });
 });
 
-test('a host name is a label of RFC 1123, whatever is asked for', () => {
+test('any host name becomes an RFC 1123 label', () => {
   const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
   for (const text of [
     'Unit',

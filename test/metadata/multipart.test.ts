@@ -7,7 +7,7 @@ import { generateKeyPair } from '../../lib/ssh/keys.ts';
 const key = generateKeyPair('vm');
 const document = { instanceId: 'i', hostname: 'vm', authorizedKeys: [], vendorData: '' };
 
-/** The parts of a multi-part, as MIME has them: headers, an empty line, the body. */
+/** Splits a MIME multi-part into its parts: headers, an empty line, the body. */
 function partsOf(userData: string): { headers: string; body: string }[] {
   const boundary = /^Content-Type: multipart\/mixed; boundary="([^"]+)"\nMIME-Version: 1\.0\n\n/.exec(userData)![1]!;
   const parts = userData.split(`--${boundary}`);
@@ -18,7 +18,7 @@ function partsOf(userData: string): { headers: string; body: string }[] {
   });
 }
 
-test('our part comes first, with the whole key; the operator’s follows unharmed', () => {
+test('our part comes first with the whole key; the operator’s follows unchanged', () => {
   const own = "#cloud-config\nbootcmd:\n  - echo 'root:r00tme' | chpasswd # ü\n";
   const [ours, operators, ...rest] = partsOf(withHostKey({ ...document, userData: own }, key).userData);
   assert.deepEqual(rest, []);
@@ -32,7 +32,7 @@ test('our part comes first, with the whole key; the operator’s follows unharme
   assert.equal(Buffer.from(operators!.body, 'base64').toString(), own);
 });
 
-test('without user-data of the operator there is one part; a MIME message of theirs is a part as it stands', () => {
+test('without the operator’s user-data there is one part; a MIME message becomes a part unchanged', () => {
   assert.equal(partsOf(withHostKey({ ...document, userData: ' \n' }, key).userData).length, 1);
   const mime =
     'Content-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n--x--\n';

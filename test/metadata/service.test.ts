@@ -20,7 +20,7 @@ const document = (name: string): MetadataDocument => ({
 const owners: Record<string, string> = { '127.64.9.1': 'ann', '127.64.9.2': 'bob', '127.64.9.3': 'unknown' };
 let lookups = 0;
 let broken = false;
-// Only what the service asks of a worker.
+// Only what the service needs of a worker.
 const worker = {
   id: 'w1',
   hypervisor: {
@@ -52,13 +52,13 @@ async function ask(address: string, path = '/latest/meta-data/instance-id', agen
   return { status: response.statusCode, body: await text(response) };
 }
 
-test('each guest reads its own metadata, known by its address alone', async () => {
+test('each guest reads its own metadata, identified by its address alone', async () => {
   assert.deepEqual(await ask('127.64.9.1'), { status: 200, body: 'ann' });
   assert.deepEqual(await ask('127.64.9.2'), { status: 200, body: 'bob' });
   assert.equal((await ask('127.64.9.2', '/latest/meta-data/local-ipv4')).body, '127.64.9.2');
 });
 
-test("another's metadata cannot be had: unknown sources, other workers' guests, dropped documents get 404", async () => {
+test('unknown sources, guests of other workers, and withdrawn documents get 404', async () => {
   assert.equal((await ask('127.0.0.1')).status, 404);
   assert.equal((await ask('127.64.9.3')).status, 404);
   service.put('w1', 'unknown', document('late'));
@@ -83,7 +83,7 @@ test('a kept connection is looked up once, and HEAD has no body', async () => {
   assert.equal(await text(response), '');
 });
 
-test('while the worker cannot be asked the guest is told to ask again', async () => {
+test('while the worker cannot be asked, the guest is told to retry', async () => {
   broken = true;
   try {
     assert.equal((await ask('127.64.9.1')).status, 503);
@@ -92,7 +92,7 @@ test('while the worker cannot be asked the guest is told to ask again', async ()
   }
 });
 
-/** Sends bytes as a guest would and gives all that comes back until the connection is closed. */
+/** Sends bytes as a guest would, and returns everything received until the connection closes. */
 async function raw(bytes: string): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', localAddress: '127.64.9.1' });
   socket.on('error', () => {});
@@ -103,7 +103,7 @@ async function raw(bytes: string): Promise<string> {
   return all;
 }
 
-test('bodies, huge heads and rubbish end the connection and harm nobody', async () => {
+test('bodies, huge heads and garbage only end their connection', async () => {
   const post = `PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n${'x'.repeat(100_000)}`;
   assert.match(await raw(post), /^HTTP\/1.1 413 /);
   assert.match(await raw('GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'), /^HTTP\/1.1 413 /);
@@ -112,7 +112,7 @@ test('bodies, huge heads and rubbish end the connection and harm nobody', async 
   assert.equal((await ask('127.64.9.1')).body, 'ann');
 });
 
-test('a guest that opens many connections and says nothing shuts out itself only', async () => {
+test('a guest that opens many idle connections locks out only itself', async () => {
   const sockets = Array.from({ length: 40 }, () => connect({ port, host: '127.0.0.1', localAddress: '127.64.9.1' }));
   let closed = 0;
   const enough = Promise.withResolvers<void>();
@@ -123,11 +123,11 @@ test('a guest that opens many connections and says nothing shuts out itself only
   await enough.promise;
   assert.equal((await ask('127.64.9.2')).body, 'bob');
   for (const socket of sockets) socket.destroy();
-  // Places are free again when the connections are closed.
+  // Closed connections no longer count.
   for (let tries = 0; ; tries++) {
     const answer = await ask('127.64.9.1').catch(() => undefined);
     if (answer?.body === 'ann') break;
-    assert.ok(tries < 200, 'still shut out');
+    assert.ok(tries < 200, 'still locked out');
   }
 });
 

@@ -20,13 +20,13 @@ const bodyOf = (path: string) => {
   return answer.body;
 };
 
-test('the EC2 walk of cloud-init', () => {
+test('cloud-init’s walk through the EC2 tree finds its files', () => {
   for (const version of ['2021-03-23', '2018-09-24', '2016-09-02']) {
     assert.equal(ask(`/${version}/meta-data/instance-id`).status, 404);
   }
   assert.equal(bodyOf('/2009-04-04/meta-data/instance-id'), 'unit-7f3a');
   assert.equal(bodyOf('/2009-04-04/user-data'), document.userData);
-  // Each name of the listing is asked for in turn, as cloud-init does.
+  // Requests each name of a listing in turn, as cloud-init does.
   const found: Record<string, string> = {};
   const walk = (path: string) => {
     for (const name of bodyOf(path).split('\n')) {
@@ -52,7 +52,7 @@ test('the EC2 walk of cloud-init', () => {
   assert.equal(bodyOf('/2009-04-04/meta-data/public-keys/1/openssh-key'), 'ssh-rsa AAAAtwo operator\n');
 });
 
-test('every version that OpenStack has, and slashes and queries as clients send them', () => {
+test('every version of OpenStack is served, with slashes and queries as clients send them', () => {
   for (const version of ['1.0', '2007-01-19', '2009-04-04', 'latest']) {
     assert.equal(bodyOf(`/${version}/meta-data/hostname`), 'unit-1234');
   }
@@ -61,7 +61,7 @@ test('every version that OpenStack has, and slashes and queries as clients send 
   assert.equal(bodyOf('//latest//meta-data/hostname/?x=1'), 'unit-1234');
 });
 
-test('what is not there is 404: tokens, empty user-data, keys of a guest without, names of the language', () => {
+test('anything missing is 404: tokens, empty user-data, missing keys, JavaScript property names', () => {
   assert.equal(ask('/latest/api/token', document, 'PUT').status, 404);
   assert.equal(ask('/latest/user-data', bare).status, 404);
   assert.equal(ask('/latest/meta-data/public-keys/', bare).status, 404);
@@ -79,7 +79,7 @@ test('what is not there is 404: tokens, empty user-data, keys of a guest without
   assert.equal(ask('/latest/meta-data/hostname', document, 'HEAD').status, 200);
 });
 
-test('the OpenStack walk of cloud-init', () => {
+test('cloud-init’s walk through the OpenStack tree finds its files', () => {
   assert.ok(bodyOf('/openstack').split('\n').includes('2018-08-27'));
   const answer = ask('/openstack/2018-08-27/meta_data.json');
   assert.equal(answer.type, 'application/json');
@@ -93,7 +93,7 @@ test('the OpenStack walk of cloud-init', () => {
   assert.equal(ask('/openstack/2018-08-27/network_data.json').status, 404);
 });
 
-test("NoCloud's three files, there even where empty", () => {
+test('NoCloud’s three files exist even if empty', () => {
   assert.deepEqual(parse(bodyOf('/nocloud/meta-data')), {
     'instance-id': 'unit-7f3a',
     'local-hostname': 'unit-1234',

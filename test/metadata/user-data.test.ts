@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { checkUserData } from '../../lib/metadata/user-data.ts';
 import { SEED } from '../support/seed-user-data.ts';
 
-test('what cloud-init takes is taken, by how it begins', () => {
+test('user-data that cloud-init accepts is recognized by its beginning', () => {
   assert.equal(checkUserData(SEED), 'cloud-config');
   assert.equal(checkUserData('#cloud-config'), 'cloud-config');
   assert.equal(checkUserData('#cloud-config\r\nusers: []\r\n'), 'cloud-config');
@@ -16,7 +16,7 @@ test('what cloud-init takes is taken, by how it begins', () => {
 const refused = (text: string, message: RegExp) =>
   assert.throws(() => checkUserData(text), { code: 'metadata/user-data', message });
 
-test('what it would not take is refused with the line and the reason', () => {
+test('user-data that cloud-init would reject is refused with the line and the reason', () => {
   refused('manage_etc_hosts: true\n', /line 1: it must begin with "#cloud-config"/);
   refused('#cloud-configuration\n', /line 1: it must begin/);
   refused('#cloud-config\nusers:\n  - name: "ann\n', /line \d: it is not YAML/);

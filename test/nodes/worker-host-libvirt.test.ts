@@ -193,14 +193,14 @@ describe('worker-host of kind libvirt', () => {
     const check = async (config: Record<string, unknown>) =>
       (await ask(red, 'POST', 'check/worker-host', { id: 'worker-host1', config })) as {
         ok: boolean;
-        checks: { what: string; ok: boolean; detail: string; mend?: string }[];
+        checks: { what: string; ok: boolean; detail: string; fix?: string }[];
       };
     const form = { name: 'a', host: 'ssh-host1', storage: 'directory', path: join(dir, 'nowhere'), domainType: 'qemu' };
     const { ok, checks } = await check(form);
     assert.equal(ok, false);
     const of = (what: string) => checks.find((one) => one.what === what)!;
-    assert.equal(of('storage').mend, `mkdir -p ${join(dir, 'nowhere')}`);
-    assert.match(of('login').detail, new RegExp(process.getuid!() === 0 ? '^root on ' : '^The login is '));
+    assert.equal(of('storage').fix, `mkdir -p ${join(dir, 'nowhere')}`);
+    assert.match(of('login').detail, new RegExp(process.getuid!() === 0 ? '^root on ' : '^The login user is '));
     // Written by the machine's virsh, as far as it is one.
     assert.deepEqual([of('libvirt').ok, of('guests').ok], [true, false]);
     assert.ok(!checks.some(({ what }) => what === 'forwarding'), 'ports can be forwarded: nothing to say');

@@ -51,7 +51,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
   const wrong = (checks: Check[]): string[] => checks.filter(({ ok }) => !ok).map(({ what }) => what);
   const of = (checks: Check[], what: string): Check => checks.find((one) => one.what === what)!;
   /** Runs the suggested command, as an operator would. */
-  const applyFix = ({ mend: command }: Check): void => {
+  const applyFix = ({ fix: command }: Check): void => {
     execFileSync('sh', ['-c', command!], { stdio: 'pipe' });
   };
 
@@ -83,7 +83,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
 
   test('the suggested commands fix an inactive network and a missing storage path', async () => {
     execFileSync('virsh', ['-q', 'net-destroy', 'default']);
-    const place = join(mkdtempSync(join(ci, 'mend-')), 'deep', "it's here");
+    const place = join(mkdtempSync(join(ci, 'fix-')), 'deep', "it's here");
     const checks = await check({ storage: { kind: 'btrfs', place } });
     assert.deepEqual(wrong(checks), ['storage', 'networks'], JSON.stringify(checks));
     applyFix(of(checks, 'networks'));
@@ -128,7 +128,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
         restart();
         define(ignoring);
         const [late] = await remarks();
-        assert.equal(late!.mend, 'virsh net-destroy default && virsh net-start default');
+        assert.equal(late!.fix, 'virsh net-destroy default && virsh net-start default');
         define(withoutOptions());
       }
     } finally {
@@ -149,7 +149,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
     try {
       const networks = of(await check(), 'networks');
       assert.equal(networks.ok, false);
-      assert.match(networks.mend!, /^virsh net-define \S+ && virsh net-start default/);
+      assert.match(networks.fix!, /^virsh net-define \S+ && virsh net-start default/);
     } finally {
       execFileSync('virsh', ['-q', 'net-define', NETWORK]);
       execFileSync('virsh', ['-q', 'net-start', 'default']);
@@ -160,7 +160,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
     const storage = async (kind: CheckSettings['storage']['kind'], place: string): Promise<Check> =>
       of(await check({ storage: { kind, place } }), 'storage');
     assert.match((await storage('btrfs', '/run')).detail, /^\/run is on tmpfs, not on btrfs\./);
-    assert.match((await storage('zfs', 'pool/ci')).mend!, /^zfs create -p pool\/ci$/);
+    assert.match((await storage('zfs', 'pool/ci')).fix!, /^zfs create -p pool\/ci$/);
     assert.match((await storage('directory', ci)).detail, /clones share its blocks/);
     assert.match((await storage('directory', '/run')).detail, /clones are qcow2 overlays/);
     // If QEMU ran as another user, guests could not read such a folder.
@@ -216,7 +216,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: [] }, () => {
     try {
       const checks = await check({}, there);
       assert.deepEqual(wrong(checks), ['forwarding']);
-      assert.match(of(checks, 'forwarding').mend!, /AllowTcpForwarding yes/);
+      assert.match(of(checks, 'forwarding').fix!, /AllowTcpForwarding yes/);
     } finally {
       there.close();
       await strict.remove();

@@ -39,7 +39,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         remote: false,
       };
       const checks = await checkHost(place.host, settings, within().signal);
-      return checks.filter(({ what }) => what === 'leftovers').map(({ detail, mend }) => `${detail} | ${mend}`);
+      return checks.filter(({ what }) => what === 'leftovers').map(({ detail, fix }) => `${detail} | ${fix}`);
     }
     /** Lists everything except for the image and the tests' own files. */
     const listLeft = () =>

@@ -24,9 +24,9 @@ export async function checkForwarding(host: Host, signal: AbortSignal): Promise<
   } catch (error) {
     signal.throwIfAborted();
     if (host.gone.aborted) throw error;
-    const mend =
+    const fix =
       "echo 'AllowTcpForwarding yes' > /etc/ssh/sshd_config.d/recheck-forwarding.conf && systemctl reload ssh";
-    return [{ what: 'forwarding', ok: false, detail: messageOf(error), mend }];
+    return [{ what: 'forwarding', ok: false, detail: messageOf(error), fix }];
   }
 }
 

@@ -22,8 +22,8 @@ export async function checkGuests(
   const arch = archOf(facts('arch')[0] ?? '');
   if (!facts('emulator')[0]) {
     const detail = `libvirt has no QEMU for ${arch}.`;
-    const mend = install(arch === 'aarch64' ? 'qemu-system-arm' : 'qemu-system-x86');
-    return [{ what: 'guests', ok: false, detail, mend }];
+    const fix = install(arch === 'aarch64' ? 'qemu-system-arm' : 'qemu-system-x86');
+    return [{ what: 'guests', ok: false, detail, fix }];
   }
   if (type === 'qemu') {
     const detail = 'emulated by QEMU, as set by the domain type';
@@ -41,12 +41,12 @@ export async function checkGuests(
     const processor = checkProcessor(facts, works || type === 'kvm');
     if (works) return [{ what: 'guests', ok: true, detail: `KVM works: ${why}` }, ...processor];
     // On ARM, KVM is part of the kernel.
-    const mend = arch === 'x86_64' ? { mend: 'modprobe kvm_intel || modprobe kvm_amd' } : {};
+    const fix = arch === 'x86_64' ? { fix: 'modprobe kvm_intel || modprobe kvm_amd' } : {};
     const detail =
       type === 'kvm'
         ? `KVM does not work, but the domain type requires it: ${why}`
         : `emulated by QEMU, since KVM does not work: ${why}`;
-    return [{ what: 'guests', ok: type === 'auto', detail, ...mend }, ...processor];
+    return [{ what: 'guests', ok: type === 'auto', detail, ...fix }, ...processor];
   } catch (error) {
     signal.throwIfAborted();
     if (host.gone.aborted) throw error;

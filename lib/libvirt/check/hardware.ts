@@ -20,8 +20,8 @@ function levelOf(flags: readonly string[]): number {
 /** Reports the processor of guests. @param kvm whether they run under KVM */
 export function checkProcessor(facts: Facts, kvm: boolean): Check[] {
   const [arch] = facts('arch');
-  const check = (detail: string, mend?: string): Check[] => [
-    { what: 'processor', ok: true, detail, ...(mend === undefined ? {} : { mend }) },
+  const check = (detail: string, fix?: string): Check[] => [
+    { what: 'processor', ok: true, detail, ...(fix === undefined ? {} : { fix }) },
   ];
   if (arch === undefined) return [];
   if (arch !== 'x86_64') return check(kvm ? `${arch}, this machine's own` : `${arch}, emulated`);
@@ -44,12 +44,12 @@ export function checkFirmware(facts: Facts, needing: readonly string[]): Check[]
     const detail = uefi === 'chosen' ? 'UEFI' : `UEFI from ${uefi}`;
     return [{ what: 'firmware', ok: true, detail: bios ? `BIOS, ${detail}` : detail }];
   }
-  const mend = `apt-get install ${UEFI_PACKAGES[arch]}`;
+  const fix = `apt-get install ${UEFI_PACKAGES[arch]}`;
   if (!bios)
-    return [{ what: 'firmware', ok: false, detail: `UEFI firmware is missing; ${arch} guests need it to boot.`, mend }];
+    return [{ what: 'firmware', ok: false, detail: `UEFI firmware is missing; ${arch} guests need it to boot.`, fix }];
   const needed = needing.length > 0;
   const detail = needed
     ? `UEFI firmware is missing; these images need it: ${needing.join(', ')}.`
     : 'BIOS only. An image that needs UEFI cannot be booted here.';
-  return [{ what: 'firmware', ok: !needed, detail, mend }];
+  return [{ what: 'firmware', ok: !needed, detail, fix }];
 }

@@ -23,5 +23,5 @@ export interface Check {
   /** What was found, or what is wrong. */
   detail: string;
   /** The command or the line of a file that fixes or, if it is ok, improves it. */
-  mend?: string;
+  fix?: string;
 }

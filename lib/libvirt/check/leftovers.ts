@@ -5,7 +5,7 @@ import type { Owner } from '../../worker/types.ts';
 import type { Check } from './item.ts';
 import type { StoragePlace } from './storage.ts';
 
-/** CleanupQueue that are listed one by one. */
+/** Leftovers that are listed one by one. */
 const MAX_LISTED = 20;
 
 export interface LeftoverSettings {
@@ -40,7 +40,7 @@ export async function checkLeftovers(host: Host, settings: LeftoverSettings, sig
 function listed(left: readonly Stuck[]): Check[] {
   const checks = left.slice(0, MAX_LISTED).map((one): Check => {
     const detail = `${KIND[one.kind]} ${one.name} is left over and takes space: ${reasonOf(one)}.`;
-    return { what: 'leftovers', ok: true, detail, mend: commandOf(one) };
+    return { what: 'leftovers', ok: true, detail, fix: commandOf(one) };
   });
   const more = left.length - checks.length;
   return more > 0 ? [...checks, { what: 'leftovers', ok: true, detail: `And ${more} more.` }] : checks;

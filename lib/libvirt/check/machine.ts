@@ -18,7 +18,7 @@ export function checkLogin(facts: Facts, remote: boolean): Check {
     ? 'Set the user of its SSH host to root.'
     : 'Run Node-RED as root, or choose an SSH host that is root at 127.0.0.1.';
   const detail = `The login user is ${user}, but storage, rules and bridges need root. ${advice}`;
-  return { what: 'login', ok: false, detail, ...(remote ? { mend: ROOT_LOGIN_COMMAND } : {}) };
+  return { what: 'login', ok: false, detail, ...(remote ? { fix: ROOT_LOGIN_COMMAND } : {}) };
 }
 
 /** Checks that the required commands are installed. */
@@ -32,7 +32,7 @@ export function checkCommands(facts: Facts): Check[] {
   const missing = facts('missing').map((name): Check => {
     const without = DISPENSABLE[name];
     const said = without === undefined ? `${name} is missing.` : `${name} is missing: ${without}.`;
-    return { what: 'commands', ok: without !== undefined, detail: said, mend: install(PACKAGES[name]!) };
+    return { what: 'commands', ok: without !== undefined, detail: said, fix: install(PACKAGES[name]!) };
   });
   return missing.some(({ ok }) => !ok) ? missing : [{ what: 'commands', ok: true, detail }, ...missing];
 }
@@ -47,7 +47,7 @@ export function checkLibvirt(facts: Facts, uri: string): Check[] {
       .filter(Boolean)
       .join('; ');
     const detail = `${uri} does not answer: ${why}`;
-    return [{ what: 'libvirt', ok: false, detail, mend: 'systemctl enable --now libvirtd' }];
+    return [{ what: 'libvirt', ok: false, detail, fix: 'systemctl enable --now libvirtd' }];
   }
   const [version] = facts('libvirt');
   // A missing virsh is reported with the commands.
@@ -64,11 +64,11 @@ export function checkMetadata(facts: Facts): Check[] {
   const checks = facts('norules').map((line): Check => {
     const [table, ...why] = line.split(' ');
     const detail = `iptables cannot use its table ${table}, so guests cannot reach their metadata: ${why.join(' ')}`;
-    return { what: 'metadata', ok: false, detail, mend: `modprobe iptable_${table}` };
+    return { what: 'metadata', ok: false, detail, fix: `modprobe iptable_${table}` };
   });
   if (facts('nosysctl').length > 0) {
     const detail = '/proc/sys is not writable, so guests cannot reach their metadata. Is this a container?';
-    checks.push({ what: 'metadata', ok: false, detail, mend: 'mount -o remount,rw /proc/sys' });
+    checks.push({ what: 'metadata', ok: false, detail, fix: 'mount -o remount,rw /proc/sys' });
   }
   return checks;
 }

@@ -26,23 +26,23 @@ export function checkNetworks(facts: Facts): Check[] {
       what: 'networks',
       ok: true,
       detail,
-      ...(idle[0] === undefined ? {} : { mend: start(idle[0]) }),
+      ...(idle[0] === undefined ? {} : { fix: start(idle[0]) }),
     };
     return [found, ...checkClientIds(facts)];
   }
   if (idle[0] !== undefined) {
-    return [{ what: 'networks', ok: false, detail: `not active: ${idle.join(', ')}`, mend: start(idle[0]) }];
+    return [{ what: 'networks', ok: false, detail: `not active: ${idle.join(', ')}`, fix: start(idle[0]) }];
   }
   const define = `virsh net-define /usr/share/libvirt/networks/default.xml && ${start('default')}`;
   const bridges = facts('bridge');
-  if (bridges.length === 0) return [{ what: 'networks', ok: false, detail: 'libvirt has none.', mend: define }];
+  if (bridges.length === 0) return [{ what: 'networks', ok: false, detail: 'libvirt has none.', fix: define }];
   const detail = `libvirt has none; bridges: ${bridges.join(', ')}`;
-  return [{ what: 'networks', ok: true, detail, mend: define }];
+  return [{ what: 'networks', ok: true, detail, fix: define }];
 }
 
 /**
- * Reports each running network whose dnsmasq knows guests by their DHCP client ids, with the command that changes it. No
- * failure, since builds look up a guest's address again until a login works.
+ * Reports each running network whose dnsmasq knows guests by their DHCP client ids, with the command that changes it.
+ * No failure, since builds look up a guest's address again until a login works.
  */
 function checkClientIds(facts: Facts): Check[] {
   const [version = ''] = facts('dnsmasq');
@@ -59,7 +59,7 @@ function checkClientIds(facts: Facts): Check[] {
       };
     }
     const detail = `${why}. This lets dnsmasq ignore them and restarts the network, which cuts running guests off: run it when there are none.`;
-    return { what: 'networks', ok: true, detail, mend: ignoreClientIds(name, how) };
+    return { what: 'networks', ok: true, detail, fix: ignoreClientIds(name, how) };
   });
 }
 

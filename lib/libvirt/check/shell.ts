@@ -16,8 +16,8 @@ const MORE_SESSIONS = "echo 'MaxSessions 10' > /etc/ssh/sshd_config.d/recheck-se
 /** Returns the check of a worker whose login shell or SSH server runs no command. @throws any other error */
 export function noCommandsCheck(error: unknown): Check {
   const { code, message } = error instanceof CiError ? error : { code: '', message: '' };
-  if (code === 'ssh/not-begun') return { what: 'shell', ok: false, detail: message, mend: 'chsh -s /bin/bash root' };
-  if (code === 'ssh/channel-refused') return { what: 'sessions', ok: false, detail: message, mend: MORE_SESSIONS };
+  if (code === 'ssh/not-begun') return { what: 'shell', ok: false, detail: message, fix: 'chsh -s /bin/bash root' };
+  if (code === 'ssh/channel-refused') return { what: 'sessions', ok: false, detail: message, fix: MORE_SESSIONS };
   throw error;
 }
 
@@ -28,11 +28,11 @@ export function checkShell(host: Host, facts: Facts): Check[] {
   const [shell = ''] = facts('shell');
   if (shell !== '' && !POSIX_SHELLS.test(shell.slice(shell.lastIndexOf('/') + 1))) {
     const detail = `The login shell is ${shell}. Recheck's commands run in /bin/sh nevertheless; commands that people paste there may not work.`;
-    checks.push({ what: 'shell', ok: true, detail, mend: `chsh -s /bin/bash ${quote([user])}` });
+    checks.push({ what: 'shell', ok: true, detail, fix: `chsh -s /bin/bash ${quote([user])}` });
   }
   if (host.noise) {
     const detail = `The login shell prints "${quoted(host.noise, 2, 200)}" before each command. Recheck ignores that, but SFTP and other tools may fail: print it in interactive shells only, with this as the first line of ~/.bashrc.`;
-    checks.push({ what: 'shell', ok: true, detail, mend: 'case $- in *i*) ;; *) return ;; esac' });
+    checks.push({ what: 'shell', ok: true, detail, fix: 'case $- in *i*) ;; *) return ;; esac' });
   }
   return checks;
 }
@@ -43,5 +43,5 @@ export async function checkSessions(host: Host, signal: AbortSignal): Promise<Ch
   const limit = host.sessionLimit;
   if (limit === undefined || limit >= SESSION_COUNT) return [];
   const detail = `The SSH server allows ${limit} ${limit === 1 ? 'session' : 'sessions'} per connection (MaxSessions), so Recheck opens more connections. More sessions cost less.`;
-  return [{ what: 'sessions', ok: true, detail, mend: MORE_SESSIONS }];
+  return [{ what: 'sessions', ok: true, detail, fix: MORE_SESSIONS }];
 }

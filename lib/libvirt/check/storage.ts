@@ -24,8 +24,8 @@ const sparseBtrfs = (place: string): string => {
 
 /** Checks the storage. */
 export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check[] {
-  const check = (ok: boolean, detail: string, mend?: string): Check[] => [
-    { what: 'storage', ok, detail, ...(mend === undefined ? {} : { mend }) },
+  const check = (ok: boolean, detail: string, fix?: string): Check[] => [
+    { what: 'storage', ok, detail, ...(fix === undefined ? {} : { fix }) },
   ];
   const found = new Map(
     facts('place').map((line) => {
@@ -39,8 +39,8 @@ export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check
   const above = found.get('missing');
   if (above !== undefined) {
     if (kind === 'zfs') {
-      const mend = place.includes('/') ? `zfs create -p ${quote([place])}` : `zpool create ${quote([place])} /dev/DISK`;
-      return check(false, `There is no ZFS dataset ${place}, or zfs does not run.`, mend);
+      const fix = place.includes('/') ? `zfs create -p ${quote([place])}` : `zpool create ${quote([place])} /dev/DISK`;
+      return check(false, `There is no ZFS dataset ${place}, or zfs does not run.`, fix);
     }
     if (kind === 'directory') return check(false, `There is no folder ${place}.`, `mkdir -p ${quote([place])}`);
     const parent = place.slice(0, Math.max(1, place.lastIndexOf('/')));
@@ -48,8 +48,8 @@ export function checkStorage(facts: Facts, { kind, place }: StoragePlace): Check
     return check(false, `There is no folder ${place}.`, above === 'btrfs' ? subvolume : sparseBtrfs(place));
   }
   if (found.has('unmounted')) {
-    const mend = `zfs set mountpoint=${quote([`/${place}`])} ${quote([place])} && zfs mount ${quote([place])}`;
-    return check(false, `The ZFS dataset ${place} is not mounted.`, mend);
+    const fix = `zfs set mountpoint=${quote([`/${place}`])} ${quote([place])} && zfs mount ${quote([place])}`;
+    return check(false, `The ZFS dataset ${place} is not mounted.`, fix);
   }
   const root = found.get('root');
   const fileSystem = found.get('kind') ?? '';

@@ -29,9 +29,9 @@ const MODES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The default under emulation. QEMU's defaults, qemu64 and cortex-a15, are older than what distributions are built for. qemu64
- * with more features boots as fast as without; Intel models make Linux isolate its page tables, which takes a third longer;
- * max and EPYC take a tenth longer (booting trixie on QEMU 7.2).
+ * The default under emulation. QEMU's defaults, qemu64 and cortex-a15, are older than what distributions are built for.
+ * qemu64 with more features boots as fast as without; Intel models make Linux isolate its page tables, which takes a
+ * third longer; max and EPYC take a tenth longer (booting trixie on QEMU 7.2).
  */
 const EMULATED = { x86_64: 'x86-64-v2', aarch64: 'cortex-a57' } as const;
 
@@ -45,8 +45,8 @@ const custom = (model: string, features: readonly string[] = [], check: CpuEleme
 const byMode = (mode: string): CpuElement => ({ mode, check: '', model: '', features: [] });
 
 /**
- * Returns the processor of a guest. A level such as x86-64-v2 is a minimum: under KVM the guest gets the host's processor,
- * which may have more.
+ * Returns the processor of a guest. A level such as x86-64-v2 is a minimum: under KVM the guest gets the host's
+ * processor, which may have more.
  *
  * @param cpu as set; empty for the worker's choice
  * @throws CiError if the worker cannot provide such a processor

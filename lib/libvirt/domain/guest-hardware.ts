@@ -5,8 +5,8 @@ import { type CpuElement, cpuFor } from './cpu.ts';
 import { type Arch, atLeast, type HostHardware, type Loader, UEFI_MACHINE } from './host-hardware.ts';
 
 /**
- * Limit of an emulated guest's translated code. QEMU's own is an eighth to a half of the host's memory: a Debian guest of
- * 1 GiB took 1.3 GiB by its first login; with this limit it took 0.5 GiB, and was as fast.
+ * Limit of an emulated guest's translated code. QEMU's own is an eighth to a half of the host's memory: a Debian guest
+ * of 1 GiB took 1.3 GiB by its first login; with this limit it took 0.5 GiB, and was as fast.
  */
 export const TRANSLATION_CACHE_MIB = 128;
 

@@ -35,8 +35,8 @@ export interface Finding {
 }
 
 /**
- * Finds out why a guest cannot go on, or whether its worker is to blame: QEMU stops a guest on a disk error (error_policy in
- * the domain XML), and KVM may give it up.
+ * Finds out why a guest cannot go on, or whether its worker is to blame: QEMU stops a guest on a disk error
+ * (error_policy in the domain XML), and KVM may give it up.
  *
  * @throws CiError if the worker cannot be asked
  */

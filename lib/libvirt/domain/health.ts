@@ -42,8 +42,8 @@ interface Watched {
 }
 
 /**
- * Finds out whether guests of one worker can go on: a guest must not be paused, crashed, suspended or gone unless we asked
- * for it, and must not have met an error of the worker's storage. All watched guests share one `virsh list`.
+ * Finds out whether guests of one worker can go on: a guest must not be paused, crashed, suspended or gone unless we
+ * asked for it, and must not have met an error of the worker's storage. All watched guests share one `virsh list`.
  */
 export class Health {
   readonly #options: HealthOptions;
@@ -98,8 +98,8 @@ export class Health {
   }
 
   /**
-   * Checks that a guest that was up can go on, and that its clone can be written to: a fault of the worker must not be blamed
-   * on what ran in the guest.
+   * Checks that a guest that was up can go on, and that its clone can be written to: a fault of the worker must not be
+   * blamed on what ran in the guest.
    *
    * @throws CiError that says why it cannot
    */

@@ -26,8 +26,8 @@ export const atLeast = (version: Version | undefined, major: number, minor: numb
   version === undefined || version >= major * 1_000_000 + minor * 1_000;
 
 /**
- * Paths of UEFI firmware without secure boot and its variables' template in Debian and Ubuntu, Fedora and RHEL, Arch, and
- * SUSE.
+ * Paths of UEFI firmware without secure boot and its variables' template in Debian and Ubuntu, Fedora and RHEL, Arch,
+ * and SUSE.
  */
 export const LOADERS: Readonly<Record<Arch, readonly Loader[]>> = {
   x86_64: [

@@ -4,7 +4,7 @@ import { program } from '../../util/program.ts';
 export const VARIABLES_LEFT = 11;
 
 /**
- * Shell functions for the file with a guest's UEFI variables. libvirt creates it when the guest starts, even if the start
- * fails, and leaves that of a transient domain to whoever started it (formatdomain, `nvram`).
+ * Shell functions for the file with a guest's UEFI variables. libvirt creates it when the guest starts, even if the
+ * start fails, and leaves that of a transient domain to whoever started it (formatdomain, `nvram`).
  */
 export const VARIABLES = program(import.meta.url, 'variables');

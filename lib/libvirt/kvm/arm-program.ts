@@ -1,9 +1,9 @@
 import { SIGN_OF_LIFE } from './boot-sector.ts';
 
 /**
- * The probe guest's program on aarch64, which QEMU's machine `virt` starts without a bootloader: it waits for the virtual
- * timer, writes 2 MiB of memory and reads them back, then writes the text that follows it to the serial port (PL011 at
- * 0x09000000) and powers off (PSCI SYSTEM_OFF).
+ * The probe guest's program on aarch64, which QEMU's machine `virt` starts without a bootloader: it waits for the
+ * virtual timer, writes 2 MiB of memory and reads them back, then writes the text that follows it to the serial port
+ * (PL011 at 0x09000000) and powers off (PSCI SYSTEM_OFF).
  */
 const PROGRAM = [
   'd53be000 d346fc00 d51be300', //          mrs x0, cntfrq_el0; lsr x0, x0, #6; msr cntv_tval_el0, x0

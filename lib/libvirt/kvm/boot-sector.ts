@@ -2,11 +2,11 @@
 export const SIGN_OF_LIFE = 'recheck: alive';
 
 /**
- * The probe guest's program, which the BIOS runs at 0x7c00 in real mode. Broken virtualization often runs real mode well, and
- * hangs or gives up the guest later, so this does what every system does early: it waits for timer interrupts, creates page
- * tables, enters 64-bit mode, handles timer interrupts there, and meanwhile writes 8 MiB of memory and reads them back. Then
- * it writes the text that follows it to the first serial port, and to port 0xf4, where QEMU's isa-debug-exit ends the
- * machine.
+ * The probe guest's program, which the BIOS runs at 0x7c00 in real mode. Broken virtualization often runs real mode
+ * well, and hangs or gives up the guest later, so this does what every system does early: it waits for timer
+ * interrupts, creates page tables, enters 64-bit mode, handles timer interrupts there, and meanwhile writes 8 MiB of
+ * memory and reads them back. Then it writes the text that follows it to the first serial port, and to port 0xf4, where
+ * QEMU's isa-debug-exit ends the machine.
  */
 const PROGRAM = [
   '31c0 8ed8 8ec0 8ed0 bc007c', //            ds, es, ss = 0; sp = 0x7c00

@@ -17,8 +17,9 @@ export interface KvmAnswer {
 }
 
 /**
- * Finds out whether guests run under KVM by running one. That /dev/kvm exists or libvirt offers KVM proves nothing: nested
- * virtualization may exist and hang. Takes some tenths of a second if KVM works, GUEST_TIMEOUT_SECONDS if it hangs.
+ * Finds out whether guests run under KVM by running one. That /dev/kvm exists or libvirt offers KVM proves nothing:
+ * nested virtualization may exist and hang. Takes some tenths of a second if KVM works, GUEST_TIMEOUT_SECONDS if it
+ * hangs.
  *
  * @throws CiError if it could not be tried
  */

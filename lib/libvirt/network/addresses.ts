@@ -67,13 +67,13 @@ export class Addresses {
   }
 
   /**
-   * Returns the addresses that a MAC may have now, the most likely one first. A guest often requests several while it boots
-   * (its initial RAM disk, cloud-init and its network service use different client ids), keeps the last, and drops the
-   * others, whose leases remain. On a libvirt network the newest lease comes first; on other bridges there is only the
-   * worker's ARP table. That is cheap to read, and has a guest from its first packet on, so it is read first.
+   * Returns the addresses that a MAC may have now, the most likely one first. A guest often requests several while it
+   * boots (its initial RAM disk, cloud-init and its network service use different client ids), keeps the last, and
+   * drops the others, whose leases remain. On a libvirt network the newest lease comes first; on other bridges there is
+   * only the worker's ARP table. That is cheap to read, and has a guest from its first packet on, so it is read first.
    *
-   * @param thorough also asks for leases of a guest that is not in the table, and accepts an address that was not leased,
-   *   since a guest may have set it itself
+   * @param thorough also asks for leases of a guest that is not in the table, and accepts an address that was not
+   *   leased, since a guest may have set it itself
    */
   async of(mac: string, network: string | undefined, thorough: boolean, signal: AbortSignal): Promise<string[]> {
     const { arp } = await this.#neighbors.look(signal);
@@ -125,8 +125,8 @@ export class Addresses {
 }
 
 /**
- * Returns the latest address, by the expiry of the leases. Addresses without a lease, which may be another guest's, count
- * only if there is no lease, in the order first seen.
+ * Returns the latest address, by the expiry of the leases. Addresses without a lease, which may be another guest's,
+ * count only if there is no lease, in the order first seen.
  */
 function lastOf(had: ReadonlyMap<string, string | undefined>): { address: string; isLeased: boolean } | undefined {
   const leases = [...had].filter((entry): entry is [string, string] => entry[1] !== undefined);

@@ -14,8 +14,8 @@ export function checkMac(mac: string): string {
 const TAP_PREFIX = 'rk';
 
 /**
- * Returns the name of an interface's port on the worker, made of its MAC: the port identifies the guest whatever MAC it sends
- * from. 14 characters; Linux allows 15.
+ * Returns the name of an interface's port on the worker, made of its MAC: the port identifies the guest whatever MAC it
+ * sends from. 14 characters; Linux allows 15.
  */
 export const tapName = (mac: string): string => `${TAP_PREFIX}${mac.replaceAll(':', '')}`;
 

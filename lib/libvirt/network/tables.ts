@@ -7,8 +7,8 @@ export interface DhcpLease {
 }
 
 /**
- * Parses `virsh -q net-dhcp-leases`: date, time, MAC, protocol, address/prefix, host name, client id. Returns IPv4 leases, the
- * one with the latest expiry first.
+ * Parses `virsh -q net-dhcp-leases`: date, time, MAC, protocol, address/prefix, host name, client id. Returns IPv4
+ * leases, the one with the latest expiry first.
  */
 export function parseLeases(text: string): DhcpLease[] {
   return text

@@ -29,8 +29,8 @@ const placeOf = ({ address, port }: Destination): string =>
   address === '127.0.0.1' ? `${port}` : `${word(address)}_${port}`;
 
 /**
- * Routes requests of a bridge's guests to 169.254.169.254:80 to a destination on the worker, and removes rules of this id
- * that lead to none of `stay`. Idempotent.
+ * Routes requests of a bridge's guests to 169.254.169.254:80 to a destination on the worker, and removes rules of this
+ * id that lead to none of `stay`. Idempotent.
  *
  * @throws CiError if a foreign rule comes first, or iptables fails
  */

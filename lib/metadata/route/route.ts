@@ -11,7 +11,10 @@ const RULES_REMOVAL_TIMEOUT_MS = 30_000;
 
 /** What all routes of a process share. */
 export interface SharedRoutes {
-  /** Serializes, per worker, the programs that change rules, each with what is open at its turn: an older one would undo a newer. */
+  /**
+   * Serializes, per worker, the programs that change rules, each with what is open at its turn: an older one would undo
+   * a newer.
+   */
   readonly turns: KeyedLock;
   /** Where open routes lead, by worker id, then by address and port. */
   readonly destinations: Map<string, Map<string, Destination>>;
@@ -21,15 +24,17 @@ export interface SharedRoutes {
 const keyOf = ({ address, port }: Destination): string => `${address} ${port}`;
 
 /**
- * Routes the metadata requests of a worker's guests, for each bridge that has guests, while a link is open. Once the last
- * link is closed, the worker is as it was before.
+ * Routes the metadata requests of a worker's guests, for each bridge that has guests, while a link is open. Once the
+ * last link is closed, the worker is as it was before.
  */
 export class HostRoute implements MetadataRoute {
   readonly #id: string;
   readonly #source: HostSource;
   readonly #shared: SharedRoutes;
   readonly #bridges = new Set<string>();
-  /** Where requests arrive now, by address and port; empty if rules are made by others, or while the connection is down. */
+  /**
+   * Where requests arrive now, by address and port; empty if rules are made by others, or while the connection is down.
+   */
   readonly #arrivals = new Map<string, { host: Host; destination: Destination }>();
   readonly #open: Map<string, Destination>;
   /** Counts requests for rules; by bridge, the count when its rules were last begun. */

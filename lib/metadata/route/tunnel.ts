@@ -15,9 +15,9 @@ interface ForwardedPort {
 }
 
 /**
- * Opens a route inside the SSH connection to the worker: SSH forwards a port on the worker's loopback to this process, and
- * rules route the guests' requests to it. It opens no port to anybody, and works across firewalls. If the connection is
- * lost, the route is opened again on the next one.
+ * Opens a route inside the SSH connection to the worker: SSH forwards a port on the worker's loopback to this process,
+ * and rules route the guests' requests to it. It opens no port to anybody, and works across firewalls. If the
+ * connection is lost, the route is opened again on the next one.
  */
 export async function openTunnel(source: HostSource, options: RouteOptions, signal: AbortSignal): Promise<OpenRoute> {
   const stop = new AbortController();

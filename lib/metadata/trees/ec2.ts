@@ -2,8 +2,8 @@ import type { MetadataDocument } from '../types.ts';
 import { type Folder, folder, type Leaf } from './folder.ts';
 
 /**
- * The versions of OpenStack's EC2 service. cloud-init probes 2021-03-23, 2018-09-24 and 2016-09-02 first and falls back to
- * 2009-04-04 if they are 404.
+ * The versions of OpenStack's EC2 service. cloud-init probes 2021-03-23, 2018-09-24 and 2016-09-02 first and falls back
+ * to 2009-04-04 if they are 404.
  */
 const VERSIONS = [
   '1.0',

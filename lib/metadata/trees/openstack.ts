@@ -15,8 +15,8 @@ const VERSIONS = [
 ];
 
 /**
- * Returns OpenStack's metadata, the same for each version. Without network_data.json, the guest uses DHCP. cloud-init reads
- * vendor data below the name `cloud-init`.
+ * Returns OpenStack's metadata, the same for each version. Without network_data.json, the guest uses DHCP. cloud-init
+ * reads vendor data below the name `cloud-init`.
  */
 export function openStackTree(document: MetadataDocument): Folder {
   const json = (value: object): Leaf => ({ body: JSON.stringify(value), json: true });

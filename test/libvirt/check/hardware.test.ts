@@ -6,7 +6,7 @@ import { but, look, of } from './looked-at.ts';
 const V2 = 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3';
 const V3 = `${V2} abm avx avx2 bmi1 bmi2 f16c fma movbe xsave`;
 
-test('the processor that guests get: emulated, or the machine’s own', async () => {
+test('the processor of guests is emulated, or the machine’s own', async () => {
   const processor = async (settings: Partial<CheckSettings>, ...more: string[]) =>
     of(await look(but([], 'arch x86_64', ...more), settings), 'processor');
   assert.equal(
@@ -35,7 +35,7 @@ test('the processor that guests get: emulated, or the machine’s own', async ()
   assert.match(of(await look(but(['emulator'], 'arch aarch64', 'emulator ')), 'guests'), /aarch64.*qemu-system-arm$/);
 });
 
-test('UEFI that is missing is a hint, unless an image that is used here needs it', async () => {
+test('missing UEFI is a hint, unless an image used here needs it', async () => {
   const firmware = async (facts: string[], uefiImages?: string[]) =>
     of(await look(but([], ...facts), uefiImages ? { uefiImages } : {}), 'firmware');
   assert.equal(await firmware(['uefi chosen']), '+ firmware: BIOS, UEFI');

@@ -7,7 +7,7 @@ import type { Host } from '../../../lib/ssh/types.ts';
 import { scriptedHost } from '../scripted-host.ts';
 import { but, GOOD, look, of, SETTINGS, signal } from './looked-at.ts';
 
-test('a worker that has all says what it has', async () => {
+test('a complete worker lists what it has', async () => {
   assert.deepEqual(await look(GOOD), [
     '+ login: root on Debian GNU/Linux 12 (bookworm)',
     '+ commands: virsh 9.0.0, qemu-img 7.2.22, curl 7.88.1, iptables 1.8.9, ip 6.1.0, btrfs 6.2',
@@ -19,13 +19,13 @@ test('a worker that has all says what it has', async () => {
   ]);
 });
 
-test('each miss has the command that mends it', async () => {
+test('each missing item has the command that fixes it', async () => {
   const missing = await look(but(['command curl', 'command btrfs'], 'missing curl', 'missing btrfs'));
   assert.equal(
     of(missing, 'commands'),
     '- commands: curl is missing. | apt-get install curl\n- commands: btrfs is missing. | apt-get install btrfs-progs',
   );
-  assert.equal(of(missing, 'storage'), '', 'what is missing is said once');
+  assert.equal(of(missing, 'storage'), '', 'a missing command is reported once');
   const silent = await look(
     but(['libvirt', 'network', 'emulator'], 'nolibvirt error: failed to connect error: No such file or directory'),
   );
@@ -41,7 +41,7 @@ test('each miss has the command that mends it', async () => {
   );
   assert.match(
     of(await look(but([], 'norules raw iptables: No such table', 'nosysctl')), 'metadata'),
-    /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys may not be written to/,
+    /table raw, .*No such table \| modprobe iptable_raw\n- metadata: \/proc\/sys is not writable/,
   );
   assert.match(
     of(await look(but(['capacity'], 'capacity MemAvailable: 1024 kB', 'capacity 0.10 0.10 0.10 1/2 3')), 'capacity'),
@@ -49,7 +49,7 @@ test('each miss has the command that mends it', async () => {
   );
 });
 
-/** What a look says about a login shell and an SSH server that are like this. */
+/** Returns the checks of a login shell and an SSH server with these properties. */
 async function lookBySsh(facts: string, like: Partial<Host> | Error): Promise<string[]> {
   const host = scriptedHost((argv) => {
     if (like instanceof Error) throw like;
@@ -58,10 +58,10 @@ async function lookBySsh(facts: string, like: Partial<Host> | Error): Promise<st
   const checks = await checkHost(Object.assign(host, like), { ...SETTINGS, remote: true }, signal);
   return checks
     .filter(({ what }) => what === 'shell' || what === 'sessions')
-    .map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
+    .map(({ what, ok, detail, fix }) => `${ok ? '+' : '-'} ${what}: ${detail}${fix ? ` | ${fix}` : ''}`);
 }
 
-test('a noisy login shell and an unusual one are said with what makes them usual; a usual one is not', async () => {
+test('a noisy or unusual login shell is reported with its fix; a usual one is not', async () => {
   for (const shell of ['/bin/bash', '/usr/bin/zsh', '/bin/dash', '/usr/bin/ksh93', '']) {
     assert.deepEqual(await lookBySsh(but([], `shell ${shell}`), { noise: '' }), [], shell);
   }
@@ -76,7 +76,7 @@ test('a noisy login shell and an unusual one are said with what makes them usual
   }
 });
 
-test('an SSH server of few sessions is said; one that takes none, and a shell that runs nothing, are no worker', async () => {
+test('a low session limit is reported; no sessions, or a shell that runs nothing, is an error', async () => {
   assert.deepEqual(await lookBySsh(GOOD, { sessionLimit: undefined }), []);
   const few = await lookBySsh(GOOD, { sessionLimit: 1 });
   assert.match(few.join('\n'), /^\+ sessions: .* 1 session per .*MaxSessions.* \| echo 'MaxSessions 10' > /);
@@ -90,7 +90,7 @@ test('an SSH server of few sessions is said; one that takes none, and a shell th
   );
 });
 
-test('without dhcp_release builds run, and leases stay: what mends it is said beside what is there', async () => {
+test('builds run without dhcp_release, but leases remain: the fix is listed beside the installed commands', async () => {
   const lines = of(await look(but([], 'missing dhcp_release')), 'commands').split('\n');
   assert.match(lines[0]!, /^\+ commands: virsh 9\.0\.0, /);
   assert.match(lines[1]!, /^\+ commands: dhcp_release is missing: .*leases.* \| apt-get install dnsmasq-utils$/);
@@ -98,7 +98,7 @@ test('without dhcp_release builds run, and leases stay: what mends it is said be
   assert.match(worse, /^- commands: curl .*\n\+ commands: dhcp_release .*dnsmasq-utils$/);
 });
 
-test('a worker that cannot unpack some images is told which, and what to install', async () => {
+test('image formats that a worker cannot unpack are reported with the package to install', async () => {
   const lines = of(await look(but([], 'missing xz', 'missing zstd', 'missing bzip2')), 'commands').split('\n');
   assert.match(lines[0]!, /^\+ commands: virsh /);
   for (const [index, [name, kind, install]] of [
@@ -113,7 +113,7 @@ test('a worker that cannot unpack some images is told which, and what to install
   }
 });
 
-test('networks: one that sleeps is woken, none at all is defined, a bridge alone will do', async () => {
+test('an inactive network is started, a missing one defined, and a bridge alone is enough', async () => {
   const idle = await look(but(['network'], 'network inactive default'));
   assert.equal(
     of(idle, 'networks'),
@@ -125,7 +125,7 @@ test('networks: one that sleeps is woken, none at all is defined, a bridge alone
   assert.match(of(other, 'networks'), /^\+ networks: active: default; not active: lab \| virsh net-start lab/);
 });
 
-test('networks that go by DHCP client ids: each is said with what mends it and its warning, and is no failure', async () => {
+test('networks that use DHCP client ids are reported with a fix and its warning, and are no failure', async () => {
   const clid = async (...more: string[]) =>
     of(await look(but([], ...more)), 'networks')
       .split('\n')
@@ -151,7 +151,7 @@ test('networks that go by DHCP client ids: each is said with what mends it and i
   }
 });
 
-test('storage of each kind: missing, of another kind, not mounted, shut to guests, not to be written to', async () => {
+test('storage of each kind is reported if missing, of another kind, unmounted, closed to guests, or read-only', async () => {
   const storage = async (place: string[], settings: CheckSettings['storage']) =>
     of(await look(but(['place'], ...place.map((line) => `place ${line}`)), { storage: settings }), 'storage');
   const btrfs = { kind: 'btrfs', place: '/ci/re check' } as const;
@@ -187,7 +187,7 @@ test('storage of each kind: missing, of another kind, not mounted, shut to guest
   assert.match(await storage([...there, 'reflink no'], plain), /^\+ .*qcow2 overlays/);
 });
 
-test('KVM is proved, and what was found out is kept where it was to be found out', async () => {
+test('KVM is tried, and the answer is kept if the type is automatic', async () => {
   const kept: TypeAnswer[] = [];
   const answers = { get: () => undefined, set: (answer: TypeAnswer) => void kept.push(answer), forget: () => {} };
   assert.match(of(await look(GOOD, { type: 'auto', answers }), 'guests'), /^\+ guests: KVM works/);
@@ -205,23 +205,23 @@ test('KVM is proved, and what was found out is kept where it was to be found out
     /^- guests: KVM does not work, but the domain type requires it/,
   );
   assert.equal(kept.length, 2);
-  // The probe asks less of KVM than the guest that it failed.
+  // The probe asks less of KVM than the guest that failed.
   const proved = { type: 'qemu', why: 'KVM failed while it ran guest d.', isProved: true } as const;
   const failed = await look(GOOD, { type: 'auto', answers: { ...answers, get: () => proved } });
   assert.equal(of(failed, 'guests'), '+ guests: emulated by QEMU for a day: KVM failed while it ran guest d.');
   assert.equal(kept.length, 2, 'what a guest proved stays');
 });
 
-test('a login that was refused hints at PermitRootLogin; another fault says itself', () => {
+test('a refused login hints at PermitRootLogin; other errors explain themselves', () => {
   const place = { label: 'worker a', user: 'root', host: '10.0.0.5', port: 22 };
   const refused = unreachableCheck(keyRefused(place, 'ssh-ed25519 AAAA recheck'));
   assert.match(refused.detail, /Add this line to \/root\/\.ssh\/authorized_keys there: ssh-ed25519 AAAA/);
-  assert.match(refused.mend!, /PermitRootLogin prohibit-password.* systemctl reload ssh/);
+  assert.match(refused.fix!, /PermitRootLogin prohibit-password.* systemctl reload ssh/);
   const lost = unreachableCheck(nameNotFound(place, new Error('ENOTFOUND')));
-  assert.deepEqual([lost.ok, lost.mend], [false, undefined]);
+  assert.deepEqual([lost.ok, lost.fix], [false, undefined]);
 });
 
-test('guests of another Recheck are told of, its own and strangers’ are not', async () => {
+test('guests of another Recheck are reported, its own and those of other programs are not', async () => {
   const guest = (controller: string) => `recheck-x\t<owner controller='${controller}' build='b1' attempt='1'/>\n`;
   const mine = `${guest('c1c1c1c1c1c1')}somebody's\t\n`;
   const said = '+ guests: emulated by QEMU, as set by the domain type';

@@ -2,10 +2,10 @@ import { type CheckSettings, checkHost } from '../../../lib/libvirt/check.ts';
 import { OWNER_NAMESPACE } from '../../../lib/libvirt/owner.ts';
 import { scriptedHost } from '../scripted-host.ts';
 
-/** "Check this host" on a worker that is told by its facts. */
+/** "Check this host" on a worker with scripted facts. */
 export const signal = AbortSignal.timeout(20_000);
 
-/** A Debian worker with all that it takes. */
+/** A complete Debian worker. */
 export const GOOD = `user root
 system Debian GNU/Linux 12 (bookworm)
 command virsh 9.0.0
@@ -36,7 +36,7 @@ export const SETTINGS: CheckSettings = {
   remote: false,
 };
 
-/** What a look finds, line by line: `mark subject: detail | mend`. */
+/** Returns the checks, one line each: `mark subject: detail | fix`. */
 export async function look(
   facts: string,
   settings: Partial<CheckSettings> = {},
@@ -50,13 +50,13 @@ export async function look(
     return { stdout: text.includes('accel=kvm') ? kvm : facts };
   });
   const checks = await checkHost(host, { ...SETTINGS, ...settings }, signal);
-  return checks.map(({ what, ok, detail, mend }) => `${ok ? '+' : '-'} ${what}: ${detail}${mend ? ` | ${mend}` : ''}`);
+  return checks.map(({ what, ok, detail, fix }) => `${ok ? '+' : '-'} ${what}: ${detail}${fix ? ` | ${fix}` : ''}`);
 }
 
-/** The same worker with lines taken away (by their beginning) or put to. */
+/** Returns the same facts with lines removed (by their beginning) and added. */
 export const but = (without: string[], ...more: string[]): string =>
   [...GOOD.split('\n').filter((line) => !without.some((start) => line.startsWith(start))), ...more, ''].join('\n');
 
-/** The one line about a subject; all of them where there are several. */
+/** Returns the lines about a subject. */
 export const of = (lines: string[], what: string): string =>
   lines.filter((line) => line.slice(2).startsWith(`${what}:`)).join('\n');

@@ -14,7 +14,7 @@ const cpu = (...args: Parameters<typeof on>): string => {
   return [mode, model, features.length].filter(Boolean).join(' ');
 };
 
-test('what is not asked for is what the worker does best', () => {
+test('hardware that is not requested is what suits the worker best', () => {
   assert.equal(cpu({}), 'custom qemu64 6');
   assert.equal(cpu({}, 'kvm'), 'host-passthrough');
   assert.equal(cpu({}, 'qemu', ARM), 'custom cortex-a57');
@@ -30,7 +30,7 @@ test('what is not asked for is what the worker does best', () => {
   assert.deepEqual(machine({ firmware: 'uefi' }, 'qemu', ARM), ['aarch64', 'virt', true]);
 });
 
-test('a CPU model by each of its names', () => {
+test('a CPU is accepted by each of its names', () => {
   assert.equal(cpu({ cpu: 'host' }, 'kvm'), 'host-passthrough');
   assert.equal(cpu({ cpu: 'host-passthrough' }, 'kvm'), 'host-passthrough');
   for (const type of ['kvm', 'qemu'] as const) {
@@ -39,13 +39,13 @@ test('a CPU model by each of its names', () => {
     assert.equal(cpu({ cpu: 'host-model' }, type), 'host-model');
     assert.equal(cpu({ cpu: 'EPYC-Milan' }, type), 'custom EPYC-Milan');
   }
-  // libvirt checks a model against the host only where it runs on the host.
+  // libvirt checks a model against the host only under KVM.
   assert.equal(on({ cpu: 'EPYC' }).cpu.check, 'none');
   assert.equal(on({ cpu: 'EPYC' }, 'kvm').cpu.check, '');
   assert.throws(() => on({ cpu: 'host' }), { code: 'libvirt/cpu', message: /needs KVM, .*Choose max or x86-64-v2/ });
 });
 
-test('a level is the least that a guest needs: emulated as it is, under KVM by the host’s own processor', () => {
+test('a level is a minimum: emulated exactly, under KVM met by the host’s processor', () => {
   assert.equal(cpu({ cpu: 'x86-64-v1' }), 'custom qemu64');
   assert.equal(cpu({ cpu: 'x86-64-v2' }), 'custom qemu64 6');
   assert.equal(cpu({ cpu: 'X86-64-v3' }), 'custom qemu64 16');
@@ -57,12 +57,12 @@ test('a level is the least that a guest needs: emulated as it is, under KVM by t
   assert.throws(() => on({ cpu: 'x86-64-v3' }, 'qemu', old), { code: 'libvirt/cpu', message: /QEMU 7\.2 or newer/ });
 });
 
-test('what an ARM machine has not is said', () => {
+test('hardware that an ARM machine lacks is reported', () => {
   assert.throws(() => on({ cpu: 'x86-64-v2' }, 'kvm', ARM), { code: 'libvirt/cpu', result: 'ERROR' });
   assert.throws(() => on({ firmware: 'bios' }, 'kvm', ARM), { code: 'libvirt/firmware', message: /UEFI only/ });
 });
 
-test('the translation cache is bounded where libvirt can, and there is none under KVM', () => {
+test('the translation cache is limited if libvirt supports that, and absent under KVM', () => {
   assert.equal(on({}).translationCache, 128);
   assert.equal(on({}, 'qemu', { arch: 'x86_64' }).translationCache, 128);
   assert.equal(on({}, 'qemu', { ...X86, libvirt: 8_000_000 }).translationCache, 128);
@@ -70,7 +70,7 @@ test('the translation cache is bounded where libvirt can, and there is none unde
   assert.equal(on({}, 'kvm').translationCache, undefined);
 });
 
-test('a machine is known by what uname and virsh say; what they do not say stays unknown', () => {
+test('a machine is parsed from uname and virsh; what they omit stays unknown', () => {
   const said = `aarch64
 Compiled against library: libvirt 10.0.0
 Using library: libvirt 10.0.0

@@ -8,7 +8,7 @@ import { scriptedHost } from '../scripted-host.ts';
 
 const within = () => AbortSignal.timeout(20_000);
 
-/** A worker with one guest, `d`, as a test sets it; `asked` has what virsh was asked. */
+/** A worker with one scripted guest, `d`; `asked` collects the calls of virsh. */
 function worker(type: DomainType = 'qemu', isTypeSet = false) {
   const state = { is: 'running (booted)', log: '', disks: '', write: '', asked: [] as string[], kvm: [] as string[] };
   const source = async () =>
@@ -38,7 +38,7 @@ function worker(type: DomainType = 'qemu', isTypeSet = false) {
 
 const DD = "dd: error writing '/ci/d/.probe': ";
 
-test('a guest that stands still is a fault, with its reason and the end of QEMU’s log', async () => {
+test('a halted guest is a fault, with its reason and the end of QEMU’s log', async () => {
   for (const is of [
     'paused (unknown)',
     'paused (user)',
@@ -61,7 +61,7 @@ test('a guest that stands still is a fault, with its reason and the end of QEMU�
   }
 });
 
-test('one that runs, powers off, or is held for a moment is none; one that is gone is', async () => {
+test('a guest that runs, powers off, or is paused briefly is no fault; a missing one is', async () => {
   for (const is of ['running (booted)', 'in shutdown (user)', 'paused (creating snapshot)', 'paused (starting up)']) {
     const { state, health } = worker();
     state.is = is;
@@ -78,7 +78,7 @@ test('one that runs, powers off, or is held for a moment is none; one that is go
   assert.equal(await health.isThere('d', within()), false);
 });
 
-test('what the worker does to a guest’s disk: full or over its quota is DISK_FULL, broken is NODE_FAILURE', async () => {
+test('a full disk or quota of the worker is DISK_FULL, a broken disk NODE_FAILURE', async () => {
   const cases: [write: string, disks: string, code: string, result: string, says: RegExp][] = [
     [
       `${DD}No space left on device`,
@@ -98,13 +98,13 @@ test('what the worker does to a guest’s disk: full or over its quota is DISK_F
     const { state, health } = worker();
     Object.assign(state, { is: 'paused (I/O error)', write: `${write}\n1+0 records in\n0+0 records out\n`, disks });
     await assert.rejects(health.mustBoot('d', within()), { code, result, message });
-    // Also if QEMU has not met it yet: a script may have failed of it.
+    // Also if QEMU has not met it yet: a script may have failed because of it.
     state.is = 'running (booted)';
     await assert.rejects(health.mustBeSound('d', within()), { code, result, message });
   }
 });
 
-test('a guest that KVM gave up says so, and its worker is told; an emulated one has no such fault', async () => {
+test('a guest that KVM gave up fails with that reason, which is recorded; an emulated one has no such fault', async () => {
   const kvm = worker('kvm');
   Object.assign(kvm.state, { is: 'paused (unknown)', log: 'KVM internal error. Suberror: 1\n' });
   const message = /KVM failed while it ran guest d \(KVM internal error\. Suberror: 1\)/;
@@ -114,16 +114,16 @@ test('a guest that KVM gave up says so, and its worker is told; an emulated one 
     message,
   });
   assert.equal(kvm.state.kvm.length, 1);
-  // QEMU may have ended of it.
+  // QEMU may have exited because of it.
   kvm.state.is = '';
   for (const asked of [kvm.health.mustBoot('d', within()), kvm.health.mustBeSound('d', within())])
     await assert.rejects(asked, { code: 'libvirt/guest-kvm', message });
   assert.equal(kvm.state.kvm.length, 3);
-  // An earlier guest of its name, as all have that one image is made in.
+  // An earlier guest of the same name, as image builds have.
   const next = '2026-01-01 10:00:00.000+0000: starting up libvirt version: 9.0.0\nqemu: something else\n';
   Object.assign(kvm.state, { is: 'paused (unknown)', log: `${kvm.state.log}${next}` });
   await assert.rejects(kvm.health.mustBoot('d', within()), { code: 'libvirt/guest-halted', message: /something else/ });
-  // Its next guest would be no other.
+  // The next guest would have the same type.
   const set = worker('kvm', true);
   Object.assign(set.state, { is: 'paused (unknown)', log: 'KVM internal error. Suberror: 1\n' });
   await assert.rejects(set.health.mustBoot('d', within()), { code: 'libvirt/guest-kvm-set', message });
@@ -134,7 +134,7 @@ test('a guest that KVM gave up says so, and its worker is told; an emulated one 
   assert.deepEqual(emulated.state.kvm, []);
 });
 
-test('a guest that boots is asked about at most every two seconds', async () => {
+test('the worker is asked about a booting guest at most every two seconds', async () => {
   const { state, health } = worker();
   for (let i = 0; i < 5; i++) await health.mustBoot('d', within());
   assert.deepEqual(state.asked, ['state']);
@@ -144,7 +144,7 @@ test('a guest that boots is asked about at most every two seconds', async () => 
   assert.deepEqual(state.asked, ['state']);
 });
 
-test('watched guests share one list; a fault is told once it is certain, and nothing is asked when nobody watches', async () => {
+test('watched guests share one list; a fault is reported once it is certain, and without a watch nothing is asked', async () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
     const { state, health } = worker();
@@ -155,7 +155,7 @@ test('watched guests share one list; a fault is told once it is certain, and not
         for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
       }
     };
-    // Before its domain is there.
+    // Before its domain exists.
     state.is = '';
     const early = health.watch('d', ({ code }) => told.push(code));
     await pass(10_000);

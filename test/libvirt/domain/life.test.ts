@@ -8,11 +8,11 @@ import { withVirsh } from '../fake-virsh.ts';
 
 const signal = AbortSignal.timeout(20_000);
 
-/** What virsh says where libvirtd goes away between its connection and its look for the domain. */
+/** virsh’s error if libvirtd is lost after the connection and before the lookup of the domain. */
 const LOST = `echo 'error: Disconnected from qemu:///system due to end of file' >&2`;
 const NONE = `echo "error: failed to get domain 'd'" >&2`;
 
-test('a libvirtd that goes away in the middle does not pass for a domain that is gone', async (t) => {
+test('a libvirtd that is lost during a call does not count as a missing domain', async (t) => {
   const { virsh, at } = withVirsh(
     t,
     `case $1 in
@@ -30,7 +30,7 @@ esac`,
   assert.ok(!existsSync(at('runs')), 'the domain was ended');
 });
 
-test('whose the domains are is asked again where libvirtd goes away in the middle', async (t) => {
+test('the owners of domains are read again if libvirtd is lost during the call', async (t) => {
   const owner = '<rc:owner xmlns:rc="https://example.com" controller="c1c1c1c1c1c1" build="7f3a12cd" attempt="1"/>';
   const { virsh } = withVirsh(
     t,
@@ -53,7 +53,7 @@ esac`,
   ]);
 });
 
-test('the file of a guest’s UEFI variables goes with it: as the running domain says, else as it was started', async (t) => {
+test('a guest’s UEFI variables are removed with it, by the running domain or the XML that it was started from', async (t) => {
   const { virsh, at } = withVirsh(
     t,
     `case $1 in
@@ -67,7 +67,7 @@ esac`,
   await destroy(virsh, 'd', signal);
   assert.ok(!existsSync(file));
 
-  // One that powered off by itself.
+  // The guest powered off.
   const folder = at('clone');
   mkdirSync(folder);
   writeFileSync(file, '');

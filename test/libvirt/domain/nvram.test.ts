@@ -18,7 +18,7 @@ const fileOf = (os: string): string =>
     `<domain>\n  <os>\n    ${os}\n  </os>\n  <disk><source file='/ci/vda'/></disk>\n</domain>\n`,
   ).trim();
 
-test('the file of UEFI variables, in each form in which libvirt writes it', () => {
+test('the file of UEFI variables is found in each form of libvirt’s XML', () => {
   assert.equal(fileOf('<nvram>/v/a_VARS.fd</nvram>'), '/v/a_VARS.fd');
   assert.equal(fileOf("<nvram template='/t/x.fd'>/v/a b.fd</nvram>"), '/v/a b.fd');
   assert.equal(fileOf("<nvram template='/t' templateFormat='raw' format='raw'>/v/a</nvram>"), '/v/a');
@@ -30,7 +30,7 @@ test('the file of UEFI variables, in each form in which libvirt writes it', () =
   }
 });
 
-test('what is removed is named after the domain: its own file, and those that libvirt names', (t) => {
+test('only files named after the domain are removed: its own, and those that libvirt names', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nvram-'));
   t.after(() => rmSync(dir, { recursive: true }));
   const own = join(dir, 'libvirt/qemu/nvram');

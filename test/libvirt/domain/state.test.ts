@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, kvmFaultIn, parseDomainList } from '../../../lib/libvirt/domain/state.ts';
 
-test('what virsh says of a domain is one of four conditions', () => {
+test('each state that virsh prints maps to one of four conditions', () => {
   const states = {
     running: [
       'running (booted)',
@@ -27,7 +27,7 @@ test('what virsh says of a domain is one of four conditions', () => {
   for (const [is, all] of Object.entries(states)) for (const state of all) assert.equal(conditionOf(state), is, state);
 });
 
-test('the list of domains is read by name, whatever other programs call theirs', () => {
+test('the list of domains is parsed by name, whatever the names of other domains', () => {
   const text = `
  1    recheck-7f3a-1-vm      running
  12   my own machine         paused
@@ -42,7 +42,7 @@ test('the list of domains is read by name, whatever other programs call theirs',
   });
 });
 
-test('a fault of KVM is found in QEMU’s log, and nothing else passes for one', () => {
+test('a KVM fault is found in QEMU’s log, and nothing else counts as one', () => {
   const log = `2026-11-20 10:00:00.000+0000: starting up libvirt version: 9.0.0
 /usr/bin/qemu-system-x86_64 \\
 -accel kvm

@@ -30,7 +30,7 @@ const interfaces = [
 ];
 const facts = { type: 'qemu' as const, interfaces, console: '/ci/recheck-b1-1-vm/console.log' };
 
-test('a domain has what cloud images and quick boots need, and its owner can be read back', () => {
+test('a domain has what cloud images and fast boots need, and its owner can be parsed', () => {
   const xml = domainXml(DOMAIN_TEMPLATE, spec, facts);
   for (const part of [
     "<domain type='qemu'>",
@@ -61,7 +61,7 @@ test('a domain has what cloud images and quick boots need, and its owner can be 
   assert.match(domainXml(DOMAIN_TEMPLATE, spec, { ...facts, type: 'kvm' }), /<cpu mode='host-passthrough'\/>/);
 });
 
-test('an emulated guest has x86-64-v2 and a bounded translation cache; one under KVM the host’s processor', () => {
+test('an emulated guest has x86-64-v2 and a limited translation cache; one under KVM has the host’s processor', () => {
   const emulated = domainXml(DOMAIN_TEMPLATE, spec, facts);
   for (const part of [
     "<type arch='x86_64' machine='pc'>hvm</type>",
@@ -79,7 +79,7 @@ test('an emulated guest has x86-64-v2 and a bounded translation cache; one under
   assert.doesNotMatch(kvm, /<tcg>|<model fallback/);
 });
 
-test('UEFI: libvirt chooses the firmware, without secure boot, or it is named; the variables are in the clone', () => {
+test('UEFI firmware is chosen by libvirt without secure boot, or named; its variables are in the clone', () => {
   const uefi = { ...spec, firmware: 'uefi' } as const;
   const nvram = '/ci/recheck-b1-1-vm/recheck-b1-1-vm_VARS.fd';
   const chosen = domainXml(DOMAIN_TEMPLATE, uefi, facts);
@@ -87,7 +87,7 @@ test('UEFI: libvirt chooses the firmware, without secure boot, or it is named; t
     "<os firmware='efi'>",
     "machine='q35'",
     "<feature enabled='no' name='secure-boot'/>",
-    // Before libvirt 8.1, nvram counts only beside it.
+    // Before libvirt 8.1, nvram is only read beside it.
     '<loader/>',
     `<nvram>${nvram}</nvram>`,
   ])
@@ -101,7 +101,7 @@ test('UEFI: libvirt chooses the firmware, without secure boot, or it is named; t
   assert.doesNotMatch(named, /secure-boot/);
 });
 
-test('a template from before there was a choice still makes a domain', () => {
+test('a template from before hardware could be chosen still works', () => {
   const old = DOMAIN_TEMPLATE.replace(/<os[\s\S]*<\/os>/, "<os><type arch='x86_64' machine='pc'>hvm</type></os>")
     .replace(/<features>[\s\S]*<\/features>/, '<features><acpi/></features>')
     .replace(/ {2}\{\{#cpu\}\}[\s\S]*\{\{\/cpu\}\}/, "{{#kvm}}<cpu mode='host-passthrough'/>{{/kvm}}");
@@ -110,7 +110,7 @@ test('a template from before there was a choice still makes a domain', () => {
   assert.doesNotMatch(xml, /<cpu|nvram|\{\{/);
 });
 
-test('a template that would lose the guest, or could be broken out of, is refused', () => {
+test('a template that would lose the guest, or allow injection, is refused', () => {
   const refuse = (template: string, code: string) => assert.throws(() => domainXml(template, spec, facts), { code });
   refuse(DOMAIN_TEMPLATE.replace('{{name}}', 'fixed'), 'libvirt/template');
   refuse(DOMAIN_TEMPLATE.replace(/<metadata>[\s\S]*<\/metadata>/, ''), 'libvirt/template');
@@ -123,13 +123,13 @@ test('a template that would lose the guest, or could be broken out of, is refuse
   });
 });
 
-test('a template may hold elements of that name that are other programs’', () => {
+test('a template may contain owner elements of other programs', () => {
   const other = "<metadata>\n    <nova:owner xmlns:nova='urn:x'/>";
   const xml = domainXml(DOMAIN_TEMPLATE.replace('<metadata>', other), spec, facts);
   assert.ok(xml.includes('nova:owner'));
 });
 
-test('MACs: fresh ones differ, a port’s name leads back to its MAC, a group’s is refused', () => {
+test('fresh MACs differ, a port name contains its MAC, and a multicast MAC is refused', () => {
   const macs = new Set(Array.from({ length: 50 }, freshMac));
   assert.ok(macs.size > 45);
   for (const mac of macs) assert.equal(checkMac(mac), mac);
@@ -141,7 +141,7 @@ test('MACs: fresh ones differ, a port’s name leads back to its MAC, a group’
   }
 });
 
-test('an owner is read only where it is whole', () => {
+test('an incomplete owner is ignored', () => {
   const whole = "<owner xmlns='u' controller='c1' build='b1' attempt='2'/>";
   assert.deepEqual(parseOwner(whole), { controller: 'c1', build: 'b1', attempt: 2 });
   assert.equal(parseOwner('<owner controller="c1" build="b1" attempt="x"/>'), undefined);

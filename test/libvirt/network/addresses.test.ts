@@ -10,7 +10,7 @@ const GUEST = '52:54:00:00:00:01';
 const OTHER = '52:54:00:00:00:02';
 const THIEF = '52:54:00:00:00:03';
 
-/** A worker whose ARP table, ports, leases and list of interfaces are as set; `asked` counts what virsh was asked. */
+/** A worker with scripted ARP table, ports, leases and interfaces; `asked` counts the calls of virsh. */
 function worker() {
   const state = {
     arp: [
@@ -33,7 +33,7 @@ function worker() {
   return { state, addresses };
 }
 
-test('who asks is told by the port of the bridge, not by the MAC that a frame claims', async () => {
+test('a guest is identified by its bridge port, not by the MAC that its frames claim', async () => {
   const { state, addresses } = worker();
   addresses.note('victim', [GUEST]);
   addresses.note('other', [OTHER]);
@@ -44,7 +44,7 @@ test('who asks is told by the port of the bridge, not by the MAC that a frame cl
   const claimed = { mac: GUEST, port: 'rk525400000003' };
   state.ports = [{ ...claimed, bridge: 'virbr0' }];
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'thief');
-  // What a guest claims on its build's private bridge is not who asks on the network.
+  // What a guest claims on its build's private bridge does not count on the network.
   state.ports = [
     { ...claimed, bridge: 'ci0' },
     { mac: GUEST, port: 'rk525400000001', bridge: 'virbr0' },
@@ -52,7 +52,7 @@ test('who asks is told by the port of the bridge, not by the MAC that a frame cl
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'victim');
 });
 
-test('a MAC that another guest has is noted for nobody else, as long as that one is there', async () => {
+test('a MAC belongs to one guest until that guest is forgotten', async () => {
   const { addresses } = worker();
   addresses.note('first', [GUEST]);
   const taken = { code: 'libvirt/mac-taken', result: 'ERROR', message: /second .*52:54:00:00:00:01.* first .*empty/ };
@@ -66,7 +66,7 @@ test('a MAC that another guest has is noted for nobody else, as long as that one
   assert.equal(await addresses.domainAt('192.168.122.10', signal), 'second');
 });
 
-test('a stranger’s requests ask libvirt once a second at most', async () => {
+test('requests from unknown addresses ask libvirt at most once a second', async () => {
   const { state, addresses } = worker();
   state.interfaces = `found\t x network default virtio ${OTHER}\n`;
   for (let i = 0; i < 5; i++) assert.equal(await addresses.domainAt('192.168.122.10', signal), undefined);
@@ -74,13 +74,13 @@ test('a stranger’s requests ask libvirt once a second at most', async () => {
   assert.equal(state.asked.interfaces, 1);
 });
 
-test('addresses are those of the leases; libvirt is asked for them if the table knows the guest, or now and then', async () => {
+test('addresses come from leases, which are read if the ARP table has the guest, or in a thorough lookup', async () => {
   const { state, addresses } = worker();
   const of = (mac: string, network: string | undefined, thorough: boolean) =>
     addresses.of(mac, network, thorough, signal);
   assert.deepEqual(await of(THIEF, 'default', false), []);
   assert.equal(state.asked.leases, 0);
-  // An older guest of that MAC may be in the table, with another address.
+  // An older guest with that MAC may be in the table with another address.
   state.leases = ` 2026-11-22 10:00:00   ${GUEST}   ipv4   192.168.122.99/24   vm   -`;
   assert.deepEqual(await of(GUEST, 'default', false), ['192.168.122.99', '192.168.122.10']);
   state.leases = ` 2026-11-22 10:00:00   ${THIEF}   ipv4   192.168.122.98/24   vm   -`;

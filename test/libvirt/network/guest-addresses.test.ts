@@ -10,7 +10,7 @@ const signal = AbortSignal.timeout(60_000);
 const MACS = { a: '52:54:00:00:00:01', b: '52:54:00:00:00:02' };
 type Name = keyof typeof MACS;
 
-/** A worker whose leases (MAC, address, time) and ARP table are as a test sets them. */
+/** A worker with scripted leases (MAC, address, time) and ARP table. */
 function worker() {
   const state = {
     leases: [] as [Name, string, string][],
@@ -45,7 +45,7 @@ function worker() {
   return { state, guests, addresses, wait };
 }
 
-test('a guest that asks for a second address is at the newest; the older one comes after it', async () => {
+test('of two addresses of a guest the newest comes first', async () => {
   const { state, guests, wait } = worker();
   state.arp = [['a', '192.168.122.98']];
   state.leases = [['a', '192.168.122.98', '10:58:00']];
@@ -56,7 +56,7 @@ test('a guest that asks for a second address is at the newest; the older one com
   assert.deepEqual(state.told, ['192.168.122.98', '192.168.122.99'], 'each address is told once');
   assert.equal(guests.lastAt('192.168.122.99'), 'a');
   assert.equal(guests.lastAt('192.168.122.98'), 'a');
-  // It gave the first back, and another guest gets it.
+  // It released the first address, and another guest gets it.
   state.leases = [
     ['a', '192.168.122.99', '10:58:14'],
     ['b', '192.168.122.98', '10:59:00'],
@@ -69,11 +69,11 @@ test('a guest that asks for a second address is at the newest; the older one com
   assert.equal(guests.lastAt('192.168.122.98'), 'b');
 });
 
-test('two guests that keep one address are told so, and not "no route"', async (t) => {
+test('two guests that keep one address fail with that reason, not with "no route"', async (t) => {
   const { state, wait } = worker();
   t.mock.method(performance, 'now', () => clock);
   let clock = 1_000;
-  // dnsmasq moves the lease to the one that asked last; both have taken the address.
+  // dnsmasq moves the lease to the last requester; both use the address.
   state.leases = [
     ['a', '192.168.122.97', '10:58:00'],
     ['a', '192.168.122.99', '10:58:14'],
@@ -101,12 +101,12 @@ test('two guests that keep one address are told so, and not "no route"', async (
   };
   await assert.rejects(wait('a'), shared);
   await assert.rejects(wait('b'), { ...shared, message: /guests b and a have the same address/ });
-  // One that has powered itself off has it no more.
+  // A guest that has powered off no longer has it.
   state.gone.add('b');
   await wait('a');
 });
 
-test('a guest that moves on to another address shares the first with nobody', async (t) => {
+test('a guest that has moved to another address shares the first with nobody', async (t) => {
   const { state, wait } = worker();
   t.mock.method(performance, 'now', () => clock);
   let clock = 1_000;
@@ -124,7 +124,7 @@ test('a guest that moves on to another address shares the first with nobody', as
   await wait('b');
 });
 
-test('a guest that answers for another’s address does not pass for one that has it', async (t) => {
+test('a guest that answers for another guest’s address does not count as having it', async (t) => {
   const { state, wait } = worker();
   let clock = 1_000;
   t.mock.method(performance, 'now', () => clock);

@@ -10,20 +10,20 @@ const signal = AbortSignal.timeout(20_000);
 /** What the tests opened. */
 const opened: NeighborWatcher[] = [];
 afterEach(() => {
-  for (const lookout of opened.splice(0)) lookout.close();
+  for (const watcher of opened.splice(0)) watcher.close();
 });
 
-/** A lookout of the test, closed behind it. */
+/** A watcher that is closed after the test. */
 function over(source: HostSource): NeighborWatcher {
-  const lookout = new NeighborWatcher('worker host-a', source);
-  opened.push(lookout);
-  return lookout;
+  const watcher = new NeighborWatcher('worker host-a', source);
+  opened.push(watcher);
+  return watcher;
 }
 const ARP = `IP address HW type Flags HW address Mask Device
 192.168.122.10 0x1 0x2 52:54:00:00:00:01 * virbr0
 `;
 
-/** This machine, whose ARP table is a text of ours: what is really there is nothing to count on. */
+/** This machine with a fixed ARP table in place of the real one. */
 function machine(text = ARP) {
   const started: Running[] = [];
   const asked: string[] = [];
@@ -45,24 +45,24 @@ function machine(text = ARP) {
   return { host, started, asked };
 }
 
-test('one program answers one question after another; who asks meanwhile shares the next answer', async () => {
+test('one program answers call after call; calls during an answer share the next one', async () => {
   const { host, started, asked } = machine();
-  const lookout = over(async () => host);
-  const sights = await Promise.all([1, 2, 3, 4, 5].map(() => lookout.look(signal)));
-  for (const { arp } of sights) {
+  const watcher = over(async () => host);
+  const tables = await Promise.all([1, 2, 3, 4, 5].map(() => watcher.look(signal)));
+  for (const { arp } of tables) {
     assert.deepEqual(arp, [{ address: '192.168.122.10', mac: '52:54:00:00:00:01', device: 'virbr0' }]);
   }
-  await lookout.look(signal);
+  await watcher.look(signal);
   assert.equal(started.length, 1);
   assert.equal(asked.length, 2);
-  // One that is under way is older than the question: the next is waited for.
-  const first = lookout.look(signal);
+  // A pending answer is older than the call, which waits for the next one.
+  const first = watcher.look(signal);
   await sleep(0);
-  await Promise.all([first, lookout.look(signal), lookout.look(signal)]);
+  await Promise.all([first, watcher.look(signal), watcher.look(signal)]);
   assert.equal(asked.length, 4);
 });
 
-test('however many looks, one listener waits for the end of the program', async () => {
+test('one listener waits for the end of the program, however many calls there are', async () => {
   const { host } = machine();
   let listeners = 0;
   const counting: Host = {
@@ -77,58 +77,58 @@ test('however many looks, one listener waits for the end of the program', async 
       return running;
     },
   };
-  const lookout = over(async () => counting);
-  for (let looks = 0; looks < 20; looks += 1) await lookout.look(signal);
+  const watcher = over(async () => counting);
+  for (let looks = 0; looks < 20; looks += 1) await watcher.look(signal);
   assert.equal(listeners, 1);
 });
 
-test('a program that ended, and a connection that was made anew, get a new program', async () => {
+test('a new program is started after the old one or its connection ended', async () => {
   const { host, started } = machine();
   let now = host;
-  const lookout = over(async () => now);
-  await lookout.look(signal);
+  const watcher = over(async () => now);
+  await watcher.look(signal);
   started[0]!.close();
   await started[0]!.exit.catch(() => {});
-  assert.equal((await lookout.look(signal)).arp.length, 1);
+  assert.equal((await watcher.look(signal)).arp.length, 1);
   assert.equal(started.length, 2);
   now = { ...host };
-  await lookout.look(signal);
+  await watcher.look(signal);
   assert.equal(started.length, 3);
-  // The one on the old connection is not left behind.
+  // The program on the old connection is closed.
   await started[1]!.exit.catch(() => {});
 });
 
-test('one who asks no longer does not end the others’ answer', async () => {
+test('an aborted call does not end the answer of the others', async () => {
   const { host, asked } = machine();
-  const lookout = over(async () => host);
+  const watcher = over(async () => host);
   const leaving = new AbortController();
-  const left = lookout.look(leaving.signal);
-  const stayed = lookout.look(signal);
+  const left = watcher.look(leaving.signal);
+  const stayed = watcher.look(signal);
   leaving.abort(new Error('the build was aborted'));
   await assert.rejects(left, /the build was aborted/);
   assert.equal((await stayed).arp.length, 1);
   assert.equal(asked.length, 1);
 });
 
-test('a worker that cannot be reached is said, and asked again by the next', async () => {
+test('an unreachable worker is reported, and the next call tries again', async () => {
   const { host } = machine();
   let away = true;
-  const lookout = over(async () => {
+  const watcher = over(async () => {
     if (away) throw new Error('worker host-a: no connection');
     return host;
   });
-  await assert.rejects(lookout.look(signal), /no connection/);
+  await assert.rejects(watcher.look(signal), /no connection/);
   away = false;
-  assert.equal((await lookout.look(signal)).arp.length, 1);
+  assert.equal((await watcher.look(signal)).arp.length, 1);
 });
 
-test('an answer that never ends is cut off', async () => {
+test('an endless answer is cut off', async () => {
   const { host } = machine();
   const endless: Host = {
     ...host,
     start: () =>
       localHost('worker host-a').start(['sh', '-c', 'yes "  a line of the ARP table that goes on for long"']),
   };
-  const lookout = over(async () => endless);
-  await assert.rejects(lookout.look(signal), { code: 'libvirt/failed', message: /ARP table.*over 8388608 characters/ });
+  const watcher = over(async () => endless);
+  await assert.rejects(watcher.look(signal), { code: 'libvirt/failed', message: /ARP table.*over 8388608 characters/ });
 });

@@ -8,7 +8,7 @@ import { Virsh } from '../../../lib/libvirt/virsh.ts';
 import { localHost } from '../../../lib/ssh/local.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 
-test('all leases of a guest are given back: one that was asked for with a client id takes that id', async (t) => {
+test('all leases of a guest are released, those with a client id by that id', async (t) => {
   const bin = mkdtempSync(join(tmpdir(), 'recheck-networks-'));
   t.after(() => rmSync(bin, { recursive: true }));
   const put = (name: string, text: string) => writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });

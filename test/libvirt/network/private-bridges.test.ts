@@ -7,7 +7,7 @@ import { scriptedHost } from '../scripted-host.ts';
 const signal = AbortSignal.timeout(20_000);
 const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 2 };
 
-/** A worker whose kernel keeps bridges and their aliases, in lines of both. */
+/** A worker with bridges and their aliases, one pair per line. */
 function workerWith(...lines: string[]) {
   const removed: string[] = [];
   const host = scriptedHost((argv) => {
@@ -25,7 +25,7 @@ function workerWith(...lines: string[]) {
   };
 }
 
-test('a bridge tells whose it is; the same build of another Recheck has another, which is not removed with it', async () => {
+test('a bridge names its owner; the same build of another Recheck has its own, which is not removed with it', async () => {
   const { bridges, lines, removed } = workerWith();
   await bridges.ensure(owner, 'brci%', signal);
   const theirs = { ...owner, controller: 'c2c2c2c2c2c2' };
@@ -42,12 +42,12 @@ test('a bridge tells whose it is; the same build of another Recheck has another,
   );
 });
 
-test('an alias that tells no controller, or is another program’s, is nobody’s of ours', async () => {
+test('an alias without a controller, or of another program, is ignored', async () => {
   const { bridges } = workerWith('br0 recheck b1 2 brci%', 'br1 uplink of the lab', 'br2 recheck');
   assert.deepEqual(await bridges.list(signal), []);
 });
 
-test('the longest alias fits into what Linux keeps of it', async () => {
+test('the longest alias fits into Linux’s limit', async () => {
   const { bridges, lines } = workerWith();
   const build = `image-${'n'.repeat(128)}@${'0'.repeat(12)}`;
   await bridges.ensure({ ...owner, build }, 'bridge-name%', signal);
