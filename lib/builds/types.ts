@@ -2,6 +2,7 @@ import type { LogSettings } from '../logs/types.ts';
 import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import type { Result } from '../model/result.ts';
+import type { Trigger } from '../model/trigger.ts';
 import type { FlowGraph } from './flow/graph.ts';
 
 /** What travels along the wires: the build's view and what users' own nodes add. Plain JSON. */
@@ -13,15 +14,6 @@ export interface Message {
   env?: Record<string, unknown>;
   result?: unknown;
   [property: string]: unknown;
-}
-
-/** Why a buildset starts. */
-export interface Trigger {
-  type: 'patchset' | 'recheck' | 'merged' | 'ref' | 'manual';
-  /** Identity for dedupe; a replayed event has the same one. */
-  key: string;
-  /** For people: "patchset 2 was uploaded". */
-  reason: string;
 }
 
 /** One job to run for a trigger. */

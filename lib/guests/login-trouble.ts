@@ -1,5 +1,4 @@
-import { CiError, messageOf } from '../errors/ci-error.ts';
-import { isRefusedThere } from '../errors/ssh.ts';
+import { factsOf, messageOf, type LoginFailure as StatedFailure } from '../errors/ci-error.ts';
 
 /**
  * How a try to log in to a guest failed. The later in this list, the more it tells a person: a guest that drops
@@ -7,27 +6,11 @@ import { isRefusedThere } from '../errors/ssh.ts';
  */
 const KINDS = ['silent', 'no-listener', 'broken', 'ended', 'other-host-key', 'refused'] as const;
 
-export type LoginFailure = (typeof KINDS)[number];
+/** How a login failed, as its error states it; `broken` if it states nothing. */
+export type LoginFailure = StatedFailure | 'broken';
 
-/** Tells how a try failed. */
-export function failureOf(error: unknown): LoginFailure {
-  if (isRefusedThere(error)) return 'no-listener';
-  switch (error instanceof CiError ? error.code : '') {
-    case 'ssh/key-refused':
-    case 'build/not-admitted':
-      return 'refused';
-    case 'ssh/host-key-changed':
-    case 'build/other-host-key':
-      return 'other-host-key';
-    case 'ssh/login-ended':
-      return 'ended';
-    case 'worker/guest-silent':
-    case 'ssh/forward':
-      return 'silent';
-    default:
-      return 'broken';
-  }
-}
+/** Returns how a login attempt failed. */
+export const failureOf = (error: unknown): LoginFailure => factsOf(error).loginFailure ?? 'broken';
 
 /** Milliseconds until the next try. Where nothing listens yet, a try costs the guest nothing. */
 const PAUSES_MS: Record<LoginFailure, number> = {

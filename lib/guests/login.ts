@@ -1,5 +1,5 @@
-import { notAdmitted, otherHostKey } from '../errors/build.ts';
-import { CiError } from '../errors/ci-error.ts';
+import { notAdmitted, otherHostKey } from '../errors/build-guest.ts';
+import { factsOf } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
 import { pause } from '../util/abort.ts';
 import type { GuestAddress, Login, Worker } from '../worker/types.ts';
@@ -18,11 +18,6 @@ const GREET_LIMIT_MS = 60_000;
 
 /** How often a guest must refuse commands before that is its last word. */
 const REFUSALS = 2;
-
-/** What a worker says of a guest that cannot come up any more: no further try can help. */
-const isFinal = (error: unknown): boolean =>
-  error instanceof CiError &&
-  /^(worker\/(guest-died|no-guest-at-address)|libvirt\/(guest-.*|address-shared))$/.test(error.code);
 
 /** How a guest is logged in to. */
 export interface ConnectOptions extends Pick<Login, 'user' | 'privateKey'> {
@@ -70,7 +65,7 @@ export async function logInToGuest(worker: Worker, domain: string, options: Conn
         return await logIn(worker, domain, address, options);
       } catch (error) {
         signal.throwIfAborted();
-        if (isFinal(error)) throw error;
+        if (factsOf(error).isLoginFutile) throw error;
         const failure = failureOf(error);
         if (failure === 'silent') asked = Number.NEGATIVE_INFINITY;
         otherKeySince = failure === 'other-host-key' ? (otherKeySince ?? Date.now()) : undefined;
@@ -79,7 +74,7 @@ export async function logInToGuest(worker: Worker, domain: string, options: Conn
         wait = trouble.note(told);
         onTrouble(trouble.text!);
         if (wrongKey && Date.now() - otherKeySince! > OTHER_KEY_LIMIT_MS) throw told;
-        refusals = error instanceof CiError && error.code === 'build/not-admitted' ? refusals + 1 : 0;
+        refusals = factsOf(error).runsNoCommand ? refusals + 1 : 0;
         if (refusals >= REFUSALS) throw error;
         // One that answers is the guest: its older addresses are not tried.
         if (failure !== 'silent') break;
@@ -113,8 +108,6 @@ async function greet(host: Host, domain: string, user: string, signal: AbortSign
   try {
     return (await host.run(['/bin/sh', '-c', GREET], { signal, timeout: GREET_LIMIT_MS })).stdout.trim();
   } catch (error) {
-    throw error instanceof CiError && error.code === 'ssh/not-begun'
-      ? notAdmitted(domain, user, host.noise ?? '')
-      : error;
+    throw factsOf(error).runsNoCommand ? notAdmitted(domain, user, host.noise ?? '') : error;
   }
 }

@@ -1,8 +1,8 @@
 import type { Build } from '../builds/build.ts';
 import type { Guest } from '../builds/resources.ts';
 import type { Services } from '../builds/services.ts';
-import { guestLost } from '../errors/build.ts';
-import { CiError } from '../errors/ci-error.ts';
+import { guestLost } from '../errors/build-guest.ts';
+import { factsOf, messageOf } from '../errors/ci-error.ts';
 import { abortable, pause, withTimeout } from '../util/abort.ts';
 import { logInToGuest } from './login.ts';
 import { type CloudInitEnd, whenReady } from './ready.ts';
@@ -163,14 +163,14 @@ async function logInAgain(guest: Guest, services: Pick<Services, 'key'>, limit: 
         } catch (error) {
           signal.throwIfAborted();
           // The way to the guest leads through its worker's connection, which may be lost with the guest's.
-          if (!(error instanceof CiError) || error.code !== 'ssh/connection-lost') throw error;
-          onTrouble(error.message);
+          if (!factsOf(error).isConnectionLost) throw error;
+          onTrouble(messageOf(error));
           await pause(WORKER_RETRY_MS, signal);
         }
       }
     });
   } catch (error) {
-    const died = error instanceof CiError && error.code === 'worker/guest-died';
+    const died = factsOf(error).guestEnd === 'gone';
     throw died ? guestLost(guest.name, 'it powered off, or somebody destroyed it') : error;
   }
 }

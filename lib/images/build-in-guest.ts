@@ -1,6 +1,6 @@
 import type { Services } from '../builds/services.ts';
-import { PRIVATE_FIRST } from '../errors/build.ts';
-import { CiError, messageOf } from '../errors/ci-error.ts';
+import { PRIVATE_FIRST } from '../errors/build-guest.ts';
+import { factsOf, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import { logInToGuest } from '../guests/login.ts';
@@ -29,12 +29,6 @@ export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
   build: `image-${imageFolder(image)}`,
   attempt: 0,
 });
-
-/** Faults of a connection, the worker's own or a guest's, and a guest that is gone: they tell nothing of what was done in it. */
-const CUT =
-  /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-(gone|halted))$/;
-
-const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
 /** What the making of an image takes of the controller's services. */
 export type ImageServices = Pick<Services, 'metadata' | 'links' | 'key' | 'controller' | 'cleanupQueue'>;
@@ -233,7 +227,7 @@ export async function makeInGuest(
     const running = runScript(host, script, { signal: AbortSignal.any([signal, stopped]), onOutput });
     // A guest that stands still does not end its script, which would be waited for.
     const result = await abortable(running, stopped).catch((error) => {
-      throw isCut(error) ? imageLost(image.name, at, error, false) : error;
+      throw factsOf(error).isInterruption ? imageLost(image.name, at, error, false) : error;
     });
     if (result.code === 0) return;
     const how = result.signal === undefined ? `ended with exit code ${result.code}` : `was ended by ${result.signal}`;
@@ -245,8 +239,8 @@ export async function makeInGuest(
     const script = { name: 'that seals it', user: 'root', interpreter: '/bin/sh', text: SEAL };
     await run(host, script, stopped).catch((error) => {
       // A login that cannot become root makes an image all the same: it is as its scripts left it.
-      if (!(error instanceof CiError && error.code === 'ssh/script-not-started')) throw error;
-      making.console.line(`The image keeps its machine-id and its SSH host keys: ${error.message}`);
+      if (!factsOf(error).isNotStarted) throw error;
+      making.console.line(`The image keeps its machine-id and its SSH host keys: ${messageOf(error)}`);
     });
   }
 
@@ -255,8 +249,8 @@ export async function makeInGuest(
     if (making.signal.aborted) return making.signal.reason;
     if (isWorkerFull(error)) return error;
     if (left) return imageLost(image.name, at, error, true);
-    const booted = !(error instanceof CiError && error.code === 'image/not-booted');
-    if (late.aborted && booted) return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), at);
+    if (late.aborted && !factsOf(error).isNotStarted)
+      return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), at);
     return error;
   }
 

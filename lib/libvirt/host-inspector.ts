@@ -1,4 +1,4 @@
-import { noUefi } from '../errors/hardware.ts';
+import { noUefi } from '../errors/libvirt-hardware.ts';
 import type { GuestSpec } from '../worker/types.ts';
 import { type GuestHardware, guestHardware } from './domain/guest-hardware.ts';
 import { type Arch, type HostHardware, LOADERS, type Loader, parseHost, UEFI_MACHINE } from './domain/host-hardware.ts';

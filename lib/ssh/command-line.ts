@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { nulInCommand } from '../errors/ssh.ts';
+import { nulInCommand } from '../errors/ssh-command.ts';
 import { quote } from './quote.ts';
 
 /** A command as a login shell gets it, and the lines that are printed right before the program runs. */

@@ -1,5 +1,5 @@
-import { CiError } from '../errors/ci-error.ts';
-import { badEnvironment, badUser, scriptNotStarted } from '../errors/ssh.ts';
+import { factsOf } from '../errors/ci-error.ts';
+import { badEnvironment, badUser, scriptNotStarted } from '../errors/ssh-command.ts';
 import { READY, RUN_SCRIPT, SWITCH_USER, WATCH } from './script-programs.ts';
 import type { Exit, Host, Running } from './types.ts';
 
@@ -88,7 +88,7 @@ export async function runScript(host: Host, script: Script, options: ScriptOptio
   } catch (error) {
     if (end === 'abort') throw signal.reason;
     // A channel that was cut after its time tells nothing more.
-    if (end === undefined || !(error instanceof CiError) || error.code !== 'ssh/command-closed') throw error;
+    if (end === undefined || !factsOf(error).isCancelled) throw error;
   } finally {
     clearTimeout(timer);
     clearTimeout(cut);

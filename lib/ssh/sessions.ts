@@ -1,4 +1,4 @@
-import { CiError } from '../errors/ci-error.ts';
+import { CiError, factsOf } from '../errors/ci-error.ts';
 import { noSessionFree, tooManyWaiting } from '../errors/ssh.ts';
 import { Lane, type LaneConnection } from './session-lane.ts';
 
@@ -197,15 +197,15 @@ export class Sessions<C extends LaneConnection | undefined = undefined> {
 
   #onRefusal(lane: Lane<C>, entry: Waiting<C>, error: unknown): void {
     if (entry.done) return;
-    if (error instanceof CiError && error.code === 'ssh/request-refused' && entry.refusals < MAX_REQUEST_RETRY_COUNT) {
+    const { sshRefusal } = factsOf(error);
+    if (sshRefusal === 'request' && entry.refusals < MAX_REQUEST_RETRY_COUNT) {
       // A server that cannot fork at this moment answers as one that never will (RFC 4254, 6.5): nothing was begun.
       entry.refusals += 1;
       setTimeout(() => this.#again(entry), REQUEST_RETRY_MS);
       return;
     }
-    const isFull = error instanceof CiError && error.code === 'ssh/channel-refused';
     const isFirst = lane === this.#lanes[0];
-    if (!isFull) {
+    if (!(error instanceof CiError) || sshRefusal !== 'session') {
       // A further connection that was lost: another may serve.
       if (isFirst || !lane.isGone || this.#closed) entry.reject(error);
       else this.#again(entry);

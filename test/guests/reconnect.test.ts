@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Build } from '../../lib/builds/build.ts';
 import type { Guest } from '../../lib/builds/resources.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { commandTimeout } from '../../lib/errors/ssh.ts';
+import { commandTimeout } from '../../lib/errors/ssh-command.ts';
 import { refreshGuests } from '../../lib/guests/reconnect.ts';
 import type { Host } from '../../lib/ssh/types.ts';
 import { greeting } from '../support/greeting.ts';
@@ -100,7 +100,12 @@ test('guests are looked for once, however many ask before a step', async () => {
 });
 
 test('a guest is reached again through a worker whose own connection was lost, too', async () => {
-  const lost = new CiError({ code: 'ssh/connection-lost', message: 'worker a: the connection was lost' });
+  const lost = new CiError({
+    code: 'ssh/connection-lost',
+    blame: 'worker',
+    isConnectionLost: true,
+    message: 'worker a: the connection was lost',
+  });
   let asked = 0;
   const addresses = async () => {
     asked += 1;

@@ -61,7 +61,14 @@ beforeEach(() => {
   cloudInit = { code: 0 };
   const remove = (what: string) => async () => {
     did.push(away ? `no ${what}` : what);
-    if (away) throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost.', transient: true });
+    if (away)
+      throw new CiError({
+        code: 'ssh/connection-lost',
+        blame: 'worker',
+        isConnectionLost: true,
+        message: 'worker w1: lost.',
+        retryable: true,
+      });
   };
   const made = {
     id: 'w1',
@@ -125,7 +132,7 @@ test('the worker’s disk fills up while a script runs: DISK_FULL, which may be 
   const { made, tell } = await begin();
   tell(full());
   const error = await made;
-  assert(error instanceof CiError && error.result === 'DISK_FULL' && error.transient, String(error));
+  assert(error instanceof CiError && error.result === 'DISK_FULL' && error.retryable, String(error));
   assert.deepEqual(did, ['stop', 'cloud-init', 'script', 'logout', 'stop', 'discard']);
 });
 
@@ -144,7 +151,7 @@ test('a guest that powers off, or stands still, while a script runs is told as l
     tell(fault);
     assert.match(
       String(await made),
-      /Image child: its guest was lost at: first .*(was running and is gone|libvirt says)/,
+      /Image child: its guest was lost during: first .*(was running and is gone|libvirt reports)/,
     );
   }
 });

@@ -176,7 +176,7 @@ test('a script that fails is named, nothing is kept, and the console has it all'
     assert(error instanceof CiError);
     assert.match(
       error.message,
-      /Image child: its script first ended with exit code 3, and said last: "the end of say first"/,
+      /Image child: its script first ended with exit code 3; its output ends with: "the end of say first"/,
     );
     assert.equal(error.result, 'NODE_FAILURE');
     return true;
@@ -221,7 +221,7 @@ test('one that failed is not tried again for half an hour, unless it is asked fo
 test('an image rests no longer than the parent whose fault it was, and not once that one is there', async () => {
   const minute = (n: number) => mock.timers.setTime(1_000_000 + n * 60_000);
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-  download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
+  download = Promise.reject(new CiError({ code: 'image/not-found', blame: 'image', message: 'no such address' }));
   download.catch(() => undefined);
   await assert.rejects(maker.provide(worker, base, within()), /no such address/);
   minute(29);
@@ -250,7 +250,7 @@ test('the console of an earlier making is not shown for the fault of a parent', 
   assert.match(await readFile(maker.consoleFile(worker, child), 'utf8'), /the end of say first/);
   maker.forget(worker, child);
   images.clear();
-  download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
+  download = Promise.reject(new CiError({ code: 'image/not-found', blame: 'image', message: 'no such address' }));
   download.catch(() => undefined);
   await assert.rejects(maker.provide(worker, child, within()), /no such address/);
   assert.equal(maker.state(worker, child)?.state, 'failed');
@@ -260,7 +260,13 @@ test('the console of an earlier making is not shown for the fault of a parent', 
 test('a worker that was cut off is told of, and tried again by the next who wants the image', async () => {
   const { draft } = worker.storage;
   worker.storage.draft = async () => {
-    throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost', transient: true });
+    throw new CiError({
+      code: 'ssh/connection-lost',
+      blame: 'worker',
+      isConnectionLost: true,
+      message: 'worker w1: lost',
+      retryable: true,
+    });
   };
   await assert.rejects(maker.provide(worker, child, within()), /worker w1: lost/);
   const state = maker.state(worker, child);
@@ -273,9 +279,15 @@ test('a worker that was cut off is told of, and tried again by the next who want
 
 test('a guest that dies before it lets anybody in ends the making at once', async () => {
   worker.login = async () => {
-    throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off before its SSH was open.' });
+    throw new CiError({
+      code: 'worker/guest-died',
+      blame: 'guest',
+      guestEnd: 'gone',
+      isLoginFutile: true,
+      message: 'Guest d powered off before SSH login was possible.',
+    });
   };
-  await assert.rejects(maker.provide(worker, child, within()), /did not come up: Guest d powered off/);
+  await assert.rejects(maker.provide(worker, child, within()), /did not boot: Guest d powered off/);
 });
 
 test('what is set now, what is being made, and all that these are made of are kept', async () => {

@@ -15,7 +15,7 @@ test('after a change, and not at once, what nothing uses goes from each worker; 
   const maker = {
     async collect(worker: Worker, kept: readonly ImageSpec[]) {
       asked.push(`${worker.id}: ${kept.map(({ name }) => name)}`);
-      if (worker.id === 'a') throw new CiError({ code: 'ssh/down', message: 'worker a: no answer.' });
+      if (worker.id === 'a') throw new CiError({ code: 'ssh/down', blame: 'worker', message: 'worker a: no answer.' });
       return ['base@old'];
     },
   } as unknown as ImageMaker;
@@ -50,7 +50,7 @@ test('where an image cannot be told, nothing is removed', async (t) => {
     {
       images: () => {
         looked = true;
-        throw new CiError({ code: 'image/circle', message: 'Image a is made of itself.' });
+        throw new CiError({ code: 'image/circle', blame: 'image', message: 'Image a is made of itself.' });
       },
       workers: () => workers,
       onCollected: () => assert.fail('nothing was collected'),

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Services } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { storageFull, workerSilent } from '../../lib/errors/image.ts';
-import { noImage } from '../../lib/errors/storage.ts';
+import { workerSilent } from '../../lib/errors/image.ts';
+import { noImage, storageFull } from '../../lib/errors/storage.ts';
 import { ImageMaker } from '../../lib/images/builder.ts';
 import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
 import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
@@ -60,7 +60,7 @@ afterEach(async () => {
 const clone = async (): Promise<string> =>
   (await maker.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
 const refuse = () => {
-  fault = new CiError({ code: 'image/refused', message: 'The server said 404.' });
+  fault = new CiError({ code: 'image/refused', blame: 'image', message: 'The server said 404.' });
 };
 
 test('a renewal that works is used, and nobody is warned', async () => {
@@ -102,7 +102,7 @@ test('a full disk does not keep the image from before from being used; a lost wo
   fault = storageFull('Image base', 'worker w1');
   assert.equal(await clone(), 'base@k2');
   fault = workerSilent('Image base', 'worker w1', 10);
-  await assert.rejects(clone(), /did not do it within 10 min/);
+  await assert.rejects(clone(), /did not finish it within 10 min/);
 });
 
 test('images from before a renewal are kept until it is there', async () => {

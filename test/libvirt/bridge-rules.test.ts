@@ -106,7 +106,7 @@ test('a bridge that would not carry is said at once, with what iptables said', a
   breakRules();
   await assert.rejects(bridges.ensure(owner, 'ci%', signal), {
     code: 'libvirt/bridge',
-    message: /ci could not be made or removed: no such table\. .*iptables/,
+    message: /ci could not be created or removed: no such table\. .*iptables/,
   });
   await bridges.release(owner, signal);
   assert.equal(isThere('ci0'), false);

@@ -256,7 +256,7 @@ describe('publish-logs', () => {
     red.send('publish-logs1', { payload: 'lost' });
     await waitFor('it went on', () => red.received('out').length > before);
     await waitFor('it is said', () => faults(red).length > caught);
-    assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node behind a ci-jobs node/);
+    assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node after a ci-jobs node/);
   });
 
   test('the build’s record is plain JSON that says the same as the page', async () => {

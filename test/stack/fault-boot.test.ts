@@ -56,23 +56,23 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
     {
       title: 'a guest whose disk is no system',
       disk: 'no-system',
-      says: /guest vm did not come up: it has no address after \d+ s\. Its console is empty: can its disk be booted under BIOS\? If it needs UEFI, choose UEFI as firmware/,
+      says: /guest vm did not boot: it has no address after \d+ s\. Its console is empty: can its disk boot with BIOS\? If it needs UEFI, choose UEFI as firmware/,
     },
     {
       title: 'a guest on a network that gives no addresses',
       network: 'silent',
-      says: /guest vm did not come up: it has no address after \d+ s\. Does its network give addresses \(DHCP\).*Its console ends with: ".*(userspace|network)/,
+      says: /guest vm did not boot: it has no address after \d+ s\. Does its network have a DHCP server.*Its console ends with: ".*(userspace|network)/,
     },
     {
       title: 'a guest without an SSH server',
       disk: 'no-sshd',
-      says: /guest vm did not come up: SSH login did not succeed within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
+      says: /guest vm did not boot: SSH login did not succeed within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
     },
     {
       title: 'a guest that shows another host key than the one made for it',
       disk: 'own-key',
       // By itself after half a minute, or with the boot's time, whichever is over first.
-      says: /shows another SSH host key than the one made for it\. .*choose in the vm-image that its guests keep their own/,
+      says: /the SSH host key of the guest at .* is not the one generated for it\. .*let guests keep their own host keys in the vm-image/,
     },
   ];
   for (const { title, disk, network = 'default', says } of cases) {
@@ -93,7 +93,7 @@ inSandbox(import.meta.url, { limit: 400_000, disks: ['tiny'] }, () => {
       { nodes: withImage('no-system'), guests: 'slave master', boot: { timeout: soon } },
       { 'clone-master': { image: 'broken' } },
     );
-    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /guest master did not come up/ });
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /guest master did not boot/ });
   });
 
   test('aborted by its button while a guest boots: ABORTED, no vote', async () => {

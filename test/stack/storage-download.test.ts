@@ -57,7 +57,7 @@ test('one that breaks off three times says how far it came; the next goes on wit
   const base = on.image();
   await assert.rejects(
     on.storage.make(base, within()),
-    refused('image/download-ended', /ended at \d of \d MB \(.*\)\. Tried 3 times/),
+    refused('image/download-ended', /ended at \d of \d MB \(.*\)\. It was tried 3 times/),
   );
   assert.equal(await on.storage.has(base, within()), false);
   await on.storage.make(base, within());
@@ -124,7 +124,7 @@ ${more}`;
   on.web.content = Buffer.from(descriptor(''));
   await assert.rejects(
     on.storage.make(on.image(), within()),
-    refused('image/format', /format "vmdk", which is not taken/),
+    refused('image/format', /format "vmdk", which is not supported/),
   );
   // One that is a boot sector at the same time, or has a blank line before: raw, and nothing else.
   const boots = Buffer.alloc(4096);

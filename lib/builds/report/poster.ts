@@ -1,4 +1,4 @@
-import { noServer, serverDown, serverMissing } from '../../errors/build.ts';
+import { noServer, serverDown, serverMissing } from '../../errors/build-report.ts';
 import { type CiError, messageOf, toCiError } from '../../errors/ci-error.ts';
 import type { GerritClient } from '../../gerrit/client.ts';
 import type { ReviewInput } from '../../gerrit/types.ts';
@@ -149,12 +149,13 @@ export class Poster {
 
   /** Puts a report back to be tried again, or gives it up. */
   async #putOff(key: string, report: ReportEntry, tries: number, fault: CiError): Promise<ReportState> {
-    if (!fault.transient || Date.now() - report.at > GIVE_UP) {
+    if (!fault.retryable || Date.now() - report.at > GIVE_UP) {
       await this.#outbox.ack(key);
       return { state: 'failed', message: messageOf(fault) };
     }
-    const down = fault.code === 'build/server-down';
-    const delay = down ? DOWN_RETRY : Math.min(LAST_RETRY, FIRST_RETRY * 1.5 ** Math.min(tries, 20));
+    const delay = fault.facts.awaitsConnection
+      ? DOWN_RETRY
+      : Math.min(LAST_RETRY, FIRST_RETRY * 1.5 ** Math.min(tries, 20));
     await this.#outbox.nack(key, delay);
     // One that looks again and again: a single timer that fires a moment before the report is due would lose it.
     this.#timer ??= setInterval(() => this.kick(), LOOK).unref();

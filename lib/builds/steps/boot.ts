@@ -1,6 +1,6 @@
-import { bootFailed, nothingToBoot, PRIVATE_FIRST } from '../../errors/build.ts';
-import { type CiError, messageOf } from '../../errors/ci-error.ts';
-import { isKvmFault } from '../../errors/libvirt.ts';
+import { nothingToBoot } from '../../errors/build.ts';
+import { bootFailed, PRIVATE_FIRST } from '../../errors/build-guest.ts';
+import { type CiError, factsOf, messageOf } from '../../errors/ci-error.ts';
 import { whyNotUp } from '../../guests/not-up.ts';
 import { connectGuest, settleGuest } from '../../guests/reconnect.ts';
 import { watchGuest } from '../../guests/watch.ts';
@@ -88,7 +88,7 @@ async function bring(boot: Boot): Promise<void> {
   try {
     await bootOnce(boot);
   } catch (error) {
-    if (boot.signal.aborted || !isKvmFault(error)) throw error;
+    if (boot.signal.aborted || factsOf(error).kvm !== 'failed') throw error;
     build.say(`${guest.name}: ${messageOf(error)} It is booted again, emulated.`);
     await renew(boot);
     // What the first try took is not to be missing.

@@ -1,4 +1,4 @@
-import { CiError, messageOf } from '../../errors/ci-error.ts';
+import { factsOf, messageOf } from '../../errors/ci-error.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { Owner } from '../../worker/types.ts';
 import { archOf } from '../domain/host-hardware.ts';
@@ -81,7 +81,7 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
 
 /** The check of a worker that could not be logged in to, by why it could not. */
 export function unreachableCheck(error: unknown): Check {
-  const refused = error instanceof CiError && error.code === 'ssh/key-refused';
+  const refused = factsOf(error).loginFailure === 'refused';
   const mend = refused ? rootLogin : undefined;
   return { what: 'login', ok: false, detail: messageOf(error), ...(mend ? { mend } : {}) };
 }

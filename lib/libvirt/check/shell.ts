@@ -1,4 +1,4 @@
-import { CiError } from '../../errors/ci-error.ts';
+import { factsOf, messageOf } from '../../errors/ci-error.ts';
 import { quote } from '../../ssh/quote.ts';
 import type { Host } from '../../ssh/types.ts';
 import { quoted } from '../../util/plain-text.ts';
@@ -15,9 +15,10 @@ const MORE_SESSIONS = "echo 'MaxSessions 10' > /etc/ssh/sshd_config.d/recheck-se
 
 /** The check of a worker on which no command can be run: its login shell, or its SSH server, does not. Rethrows the rest. */
 export function noCommandsCheck(error: unknown): Check {
-  const { code, message } = error instanceof CiError ? error : { code: '', message: '' };
-  if (code === 'ssh/not-begun') return { what: 'shell', ok: false, detail: message, mend: 'chsh -s /bin/bash root' };
-  if (code === 'ssh/channel-refused') return { what: 'sessions', ok: false, detail: message, mend: MORE_SESSIONS };
+  const { runsNoCommand, sshRefusal } = factsOf(error);
+  const check = { ok: false, detail: messageOf(error) };
+  if (runsNoCommand) return { what: 'shell', ...check, mend: 'chsh -s /bin/bash root' };
+  if (sshRefusal === 'session') return { what: 'sessions', ...check, mend: MORE_SESSIONS };
   throw error;
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { badMac } from '../../errors/libvirt.ts';
+import { badMac } from '../../errors/libvirt-network.ts';
 
 /** A MAC that no guest had before, in the range that QEMU's guests use: a reused one gets an old lease's address. */
 export const freshMac = (): string => ['52', '54', '00', ...randomBytes(3).toString('hex').match(/../g)!].join(':');

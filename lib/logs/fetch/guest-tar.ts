@@ -213,7 +213,7 @@ export class GuestTar {
     const { guest } = this.#options;
     if (!(fault instanceof CiError)) return fetchBroken(guest, path, fault);
     // A silent guest, or a disk that is full here, says it all itself.
-    return fault.code.startsWith('logs/') ? fault : fetchLost(guest, path, fault);
+    return fault.facts.namesLogFile ? fault : fetchLost(guest, path, fault);
   }
 
   #listen(): void {

@@ -51,7 +51,7 @@ test('a guest that stands still is a fault, with its reason and the end of QEMUâ
     const fault = { code: 'libvirt/guest-halted', result: 'NODE_FAILURE' };
     const says = (error: CiError) => {
       assert.deepEqual({ code: error.code, result: error.result }, fault, is);
-      assert.ok(error.message.includes(`libvirt says "${is}"`), error.message);
+      assert.ok(error.message.includes(`libvirt reports "${is}"`), error.message);
       assert.match(error.message, /QEMU's log ends with: "qemu: something broke"/);
       return true;
     };

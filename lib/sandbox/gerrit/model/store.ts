@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { stateTooNew, stateUnreadable } from '../../../errors/sandbox-gerrit.ts';
+import { stateTooNew, stateUnreadable } from '../../../errors/sandbox.ts';
 import { generateKeyPair, publicKeyOf } from '../../../ssh/keys.ts';
 import type { State } from './types.ts';
 

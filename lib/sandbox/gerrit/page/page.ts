@@ -48,8 +48,7 @@ export function sandboxPage(gerrit: SandboxGerrit): (req: IncomingMessage, res: 
   };
 }
 
-const statusOf = (error: unknown): number =>
-  error instanceof CiError ? (error.code === 'sandbox/no-such-change' ? 404 : 409) : 500;
+const statusOf = (error: unknown): number => (error instanceof CiError ? (error.facts.isNotFound ? 404 : 409) : 500);
 
 async function answer(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const refusal = refusalOf(req);
