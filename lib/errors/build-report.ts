@@ -4,7 +4,7 @@ export const postFailed = (why: string): CiError =>
   new CiError({
     code: 'build/post-failed',
     blame: 'guest',
-    message: `The logs could not be fetched: ${why}.`,
+    message: `The logs could not be fetched: ${why.replace(/\.$/, '')}.`,
     result: 'POST_FAILURE',
   });
 

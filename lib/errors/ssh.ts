@@ -24,7 +24,7 @@ export const sshError = (fields: Omit<CiErrorFields, 'blame'> & { blame?: Blame 
 export const nameNotFound = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/name-not-found',
-    message: `${at(place)}: the host name "${place.host}" could not be resolved.`,
+    message: `${at(place)}: unknown host name "${place.host}".`,
     advice: "Check its spelling and this machine's DNS.",
     retryable: true,
     cause,

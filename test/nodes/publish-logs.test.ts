@@ -197,7 +197,7 @@ describe('publish-logs', () => {
     await guest.worker.hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(10_000) });
     const { result, build } = await ended;
     assert.equal(result, 'POST_FAILURE');
-    assert.match(build.steps.at(-1)!.message!, /^Logs could not be fetched: vm: /);
+    assert.match(build.steps.at(-1)!.message!, /^The logs could not be fetched: vm: /);
     assert.match(red.status('publish-logs1'), /^POST_FAILURE: /);
     await waitFor('no vote', () => red.status('gerrit-review1').endsWith('silent: no vote'));
     assert.deepEqual(workerEmpty(), []);

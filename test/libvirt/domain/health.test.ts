@@ -73,7 +73,7 @@ test('one that runs, powers off, or is held for a moment is none; one that is go
   state.log = '2026-01-01 10:00:00.000+0000: shutting down, reason=crashed\n';
   const died = /^Guest d powered off or was destroyed \(QEMU's log ends with: ".*reason=crashed"\).*its last words/;
   await assert.rejects(health.mustBoot('d', within()), { code: 'worker/guest-died', message: died });
-  const gone = /d was running and is gone: .*QEMU's log ends with: ".*reason=crashed"\. Its console/;
+  const gone = /d was running and is gone: .*QEMU's log ends with: ".*reason=crashed"\. See its console/;
   await assert.rejects(health.mustBeSound('d', within()), { code: 'libvirt/guest-gone', message: gone });
   assert.equal(await health.isThere('d', within()), false);
 });
