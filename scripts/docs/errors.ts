@@ -51,7 +51,7 @@ const escaped = (text: string): string => text.replace(/[\\`*_<>[\]~|]/g, '\\$&'
 /** Returns what to do about an error whose message says nothing about that. */
 function defaultAdvice({ result, retryable }: CiError): string {
   if (result === 'ABORTED') return 'Nothing.';
-  return retryable ? 'Nothing, unless it happens again and again.' : 'It depends on what the message says.';
+  return retryable ? 'Nothing, unless it keeps happening.' : 'See the message.';
 }
 
 function texts(error: CiError): string {

@@ -64,7 +64,7 @@ export const workerSamples = {
       ['{worker}', '{guest}', '{output}: No space left on device'],
       ['{worker}', '{guest}', '{output}: failed to initialize kvm'],
       ['{worker}', '{guest}', "{output}: Unable to find 'efi' firmware"],
-      ['{worker}', '{guest}', '{output}: CPU model not supported'],
+      ['{worker}', '{guest}', '{output}: unknown CPU model'],
       ['{worker}', '{guest}', '{output}: cannot set up guest memory'],
       ['{worker}', '{guest}', '{output}: No such file or directory'],
       ['{worker}', '{guest}', '{output}: Permission denied'],
