@@ -8,6 +8,7 @@ import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { MetadataLinks } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
+import { guestDied } from '../../lib/errors/worker.ts';
 import { ImageMaker, type ProvideOptions } from '../../lib/images/builder.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
 import { imageFolder } from '../../lib/sandbox/worker/storage.ts';
@@ -279,13 +280,7 @@ test('a worker that was cut off is told of, and tried again by the next who want
 
 test('a guest that dies before it lets anybody in ends the making at once', async () => {
   worker.login = async () => {
-    throw new CiError({
-      code: 'worker/guest-died',
-      blame: 'guest',
-      guestEnd: 'gone',
-      isLoginFutile: true,
-      message: 'Guest d powered off before SSH login was possible.',
-    });
+    throw guestDied('d', 'powered off', '');
   };
   await assert.rejects(maker.provide(worker, child, within()), /did not boot: Guest d powered off/);
 });
