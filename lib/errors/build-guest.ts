@@ -1,3 +1,4 @@
+/** Errors of a build's guests: booting, logging in, cloud-init, and losing them. */
 import { quoted } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
 

@@ -1,3 +1,4 @@
+/** Errors of a build's end: fetching its logs and posting its report. */
 import { CiError } from './ci-error.ts';
 
 export const postFailed = (why: string): CiError =>

@@ -1,3 +1,4 @@
+/** Errors of builds: how the flow is wired, what messages ask for, time limits and capacity. */
 import { CiError } from './ci-error.ts';
 
 /** Returns a sentence without its full stop, to be put inside another one. */

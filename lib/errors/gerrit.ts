@@ -1,3 +1,4 @@
+/** Errors of a Gerrit server: settings that concern it, commands, the event stream and reviews. */
 import { clip, plainLines } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 

@@ -1,3 +1,4 @@
+/** Errors of images that are downloaded or copied from a file. */
 import { CiError } from './ci-error.ts';
 
 const gib = (size: number): string => `${Math.round(size * 100) / 100} GiB`;

@@ -1,3 +1,4 @@
+/** Errors of images: their settings, and building them. */
 import { CiError, messageOf } from './ci-error.ts';
 
 export const workerSilent = (what: string, worker: string, minutes: number): CiError =>

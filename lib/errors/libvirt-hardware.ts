@@ -1,3 +1,4 @@
+/** Errors of a guest's virtual hardware and its domain's XML, and advice about them. */
 import { CiError } from './ci-error.ts';
 
 /** Where the CPU model is set. */
@@ -76,6 +77,7 @@ export const saysNoCpuModel = (output: string): boolean =>
     output,
   );
 
+/** What to do about a CPU model, or about firmware, that libvirt refused. */
 export const CPU_ADVICE = `Choose another ${CPU_FIELD}; "virsh domcapabilities" on the worker lists the possible ones.`;
 export const UEFI_ADVICE =
   'Install UEFI firmware without secure boot on the worker (Debian, Ubuntu: ovmf, or qemu-efi-aarch64).';

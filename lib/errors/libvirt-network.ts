@@ -1,3 +1,4 @@
+/** Errors of the networks and bridges that guests are attached to. */
 import { CiError } from './ci-error.ts';
 import { words } from './libvirt.ts';
 

@@ -1,3 +1,4 @@
+/** Errors of libvirt on a worker, and of guests that it runs. */
 import { quoted } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
 import { CPU_ADVICE, saysNoCpuModel, saysNoUefi, UEFI_ADVICE } from './libvirt-hardware.ts';

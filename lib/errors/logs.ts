@@ -1,3 +1,4 @@
+/** Errors of fetching and writing log files. */
 import { CiError, isDiskFull, messageOf } from './ci-error.ts';
 
 /**

@@ -1,3 +1,4 @@
+/** Errors of the metadata and user-data that guests are given. */
 import { CiError } from './ci-error.ts';
 
 /**

@@ -1,3 +1,4 @@
+/** Errors of the sandbox Gerrit. */
 import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 

@@ -1,3 +1,4 @@
+/** Errors of commands and scripts that run through SSH, or on this machine. */
 import { quoted } from '../util/plain-text.ts';
 import { type CiError, messageOf } from './ci-error.ts';
 import { at, type SshPlace, seconds, sshError } from './ssh.ts';

@@ -1,3 +1,4 @@
+/** Errors of an SSH connection's settings. */
 import { CiError } from './ci-error.ts';
 
 export const keyFileUnreadable = (label: string, file: string, why: string): CiError =>

@@ -1,3 +1,4 @@
+/** Errors of SSH connections: connecting, keys, host keys, sessions and forwarding. */
 import { type Blame, CiError, type CiErrorFields, messageOf } from './ci-error.ts';
 
 /** The other end of a connection, as messages name it. */
@@ -8,8 +9,10 @@ export interface SshPlace {
   port: number;
 }
 
+/** Returns the other end of a connection as messages begin with it. */
 export const at = (place: SshPlace): string => `${place.label} (${place.user}@${place.host}:${place.port})`;
 
+/** Returns milliseconds as seconds with at most one decimal: "0.5 s". */
 export const seconds = (milliseconds: number): string => `${Math.round(milliseconds / 100) / 10} s`;
 
 /**

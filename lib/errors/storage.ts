@@ -1,3 +1,4 @@
+/** Errors of the storage that a worker keeps images and clones on. */
 import { quoted } from '../util/plain-text.ts';
 import { CiError, isDiskFull, messageOf } from './ci-error.ts';
 

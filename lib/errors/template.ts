@@ -1,3 +1,4 @@
+/** Errors of templates. */
 import { CiError, messageOf } from './ci-error.ts';
 
 export const badTemplate = (kind: string, cause: unknown): CiError =>

@@ -1,3 +1,4 @@
+/** Errors of workers of every kind: their guests, and how these get metadata. */
 import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
