@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { changeOf } from '../lib/gerrit/change.ts';
-import { eventTypesOf, makeFilter, type TriggerType } from '../lib/gerrit/filter.ts';
+import { type EventTrigger, eventTypesOf, makeFilter } from '../lib/gerrit/filter.ts';
 import { StreamPool } from '../lib/gerrit/stream.ts';
 import type { Link } from '../lib/ssh/link-pool.ts';
 import type { Host, Running } from '../lib/ssh/types.ts';
 import { all, inTurns, median, perSecond, type Row, type Settings, timed } from './measure.ts';
 import { recordedStream } from './recorded-stream.ts';
 
-const TRIGGERS: TriggerType[] = ['patchset', 'recheck', 'merged', 'ref'];
+const TRIGGERS: EventTrigger[] = ['patchset', 'recheck', 'merged', 'ref'];
 const MIN_RATIO = 0.5;
 
 /** Returns a link whose stream-events is a recorded file. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { badComments, badResult, badVariable, editedByHand, jobTimeUp, resultTooLate } from '../errors/build.ts';
+import { badResult, badVariable, editedByHand, jobTimeUp, resultTooLate } from '../errors/build.ts';
+import { badComments } from '../errors/build-report.ts';
 import type { CiError } from '../errors/ci-error.ts';
 import type { BuildLog } from '../logs/build-log.ts';
 import type { BuildPage } from '../logs/types.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { noRoom, strangersCode } from '../errors/build.ts';
-import { messageOf } from '../errors/ci-error.ts';
-import { isWorkerFault, isWorkerFull } from '../errors/worker.ts';
+import { noRoom, untrustedCode } from '../errors/build.ts';
+import { factsOf, messageOf } from '../errors/ci-error.ts';
+import { isWorkerFull } from '../errors/worker.ts';
 import type { Slots } from '../store/slots.ts';
 import type { Worker } from '../worker/types.ts';
 
@@ -67,7 +67,7 @@ export class Scheduler {
    */
   async acquire(build: string, workers: () => Worker[], request: SlotRequest): Promise<Worker> {
     const { signal, limit } = request;
-    if (allowed(workers(), request).length === 0) throw strangersCode(labels(workers()));
+    if (allowed(workers(), request).length === 0) throw untrustedCode(labels(workers()));
     const { promise, resolve, reject } = Promise.withResolvers<Worker>();
     const waiter: Waiter = { build, workers, request, take: resolve, why: '', lastNotice: '' };
     const leave = (reason: unknown) => {
@@ -107,7 +107,7 @@ export class Scheduler {
   noteFault(worker: Worker | undefined, fault: unknown): void {
     if (!worker) return;
     if (isWorkerFull(fault)) this.#full.set(worker, Date.now());
-    else if (isWorkerFault(fault)) this.#faulty.set(worker, Date.now());
+    else if (factsOf(fault).excludesHost) this.#faulty.set(worker, Date.now());
   }
 
   /** Notes that a clone succeeded, so the worker's disk is not full. */

@@ -1,5 +1,4 @@
-import type { CiError } from '../errors/ci-error.ts';
-import { toCiError } from '../errors/ci-error.ts';
+import { type CiError, toCiError } from '../errors/ci-error.ts';
 import type { StepRecord } from '../model/build.ts';
 import type { Build, RunningStep } from './build.ts';
 import type { Flow, StepOutcome } from './types.ts';

@@ -2,6 +2,7 @@ import type { LogSettings } from '../logs/types.ts';
 import type { BuildView } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import type { Result } from '../model/result.ts';
+import type { Trigger } from '../model/trigger.ts';
 import type { FlowGraph } from './flow-graph.ts';
 import type { ReviewSettings } from './review-settings.ts';
 
@@ -14,15 +15,6 @@ export interface Message {
   env?: Record<string, unknown>;
   result?: unknown;
   [property: string]: unknown;
-}
-
-/** Why a buildset starts. */
-export interface Trigger {
-  type: 'patchset' | 'recheck' | 'merged' | 'ref' | 'manual';
-  /** Dedupe key; a replayed event has the same one. */
-  key: string;
-  /** Shown to people: "patchset 2 was uploaded". */
-  reason: string;
 }
 
 /** One job to run for a trigger. */

@@ -12,7 +12,7 @@ const bootedGuests = ({ resources }: Build): Guest[] => [...resources.guests.val
  * the processor or the disk of one.
  */
 const isOfWorker = (fault: unknown, isOwn: boolean): fault is CiError =>
-  fault instanceof CiError && /^libvirt\/guest-/.test(fault.code) && (isOwn || fault.code !== 'libvirt/guest-gone');
+  fault instanceof CiError && (fault.facts.guestEnd === 'stopped' || (isOwn && fault.facts.guestEnd === 'gone'));
 
 /**
  * Watches all guests of a build while something runs in one of them: a connection tells nothing of a full disk, and not

@@ -1,7 +1,8 @@
+/** Errors of a Gerrit server: settings that concern it, commands, the event stream and reviews. */
 import { clip, plainLines } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
-/** What a server said, short enough for a sentence. */
+/** Returns what a server said, short enough for a sentence. */
 const said = (text: string): string => {
   const line = plainLines(text).join(' ').replace(/\s+/g, ' ').trim();
   return line === '' ? 'it gave no reason' : `it said: ${clip(line, 300)}`;
@@ -12,22 +13,25 @@ const said = (text: string): string => {
 export const badPattern = (index: number, pattern: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/pattern',
-    message: `Row ${index + 1} of the list, "${pattern}", cannot be used: ${messageOf(cause)}. Give an exact name, a glob such as openstack/*, or a regular expression for the whole name.`,
-    result: 'ERROR',
+    blame: 'config',
+    message: `Row ${index + 1} of the list, "${pattern}", cannot be used: ${messageOf(cause)}.`,
+    advice: 'Enter an exact name, a glob such as openstack/*, or a regular expression that matches the whole name.',
   });
 
 export const badRecheck = (pattern: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/recheck-pattern',
-    message: `The recheck expression "${pattern}" cannot be used: ${messageOf(cause)}. Leave it empty for the usual forms, such as recheck and <CI name> recheck.`,
-    result: 'ERROR',
+    blame: 'config',
+    message: `The recheck expression "${pattern}" cannot be used: ${messageOf(cause)}.`,
+    advice: 'Leave it empty to accept the usual forms, such as recheck and <CI name> recheck.',
   });
 
 export const emptyArgument = (command: string): CiError =>
   new CiError({
     code: 'gerrit/empty-argument',
-    message: `An argument of "gerrit ${command}" is empty, and Gerrit's command line would lose it and shift the others. Is a project or a message missing?`,
-    result: 'ERROR',
+    blame: 'config',
+    message: `An argument of "gerrit ${command}" is empty. Gerrit's command line would drop it and shift the others.`,
+    advice: 'Is a project or a message missing?',
   });
 
 // Commands
@@ -35,22 +39,28 @@ export const emptyArgument = (command: string): CiError =>
 export const commandFailed = (label: string, command: string, answer: string): CiError =>
   new CiError({
     code: 'gerrit/command-failed',
-    message: `${label}: "gerrit ${command}" failed; ${said(answer)}. Is this a Gerrit server's SSH port (usually 29418)?`,
-    transient: true,
+    blame: 'controller',
+    message: `${label}: "gerrit ${command}" failed; ${said(answer)}.`,
+    advice: 'Is this the SSH port of a Gerrit server (usually 29418)?',
+    result: 'NODE_FAILURE',
+    retryable: true,
   });
 
 export const queryRefused = (label: string, query: string, answer: string): CiError =>
   new CiError({
     code: 'gerrit/query-refused',
+    blame: 'config',
     message: `${label}: the query "${query}" was refused; ${said(answer)}.`,
-    result: 'ERROR',
+    advice: "Correct the node's projects and branches, or the search.",
   });
 
 export const queryTimeout = (label: string, milliseconds: number): CiError =>
   new CiError({
     code: 'gerrit/query-timeout',
-    message: `${label}: a query had no end after ${Math.round(milliseconds / 1000)} s. The server may be overloaded; it is asked again later.`,
-    transient: true,
+    blame: 'controller',
+    message: `${label}: a query did not finish within ${Math.round(milliseconds / 1000)} s; Recheck tries again later. The server may be overloaded.`,
+    result: 'NODE_FAILURE',
+    retryable: true,
   });
 
 // The event stream
@@ -58,37 +68,48 @@ export const queryTimeout = (label: string, milliseconds: number): CiError =>
 export const mayNotStream = (label: string, user: string): CiError =>
   new CiError({
     code: 'gerrit/may-not-stream',
-    message: `${label}: the account ${user} may not read the event stream. It needs the global capability "Stream Events": ask an administrator of that Gerrit to add it to the group "Service Users".`,
+    blame: 'config',
+    message: `${label}: the account ${user} may not read the event stream. It needs the global capability "Stream Events".`,
+    advice: 'Ask an administrator of that Gerrit to add it to the group "Service Users".',
+    result: 'NODE_FAILURE',
+    isPermissionDenied: true,
   });
 
 export const streamEnded = (label: string, answer: string): CiError =>
   new CiError({
     code: 'gerrit/stream-ended',
-    message: `${label}: the event stream ended; ${said(answer)}. It is opened again.`,
-    transient: true,
+    blame: 'controller',
+    message: `${label}: the event stream ended; ${said(answer)}. Recheck opens it again.`,
+    result: 'NODE_FAILURE',
+    retryable: true,
   });
 
 export const streamHung = (label: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/stream-hung',
-    message: `${label}: the event stream fell silent and the server no longer answers (${messageOf(cause)}). The connection is cut and made again.`,
-    transient: true,
+    blame: 'controller',
+    message: `${label}: the event stream is silent and the server does not answer (${messageOf(cause)}). Recheck reconnects.`,
+    result: 'NODE_FAILURE',
+    retryable: true,
     cause,
   });
 
 export const streamNotOpened = (label: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/stream-not-opened',
-    message: `${label}: the event stream could not be opened: ${messageOf(cause)}. It is tried again.`,
-    transient: true,
+    blame: 'controller',
+    message: `${label}: the event stream could not be opened: ${messageOf(cause)}. Recheck tries again.`,
+    result: 'NODE_FAILURE',
+    retryable: true,
     cause,
   });
 
 export const replayUnreadable = (path: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/replay',
-    message: `The recorded stream ${path} cannot be read: ${messageOf(cause)}. It must be a text file with one JSON event a line.`,
-    result: 'ERROR',
+    blame: 'config',
+    message: `The recorded stream ${path} cannot be read: ${messageOf(cause)}.`,
+    advice: 'It must be a text file with one JSON event per line.',
     cause,
   });
 
@@ -108,28 +129,29 @@ const of = ({ label, project, change, patchset }: Reviewed): string =>
 export const changeClosed = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/change-closed',
-    message: `${of(what)} was not taken, because the change is closed; ${said(answer)}. It is not tried again.`,
-    result: 'ERROR',
+    blame: 'controller',
+    message: `${of(what)} was refused because the change is closed; ${said(answer)}. Recheck does not try again.`,
   });
 
 export const noSuchPatchset = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/no-such-patchset',
-    message: `${of(what)} was not taken: there is no such patchset, or the account may not see it; ${said(answer)}. It is not tried again.`,
-    result: 'ERROR',
+    blame: 'controller',
+    message: `${of(what)} was refused: the patchset does not exist, or the account may not see it; ${said(answer)}. Recheck does not try again.`,
+    advice: 'If the patchset exists, give the account read access to the project.',
   });
 
 export const reviewRefused = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/review-refused',
+    blame: 'controller',
     message: `${of(what)} was refused; ${said(answer)}.`,
-    result: 'ERROR',
   });
 
 export const reviewFailed = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/review-failed',
-    message: `${of(what)} failed; ${said(answer)}. It is tried again.`,
-    result: 'ERROR',
-    transient: true,
+    blame: 'controller',
+    message: `${of(what)} failed; ${said(answer)}. Recheck tries again.`,
+    retryable: true,
   });

@@ -1,16 +1,19 @@
+/** Errors of templates. */
 import { CiError, messageOf } from './ci-error.ts';
 
 export const badTemplate = (kind: string, cause: unknown): CiError =>
   new CiError({
     code: 'template/syntax',
-    message: `This ${kind} template cannot be read: ${messageOf(cause)}. Look for a tag {{…}} that is not closed.`,
-    result: 'ERROR',
+    blame: 'config',
+    message: `This ${kind} template cannot be parsed: ${messageOf(cause)}.`,
+    advice: 'Look for a tag {{…}} that is not closed.',
     cause,
   });
 
 export const unescapedTag = (kind: string, name: string): CiError =>
   new CiError({
     code: 'template/unescaped',
-    message: `This ${kind} template puts "${name}" in unescaped. Write {{${name}}}: values come from outside and must be escaped.`,
-    result: 'ERROR',
+    blame: 'config',
+    message: `This ${kind} template inserts "${name}" unescaped, but values come from outside and must be escaped.`,
+    advice: `Write {{${name}}}.`,
   });

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
+import type { Trigger, TriggerType } from '../model/trigger.ts';
 import { accountName, branchOfRef } from './change.ts';
 import { commentText, votesOf } from './comment.ts';
 import { compilePatterns, type PatternRow } from './patterns.ts';
 import { recheckPattern } from './trigger/recheck.ts';
 import type { GerritEvent } from './types.ts';
 
-/** Kinds of events that can start builds. */
-export type TriggerType = 'patchset' | 'recheck' | 'merged' | 'ref';
+/** The kinds of event that can start builds. */
+export type EventTrigger = Exclude<TriggerType, 'manual'>;
 
 /** Which events start builds. */
 export interface FilterSettings {
-  triggers: readonly TriggerType[];
+  triggers: readonly EventTrigger[];
   /** At least one: without any, no event is taken. */
   projects: readonly PatternRow[];
   /** Empty or missing for all branches. */
@@ -23,22 +24,10 @@ export interface FilterSettings {
   recheck?: string;
 }
 
-/** Why builds start. */
-export interface Trigger {
-  type: TriggerType;
-  /**
-   * Identifies this trigger among those of the same server, project, change and patchset; the same whenever the same
-   * event arrives.
-   */
-  key: string;
-  /** For people: "patchset 2 was uploaded", "ann commented: recheck". */
-  reason: string;
-}
-
 /** Decision on an event; `why` says why it was not taken. */
 export type Verdict = { take: true; trigger: Trigger } | { take: false; why: string };
 
-const EVENT_TYPES: Record<TriggerType, string> = {
+const EVENT_TYPES: Record<EventTrigger, string> = {
   patchset: 'patchset-created',
   recheck: 'comment-added',
   merged: 'change-merged',
@@ -46,12 +35,12 @@ const EVENT_TYPES: Record<TriggerType, string> = {
 };
 
 /** Returns the event types to subscribe to. */
-export const eventTypesOf = (triggers: readonly TriggerType[]): string[] => [
+export const eventTypesOf = (triggers: readonly EventTrigger[]): string[] => [
   ...new Set(triggers.map((trigger) => EVENT_TYPES[trigger])),
 ];
 
 const no = (why: string): Verdict => ({ take: false, why });
-const yes = (type: TriggerType, key: string, reason: string): Verdict => ({
+const yes = (type: EventTrigger, key: string, reason: string): Verdict => ({
   take: true,
   trigger: { type, key, reason },
 });

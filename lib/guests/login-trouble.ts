@@ -1,5 +1,4 @@
-import { CiError, messageOf } from '../errors/ci-error.ts';
-import { isRefusedThere } from '../errors/ssh.ts';
+import { factsOf, messageOf, type LoginFailure as StatedFailure } from '../errors/ci-error.ts';
 
 /**
  * How a login attempt failed, in order of how much that tells a person: a dropped connection says less than a refused
@@ -7,27 +6,11 @@ import { isRefusedThere } from '../errors/ssh.ts';
  */
 const KINDS = ['silent', 'no-listener', 'broken', 'ended', 'other-host-key', 'refused'] as const;
 
-export type LoginFailure = (typeof KINDS)[number];
+/** How a login failed, as its error states it; `broken` if it states nothing. */
+export type LoginFailure = StatedFailure | 'broken';
 
-/** Classifies the error of a login attempt. */
-export function failureOf(error: unknown): LoginFailure {
-  if (isRefusedThere(error)) return 'no-listener';
-  switch (error instanceof CiError ? error.code : '') {
-    case 'ssh/key-refused':
-    case 'build/not-admitted':
-      return 'refused';
-    case 'ssh/host-key-changed':
-    case 'build/other-host-key':
-      return 'other-host-key';
-    case 'ssh/login-ended':
-      return 'ended';
-    case 'worker/guest-silent':
-    case 'ssh/forward':
-      return 'silent';
-    default:
-      return 'broken';
-  }
-}
+/** Returns how a login attempt failed. */
+export const failureOf = (error: unknown): LoginFailure => factsOf(error).loginFailure ?? 'broken';
 
 /** Delay before the next attempt. An attempt costs the guest nothing if nothing listens yet. */
 const RETRY_DELAYS_MS: Record<LoginFailure, number> = {

@@ -1,5 +1,5 @@
-import { notAdmitted, otherHostKey } from '../errors/build.ts';
-import { CiError } from '../errors/ci-error.ts';
+import { notAdmitted, otherHostKey } from '../errors/build-guest.ts';
+import { factsOf } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
 import { pause } from '../util/abort.ts';
 import type { GuestAddress, Login, Worker } from '../worker/types.ts';
@@ -18,11 +18,6 @@ const FIRST_COMMAND_TIMEOUT_MS = 60_000;
 
 /** How often a guest must refuse commands before login fails. */
 const MAX_REFUSAL_COUNT = 2;
-
-/** Whether a worker reported that a guest cannot come up any more. */
-const isFinal = (error: unknown): boolean =>
-  error instanceof CiError &&
-  /^(worker\/(guest-died|no-guest-at-address)|libvirt\/(guest-.*|address-shared))$/.test(error.code);
 
 /** How to log in to a guest. */
 export interface LoginOptions extends Pick<Login, 'user' | 'privateKey'> {
@@ -70,7 +65,7 @@ export async function logInToGuest(worker: Worker, domain: string, options: Logi
         return await logIn(worker, domain, address, options);
       } catch (error) {
         signal.throwIfAborted();
-        if (isFinal(error)) throw error;
+        if (factsOf(error).isLoginFutile) throw error;
         const failure = failureOf(error);
         if (failure === 'silent') asked = Number.NEGATIVE_INFINITY;
         otherKeySince = failure === 'other-host-key' ? (otherKeySince ?? Date.now()) : undefined;
@@ -79,7 +74,7 @@ export async function logInToGuest(worker: Worker, domain: string, options: Logi
         wait = trouble.note(told);
         onTrouble(trouble.text!);
         if (wrongKey && Date.now() - otherKeySince! > OTHER_HOST_KEY_LIMIT_MS) throw told;
-        refusals = error instanceof CiError && error.code === 'build/not-admitted' ? refusals + 1 : 0;
+        refusals = factsOf(error).runsNoCommand ? refusals + 1 : 0;
         if (refusals >= MAX_REFUSAL_COUNT) throw error;
         // What answers is the guest, so its older addresses are not tried.
         if (failure !== 'silent') break;
@@ -115,8 +110,6 @@ async function readBootId(host: Host, domain: string, user: string, signal: Abor
       await host.run(['/bin/sh', '-c', READ_BOOT_ID], { signal, timeout: FIRST_COMMAND_TIMEOUT_MS })
     ).stdout.trim();
   } catch (error) {
-    throw error instanceof CiError && error.code === 'ssh/not-begun'
-      ? notAdmitted(domain, user, host.noise ?? '')
-      : error;
+    throw factsOf(error).runsNoCommand ? notAdmitted(domain, user, host.noise ?? '') : error;
   }
 }

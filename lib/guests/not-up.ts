@@ -1,6 +1,6 @@
-import { notUpInTime } from '../errors/build.ts';
-import { CiError, messageOf } from '../errors/ci-error.ts';
-import { hardwareAdvice } from '../errors/hardware.ts';
+import { notUpInTime } from '../errors/build-guest.ts';
+import { CiError, factsOf, messageOf } from '../errors/ci-error.ts';
+import { hardwareAdvice } from '../errors/libvirt-hardware.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import { lastLines } from '../util/last-lines.ts';
 import type { Firmware, Hypervisor } from '../worker/types.ts';
@@ -41,14 +41,13 @@ export interface NotUp {
  */
 export async function whyNotUp(cause: unknown, guest: NotUp): Promise<{ why: string; last: string }> {
   const { hypervisor, domain, timeUp, trouble, firmware, privateFirst } = guest;
-  const code = cause instanceof CiError ? cause.code : '';
-  const hasConsole = code === 'worker/guest-died';
-  const isOfGuest = hasConsole || code === 'libvirt/guest-gone' || timeUp !== undefined || code === '';
+  const { guestEnd, quotesConsole } = factsOf(cause);
+  const isOfGuest = guestEnd === 'gone' || timeUp !== undefined || !(cause instanceof CiError);
   if (isWorkerFull(cause) || !isOfGuest) throw cause;
   const lines = await consoleEnd(hypervisor, domain);
   const hardware = hardwareAdvice(lines, firmware);
   const last = lines.at(-1) ?? '';
   if (timeUp !== undefined) return { why: notUpInTime(timeUp / 1000, trouble, last, { hardware, privateFirst }), last };
   const advice = lines.length > 0 && hardware ? ` ${hardware}` : '';
-  return { why: `${messageOf(cause)}${advice}`, last: hasConsole ? '' : last };
+  return { why: `${messageOf(cause)}${advice}`, last: quotesConsole ? '' : last };
 }

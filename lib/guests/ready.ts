@@ -1,4 +1,4 @@
-import { cloudInitFailed, cloudInitLate } from '../errors/build.ts';
+import { cloudInitFailed, cloudInitLate } from '../errors/build-guest.ts';
 import { isLostSoon } from '../ssh/gone.ts';
 import type { Host } from '../ssh/types.ts';
 import { withTimeout } from '../util/abort.ts';

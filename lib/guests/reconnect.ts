@@ -1,5 +1,5 @@
-import { guestLost } from '../errors/build.ts';
-import { CiError } from '../errors/ci-error.ts';
+import { guestLost } from '../errors/build-guest.ts';
+import { factsOf, messageOf } from '../errors/ci-error.ts';
 import { abortable, pause, withTimeout } from '../util/abort.ts';
 import type { Guest } from './guest.ts';
 import { logInToGuest } from './login.ts';
@@ -177,14 +177,14 @@ async function logInAgain(guest: Guest, services: ControllerLogin, limit: number
         } catch (error) {
           signal.throwIfAborted();
           // The guest is reached through its worker's connection, which may be lost too.
-          if (!(error instanceof CiError) || error.code !== 'ssh/connection-lost') throw error;
-          onTrouble(error.message);
+          if (!factsOf(error).isConnectionLost) throw error;
+          onTrouble(messageOf(error));
           await pause(WORKER_RETRY_DELAY_MS, signal);
         }
       }
     });
   } catch (error) {
-    const died = error instanceof CiError && error.code === 'worker/guest-died';
+    const died = factsOf(error).guestEnd === 'gone';
     throw died ? guestLost(guest.name, 'it powered off, or somebody destroyed it') : error;
   }
 }

@@ -1,5 +1,5 @@
-import { PRIVATE_FIRST } from '../errors/build.ts';
-import { CiError, messageOf } from '../errors/ci-error.ts';
+import { PRIVATE_FIRST } from '../errors/build-guest.ts';
+import { factsOf, messageOf } from '../errors/ci-error.ts';
 import { imageLost, imageNotBooted, imageScriptFailed, imageTimeUp } from '../errors/image.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import { logInToGuest } from '../guests/login.ts';
@@ -35,12 +35,6 @@ export const imageOwner = (controller: string, image: ImageSpec): Owner => ({
   build: `image-${imageFolder(image)}`,
   attempt: 0,
 });
-
-/** Faults of the connection to a worker or guest, and of a guest that is gone: they say nothing about the script. */
-const CUT =
-  /^(ssh\/(connection-lost|command-closed|command-timeout|no-exit-status|closed|channel-refused|forward)|libvirt\/guest-(gone|halted))$/;
-
-const isCut = (error: unknown): boolean => error instanceof CiError && CUT.test(error.code);
 
 /** One thing to remove after a build. */
 interface Removal {
@@ -238,7 +232,7 @@ export async function buildInGuest(
     const running = runScript(host, script, { signal: AbortSignal.any([signal, stopped]), onOutput });
     // A guest that hangs does not end its script, so the script alone would be waited for.
     const result = await abortable(running, stopped).catch((error) => {
-      throw isCut(error) ? imageLost(image.name, step, error, false) : error;
+      throw factsOf(error).isInterruption ? imageLost(image.name, step, error, false) : error;
     });
     if (result.code === 0) return;
     const how =
@@ -251,8 +245,8 @@ export async function buildInGuest(
     const script = { name: 'that seals it', user: 'root', interpreter: '/bin/sh', text: SEAL };
     await run(host, script, stopped).catch((error) => {
       // A login that cannot become root is no reason to fail: the image is as its scripts left it.
-      if (!(error instanceof CiError && error.code === 'ssh/script-not-started')) throw error;
-      build.console.line(`The image keeps its machine-id and its SSH host keys: ${error.message}`);
+      if (!factsOf(error).isNotStarted) throw error;
+      build.console.line(`The image keeps its machine-id and its SSH host keys: ${messageOf(error)}`);
     });
   }
 
@@ -261,8 +255,7 @@ export async function buildInGuest(
     if (build.signal.aborted) return build.signal.reason;
     if (isWorkerFull(error)) return error;
     if (left) return imageLost(image.name, step, error, true);
-    const hasBooted = !(error instanceof CiError && error.code === 'image/not-booted');
-    if (late.aborted && hasBooted)
+    if (late.aborted && !factsOf(error).isNotStarted)
       return imageTimeUp(image.name, Math.max(1, Math.round(settings.timeout / 60_000)), step);
     return error;
   }

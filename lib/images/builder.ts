@@ -1,8 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CiError, messageOf, toCiError } from '../errors/ci-error.ts';
+import { CiError, factsOf, messageOf, toCiError } from '../errors/ci-error.ts';
 import { imageFailedBefore, makingStopped, oldImageUsed, workerSilent } from '../errors/image.ts';
-import { isKvmFault } from '../errors/libvirt.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
 import { imageFolder } from '../storage/names.ts';
@@ -265,7 +264,7 @@ export class ImageBuilder {
     try {
       const make = () => buildInGuest(worker, image, source, this.#services, { signal, console, onProgress });
       await make().catch((error) => {
-        if (!isKvmFault(error)) throw error;
+        if (factsOf(error).kvm !== 'failed') throw error;
         console.line('=== again: the worker emulates its guests from now on');
         return make();
       });
@@ -275,14 +274,14 @@ export class ImageBuilder {
   }
 }
 
-const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
+const isMissing = (error: unknown): boolean => factsOf(error).isNotFound === true;
 
 /** Returns whether the next attempt would fail too: a lost connection comes back, a full disk stays full. */
 const isLasting = (error: unknown): boolean =>
-  error instanceof CiError && (!error.transient || error.result === 'DISK_FULL');
+  error instanceof CiError && (!error.retryable || error.result === 'DISK_FULL');
 
 /** Returns whether the image is not built again for now. */
-const rests = ({ error, since }: Failure): boolean => !error.transient && Date.now() - since < FAILED_PAUSE_MS;
+const rests = ({ error, since }: Failure): boolean => !error.retryable && Date.now() - since < FAILED_PAUSE_MS;
 
 const keyOf = (worker: Worker, image: ImageSpec): string => `${worker.id} ${imageFolder(image)}`;
 

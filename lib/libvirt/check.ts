@@ -1,4 +1,4 @@
-import { CiError, messageOf } from '../errors/ci-error.ts';
+import { factsOf, messageOf } from '../errors/ci-error.ts';
 import type { Host } from '../ssh/types.ts';
 import { checkForwarding } from './check/forwarding.ts';
 import { checkGuests, checkOthers } from './check/guests.ts';
@@ -67,7 +67,7 @@ export async function checkHost(host: Host, settings: CheckSettings, signal: Abo
 
 /** Returns the check of a worker to which login failed. */
 export function unreachableCheck(error: unknown): Check {
-  const refused = error instanceof CiError && error.code === 'ssh/key-refused';
+  const refused = factsOf(error).loginFailure === 'refused';
   const fix = refused ? ROOT_LOGIN_COMMAND : undefined;
   return { what: 'login', ok: false, detail: messageOf(error), ...(fix ? { fix } : {}) };
 }

@@ -1,4 +1,4 @@
-import { noUefi } from '../errors/hardware.ts';
+import { noUefi } from '../errors/libvirt-hardware.ts';
 import { program } from '../util/program.ts';
 import type { GuestSpec } from '../worker/types.ts';
 import { type GuestHardware, guestHardware } from './domain/guest-hardware.ts';

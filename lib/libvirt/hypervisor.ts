@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import type { CiError } from '../errors/ci-error.ts';
-import { isWithoutKvm, onlyPrivate } from '../errors/libvirt.ts';
+import { type CiError, factsOf } from '../errors/ci-error.ts';
+import { onlyPrivate } from '../errors/libvirt-network.ts';
 import { foreignGuest, guestNotBooted } from '../errors/worker.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { checkName } from '../storage/names.ts';
@@ -257,7 +257,7 @@ export class LibvirtHypervisor implements Hypervisor {
       // A network may have gone since it was read, KVM since it was tried, and QEMU may have been upgraded.
       this.#networks.forget();
       this.inspector.forget();
-      if (isWithoutKvm(created.reason)) this.#type.forget();
+      if (factsOf(created.reason).kvm === 'missing') this.#type.forget();
     }
     for (const end of [created, ...routed]) if (end.status === 'rejected') throw end.reason;
     this.#health.noteRunning(domain);

@@ -1,4 +1,4 @@
-import { isRefusedThere } from '../errors/ssh.ts';
+import { factsOf } from '../errors/ci-error.ts';
 import { guestSilent, listenerElsewhere } from '../errors/worker.ts';
 import { connectHost } from '../ssh/connect.ts';
 import type { KnownHosts } from '../ssh/known-hosts.ts';
@@ -81,7 +81,7 @@ export function libvirtWorker(options: LibvirtWorkerOptions): LibvirtWorker {
       } catch (error) {
         signal.throwIfAborted();
         // A guest that is gone is reported at once, not after the time limit. One that refuses is there.
-        const domain = isRefusedThere(error) ? undefined : hypervisor.lastAt(login.host);
+        const domain = factsOf(error).loginFailure === 'no-listener' ? undefined : hypervisor.lastAt(login.host);
         if (domain !== undefined) await hypervisor.mustBoot(domain, { signal });
         throw error;
       }

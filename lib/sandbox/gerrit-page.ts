@@ -53,8 +53,7 @@ interface PageSite {
   patches: PatchTexts;
 }
 
-const statusOf = (error: unknown): number =>
-  error instanceof CiError ? (error.code === 'sandbox/no-such-change' ? 404 : 409) : 500;
+const statusOf = (error: unknown): number => (error instanceof CiError ? (error.facts.isNotFound ? 404 : 409) : 500);
 
 async function answer(site: PageSite, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const { gerrit } = site;

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { emptyComment, reviewRefused, stateUnreadable } from '../errors/sandbox-gerrit.ts';
+import { emptyComment, reviewRefused, stateUnreadable } from '../errors/sandbox.ts';
 import { fingerprint, readPrivateKey } from '../ssh/keys.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import { writeFileAtomic } from '../util/atomic-file.ts';

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { commandTimeout } from '../errors/ssh.ts';
+import { commandTimeout } from '../errors/ssh-command.ts';
 import type { Running, RunOptions, RunResult } from './types.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { nulInCommand } from '../errors/ssh.ts';
+import { nulInCommand } from '../errors/ssh-command.ts';
 import { quote } from './quote.ts';
 
 /** A command line for a login shell, and the lines that it prints right before the program runs. */

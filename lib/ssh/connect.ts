@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2, { type CipherAlgorithm, type Client, type ConnectConfig, type PublicKeyAuthMethod } from 'ssh2';
-import { CiError, messageOf } from '../errors/ci-error.ts';
+import { factsOf } from '../errors/ci-error.ts';
 import {
   connectionRefused,
   handshakeFailed,
@@ -79,7 +79,7 @@ export async function connectHost(target: SshTarget, options: ConnectOptions): P
         return await connect(within);
       } catch (error) {
         // A caller that provides a socket has its own retries.
-        if (socket !== undefined || tries >= MAX_DROP_RETRY_COUNT || !isDropped(error)) throw error;
+        if (socket !== undefined || tries >= MAX_DROP_RETRY_COUNT || !factsOf(error).isDroppedEarly) throw error;
         await sleep(DROP_RETRY_MS * (1 + Math.random()), undefined, { signal: within }).catch(() => {});
         within.throwIfAborted();
       }
@@ -140,15 +140,6 @@ async function connectOnce(
     throw refused ?? connectError(target, timeout, quoted(banners), error as SshError);
   }
 }
-
-/**
- * Returns whether the server closed the connection before its identification string: OpenSSH does that at random while more
- * than MaxStartups logins are pending (sshd_config(5)).
- */
-const isDropped = (error: unknown): boolean =>
-  error instanceof CiError &&
-  error.code === 'ssh/handshake' &&
-  /before handshake|ECONNRESET/.test(messageOf(error.cause));
 
 /** Prepares what can fail before anything is sent; a given socket is not left open then. */
 function prepared(

@@ -13,7 +13,7 @@ import type { Host } from './types.ts';
 export async function hostWithin(link: Link, limit: number, signal: AbortSignal): Promise<Host> {
   const over = new AbortController();
   const stopListening = link.onHealth(({ state, error }) => {
-    if (state === 'down' && error instanceof CiError && !error.transient) over.abort(error);
+    if (state === 'down' && error instanceof CiError && !error.retryable) over.abort(error);
   });
   const timer = setTimeout(() => over.abort(link.health.error ?? noAnswer(link.target, limit)), limit);
   if (link.health.state === 'down') link.retry();
@@ -37,7 +37,7 @@ const FIXED_AFTER_MS = 15_000;
  */
 export async function hostNow(link: Link, signal: AbortSignal, fixedAfter: number = FIXED_AFTER_MS): Promise<Host> {
   const { state, error, since = 0 } = link.health;
-  if (state === 'down' && error instanceof CiError && !error.transient) {
+  if (state === 'down' && error instanceof CiError && !error.retryable) {
     if (Date.now() - since >= fixedAfter) link.retry();
     throw error;
   }

@@ -3,14 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import {
-  commandClosed,
-  commandNotRun,
-  connectFromThere,
-  hostClosed,
-  listenFailed,
-  nulInCommand,
-} from '../errors/ssh.ts';
+import { connectFromThere, hostClosed, listenFailed } from '../errors/ssh.ts';
+import { commandClosed, commandNotRun, nulInCommand } from '../errors/ssh-command.ts';
 import { collect } from './collect.ts';
 import { localSftp } from './local-sftp.ts';
 import { closeOn } from './running.ts';

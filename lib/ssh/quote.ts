@@ -1,4 +1,4 @@
-import { nulInCommand } from '../errors/ssh.ts';
+import { nulInCommand } from '../errors/ssh-command.ts';
 import { quoteWord } from '../util/shell-quote.ts';
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;

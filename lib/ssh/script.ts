@@ -1,5 +1,5 @@
-import { CiError } from '../errors/ci-error.ts';
-import { badEnvironment, badUser, scriptNotStarted } from '../errors/ssh.ts';
+import { factsOf } from '../errors/ci-error.ts';
+import { badEnvironment, badUser, scriptNotStarted } from '../errors/ssh-command.ts';
 import { program } from '../util/program.ts';
 import { quoteWord } from '../util/shell-quote.ts';
 import type { Exit, Host, Running } from './types.ts';
@@ -100,7 +100,7 @@ export async function runScript(host: Host, script: Script, options: ScriptOptio
   } catch (error) {
     if (end === 'abort') throw signal.reason;
     // A channel that was closed after END_TIMEOUT_MS has no exit.
-    if (end === undefined || !(error instanceof CiError) || error.code !== 'ssh/command-closed') throw error;
+    if (end === undefined || !factsOf(error).isCancelled) throw error;
   } finally {
     clearTimeout(timer);
     clearTimeout(cut);

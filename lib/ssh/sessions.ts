@@ -1,4 +1,4 @@
-import { CiError } from '../errors/ci-error.ts';
+import { CiError, factsOf } from '../errors/ci-error.ts';
 import { noSessionFree, tooManyWaiting } from '../errors/ssh.ts';
 import { type CountedConnection, SessionCounter } from './session-counter.ts';
 
@@ -197,15 +197,15 @@ export class Sessions<C extends CountedConnection | undefined = undefined> {
 
   #onRefusal(counter: SessionCounter<C>, entry: Waiting<C>, error: unknown): void {
     if (entry.done) return;
-    if (error instanceof CiError && error.code === 'ssh/request-refused' && entry.refusals < MAX_REQUEST_RETRY_COUNT) {
+    const { sshRefusal } = factsOf(error);
+    if (sshRefusal === 'request' && entry.refusals < MAX_REQUEST_RETRY_COUNT) {
       // A server that cannot fork at the moment answers like one that never will (RFC 4254, 6.5). Nothing was started.
       entry.refusals += 1;
       setTimeout(() => this.#again(entry), REQUEST_RETRY_MS);
       return;
     }
-    const isFull = error instanceof CiError && error.code === 'ssh/channel-refused';
     const isFirst = counter === this.#counters[0];
-    if (!isFull) {
+    if (!(error instanceof CiError) || sshRefusal !== 'session') {
       // A further connection was lost: another may serve.
       if (isFirst || !counter.isGone || this.#closed) entry.reject(error);
       else this.#again(entry);

@@ -115,7 +115,7 @@ export class SharedLink {
       }
       if (signal.aborted) return;
       const wait = backoff.next(held);
-      const pause = failure.transient ? wait : this.#times.slow;
+      const pause = failure.retryable ? wait : this.#times.slow;
       this.#hurry = new AbortController();
       const since = Date.now();
       this.#tell({ state: 'down', error: failure, since, retryAt: since + pause });

@@ -2,15 +2,13 @@ import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel, SFTPWrapper, TcpConnectionDetails } from 'ssh2';
 import {
   channelRefused,
-  commandClosed,
-  commandNotBegun,
   connectFromThere,
   connectionLost,
   hostClosed,
   listenFailed,
-  noExitStatus,
   requestRefused,
 } from '../errors/ssh.ts';
+import { commandClosed, commandNotBegun, noExitStatus } from '../errors/ssh-command.ts';
 import { type MarkedCommand, markedCommand } from './command-line.ts';
 import { quote } from './quote.ts';
 import type { OpenSession } from './sessions.ts';

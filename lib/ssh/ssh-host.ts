@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { SFTPWrapper } from 'ssh2';
-import { CiError, messageOf } from '../errors/ci-error.ts';
-import { sftpNoise } from '../errors/ssh.ts';
+import { CiError, factsOf, messageOf } from '../errors/ci-error.ts';
+import { sftpNoise } from '../errors/ssh-command.ts';
 import { collect } from './collect.ts';
 import { closeOn } from './running.ts';
 import { Sessions } from './sessions.ts';
@@ -90,7 +90,7 @@ export class SshHost implements Host {
       await this.run(['true'], { timeout: SHELL_TEST_TIMEOUT_MS, ...(signal ? { signal } : {}) });
     } catch (fault) {
       signal?.throwIfAborted();
-      return fault instanceof CiError && fault.code === 'ssh/not-begun' ? fault : error;
+      return factsOf(fault).runsNoCommand ? fault : error;
     }
     return this.noise === '' ? error : sftpNoise(this.#target, this.noise, error);
   }
@@ -99,5 +99,5 @@ export class SshHost implements Host {
 /** Returns whether a file transfer began but received something else: the server did not refuse it. */
 const isBrokenTransfer = (error: unknown): boolean =>
   error instanceof CiError &&
-  error.code === 'ssh/request-refused' &&
+  error.facts.sshRefusal === 'request' &&
   /packet|while establishing|unexpected SFTP/i.test(messageOf(error.cause));

@@ -1,6 +1,6 @@
-import { isResumable } from '../errors/download.ts';
-import { badPlace, draftGone, emptyImage, guestImage, imageThere, nameTaken, noDisk } from '../errors/image.ts';
-import { foreignClone, imagesNotRemoved, noImage } from '../errors/storage.ts';
+import { draftGone, emptyImage, guestImage, imageThere, noDisk } from '../errors/image.ts';
+import { isResumable } from '../errors/image-download.ts';
+import { badPlace, foreignClone, imagesNotRemoved, nameTaken, noImage } from '../errors/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
 import { checkName, imageFolder } from '../storage/names.ts';
 import { abortable } from '../util/abort.ts';

@@ -1,15 +1,15 @@
 import {
   commandMissing,
-  isFull,
+  notRemoved,
   notRoot,
   placeMissing,
   placeUnmounted,
+  saysDiskFull,
   storageBusy,
   storageFull,
   workFailed,
   wrongFileSystem,
-} from '../errors/image.ts';
-import { notRemoved } from '../errors/storage.ts';
+} from '../errors/storage.ts';
 import type { Host, HostSource, RunResult } from '../ssh/types.ts';
 import type { Backend } from './backends.ts';
 import { diagnoseCommand, EXIT, type Operation, storageCommand } from './programs.ts';
@@ -66,11 +66,11 @@ export class StorageHost {
     });
     if (result.code === 0 || (result.code !== undefined && answers.includes(result.code))) return result;
     if (result.code === EXIT.busy) throw storageBusy(what, host.label);
-    if (result.code === EXIT.stuck && !isFull(result.stderr)) {
+    if (result.code === EXIT.stuck && !saysDiskFull(result.stderr)) {
       const [left, ...more] = readStuck(result.stdout);
       if (left) throw notRemoved(what, host.label, reasonOf(left), [left, ...more].map(commandOf).join(' && '));
     }
-    throw isFull(result.stderr) ? storageFull(what, host.label) : await this.#reason(host, what, result);
+    throw saysDiskFull(result.stderr) ? storageFull(what, host.label) : await this.#reason(host, what, result);
   }
 
   /** Returns the cause of a fault: what the machine lacks, or what the commands printed. */
@@ -92,7 +92,7 @@ export class StorageHost {
       case 'user':
         return notRoot(host.label, rest);
       case 'write':
-        return isFull(rest) ? storageFull(what, host.label) : workFailed(what, host.label, rest);
+        return saysDiskFull(rest) ? storageFull(what, host.label) : workFailed(what, host.label, rest);
       default:
         return workFailed(what, host.label, stderr || (signal ? `it was killed by signal ${signal}` : ''));
     }

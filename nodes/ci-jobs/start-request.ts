@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { NodeDef } from 'node-red';
-import type { JobSpec, Message, StartRequest, Trigger } from '../../lib/builds/types.ts';
+import type { JobSpec, Message, StartRequest } from '../../lib/builds/types.ts';
 import { noChange, noLane } from '../../lib/errors/build.ts';
 import { type CiError, toCiError } from '../../lib/errors/ci-error.ts';
 import { eventEnvironment, pickEnvironment } from '../../lib/gerrit/environment.ts';
 import { compilePatterns, type PatternRow } from '../../lib/gerrit/patterns.ts';
 import type { GerritEvent } from '../../lib/gerrit/types.ts';
 import type { ChangeInfo } from '../../lib/model/change.ts';
+import type { Trigger } from '../../lib/model/trigger.ts';
 import { isRecord } from '../../lib/util/is-record.ts';
 import type { ServerEntry } from '../shared/config-nodes.ts';
 import { environmentOf, flagOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';

@@ -1,10 +1,10 @@
 import type { Node, NodeAPI } from 'node-red';
-import type { Trigger } from '../../lib/builds/types.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { changeOf } from '../../lib/gerrit/change.ts';
 import { eventTypesOf, makeFilter } from '../../lib/gerrit/filter.ts';
 import { replayFile } from '../../lib/gerrit/replay.ts';
 import type { GerritEvent } from '../../lib/gerrit/types.ts';
+import type { Trigger } from '../../lib/model/trigger.ts';
 import { nodeAction } from '../shared/admin.ts';
 import { configNode } from '../shared/config-nodes.ts';
 import { guard } from '../shared/handler.ts';

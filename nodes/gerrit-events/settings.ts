@@ -1,5 +1,5 @@
 import type { NodeDef } from 'node-red';
-import type { FilterSettings, TriggerType } from '../../lib/gerrit/filter.ts';
+import type { EventTrigger, FilterSettings } from '../../lib/gerrit/filter.ts';
 import type { PatternRow } from '../../lib/gerrit/patterns.ts';
 import type { ReplayPace } from '../../lib/gerrit/replay.ts';
 import type { ServerEntry } from '../shared/config-nodes.ts';
@@ -23,7 +23,7 @@ export interface GerritEventsConfig extends NodeDef {
 const patternsOf = (rows: unknown): PatternRow[] => rowsOf<PatternRow>(rows).filter((row) => textOf(row.pattern));
 
 /** What starts builds here. */
-export const triggersOf = (config: GerritEventsConfig): TriggerType[] => [
+export const triggersOf = (config: GerritEventsConfig): EventTrigger[] => [
   ...(flagOf(config.onPatchset) ? (['patchset'] as const) : []),
   ...(flagOf(config.onRecheck) ? (['recheck'] as const) : []),
   ...(flagOf(config.onMerged) ? (['merged'] as const) : []),
@@ -40,7 +40,7 @@ export const askedProjects = (config: GerritEventsConfig): string[] => {
 export const filterSettings = (
   config: GerritEventsConfig,
   entry: ServerEntry | undefined,
-  triggers: TriggerType[],
+  triggers: EventTrigger[],
 ): FilterSettings => ({
   triggers,
   projects: patternsOf(config.projects),

@@ -134,7 +134,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await row.getByText('not there yet').waitFor();
     await row.getByRole('button', { name: 'Build now' }).click();
     await row.getByText(/failed 0 min ago/).waitFor();
-    assert.match(await row.innerText(), /disk for virtual machines, and the sandbox worker has only folders/);
+    assert.match(await row.innerText(), /disk for virtual machines, but the sandbox worker only has folders/);
     await editor.close('cancel');
     const c = saved().find(({ name }) => name === 'c')!;
     await editor.open(c.id);

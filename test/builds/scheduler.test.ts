@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Scheduler } from '../../lib/builds/scheduler.ts';
-import { bootFailed } from '../../lib/errors/build.ts';
+import { bootFailed } from '../../lib/errors/build-guest.ts';
 import type { CiError } from '../../lib/errors/ci-error.ts';
-import { imageFailedBefore, imageScriptFailed, placeMissing, storageFull } from '../../lib/errors/image.ts';
-import { guestVanished, libvirtDown, networkDown } from '../../lib/errors/libvirt.ts';
+import { imageFailedBefore, imageScriptFailed } from '../../lib/errors/image.ts';
+import { guestVanished, libvirtDown } from '../../lib/errors/libvirt.ts';
+import { networkDown } from '../../lib/errors/libvirt-network.ts';
+import { placeMissing, storageFull } from '../../lib/errors/storage.ts';
 import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
 import { Slots } from '../../lib/store/slots.ts';
 import type { Worker } from '../../lib/worker/types.ts';

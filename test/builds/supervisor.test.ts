@@ -4,7 +4,8 @@ import type { FlowNode } from '../../lib/builds/flow-graph.ts';
 import type { StepSpec, StepWork } from '../../lib/builds/step.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { diskFull, networkDown } from '../../lib/errors/libvirt.ts';
+import { diskFull } from '../../lib/errors/libvirt.ts';
+import { networkDown } from '../../lib/errors/libvirt-network.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { FakeFlow, request } from '../support/fake-flow.ts';
 import { waitFor } from '../support/wait.ts';
@@ -156,7 +157,7 @@ test('a branch that comes late changes nothing', async () => {
   const message = { ...flow.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
   flow.inject('review', message);
   await waitFor('it is said', () => flow.warnings().length > 0);
-  assert.match(flow.warnings()[0]!, /came to "gerrit-review" after/);
+  assert.match(flow.warnings()[0]!, /arrived at "gerrit-review" after/);
   assert.equal(started[0]!.result, undefined);
   assert.deepEqual(started[0]!.env, {});
 });
@@ -191,7 +192,12 @@ for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), netw
       await waitFor('it is reported', () => reports().length > before);
       return (await supervisor.scheduler.acquire(run, () => [full!, other!], asked)).id;
     };
-    const own = new CiError({ code: 'disk-full', message: 'The logs’ disk is full.', result: 'DISK_FULL' });
+    const own = new CiError({
+      code: 'disk-full',
+      blame: 'controller',
+      message: 'The logs’ disk is full.',
+      result: 'DISK_FULL',
+    });
     assert.equal(await runOn(own, '1'), 'a');
     assert.equal(await runOn(theirs, '2'), 'b');
   });
@@ -203,7 +209,7 @@ test('a report whose review was deleted is said, not lost in silence', async () 
   };
   await supervisor.start(request(['unit']));
   await waitFor('it is said', () => flow.warnings().length > 0);
-  assert.match(flow.warnings()[0]!, /gerrit-review node that was to report 1,1 is not in the flow/);
+  assert.match(flow.warnings()[0]!, /gerrit-review node that should report 1,1 is no longer in the flow/);
 });
 
 test('a job with more time than a timer can count is not over at once', async () => {

@@ -62,16 +62,16 @@ test('a refusal for no known reason costs the extras before the message', async 
   assert.equal(reviews().length, 3);
 });
 
-const finals: [says: string, code: string, transient: boolean][] = [
+const finals: [says: string, code: string, retryable: boolean][] = [
   ['fatal: change is closed', 'gerrit/change-closed', false],
   ['fatal: "7,2" no such patch set', 'gerrit/no-such-patchset', false],
   ['error: Comment size exceeds limit', 'gerrit/review-refused', false],
   ['fatal: internal server error', 'gerrit/review-failed', true],
 ];
-for (const [says, code, transient] of finals)
+for (const [says, code, retryable] of finals)
   test(`"${says}" is ${code}, tried once`, async () => {
     const { client, reviews } = clientOf(() => ({ code: 1, stderr: says }));
-    await assert.rejects(client.postReview({ ...where, review: { message: 'x' } }, limit()), { code, transient });
+    await assert.rejects(client.postReview({ ...where, review: { message: 'x' } }, limit()), { code, retryable });
     assert.equal(reviews().length, 1);
   });
 
@@ -84,7 +84,7 @@ test('"database error" is final where the change is gone, and passing where it i
   const there = clientOf(answer(row({}))).client;
   await assert.rejects(there.postReview({ ...where, review }, limit()), {
     code: 'gerrit/review-failed',
-    transient: true,
+    retryable: true,
   });
 });
 

@@ -32,7 +32,7 @@ test('a refusal is an error with what the server said', async () => {
     code: 'gerrit/query-refused',
     message: /Unrecognized value: bogus/,
   });
-  await assert.rejects(ask({ code: 1, stderr: 'fatal: boom' }), { code: 'gerrit/command-failed', transient: true });
+  await assert.rejects(ask({ code: 1, stderr: 'fatal: boom' }), { code: 'gerrit/command-failed', retryable: true });
 });
 
 test('an abort ends the wait, and the command', async () => {

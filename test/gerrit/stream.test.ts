@@ -129,7 +129,7 @@ test('a silent stream is probed, and one whose server is gone is cut and made ag
   await stream();
   await waitFor('it was cut', () => link.hosts[0]!.gone.aborted);
   assert.equal(versions, 3);
-  assert.ok(heard.health.some(({ error }) => /fell silent/.test(error?.message ?? '')));
+  assert.ok(heard.health.some(({ error }) => /is silent/.test(error?.message ?? '')));
   (await stream(1)).stdout.write(event(5));
   await waitFor('the new one works', () => heard.numbers.includes(5));
   assert.equal(state(), 'up');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { notUpInTime } from '../../lib/errors/build.ts';
-import { hardwareAdvice } from '../../lib/errors/hardware.ts';
+import { notUpInTime } from '../../lib/errors/build-guest.ts';
+import { hardwareAdvice } from '../../lib/errors/libvirt-hardware.ts';
 
 /** The end of a kernel panic after init has exited. */
 const PANIC = [
@@ -39,15 +39,15 @@ test('the advice for firmware that finds nothing to boot is the other firmware',
   assert.match(hardwareAdvice(['Booting from Hard Disk...', 'No bootable device.']), /choose UEFI/);
   assert.match(
     hardwareAdvice([]),
-    /^Its console is empty: can its disk be booted under BIOS\? If it needs UEFI, choose UEFI/,
+    /^Its console is empty: can its disk boot with BIOS\? If it needs UEFI, choose UEFI/,
   );
-  assert.match(hardwareAdvice([], 'uefi'), /booted under UEFI\? If its disk is made for a BIOS, choose BIOS/);
+  assert.match(hardwareAdvice([], 'uefi'), /can its disk boot with UEFI\? If its disk is made for a BIOS, choose BIOS/);
   // The firmware found another disk.
   assert.equal(hardwareAdvice([...shell.slice(0, 2), ...PANIC], 'uefi'), '');
 });
 
 test('the message about a guest that is not up in time prefers its console to guesses', () => {
-  assert.match(notUpInTime(9, undefined, 'x'), /^it has no address after 9 s\. Does its network give addresses/);
+  assert.match(notUpInTime(9, undefined, 'x'), /^it has no address after 9 s\. Does its network have a DHCP server/);
   assert.match(
     notUpInTime(9, undefined, 'x', { hardware: 'Choose this.' }),
     /^it has no address after 9 s\. Choose this\.$/,

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { addressShared, diskFull } from '../../lib/errors/libvirt.ts';
-import {
-  commandNotBegun,
-  connectFromThere,
-  handshakeFailed,
-  hostKeyChanged,
-  keyRefused,
-  loginEnded,
-} from '../../lib/errors/ssh.ts';
+import { diskFull } from '../../lib/errors/libvirt.ts';
+import { addressShared } from '../../lib/errors/libvirt-network.ts';
+import { connectFromThere, handshakeFailed, hostKeyChanged, keyRefused, loginEnded } from '../../lib/errors/ssh.ts';
+import { commandNotBegun } from '../../lib/errors/ssh-command.ts';
 import { guestDied, guestSilent } from '../../lib/errors/worker.ts';
 import { type LoginOptions, logInToGuest } from '../../lib/guests/login.ts';
 import type { Host } from '../../lib/ssh/types.ts';
@@ -164,7 +159,7 @@ test('a login that only names another user fails at once, and the message quotes
     assert.equal(error.result, 'NODE_FAILURE');
     assert.match(
       error.message,
-      /accepts the login of root and runs no command; it says: "Please login as the user "debian"/,
+      /accepts the login of root but runs no command; it says: "Please login as the user "debian"/,
     );
     return true;
   });

@@ -104,7 +104,13 @@ test('a connection lost meanwhile is replaced: the guest has another address, or
     gone.cut();
     return {};
   });
-  const nobody = new CiError({ code: 'worker/guest-died', message: 'gone' });
+  const nobody = new CiError({
+    code: 'worker/guest-died',
+    blame: 'guest',
+    guestEnd: 'gone',
+    isLoginFutile: true,
+    message: 'gone',
+  });
   await assert.rejects(ready(gone, { logIn: () => Promise.reject(nobody) }), { code: 'worker/guest-died' });
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { commandTimeout } from '../../lib/errors/ssh.ts';
+import { commandTimeout } from '../../lib/errors/ssh-command.ts';
 import type { Guest } from '../../lib/guests/guest.ts';
 import { refreshGuests } from '../../lib/guests/reconnect.ts';
 import type { Host } from '../../lib/ssh/types.ts';
@@ -95,7 +95,12 @@ test('a guest is looked up once, however many callers ask before a step', async 
 });
 
 test('a guest is reconnected after its worker’s connection was lost too', async () => {
-  const lost = new CiError({ code: 'ssh/connection-lost', message: 'worker a: the connection was lost' });
+  const lost = new CiError({
+    code: 'ssh/connection-lost',
+    blame: 'worker',
+    isConnectionLost: true,
+    message: 'worker a: the connection was lost',
+  });
   let asked = 0;
   const addresses = async () => {
     asked += 1;

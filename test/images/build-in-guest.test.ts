@@ -62,7 +62,14 @@ beforeEach(() => {
   cloudInit = { code: 0 };
   const remove = (what: string) => async () => {
     did.push(away ? `no ${what}` : what);
-    if (away) throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost.', transient: true });
+    if (away)
+      throw new CiError({
+        code: 'ssh/connection-lost',
+        blame: 'worker',
+        isConnectionLost: true,
+        message: 'worker w1: lost.',
+        retryable: true,
+      });
   };
   const made = {
     id: 'w1',
@@ -126,7 +133,7 @@ test('a worker’s disk that fills up while a script runs ends as DISK_FULL, whi
   const { made, tell } = await begin();
   tell(full());
   const error = await made;
-  assert(error instanceof CiError && error.result === 'DISK_FULL' && error.transient, String(error));
+  assert(error instanceof CiError && error.result === 'DISK_FULL' && error.retryable, String(error));
   assert.deepEqual(did, ['stop', 'cloud-init', 'script', 'logout', 'stop', 'discard']);
 });
 
@@ -145,7 +152,7 @@ test('a guest that powers off or hangs while a script runs is reported as lost',
     tell(fault);
     assert.match(
       String(await made),
-      /Image child: its guest was lost at: first .*(was running and is gone|libvirt says)/,
+      /Image child: its guest was lost during: first .*(was running and is gone|libvirt reports)/,
     );
   }
 });

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, mock, test } from 'node:test';
 import { CleanupQueue } from '../../lib/builds/cleanup/queue.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { noImage } from '../../lib/errors/storage.ts';
+import { guestDied } from '../../lib/errors/worker.ts';
 import { ImageBuilder, type ProvideOptions } from '../../lib/images/builder.ts';
 import { MetadataLinks } from '../../lib/metadata/links.ts';
 import { MetadataService } from '../../lib/metadata/service.ts';
@@ -179,7 +180,7 @@ test('a script that fails is named, nothing is kept, and the console has its out
     assert(error instanceof CiError);
     assert.match(
       error.message,
-      /Image child: its script first ended with exit code 3, and said last: "the end of say first"/,
+      /Image child: its script first ended with exit code 3; its output ends with: "the end of say first"/,
     );
     assert.equal(error.result, 'NODE_FAILURE');
     return true;
@@ -224,7 +225,7 @@ test('an image that failed is not built again for half an hour, unless somebody 
 test('a child image is held back no longer than the parent that failed, and not once that exists', async () => {
   const minute = (n: number) => mock.timers.setTime(1_000_000 + n * 60_000);
   mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-  download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
+  download = Promise.reject(new CiError({ code: 'image/not-found', blame: 'image', message: 'no such address' }));
   download.catch(() => undefined);
   await assert.rejects(builder.provide(worker, base, within()), /no such address/);
   minute(29);
@@ -253,7 +254,7 @@ test('the console of an earlier build is not shown for a failure of the parent',
   assert.match(await readFile(builder.consoleFile(worker, child), 'utf8'), /the end of say first/);
   builder.forget(worker, child);
   images.clear();
-  download = Promise.reject(new CiError({ code: 'image/not-found', message: 'no such address' }));
+  download = Promise.reject(new CiError({ code: 'image/not-found', blame: 'image', message: 'no such address' }));
   download.catch(() => undefined);
   await assert.rejects(builder.provide(worker, child, within()), /no such address/);
   assert.equal(builder.state(worker, child)?.state, 'failed');
@@ -263,7 +264,13 @@ test('the console of an earlier build is not shown for a failure of the parent',
 test('a worker that was cut off is reported, and the next who needs the image tries again', async () => {
   const { draft } = worker.storage;
   worker.storage.draft = async () => {
-    throw new CiError({ code: 'ssh/connection-lost', message: 'worker w1: lost', transient: true });
+    throw new CiError({
+      code: 'ssh/connection-lost',
+      blame: 'worker',
+      isConnectionLost: true,
+      message: 'worker w1: lost',
+      retryable: true,
+    });
   };
   await assert.rejects(builder.provide(worker, child, within()), /worker w1: lost/);
   const state = builder.state(worker, child);
@@ -276,9 +283,9 @@ test('a worker that was cut off is reported, and the next who needs the image tr
 
 test('a guest that dies before an SSH login ends the build at once', async () => {
   worker.login = async () => {
-    throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off before its SSH was open.' });
+    throw guestDied('d', 'powered off', '');
   };
-  await assert.rejects(builder.provide(worker, child, within()), /did not come up: Guest d powered off/);
+  await assert.rejects(builder.provide(worker, child, within()), /did not boot: Guest d powered off/);
 });
 
 test('images that are set or being built are kept, and so are their parents', async () => {

@@ -15,7 +15,7 @@ test('some time after a change, unused images are removed from each worker that 
   const builder = {
     async collect(worker: Worker, kept: readonly ImageSpec[]) {
       asked.push(`${worker.id}: ${kept.map(({ name }) => name)}`);
-      if (worker.id === 'a') throw new CiError({ code: 'ssh/down', message: 'worker a: no answer.' });
+      if (worker.id === 'a') throw new CiError({ code: 'ssh/down', blame: 'worker', message: 'worker a: no answer.' });
       return ['base@old'];
     },
   } as unknown as ImageBuilder;
@@ -50,7 +50,7 @@ test('nothing is removed if the settings of an image cannot be read', async (t) 
     {
       images: () => {
         looked = true;
-        throw new CiError({ code: 'image/circle', message: 'Image a is made of itself.' });
+        throw new CiError({ code: 'image/circle', blame: 'image', message: 'Image a is made of itself.' });
       },
       workers: () => workers,
       onCollected: () => assert.fail('nothing was collected'),

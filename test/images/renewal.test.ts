@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Services } from '../../lib/builds/services.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
-import { storageFull, workerSilent } from '../../lib/errors/image.ts';
-import { noImage } from '../../lib/errors/storage.ts';
+import { workerSilent } from '../../lib/errors/image.ts';
+import { noImage, storageFull } from '../../lib/errors/storage.ts';
 import { ImageBuilder } from '../../lib/images/builder.ts';
 import { imageFolder } from '../../lib/storage/names.ts';
 import type { CallOptions, ImageSpec, Owner, Worker } from '../../lib/worker/types.ts';
@@ -60,7 +60,7 @@ afterEach(async () => {
 const clone = async (): Promise<string> =>
   (await builder.clone(worker, image, 'c', owner, { ...within(), onWarning: (text) => warnings.push(text) })).path;
 const refuse = () => {
-  fault = new CiError({ code: 'image/refused', message: 'The server said 404.' });
+  fault = new CiError({ code: 'image/refused', blame: 'image', message: 'The server said 404.' });
 };
 
 test('a renewal that succeeds is used without a warning', async () => {
@@ -102,7 +102,7 @@ test('the previous image is used if the disk is full; a lost worker is left to t
   fault = storageFull('Image base', 'worker w1');
   assert.equal(await clone(), 'base@k2');
   fault = workerSilent('Image base', 'worker w1', 10);
-  await assert.rejects(clone(), /did not do it within 10 min/);
+  await assert.rejects(clone(), /did not finish it within 10 min/);
 });
 
 test('previous images are kept until the renewed one exists', async () => {

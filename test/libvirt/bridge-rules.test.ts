@@ -106,7 +106,7 @@ test('a rule that cannot be made fails at once with the error of iptables', asyn
   breakRules();
   await assert.rejects(bridges.ensure(owner, 'ci%', signal), {
     code: 'libvirt/bridge',
-    message: /ci could not be made or removed: no such table\. .*iptables/,
+    message: /ci could not be created or removed: no such table\. .*iptables/,
   });
   await bridges.release(owner, signal);
   assert.equal(isThere('ci0'), false);

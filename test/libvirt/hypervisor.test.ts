@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { isWorkerFault } from '../../lib/errors/worker.ts';
 import { LibvirtHypervisor } from '../../lib/libvirt/hypervisor.ts';
 import { answerInMemory } from '../../lib/libvirt/kvm-cache.ts';
 import type { GuestSpec } from '../../lib/worker/types.ts';
@@ -134,7 +133,7 @@ test('UEFI firmware is libvirt’s choice or an existing file; without either, t
   const fault = await none.hypervisor.boot(uefiGuest('a'), within()).catch((error) => error);
   assert.equal(fault.code, 'libvirt/no-uefi');
   assert.match(fault.message, /^worker host-a: there is no UEFI firmware for guests\. .*apt-get install ovmf\)/);
-  assert.ok(isWorkerFault(fault));
+  assert.ok(fault.facts.excludesHost);
   const before = none.asked.length;
   await none.hypervisor.boot(guestSpec('b'), within());
   assert.ok(!none.asked.slice(before).some((text) => text.includes('domcapabilities')), 'a BIOS needs no firmware');

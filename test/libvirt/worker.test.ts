@@ -27,7 +27,8 @@ test('the metadata server listens on this machine only if the worker is this mac
     worker(false).linkMetadata(() => {}, { signal, listenAt }),
     {
       code: 'worker/metadata-elsewhere',
-      message: /^worker host-a: .*nobody could tell who asks\. Use the way inside the worker's SSH connection\.$/,
+      message:
+        /^worker host-a: .*could not be attributed to guests\. Choose access inside the worker's SSH connection\.$/,
     },
   );
   // Only the rules of other routes would be read.

@@ -71,20 +71,20 @@ describe('clone-image', () => {
 
   test('no image, no host, or ones that are gone: said in words, no vote', async () => {
     await deploy([clone({ image: '' })]);
-    assert.equal(await sentence('ERROR'), "clone it: no image is chosen. Choose one in the node's form.");
+    assert.equal(await sentence('ERROR'), 'clone it: no image is selected. Select one in the node.');
     await deploy([clone({ hosts: [] })]);
-    assert.equal(await sentence('ERROR'), "clone it: no worker host is chosen. Choose one in the node's form.");
+    assert.equal(await sentence('ERROR'), 'clone it: no worker host is selected. Select one in the node.');
     await deploy([clone({ hosts: ['gone'], image: 'gone' })]);
-    assert.match(await sentence('ERROR'), /no image is chosen/);
-    assert.ok(faults(red).some((fault) => fault.startsWith('clone it: no image is chosen')));
-    assert.match(red.status('clone-image1'), /^ERROR: clone it: no image is chosen/);
+    assert.match(await sentence('ERROR'), /no image is selected/);
+    assert.ok(faults(red).some((fault) => fault.startsWith('clone it: no image is selected')));
+    assert.match(red.status('clone-image1'), /^ERROR: clone it: no image is selected/);
   });
 
   test('the same guest twice in a lane is refused', async () => {
     await deploy([clone(), clone({ id: 'again', name: 'again' })]);
     assert.match(
       await sentence('ERROR'),
-      /^This build has a guest "vm" already\. Give each clone-image .* another guest name\.$/,
+      /^This build already has a guest "vm"\. Give each clone-image .* a different guest name\.$/,
     );
     assert.deepEqual(clones('host-a'), []);
   });
@@ -111,7 +111,7 @@ describe('clone-image', () => {
     await deploy([clone({ hosts: ['host-a'], guest: 'one' }), second(['host-b'])], hosts);
     assert.match(
       await sentence('ERROR'),
-      /^clone two: this build runs on worker host a, and this node names worker host b\. .* same worker hosts/,
+      /^clone two: this build runs on worker host a, but this node names worker host b\. .* same worker hosts/,
     );
   });
 
@@ -185,7 +185,7 @@ describe('clone-image', () => {
     assert.equal(refused.result, 'ERROR');
     assert.match(
       refused.build.steps[0]!.message!,
-      /^worker host a has no wall around its builds, .*tick "strangers' code may run on this machine"/,
+      /^worker host a does not isolate builds from its machine, .* or allow untrusted code in the worker host/,
     );
     assert.equal((await from('near')).result, 'SUCCESS');
     await deploy([clone()], [host('host-a', { strangers: variable('TEST_STRANGERS', 'true') }), ...servers]);

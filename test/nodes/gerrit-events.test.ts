@@ -194,7 +194,7 @@ describe('gerrit-events', () => {
     await say(on('demo', 'master', 2));
     const logins = gerrit.server.logins;
     gerrit.mute = true;
-    await shows(/fell silent and the server no longer answers|connection was lost|was closed here/);
+    await shows(/is silent and the server does not answer|connection was lost|Recheck closed the connection/);
     gerrit.mute = false;
     await waitFor('it is connected anew', () => gerrit.server.logins > logins && status().startsWith('connected'));
     gerrit.server.cut();
@@ -219,7 +219,7 @@ describe('gerrit-events', () => {
     assert.ok(Date.now() - began >= 490, 'two pauses of 250 ms');
     await deploy({ source: 'replay', server: '', replayFile: join(dir, 'nowhere'), replayPace: 'asap' });
     await shows(/^The recorded stream .*nowhere/);
-    assert.ok(red.logs.some(({ msg }) => /nowhere cannot be read: .*one JSON event a line/.test(msg)));
+    assert.ok(red.logs.some(({ msg }) => /nowhere cannot be read: .*one JSON event per line/.test(msg)));
   });
 
   test('the button runs the newest open change again; where it cannot, it says why', async () => {

@@ -209,7 +209,7 @@ describe('gerrit-review', () => {
     const bad = await onSandbox();
     await status(/posted without its inline comments/);
     assert.match(ours(bad.posted())[0]!.message, /Verified\+1[\s\S]*Build succeeded/);
-    assert.ok(red.logs.some(({ msg }) => /1 inline comments? of msg\.comments (was|were) left out/.test(msg)));
+    assert.ok(red.logs.some(({ msg }) => /1 inline comments? in msg\.comments (was|were) left out/.test(msg)));
   });
 
   test('an event without a patchset posts nothing and says so', async () => {
@@ -270,7 +270,7 @@ describe('gerrit-review', () => {
     const said = red.logs.find(
       ({ id, level, msg }) => id === 'gerrit-review1' && level === 20 && msg.includes('999999'),
     );
-    assert.match(said!.msg, /there is no such patchset, or the account may not see it/);
+    assert.match(said!.msg, /the patchset does not exist, or the account may not see it/);
   });
 
   test('the button opens the page of the last report, over a deploy too', async () => {

@@ -83,9 +83,9 @@ describe('gerrit-server', () => {
     try {
       const at = reaching({ ...other.target, privateKey: locked });
       await deploy({ ...at, credentials: { privateKey: locked } });
-      await shows(/The private key is encrypted\. Give its passphrase/);
+      await shows(/The private key is encrypted\. Enter its passphrase/);
       await deploy({ ...at, credentials: { privateKey: locked, passphrase: 'wrong' } });
-      await shows(/The passphrase does not open the private key/);
+      await shows(/The passphrase does not decrypt the private key/);
       await deploy({ ...at, credentials: { privateKey: locked, passphrase: 'open sesame' } });
       await shows(/^connected/);
       assert.ok(!JSON.stringify(red.logs).includes('sesame'), 'the passphrase is in no log');
@@ -119,7 +119,7 @@ describe('gerrit-server', () => {
     await deploy({ port: String(nobody.port) });
     await shows(/^retry in \d+ s: .*nothing listens on port \d+ there|connection was refused/);
     await deploy({ host: 'no-such-host.invalid' });
-    await shows(/^retry in \d+ s: .*no machine of the name/);
+    await shows(/^retry in \d+ s: .*unknown host name/);
     await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
     await waitFor('the missing file is named', () =>
       red.logs.some(({ msg }) => msg.includes(join(dir, 'nowhere')) && msg.includes('cannot be read')),
@@ -138,7 +138,10 @@ describe('gerrit-server', () => {
     try {
       await shows(/its host key changed/);
       const said = await waitFor('it is logged', () => red.logs.find(({ msg }) => msg.includes('host key changed')));
-      assert.ok(said.msg.includes(`was ${first.server.fingerprint}, is ${second.server.fingerprint}`), said.msg);
+      assert.ok(
+        said.msg.includes(`changed from ${first.server.fingerprint} to ${second.server.fingerprint}`),
+        said.msg,
+      );
       assert.equal(second.server.logins, 0);
       const known = { pinned: first.server.fingerprint, offered: second.server.fingerprint };
       assert.deepEqual(await ask(red, 'GET', `host-key?host=${host}&port=${port}`), known);
@@ -156,10 +159,10 @@ describe('gerrit-server', () => {
     await shows(/^connected/);
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
     await shows(/: its host key is SHA256:/);
-    const words = /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAAA\S+ was given for it/;
+    const words = /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAAA\S+ is set for it/;
     await waitFor('the whole of it is logged', () => red.logs.some(({ msg }) => words.test(msg)));
     await deploy({ hostKey: 'no key at all' });
-    await shows(/the host key given for it cannot be read/);
+    await shows(/the host key that is set for it cannot be parsed/);
   });
 
   test('Test connection says version, account, rights and host key, with what is stored or typed', async () => {

@@ -185,7 +185,7 @@ describe('publish-logs', () => {
     await guest.worker.hypervisor.stop(guest.domain, { signal: AbortSignal.timeout(10_000) });
     const { result, build } = await ended;
     assert.equal(result, 'POST_FAILURE');
-    assert.match(build.steps.at(-1)!.message!, /^Logs could not be fetched: vm: /);
+    assert.match(build.steps.at(-1)!.message!, /^The logs could not be fetched: vm: /);
     assert.match(red.status('publish-logs1'), /^POST_FAILURE: /);
     await waitFor('no vote', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     assert.deepEqual(workerEmpty(), []);
@@ -244,7 +244,7 @@ describe('publish-logs', () => {
     red.send('publish-logs1', { payload: 'lost' });
     await waitFor('it went on', () => red.received('out').length > before);
     await waitFor('it is said', () => faults(red).length > caught);
-    assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node behind a ci-jobs node/);
+    assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node after a ci-jobs node/);
   });
 
   test('the build’s record is plain JSON that says the same as the page', async () => {

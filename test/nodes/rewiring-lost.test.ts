@@ -50,7 +50,7 @@ describe('messages that are lost', { concurrency: true }, () => {
       const { results, vote, console, builds } = await ci.verdict(await ci.run(tab));
       assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
       assert.match(console, /ran/);
-      assert.match(console, new RegExp(`lost behind "${node}"`));
+      assert.match(console, new RegExp(`lost after "${node}"`));
       assert.deepEqual(builds[0]!.steps.at(-1)!.name, 'publish');
     });
   lostBehind(unmatched, 'stable only');
@@ -63,7 +63,7 @@ describe('messages that are lost', { concurrency: true }, () => {
     const number = await ci.run(unwired);
     await ci.over(number);
     assert.deepEqual(ci.reviews(number), []);
-    assert.equal(ci.said(/lost behind "end": a node dropped it, or its output leads nowhere/).length, 1);
+    assert.equal(ci.said(/lost after "end": a node dropped it, or its output is not wired/).length, 1);
     const statuses = ci.red.statuses.filter(({ id }) => id === unwired.idOf('jobs')).map(({ text }) => text);
     assert.ok(
       statuses.some((text) => /lost/.test(text)),
@@ -82,10 +82,10 @@ describe('messages that are lost', { concurrency: true }, () => {
     await ci.deploy([...others, running, next, start], 'nodes'); // and a whole tab
     const stopped = await ci.verdict(one!);
     assert.deepEqual([stopped.results, stopped.vote], [{ unit: 'ERROR' }, 0]);
-    assert.match(stopped.console, /it went on[\s\S]*lost behind "work"/);
+    assert.match(stopped.console, /it went on[\s\S]*lost after "work"/);
     const cut = await ci.verdict(two!);
     assert.deepEqual([cut.results, cut.vote], [{ unit: 'ERROR' }, 0]);
-    assert.match(cut.console, /it went on[\s\S]*lost behind "work"/);
+    assert.match(cut.console, /it went on[\s\S]*lost after "work"/);
     const orphan = await ci.verdict(three!);
     assert.deepEqual([orphan.results, orphan.vote], [{ unit: 'SUCCESS' }, 1], 'its lane is whole');
     await ci.over(four!);

@@ -69,7 +69,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /colour=dark red count=3 job=demo/);
     assert.match(console, /later: dark red/);
-    assert.equal(ci.said(/"BAD NAME", which is no environment variable/).length, 1);
+    assert.equal(ci.said(/"BAD NAME", which cannot be an environment variable/).length, 1);
   });
 
   for (const [wish, vote] of [
@@ -88,7 +88,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     const verdict = await ci.verdict(await ci.run(result, { payload: 'GREEN' }));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(verdict.console, /after ran/);
-    assert.equal(ci.said(/msg\.result is "GREEN"\. A node may set FAILURE, /).length, 1);
+    assert.equal(ci.said(/msg\.result is "GREEN", which a node may not set\. Set FAILURE, /).length, 1);
   });
 
   test('msg.build changed by hand changes nothing; the warning names the node that did it', async () => {
@@ -98,7 +98,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
       verdict.builds[0]!.steps.map(({ name }) => name),
       ['fail', 'publish'],
     );
-    assert.equal(ci.said(/"whitewash" changed msg\.build; that was ignored/).length, 1);
+    assert.equal(ci.said(/"whitewash" changed msg\.build, which was ignored/).length, 1);
     assert.equal(ci.said(/changed msg\.build/).length, 1, 'nobody else is accused');
   });
 
@@ -107,7 +107,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     await ci.verdict(number);
     const posted = ci.change(number).messages.flatMap(({ comments }) => comments ?? []);
     assert.deepEqual(posted, [{ file: 'a.txt', line: 1, message: 'no full stop' }]);
-    assert.equal(ci.said(/1 inline comments of msg\.comments were left out/).length, 1);
+    assert.equal(ci.said(/1 inline comments in msg\.comments were left out/).length, 1);
   });
 
   test('a switch sends a build one way or the other', async () => {

@@ -108,7 +108,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
         ['publish', 'SUCCESS'],
       ],
     );
-    assert.match(console, /begun[\s\S]*The job's time of 0.02 min was up[\s\S]*all ended/);
+    assert.match(console, /begun[\s\S]*The job exceeded its time limit of 0.02 min[\s\S]*all ended/);
   });
 
   test("the job's time runs from its first script: waiting before it does not count", async () => {

@@ -36,8 +36,8 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     await deploy([execThere({ script: `sleep 300 & echo $$ $! >${file}; wait`, timeout: '0.01' })]);
     const ended = await run(red);
     assert.equal(ended.result, 'TIMED_OUT');
-    assert.match(ended.build.steps[0]!.message!, /stopped after its own limit of 1 s/);
-    assert.match(await logOf(ended), /stopped after its own limit/);
+    assert.match(ended.build.steps[0]!.message!, /exceeded its own time limit of 1 s/);
+    assert.match(await logOf(ended), /exceeded its own time limit/);
     for (const pid of readFileSync(file, 'utf8').trim().split(' '))
       assert.ok(!(await runs(Number(pid))), `process ${pid}`);
     await vote('Verified -1');
@@ -62,7 +62,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
       ],
     );
     const log = await logOf(ended);
-    assert.match(log, /The job's time of .* was up\./);
+    assert.match(log, /The job exceeded its time limit of .* min\./);
     assert.match(log, /tidied up/);
     assert.doesNotMatch(log, /never/);
   });

@@ -148,7 +148,10 @@ describe('ssh-exec', () => {
     assert.ok((await logOf(ended)).includes(`I am ${username}`));
     const bad = await script('true', { user: 'a b' });
     assert.equal(bad.result, 'ERROR');
-    assert.equal(bad.build.steps[0]!.message, '"a b" is no user name that a script could run as.');
+    assert.equal(
+      bad.build.steps[0]!.message,
+      '"a b" is not a user name that a script can run as. Enter a login name such as root or stack.',
+    );
     const missing = await script('true', { user: 'no-such-user-here' });
     assert.equal(missing.result, 'NODE_FAILURE');
     assert.match(
@@ -179,7 +182,7 @@ describe('ssh-exec', () => {
     assert.equal(none.result, 'ERROR');
     assert.match(
       none.build.steps[0]!.message!,
-      /no booted guest.*Put a clone-image .* and a virsh-boot before this step/,
+      /no booted guest.*Add a clone-image .* and a virsh-boot node before this step/,
     );
     const named = await script('true', { target: 'guest', guests: 'master' });
     assert.match(named.build.steps[0]!.message!, /^This build has no booted guest "master"\./);

@@ -121,7 +121,7 @@ describe('ssh-host', () => {
     const second = await startSshServer({ authorized: [pair.publicKey], port });
     try {
       const said = await fault();
-      assert.ok(said.includes(`its host key changed, was ${first.fingerprint}, is ${second.fingerprint}`), said);
+      assert.ok(said.includes(`its host key changed from ${first.fingerprint} to ${second.fingerprint}`), said);
       await ask(red, 'POST', 'host-key', { host: '127.0.0.1', port, action: 'accept' });
       assert.equal((await run(red)).result, 'SUCCESS');
     } finally {
@@ -131,7 +131,7 @@ describe('ssh-host', () => {
 
   test('a host key given in the settings is the only one believed', async () => {
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
-    assert.match(await fault(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ was given for it/);
+    assert.match(await fault(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ is set for it/);
     await deploy({ hostKey: server.fingerprint });
     assert.equal((await run(red)).result, 'SUCCESS');
   });
@@ -154,7 +154,7 @@ describe('ssh-host', () => {
     );
     const { build, result } = await run(red);
     assert.equal(result, 'ERROR');
-    assert.match(build.steps[0]!.message!, /^there: no SSH host is chosen\./);
+    assert.match(build.steps[0]!.message!, /^there: no SSH host is selected\./);
   });
 
   test('Test connection pins the key and says it; what fails is said', async () => {

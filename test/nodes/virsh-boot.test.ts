@@ -110,7 +110,7 @@ describe('virsh-boot', () => {
   test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in the message and the logs', async () => {
     await deploy({ timeout: variable('BOOT_TIMEOUT', '4') }, '#!/bin/sh\necho still setting up\nsleep 60\n');
     const { ended, said, duration } = await fails();
-    assert.match(said, /^worker here: guest vm did not come up: it has no address after 4 s\. /);
+    assert.match(said, /^worker here: guest vm did not boot: it has no address after 4 s\. /);
     assert.match(said, / Its console ends with: ".*still setting up"\.$/);
     assert.ok(duration < 50_000, `${duration} ms`);
     assert.match(await logOf(ended, 'consoles/vm.log'), /still setting up/);
@@ -119,7 +119,7 @@ describe('virsh-boot', () => {
   test('a guest that dies while it boots is noticed at once', async () => {
     await deploy({ timeout: '30' }, '#!/bin/sh\necho oh no\nsleep 0.2\nkill -9 $PPID\n');
     const { said, duration } = await fails();
-    assert.match(said, /guest vm did not come up: .*(ended|died|killed|signal)/i);
+    assert.match(said, /guest vm did not boot: .*(ended|died|killed|signal)/i);
     assert.match(said, /oh no/);
     assert.equal(said.split('console ends').length, 2, 'its end is told once');
     assert.ok(duration < 25_000, `${duration} ms`);
@@ -128,7 +128,7 @@ describe('virsh-boot', () => {
   test('one guest of two that does not come up ends the wait for the other', async () => {
     await deploy({ timeout: '30' }, '#!/bin/sh\ncase "$PWD" in *-bad) kill -9 $PPID;; esac\nsleep 20\n', 'good bad');
     const { said, duration } = await fails();
-    assert.match(said, /guest bad did not come up/);
+    assert.match(said, /guest bad did not boot/);
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
@@ -152,7 +152,7 @@ describe('virsh-boot', () => {
     await red.deploy(flow(...row(jobs(), make('virsh-boot', { name: 'boot' }), ...lane())));
     const { result, build } = await run(red);
     assert.equal(result, 'ERROR');
-    assert.equal(build.steps[0]!.message, 'There is no clone to boot. Put a clone-image before this step.');
+    assert.equal(build.steps[0]!.message, 'There is no clone to boot. Add a clone-image node before this step.');
   });
 
   test('an abort in the middle of a boot leaves no process', async () => {

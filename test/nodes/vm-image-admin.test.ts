@@ -104,11 +104,11 @@ describe('vm-image’s form asks', () => {
   test('why it failed is kept, and shown until it is made', async () => {
     await build('url1');
     const failed = await becomes('url1', 'failed');
-    assert.match(failed.text!, /^Image url is a disk for virtual machines, and the sandbox worker has only folders\./);
+    assert.match(failed.text!, /^Image url is a disk for virtual machines, but the sandbox worker only has folders\./);
     assert.equal(failed.console, false);
     // Pressed again it is tried again at once, with no word of leaving it alone.
     await build('url1');
-    assert.doesNotMatch((await becomes('url1', 'failed')).text!, /tried again when/);
+    assert.doesNotMatch((await becomes('url1', 'failed')).text!, /built again when/);
   });
 
   test('a worker that cannot be asked says why; the others are shown', async () => {
@@ -162,8 +162,8 @@ describe('vm-image’s form asks', () => {
     };
     await refused(ask(red, 'GET', 'images/nowhere'), /not deployed yet/);
     await refused(ask(red, 'GET', 'images/worker-here'), /not deployed yet/);
-    await refused(ask(red, 'GET', 'images/lost1'), /Image lost: its parent is not there/);
-    await refused(build('lost1'), /Image lost: its parent is not there/);
+    await refused(ask(red, 'GET', 'images/lost1'), /Image lost: its parent does not exist/);
+    await refused(build('lost1'), /Image lost: its parent does not exist/);
     await refused(build('empty1', 'off'), /worker host is not deployed/);
     await refused(ask(red, 'POST', 'images/empty1/build', {}), /worker host is not deployed/);
     const answer = await fetch(`${red.url}/recheck/images/empty1/build`, {

@@ -202,32 +202,29 @@ describe('vm-image: url, and a parent with scripts', () => {
 
   test('a parent that is missing or disabled is told, with what to do', async () => {
     await deploy(child({ parent: 'nowhere' }));
-    assert.throws(() => spec('child1'), /Image dsvm: its parent is not there\. Choose a parent/);
+    assert.throws(() => spec('child1'), /Image dsvm: its parent does not exist or is disabled\. Select a parent/);
     await deploy(child(), base({ d: true }));
-    assert.throws(() => spec('child1'), /Image dsvm: its parent is not there/);
+    assert.throws(() => spec('child1'), /Image dsvm: its parent does not exist/);
   });
 
   test('a circle of parents is told, whichever image is asked for', async () => {
     // Named by a variable it is not seen by Node-RED, which would not start such nodes at all.
     await deploy(child(), base({ source: 'parent', parent: variable('CIRCLE', 'child1'), scripts: [] }));
-    assert.throws(() => spec('child1'), /Image dsvm is its own parent by way of base, so/);
-    assert.throws(
-      () => spec('base1'),
-      /Image base is its own parent by way of dsvm, so there is nothing to begin with/,
-    );
+    assert.throws(() => spec('child1'), /Image dsvm: the parents form a cycle: dsvm → base → dsvm\./);
+    assert.throws(() => spec('base1'), /Image base: the parents form a cycle: base → dsvm → base\./);
     await deploy(child({ parent: variable('CIRCLE', 'child1') }));
-    assert.throws(() => spec('child1'), /Image dsvm is its own parent, so/);
+    assert.throws(() => spec('child1'), /Image dsvm: the parents form a cycle: dsvm → dsvm\./);
   });
 
   test('a circle that Node-RED refuses to start is told in its log', async () => {
-    const told = () => red.logs.filter(({ level, msg }) => level === 20 && msg.includes('is its own parent'));
+    const told = () => red.logs.filter(({ level, msg }) => level === 20 && msg.includes('the parents form a cycle'));
     const before = told().length;
     await deploy(child(), base({ source: 'parent', parent: 'child1', scripts: [] }));
     const [circle, ...others] = told().slice(before);
     assert.deepEqual(others, []);
     assert.match(
       circle!.msg,
-      /^Image dsvm is its own parent by way of base, .* Choose another parent for one of them\./,
+      /^Image dsvm: the parents form a cycle: dsvm → base → dsvm\. Select another parent for one of them\./,
     );
     await deploy(child(), base());
     assert.equal(spec('child1').name, 'dsvm');

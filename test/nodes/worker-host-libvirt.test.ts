@@ -162,9 +162,9 @@ describe('worker-host of kind libvirt', () => {
       const { result, build } = await run(red);
       return `${result} ${build.steps[0]!.message}`;
     };
-    assert.match(await said({ host: 'nobody' }), /^ERROR worker this machine: the SSH host .* is not there/);
-    assert.match(await said({ path: 'ci' }), /^ERROR "ci" is no path for a worker's storage/);
-    assert.match(await said({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" names no ZFS dataset/);
+    assert.match(await said({ host: 'nobody' }), /^ERROR worker this machine: its SSH host does not exist any more/);
+    assert.match(await said({ path: 'ci' }), /^ERROR "ci" is not a path for a worker's storage/);
+    assert.match(await said({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" is not the name of a ZFS dataset/);
   });
 
   test('a worker that cannot be reached is waited for, and the node says why', async () => {
@@ -219,7 +219,7 @@ describe('worker-host of kind libvirt', () => {
     if (/^BIOS only/.test(uefi.detail)) assert.match(needed.detail, /: disk\.$/);
     else assert.deepEqual(needed, uefi);
     const gone = await check({ ...form, host: 'nobody' });
-    assert.match(gone.checks[0]!.detail, /the SSH host .* is not there/);
+    assert.match(gone.checks[0]!.detail, /its SSH host does not exist any more/);
     await deploy({ path: join(dir, 'kept') }, undefined, { port: String(await freePort()) });
     const far = await check(form);
     assert.deepEqual([far.ok, far.checks.length], [false, 1]);

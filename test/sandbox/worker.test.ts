@@ -108,7 +108,8 @@ test('a guest whose metadata never answers ends with the reason on its console a
   await assert.rejects(hypervisor.addresses('lost', within()), {
     code: 'worker/guest-died',
     result: 'NODE_FAILURE',
-    message: /Guest lost ended with exit code 1 before its SSH was open.*no metadata from http.*the answer was 404/,
+    message:
+      /Guest lost ended with exit code 1 before SSH login was possible.*no metadata from http.*the answer was 404/,
   });
   assert.match(await consoleOf(world, 'lost'), /asking again/);
   await hypervisor.stop('lost', within());

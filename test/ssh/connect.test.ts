@@ -157,7 +157,7 @@ test('a first key is pinned; another is refused with both fingerprints and kept 
   try {
     await assert.rejects(
       connectHost(target, { knownHosts }),
-      refusal('ssh/host-key-changed', `was ${server.fingerprint}, is ${changed.fingerprint}`),
+      refusal('ssh/host-key-changed', `changed from ${server.fingerprint} to ${changed.fingerprint}`),
     );
     assert.equal(changed.logins, 0);
     assert.equal(knownHosts.entry('127.0.0.1', server.port).offered, changed.fingerprint);

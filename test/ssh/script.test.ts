@@ -167,7 +167,10 @@ onBoth((host) => {
     await assert.rejects(
       withPath(refused, () => run(host(), 'true', { user: me })),
       (error: CiError) => {
-        assert.match(error.message, new RegExp(`as user ${me}: sudo: a password.*sudo must let it.*as ${me} without`));
+        assert.match(
+          error.message,
+          new RegExp(`as user ${me}: sudo: a password.*sudo must allow it.*as ${me} without`),
+        );
         return error.code === 'ssh/script-not-started';
       },
     );

@@ -15,7 +15,13 @@ function oneAtATime() {
     held,
     ask(name: string, signal?: AbortSignal) {
       return async () => {
-        if (busy) throw new CiError({ code: 'ssh/channel-refused', message: 'no more sessions' });
+        if (busy)
+          throw new CiError({
+            code: 'ssh/channel-refused',
+            blame: 'worker',
+            sshRefusal: 'session',
+            message: 'no more sessions',
+          });
         if (this.slow) {
           await new Promise<void>((resolve) => held.push(resolve));
           signal?.throwIfAborted();

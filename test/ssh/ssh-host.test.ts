@@ -181,7 +181,7 @@ test('the number of waiting commands is limited', async () => {
   const abort = new AbortController();
   const waiting = Array.from({ length: 3_000 }, () => host.run(['true'], { signal: abort.signal }));
   const all = Promise.allSettled(waiting);
-  await assert.rejects(waiting.at(-1)!, /2000 commands wait already/);
+  await assert.rejects(waiting.at(-1)!, /2000 commands are already waiting/);
   abort.abort(new Error('enough'));
   const ends = await all;
   assert.ok(ends.every(({ status }) => status === 'rejected'));

@@ -56,24 +56,24 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
     {
       title: 'a guest whose disk has no system',
       disk: 'no-system',
-      says: /guest vm did not come up: it has no address after \d+ s\. Its console is empty: can its disk be booted under BIOS\? If it needs UEFI, choose UEFI as firmware/,
+      says: /guest vm did not boot: it has no address after \d+ s\. Its console is empty: can its disk boot with BIOS\? If it needs UEFI, choose UEFI as firmware/,
     },
     {
       title: 'a guest on a network without DHCP',
       network: 'silent',
-      says: /guest vm did not come up: it has no address after \d+ s\. Does its network give addresses \(DHCP\).*Its console ends with: ".*(userspace|network)/,
+      says: /guest vm did not boot: it has no address after \d+ s\. Does its network have a DHCP server.*Its console ends with: ".*(userspace|network)/,
     },
     {
       title: 'a guest without an SSH server',
       disk: 'no-sshd',
-      says: /guest vm did not come up: SSH login did not succeed within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
+      says: /guest vm did not boot: SSH login did not succeed within \d+ s \(.*192\.168\.122\.\d+:22 .*Connection refused\)\)\. Does its image start an SSH server/,
     },
     {
       title: 'a guest with another host key than the one generated for it',
       disk: 'own-key',
       // Reported half a minute after the key was seen: on a busy machine the others' limit may come first.
       timeout: '200',
-      says: /shows another SSH host key than the one made for it\. .*choose in the vm-image that its guests keep their own/,
+      says: /the SSH host key of the guest at .* is not the one generated for it\. .*let guests keep their own host keys in the vm-image/,
     },
   ];
   for (const { title, disk, network = 'default', timeout, says } of cases) {
@@ -94,7 +94,7 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
       { nodes: withImage('no-system'), guests: 'slave master', boot: { timeout: bootSeconds } },
       { 'clone-master': { image: 'broken' } },
     );
-    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /guest master did not come up/ });
+    assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says: /guest master did not boot/ });
   });
 
   test('stopped in the editor while a guest boots: ABORTED, no vote', async () => {

@@ -45,7 +45,7 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
       { script: 'echo now it runs; sleep 1; echo mem >/sys/power/state; sleep 300' },
       { when: scriptRuns, action: toGuest(() => {}) },
     );
-    const says = /guest recheck-\w+-1-vm stopped: libvirt says "pmsuspended/;
+    const says = /guest recheck-\w+-1-vm stopped: libvirt reports "pmsuspended/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
     assertDetectedSoon(outcome);
   });
@@ -57,7 +57,7 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
     };
     const outcome = await lab.disrupt({}, { when: at('booting'), action: toGuest(stop) });
     const says =
-      /guest recheck-\w+-1-vm stopped: libvirt says "paused \(\w+\)", .*QEMU's log ends with: ".*a device is in a bad way .*"/;
+      /guest recheck-\w+-1-vm stopped: libvirt reports "paused \(\w+\)", .*QEMU's log ends with: ".*a device is in a bad way .*"/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'boot', says });
     assertDetectedSoon(outcome);
   });
@@ -93,7 +93,7 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
       changes,
     );
     const says =
-      /Image made: its guest was lost at: waits .*guest recheck-image-\S+ stopped: libvirt says "paused \(user\)"/;
+      /Image made: its guest was lost during: waits .*guest recheck-image-\S+ stopped: libvirt reports "paused \(user\)"/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
     assertDetectedSoon(outcome);
   });

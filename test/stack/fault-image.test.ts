@@ -60,14 +60,14 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
 
   test('the image’s server is gone: NODE_FAILURE, no vote', async () => {
     const outcome = await lab.run(fetched({ url: 'http://127.0.0.1:9/gone.img' }), CLONE_ONLY);
-    const says = /Image tiny: .*gone\.img.*(refused|connect).*Check the address in the image's settings/i;
+    const says = /Image tiny: .*gone\.img.*(refused|connect).*Check the URL in the image's settings/i;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
   });
 
   test('the image’s server cuts off each response: NODE_FAILURE, no vote, and the download is resumed', async () => {
     web.breaks.push(2 ** 20, 2 * 2 ** 20, 3 * 2 ** 20);
     const outcome = await lab.run(fetched({}), CLONE_ONLY);
-    const says = /Image tiny: the download of .*base\.img ended at 3 of \d+ MB .*Tried 3 times/;
+    const says = /Image tiny: the download of .*base\.img ended at 3 of \d+ MB .*It was tried 3 times/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
   });
 
@@ -82,7 +82,7 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
     assertEnd(lab.red, next, {
       result: 'NODE_FAILURE',
       at: 'clone vm',
-      says: /It failed just now, and is tried again when/,
+      says: /It failed just now\. It is built again when/,
     });
     assert.equal(web.ranges.length, asked);
   });
@@ -93,7 +93,8 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
     });
     const changes = { 'clone-vm': { ...CLONE_ONLY['clone-vm'], image: 'vm-image2' } };
     const outcome = await lab.run(lane('echo about to break; exit 4'), changes);
-    const says = /Image made: its script breaks ended with exit code 4, and said last: .*not the patch's fault/;
+    const says =
+      /Image made: its script breaks ended with exit code 4; its output ends with: .*The patch is not blamed/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
     assert.match(await logOf(outcome, 'images/made.log'), /about to break/);
     const next = await lab.run(lane('echo about to break; exit 4'), changes);

@@ -96,7 +96,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
       { script: 'echo now it runs; sleep 300' },
       { when: scriptRuns, action: () => execFileSync('iptables', ['-w', '-I', ...rule]) },
     );
-    const says = /The SSH connection to guest vm was lost: .*not held against the patch/;
+    const says = /The SSH connection to guest vm was lost: .*The patch is not blamed/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'work', says });
     assert.match(
       outcome.console,
@@ -135,7 +135,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
     await lab.sshd.stop();
     execFileSync('virsh', ['-q', 'destroy', domain]);
     await lab.sshd.start();
-    const says = /^Logs could not be fetched: vm: .*it powered off, or somebody destroyed it/;
+    const says = /^The logs could not be fetched: vm: .*it powered off, or somebody destroyed it/;
     const outcome = await ending;
     assertEnd(lab.red, outcome, { result: 'POST_FAILURE', at: 'publish logs' });
     assert.match(outcome.fault!.message!, says);
@@ -149,7 +149,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
     await lab.sshd.start();
     const outcome = await lab.run({ clone: { wait: '0.1' } });
     const says =
-      /No worker had room within 0\.1 min: worker host-a .*its host key changed, was SHA256:.*clear the pinned key/;
+      /No worker had room within 0\.1 min: worker host-a .*its host key changed from SHA256:.*clear the pinned key/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
     await lab.sshd.stop();
     writeFileSync(file, own);

@@ -195,9 +195,13 @@ test('an image for another architecture is refused by its name before the downlo
   await refuses(
     on.image({ url: url(`/debian-13-${other}.qcow2`) }),
     'image/architecture',
-    /by its name, and worker test is/,
+    /according to its name, but worker test is/,
   );
-  await refuses(on.image({ url: url('/s390x/latest/base.img') }), 'image/architecture', /for s390x by its name/);
+  await refuses(
+    on.image({ url: url('/s390x/latest/base.img') }),
+    'image/architecture',
+    /for s390x according to its name/,
+  );
   assert.equal(on.web.ranges.length, 0);
   const [own, foreign] = process.arch === 'arm64' ? ['AA64', 'X64'] : ['X64', 'AA64'];
   // The GPT types of root partitions for x86_64 and aarch64.
@@ -219,8 +223,8 @@ test('an image for another architecture is refused by its name before the downlo
     esp ${foreign} ${own}; disk both.qcow2 L
     esp ${own}; disk own.qcow2 ${foreignRoot}
     esp; disk root.qcow2 ${foreignRoot}; disk none.qcow2 L`);
-  await refuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /by its EFI boot file/);
-  await refuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /by its root partition's type/);
+  await refuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /according to its EFI boot file/);
+  await refuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /according to its root partition's type/);
   for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
 });
 

@@ -42,7 +42,12 @@ exec ${command} "$@"
   const run: Host['run'] = async (argv) => {
     running = place.host.run(['env', `PATH=${dir}:${process.env['PATH']}`, ...argv]);
     await place.sh(`until [ -e '${dir}/began' ]; do sleep 0.05; done`);
-    throw new CiError({ code: 'ssh/command-timeout', message: 'It did not finish in time.' });
+    throw new CiError({
+      code: 'ssh/command-timeout',
+      blame: 'worker',
+      isInterruption: true,
+      message: 'It was not done in time.',
+    });
   };
   return {
     storage: hostStorage({ kind, place: place.place, host: async () => ({ ...place.host, run }) }),

@@ -57,7 +57,7 @@ test('a download that is interrupted three times fails with its progress, and th
   const base = on.image();
   await assert.rejects(
     on.storage.make(base, within()),
-    refused('image/download-ended', /ended at \d of \d MB \(.*\)\. Tried 3 times/),
+    refused('image/download-ended', /ended at \d of \d MB \(.*\)\. It was tried 3 times/),
   );
   assert.equal(await on.storage.has(base, within()), false);
   await on.storage.make(base, within());
@@ -124,7 +124,7 @@ ${more}`;
   on.web.content = Buffer.from(descriptor(''));
   await assert.rejects(
     on.storage.make(on.image(), within()),
-    refused('image/format', /format "vmdk", which is not taken/),
+    refused('image/format', /format "vmdk", which is not supported/),
   );
   // If it is a boot sector at the same time, or starts with a blank line, it is treated as raw only.
   const boots = Buffer.alloc(4096);

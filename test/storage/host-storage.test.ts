@@ -13,7 +13,7 @@ test('a call that waits too long for an earlier command says so, and may be retr
   const storage = hostStorage({ kind: 'btrfs', place: '/ci', host: async () => host });
   await assert.rejects(storage.remove('c1', within()), {
     code: 'storage/busy',
-    message: /clone c1.*not ended yet on worker w1/,
-    transient: true,
+    message: /clone c1.*still running on worker w1/,
+    retryable: true,
   });
 });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { bootFailed, notUpInTime } from '../../lib/errors/build.ts';
+import { bootFailed, notUpInTime } from '../../lib/errors/build-guest.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { commandFailed } from '../../lib/errors/gerrit.ts';
-import { imageNotBooted, imageScriptFailed, workFailed } from '../../lib/errors/image.ts';
+import { imageNotBooted, imageScriptFailed } from '../../lib/errors/image.ts';
 import { virshFailed } from '../../lib/errors/libvirt.ts';
-import { scriptNotStarted } from '../../lib/errors/ssh.ts';
+import { scriptNotStarted } from '../../lib/errors/ssh-command.ts';
+import { workFailed } from '../../lib/errors/storage.ts';
 import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
 import { lastLines } from '../../lib/util/last-lines.ts';
 import { clip, lastPlainLines, plainLine, plainLines, quoted } from '../../lib/util/plain-text.ts';
@@ -104,7 +105,7 @@ test('no error carries what a guest or a program wrote as it came', () => {
     rulesFailed('w', raw),
     scriptNotStarted('a', undefined, raw),
     commandFailed('g', 'version', raw),
-    new CiError({ code: 'x', message: `Some text: ${raw}` }),
+    new CiError({ code: 'x', blame: 'controller', message: `Some text: ${raw}` }),
   ];
   for (const { message } of errors) {
     assert.match(message, /FAILED/);

@@ -1,4 +1,5 @@
-import { messageLost, reviewGone } from '../../errors/build.ts';
+import { messageLost } from '../../errors/build.ts';
+import { reviewGone } from '../../errors/build-report.ts';
 import type { Build } from '../build.ts';
 import type { BuildSet } from '../buildset.ts';
 import type { FlowGraph } from '../flow-graph.ts';

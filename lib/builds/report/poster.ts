@@ -1,4 +1,4 @@
-import { noServer, serverDown, serverMissing } from '../../errors/build.ts';
+import { noServer, serverDown, serverMissing } from '../../errors/build-report.ts';
 import { type CiError, messageOf, toCiError } from '../../errors/ci-error.ts';
 import type { GerritClient } from '../../gerrit/client.ts';
 import type { ReviewInput } from '../../gerrit/types.ts';
@@ -162,12 +162,11 @@ export class Poster {
 
   /** Schedules another try of a report, or gives it up. */
   async #retryOrFail(key: string, report: ReportEntry, tries: number, fault: CiError): Promise<ReportState> {
-    if (!fault.transient || Date.now() - report.at > GIVE_UP_AFTER_MS) {
+    if (!fault.retryable || Date.now() - report.at > GIVE_UP_AFTER_MS) {
       await this.#outbox.done(key);
       return { state: 'failed', message: messageOf(fault) };
     }
-    const down = fault.code === 'build/server-down';
-    const delay = down
+    const delay = fault.facts.awaitsConnection
       ? SERVER_DOWN_RETRY_MS
       : Math.min(MAX_RETRY_DELAY_MS, MIN_RETRY_DELAY_MS * 1.5 ** Math.min(tries, 20));
     await this.#outbox.retry(key, delay);

@@ -1,6 +1,6 @@
-import { bootFailed, nothingToBoot, PRIVATE_FIRST } from '../../errors/build.ts';
-import { type CiError, messageOf } from '../../errors/ci-error.ts';
-import { isKvmFault } from '../../errors/libvirt.ts';
+import { nothingToBoot } from '../../errors/build.ts';
+import { bootFailed, PRIVATE_FIRST } from '../../errors/build-guest.ts';
+import { type CiError, factsOf, messageOf } from '../../errors/ci-error.ts';
 import type { Guest } from '../../guests/guest.ts';
 import { whyNotUp } from '../../guests/not-up.ts';
 import { connectGuest, settleGuest } from '../../guests/reconnect.ts';
@@ -90,7 +90,7 @@ async function bootGuest(boot: Boot): Promise<void> {
   try {
     await bootOnce(boot);
   } catch (error) {
-    if (boot.signal.aborted || !isKvmFault(error)) throw error;
+    if (boot.signal.aborted || factsOf(error).kvm !== 'failed') throw error;
     build.say(`${guest.name}: ${messageOf(error)} Booting it again with emulation.`);
     await recloneGuest(boot);
     // The second try gets the full time for the login.

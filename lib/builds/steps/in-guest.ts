@@ -1,4 +1,4 @@
-import { guestLost, guestRebooted } from '../../errors/build.ts';
+import { guestLost, guestRebooted } from '../../errors/build-guest.ts';
 import type { Guest } from '../../guests/guest.ts';
 import { hasRebooted, isOtherBoot, reconnect, settleGuest } from '../../guests/reconnect.ts';
 import { isLostSoon } from '../../ssh/gone.ts';

@@ -1,4 +1,5 @@
-import { fetchTooLong, guestRebooted, postFailed } from '../../errors/build.ts';
+import { guestRebooted } from '../../errors/build-guest.ts';
+import { fetchTooLong, postFailed } from '../../errors/build-report.ts';
 import { messageOf, toCiError } from '../../errors/ci-error.ts';
 import type { Guest } from '../../guests/guest.ts';
 import { hasRebooted, reconnect } from '../../guests/reconnect.ts';

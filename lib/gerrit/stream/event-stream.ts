@@ -106,8 +106,7 @@ export class Stream {
         if (relink.aborted) continue;
       }
       if (end.aborted) return;
-      const refused = error?.code === 'gerrit/may-not-stream';
-      const wait = refused ? REFUSED_DELAY_MS : backoff.next(Date.now() - began);
+      const wait = error?.facts.isPermissionDenied ? REFUSED_DELAY_MS : backoff.next(Date.now() - began);
       this.#setHealth({ state: 'down', error, retryAt: Date.now() + wait });
       await sleep(wait, undefined, { signal: AbortSignal.any([end, this.#relink.signal]), ref: false }).catch(() => {});
       if (!end.aborted) this.#setHealth({ state: 'connecting' });

@@ -1,4 +1,4 @@
-import { UEFI_PACKAGES } from '../../errors/hardware.ts';
+import { UEFI_PACKAGES } from '../../errors/libvirt-hardware.ts';
 import { atLeast, versionAfter } from '../domain/host-hardware.ts';
 import type { Check } from './item.ts';
 import type { Facts } from './program.ts';

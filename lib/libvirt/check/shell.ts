@@ -1,4 +1,4 @@
-import { CiError } from '../../errors/ci-error.ts';
+import { factsOf, messageOf } from '../../errors/ci-error.ts';
 import { quote } from '../../ssh/quote.ts';
 import type { Host } from '../../ssh/types.ts';
 import { quoted } from '../../util/plain-text.ts';
@@ -15,9 +15,10 @@ const MORE_SESSIONS = "echo 'MaxSessions 10' > /etc/ssh/sshd_config.d/recheck-se
 
 /** Returns the check of a worker whose login shell or SSH server runs no command. @throws any other error */
 export function noCommandsCheck(error: unknown): Check {
-  const { code, message } = error instanceof CiError ? error : { code: '', message: '' };
-  if (code === 'ssh/not-begun') return { what: 'shell', ok: false, detail: message, fix: 'chsh -s /bin/bash root' };
-  if (code === 'ssh/channel-refused') return { what: 'sessions', ok: false, detail: message, fix: MORE_SESSIONS };
+  const { runsNoCommand, sshRefusal } = factsOf(error);
+  const check = { ok: false, detail: messageOf(error) };
+  if (runsNoCommand) return { what: 'shell', ...check, fix: 'chsh -s /bin/bash root' };
+  if (sshRefusal === 'session') return { what: 'sessions', ...check, fix: MORE_SESSIONS };
   throw error;
 }
 

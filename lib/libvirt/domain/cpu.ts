@@ -1,4 +1,4 @@
-import { cpuNeedsKvm, cpuNotForArch, cpuTooNew } from '../../errors/hardware.ts';
+import { cpuNeedsKvm, cpuNotForArch, cpuTooNew } from '../../errors/libvirt-hardware.ts';
 import type { DomainType } from '../types.ts';
 import { atLeast, type HostHardware } from './host-hardware.ts';
 

@@ -1,4 +1,4 @@
-import { biosNotForArch } from '../../errors/hardware.ts';
+import { biosNotForArch } from '../../errors/libvirt-hardware.ts';
 import type { GuestSpec } from '../../worker/types.ts';
 import type { DomainType } from '../types.ts';
 import { type CpuElement, cpuFor } from './cpu.ts';

@@ -1,5 +1,5 @@
 import { CiError } from '../../errors/ci-error.ts';
-import { guestHalted, guestVanished, isKvmFault } from '../../errors/libvirt.ts';
+import { guestHalted, guestVanished } from '../../errors/libvirt.ts';
 import { guestDied } from '../../errors/worker.ts';
 import type { DomainType } from '../types.ts';
 import { Virsh } from '../virsh.ts';
@@ -90,7 +90,7 @@ export class Health {
     if (performance.now() - (this.#seen.get(domain) ?? Number.NEGATIVE_INFINITY) < RUNNING_TTL_MS) return;
     if (!(await this.isThere(domain, signal))) {
       const { fault, log } = await this.#why(domain, GONE, signal);
-      if (fault.code !== 'libvirt/guest-gone') throw fault;
+      if (fault.facts.guestEnd !== 'gone') throw fault;
       const how = `powered off or was destroyed${log === '' ? '' : ` (QEMU's log ends with: "${log}")`}`;
       throw guestDied(domain, how, (await this.#options.console(domain, signal)) ?? '');
     }
@@ -187,7 +187,7 @@ export class Health {
     if (!guest) return undefined;
     const finding = await examine(this.#options.virsh, { domain, state, ...guest }, signal);
     const { fault } = finding;
-    if (isKvmFault(fault)) this.#options.onKvmFault(fault!.message);
+    if (fault?.facts.kvm === 'failed') this.#options.onKvmFault(fault.message);
     return finding;
   }
 }

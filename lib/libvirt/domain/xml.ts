@@ -1,4 +1,4 @@
-import { badDomainTemplate, noDisk } from '../../errors/libvirt.ts';
+import { badDomainTemplate, noDisk } from '../../errors/libvirt-hardware.ts';
 import { render } from '../../template/render.ts';
 import type { GuestSpec } from '../../worker/types.ts';
 import { tapName } from '../network/mac.ts';

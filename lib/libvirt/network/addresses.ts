@@ -1,4 +1,4 @@
-import { macTaken } from '../../errors/libvirt.ts';
+import { macTaken } from '../../errors/libvirt-network.ts';
 import { program } from '../../util/program.ts';
 import type { Virsh } from '../virsh.ts';
 import { macOfTap } from './mac.ts';

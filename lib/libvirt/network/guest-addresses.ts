@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { addressShared } from '../../errors/libvirt.ts';
+import { addressShared } from '../../errors/libvirt-network.ts';
 import type { Health } from '../domain/health.ts';
 import type { GuestInterface } from '../domain/xml.ts';
 import type { Addresses } from './addresses.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { badMac } from '../../errors/libvirt.ts';
+import { badMac } from '../../errors/libvirt-network.ts';
 
 /** Returns a random MAC in QEMU's range: a reused one would get the address of an old lease. */
 export const freshMac = (): string => ['52', '54', '00', ...randomBytes(3).toString('hex').match(/../g)!].join(':');

@@ -1,4 +1,4 @@
-import { networkDown, networkMissing } from '../../errors/libvirt.ts';
+import { networkDown, networkMissing } from '../../errors/libvirt-network.ts';
 import { program } from '../../util/program.ts';
 import type { Virsh } from '../virsh.ts';
 import { type DhcpLease, parseLeases } from './tables.ts';

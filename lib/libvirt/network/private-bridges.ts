@@ -1,4 +1,4 @@
-import { badBridgeName, bridgeFailed } from '../../errors/libvirt.ts';
+import { badBridgeName, bridgeFailed } from '../../errors/libvirt-network.ts';
 import { program } from '../../util/program.ts';
 import { sameOwner } from '../../worker/owner.ts';
 import type { Owner } from '../../worker/types.ts';

@@ -213,7 +213,7 @@ export class GuestTar {
     const { guest } = this.#options;
     if (!(fault instanceof CiError)) return fetchBroken(guest, path, fault);
     // A silent guest, or a full disk here, has an error of its own.
-    return fault.code.startsWith('logs/') ? fault : fetchLost(guest, path, fault);
+    return fault.facts.namesLogFile ? fault : fetchLost(guest, path, fault);
   }
 
   #listen(): void {

@@ -1,4 +1,4 @@
-import { badChecksum } from '../../errors/download.ts';
+import { badChecksum } from '../../errors/image-download.ts';
 
 /** A checksum of a file. */
 export interface Checksum {

@@ -8,9 +8,8 @@ import {
   notAnImage,
   otherMachine,
   sourceChanging,
-  spaceRunsOut,
-} from '../../errors/download.ts';
-import { commandMissing, isFull, storageFull, workFailed } from '../../errors/image.ts';
+} from '../../errors/image-download.ts';
+import { commandMissing, saysDiskFull, spaceRunsOut, storageFull, workFailed } from '../../errors/storage.ts';
 import type { Host } from '../../ssh/types.ts';
 import type { ImageSource } from '../../worker/types.ts';
 import { architecturesOf, machinesOf } from './architecture.ts';
@@ -227,4 +226,4 @@ function spaceFault(subject: Subject, source: UrlSource, what: string, times: nu
 }
 
 const fault = (what: string, host: Host, said: string): Error =>
-  isFull(said) ? storageFull(what, host.label) : workFailed(what, host.label, said);
+  saysDiskFull(said) ? storageFull(what, host.label) : workFailed(what, host.label, said);

@@ -1,5 +1,5 @@
-import { diskTooLarge, notAnImage, otherMachine, unknownFormat } from '../../errors/download.ts';
-import { commandMissing } from '../../errors/image.ts';
+import { diskTooLarge, notAnImage, otherMachine, unknownFormat } from '../../errors/image-download.ts';
+import { commandMissing } from '../../errors/storage.ts';
 import type { Host } from '../../ssh/types.ts';
 import { isRecord } from '../../util/is-record.ts';
 import { architecturesOfBootFiles, architecturesOfTypes, machinesOf } from './architecture.ts';

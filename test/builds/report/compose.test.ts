@@ -28,5 +28,5 @@ test('a template that cannot be read costs the wording, not the report', () => {
   const entry = composeReview(set, [build], broken, 'my-ci');
   assert.match(entry?.review.message ?? '', /^Build succeeded \(check pipeline\)\.\n\n- unit /);
   assert.deepEqual(entry?.review.labels, { Verified: 1 });
-  assert.match(entry?.trouble ?? '', /template cannot be read/);
+  assert.match(entry?.trouble ?? '', /template cannot be parsed/);
 });

@@ -40,7 +40,7 @@ function posting(t: { after(done: () => void): void }) {
     async postReview({ review }: ReportEntry) {
       gerrit.messages.push(review.message ?? '');
       if (gerrit.lose-- > 0)
-        throw new CiError({ code: 'ssh/gone', message: 'the connection was lost', transient: true });
+        throw new CiError({ code: 'ssh/gone', blame: 'worker', message: 'the connection was lost', retryable: true });
       return { dropped: [], warnings: [] };
     },
   } as unknown as GerritClient;
@@ -79,5 +79,5 @@ test('a report for no server at all fails at once and says what to do', async (t
   poster.put('a', entry({ server: '' }));
   await waitFor('it has failed', () => states().includes('failed'));
   const [state] = told;
-  assert.match(state?.state === 'failed' ? state.message : '', /Choose a server in the gerrit-review node/);
+  assert.match(state?.state === 'failed' ? state.message : '', /Select a server in the gerrit-review node/);
 });

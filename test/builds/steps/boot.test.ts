@@ -145,7 +145,9 @@ test('it stays DISK_FULL if that is found out as the time is over', async () => 
 
 test('a guest that stands still, or is gone, ends the wait at once: for its address, its login and its cloud-init', async () => {
   const never = () => new Promise<never>(() => {});
-  const silent = failing(new CiError({ code: 'worker/guest-silent', message: 'silent' }));
+  const silent = failing(
+    new CiError({ code: 'worker/guest-silent', blame: 'guest', loginFailure: 'silent', message: 'silent' }),
+  );
   for (const behaviour of [{ login: silent }, { cloudInit: never }]) {
     const halted = boot(behaviour);
     await sleep(20);
@@ -251,8 +253,8 @@ test('a console that tells of the wrong hardware: what to choose is said', async
     message: /no address after 0\.03 s\. .*choose x86-64-v2 as CPU model .* Its console ends with: "Kernel panic"\.$/,
   });
   await assert.rejects(says(''), {
-    message: /Its console is empty: can its disk be booted under BIOS\? .*choose UEFI/,
+    message: /Its console is empty: can its disk boot with BIOS\? .*choose UEFI/,
   });
-  await assert.rejects(says('', { firmware: 'uefi' }), { message: /booted under UEFI\? .*choose BIOS/ });
-  await assert.rejects(says('Welcome\n'), { message: /Does its network give addresses/ });
+  await assert.rejects(says('', { firmware: 'uefi' }), { message: /can its disk boot with UEFI\? .*choose BIOS/ });
+  await assert.rejects(says('Welcome\n'), { message: /Does its network have a DHCP server/ });
 });

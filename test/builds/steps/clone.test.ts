@@ -10,8 +10,7 @@ import { Scheduler } from '../../../lib/builds/scheduler.ts';
 import type { Services } from '../../../lib/builds/services.ts';
 import { cloneStep } from '../../../lib/builds/steps/clone.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
-import { storageFull } from '../../../lib/errors/image.ts';
-import { noImage } from '../../../lib/errors/storage.ts';
+import { noImage, storageFull } from '../../../lib/errors/storage.ts';
 import { ImageBuilder } from '../../../lib/images/builder.ts';
 import { Slots } from '../../../lib/store/slots.ts';
 import type { Clone, ImageSpec, Storage, Worker } from '../../../lib/worker/types.ts';
@@ -107,7 +106,7 @@ test('a build that starts from an older image is told so', async (t) => {
   const { resources, warnings, clone } = await setUp(t);
   const worker = makeWorker('a', {
     make: async () => {
-      throw new CiError({ code: 'image/refused', message: 'The server said 404.' });
+      throw new CiError({ code: 'image/refused', blame: 'image', message: 'The server said 404.' });
     },
     clone: async ({ key }, name) => {
       if (key !== 'before') throw noImage(image.name);
@@ -146,7 +145,7 @@ test('the console of an image whose making failed is among the build’s files',
   const { files, images, clone } = await setUp(t);
   const worker = makeWorker('a', {
     make: async () => {
-      throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
+      throw new CiError({ code: 'image/script', blame: 'image', message: 'Image base: script init failed.' });
     },
   });
   await writeFile(images.consoleFile(worker, image), 'pip: command not found\n');
@@ -158,7 +157,7 @@ test('a host on which the image failed a moment ago is no choice where there is 
   const { resources, clone } = await setUp(t);
   const bad = makeWorker('a', {
     make: async () => {
-      throw new CiError({ code: 'image/script', message: 'Image base: script init failed.' });
+      throw new CiError({ code: 'image/script', blame: 'image', message: 'Image base: script init failed.' });
     },
   });
   Object.assign(bad, { slots: 9 });
@@ -244,7 +243,7 @@ test('the first guest goes where those after it may follow, and where no image o
   const theirs = { ...image, name: 'theirs' };
   b.storage.has = async () => false;
   b.storage.make = async () => {
-    throw new CiError({ code: 'image/script', message: 'Image theirs: script init failed.' });
+    throw new CiError({ code: 'image/script', blame: 'image', message: 'Image theirs: script init failed.' });
   };
   await assert.rejects(images.provide(b, theirs, { signal: new AbortController().signal }), /init failed/);
   await clone([a, b, c], { later: () => [{ image: theirs, workers: [b, c] }] });

@@ -39,7 +39,13 @@ function setUp(nextBoot: string) {
     console: { saved: async (): Promise<void> => {} },
     async fetch(host: Host) {
       state.onFetch(host);
-      if (host.gone.aborted) throw new CiError({ code: 'ssh/connection-lost', message: 'guest: lost' });
+      if (host.gone.aborted)
+        throw new CiError({
+          code: 'ssh/connection-lost',
+          blame: 'worker',
+          isConnectionLost: true,
+          message: 'guest: lost',
+        });
       state.fetched.push(host);
       return { files: 1, missing: [] };
     },
@@ -55,7 +61,7 @@ test('a guest that rebooted behind the last script: FAILURE as in a step, and it
   state.cut();
   const { result, message, payload } = await publish();
   assert.equal(result, 'FAILURE');
-  assert.match(message!, /^Guest vm rebooted\. Where a script may do that, tick "the guest may reboot"/);
+  assert.match(message!, /^Guest vm rebooted\. If a script may do that, tick "the guest may reboot"/);
   assert.equal((payload as { files: number }).files, 1);
   assert.deepEqual(state.fetched, [guest.host]);
 });
@@ -96,7 +102,13 @@ test('a guest whose connection alone was cut, or that a script was allowed to re
 test('a guest that cannot be reached any more is no fault of the patch, and none at all where nothing is wanted of it', async () => {
   const { state, guest, publish } = setUp('second');
   guest.worker.login = async () => {
-    throw new CiError({ code: 'worker/guest-died', message: 'Guest d powered off.' });
+    throw new CiError({
+      code: 'worker/guest-died',
+      blame: 'guest',
+      guestEnd: 'gone',
+      isLoginFutile: true,
+      message: 'Guest d powered off.',
+    });
   };
   state.cut();
   assert.equal((await publish()).result, 'POST_FAILURE');

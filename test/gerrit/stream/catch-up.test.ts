@@ -191,6 +191,6 @@ test('a query that fails leaves the gap open', async () => {
   catchUp.lost();
   const broken = new FakeHost(() => ({ code: 1, stderr: 'fatal' }));
   const request = { projects: ['demo'], types: TYPES, signal: AbortSignal.timeout(10_000) };
-  await assert.rejects(catchUp.missed(broken, request, ours(200)), { transient: true });
+  await assert.rejects(catchUp.missed(broken, request, ours(200)), { retryable: true });
   assert.deepEqual(words((await missed(catchUp, 300, [{ number: 1, createdOn: 150 }])).events), ['ps 1']);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { channelRefused, commandNotBegun, keyRefused, nameNotFound } from '../../../lib/errors/ssh.ts';
+import { channelRefused, keyRefused, nameNotFound } from '../../../lib/errors/ssh.ts';
+import { commandNotBegun } from '../../../lib/errors/ssh-command.ts';
 import { type CheckSettings, checkHost, unreachableCheck } from '../../../lib/libvirt/check.ts';
 import type { TypeAnswer } from '../../../lib/libvirt/types.ts';
 import type { Host } from '../../../lib/ssh/types.ts';

@@ -51,7 +51,7 @@ test('a halted guest is a fault, with its reason and the end of QEMU’s log', a
     const fault = { code: 'libvirt/guest-halted', result: 'NODE_FAILURE' };
     const says = (error: CiError) => {
       assert.deepEqual({ code: error.code, result: error.result }, fault, is);
-      assert.ok(error.message.includes(`libvirt says "${is}"`), error.message);
+      assert.ok(error.message.includes(`libvirt reports "${is}"`), error.message);
       assert.match(error.message, /QEMU's log ends with: "qemu: something broke"/);
       return true;
     };
@@ -73,7 +73,7 @@ test('a guest that runs, powers off, or is paused briefly is no fault; a missing
   state.log = '2026-01-01 10:00:00.000+0000: shutting down, reason=crashed\n';
   const died = /^Guest d powered off or was destroyed \(QEMU's log ends with: ".*reason=crashed"\).*its last words/;
   await assert.rejects(health.mustBoot('d', within()), { code: 'worker/guest-died', message: died });
-  const gone = /d was running and is gone: .*QEMU's log ends with: ".*reason=crashed"\. Its console/;
+  const gone = /d was running and is gone: .*QEMU's log ends with: ".*reason=crashed"\. See its console/;
   await assert.rejects(health.mustBeSound('d', within()), { code: 'libvirt/guest-gone', message: gone });
   assert.equal(await health.isThere('d', within()), false);
 });

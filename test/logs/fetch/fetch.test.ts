@@ -154,7 +154,7 @@ bothWays('a silent guest, a lost one, an abort: each ends the wait with its own 
   const silent = await start({ silence: 0.1 });
   await assert.rejects(
     silent.done,
-    (error) => error instanceof CiError && error.result === 'POST_FAILURE' && /vm gave no answer/.test(error.message),
+    (error) => error instanceof CiError && error.result === 'POST_FAILURE' && /vm did not answer/.test(error.message),
   );
   const lost = await start();
   await waitFor('the fetch listens', () => lost.sftp.listenerCount('close') > 0);

@@ -165,7 +165,7 @@ test('a file that breaks off is an error that says so, and nothing stands outsid
     (error) =>
       error instanceof CiError &&
       error.result === 'POST_FAILURE' &&
-      /guest vm: \/x\/a broke off while it was fetched \(its tar ended with 0\)/.test(error.message),
+      /guest vm: \/x\/a arrived incomplete \(its tar ended with 0\)/.test(error.message),
   );
   assert.deepEqual(Object.keys(await written()), ['build/a']);
 });
@@ -182,7 +182,7 @@ test('silence within a file, and before the first: the guest counts as gone', as
       },
       { silence: 0.2 },
     );
-    await assert.rejects(done, /guest vm gave no answer for 0\.2 s while \/x\/a was fetched/);
+    await assert.rejects(done, /guest vm did not answer for 0\.2 s while fetching \/x\/a/);
     assert.equal(guest.closed, 1);
   }
 });

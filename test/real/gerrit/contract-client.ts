@@ -160,7 +160,7 @@ export function clientContract(context: ContractContext): void {
     test('a missing patchset or change is a permanent error', async () => {
       const request = await push();
       const review = { message: 'x' };
-      const lost = { code: 'gerrit/no-such-patchset', transient: false };
+      const lost = { code: 'gerrit/no-such-patchset', retryable: false };
       await assert.rejects(client.postReview({ ...request, patchset: 7, review }, limit()), lost);
       await assert.rejects(client.postReview({ ...request, change: 99_999, review }, limit()), lost);
     });

@@ -176,7 +176,7 @@ test('a login that MaxStartups drops is retried, and the final error gives the r
   const other = await startLogin(sshd);
   await assert.rejects(login(), (error: CiError) => {
     assert.match(error.message, /MaxStartups/);
-    return error.code === 'ssh/handshake' && error.transient;
+    return error.code === 'ssh/handshake' && error.retryable;
   });
   setTimeout(() => other.destroy(), 100);
   const host = await login();

@@ -170,7 +170,7 @@ test('a login shell that waits for something is reported with its output when th
   const host = await login(t, { files: { '.bashrc': 'echo Which terminal?; sleep 30' } });
   await assert.rejects(host.run(['echo', 'x'], { timeout: 3_000 }), {
     code: 'ssh/command-timeout',
-    message: /did not end in 3 s .*did not run it, and printed "Which terminal\?"/,
+    message: /did not finish within 3 s .*did not run it, and printed "Which terminal\?"/,
   });
 });
 

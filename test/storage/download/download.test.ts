@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CiError } from '../../../lib/errors/ci-error.ts';
-import { downloadEnded, isResumable, notAnImage, spaceRunsOut } from '../../../lib/errors/download.ts';
+import { downloadEnded, isResumable, notAnImage } from '../../../lib/errors/image-download.ts';
+import { spaceRunsOut } from '../../../lib/errors/storage.ts';
 import { diskBytes, parseFileUrl } from '../../../lib/storage/download/download.ts';
 import { readDump } from '../../../lib/storage/download/examine.ts';
 
@@ -23,7 +24,7 @@ test('a URL is parsed, and shown without its secrets', () => {
     'file:///a%0Ab',
     'http://x/%c3',
   ]) {
-    assert.throws(() => parseFileUrl('base', bad), /base.*no URL/, bad);
+    assert.throws(() => parseFileUrl('base', bad), /base.*is not the URL of an image/, bad);
   }
 });
 
@@ -43,7 +44,13 @@ read 18/18 bytes at offset 1048576
 });
 
 test('an interrupted download is kept to be resumed, a refused one is not', () => {
-  const lost = new CiError({ code: 'ssh/lost', message: 'gone', transient: true });
+  const lost = new CiError({
+    code: 'ssh/lost',
+    blame: 'worker',
+    keepsDownload: true,
+    message: 'gone',
+    retryable: true,
+  });
   for (const error of [downloadEnded('base', 'x', 1, 2, 'why'), lost, new Error('aborted')]) assert(isResumable(error));
   for (const error of [notAnImage('base', 'x', 'w', 'it is empty'), spaceRunsOut('base', 'x', 'w')]) {
     assert(!isResumable(error));

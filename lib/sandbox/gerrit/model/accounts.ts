@@ -1,4 +1,4 @@
-import { noSuchAccount } from '../../../errors/sandbox-gerrit.ts';
+import { noSuchAccount } from '../../../errors/sandbox.ts';
 import type { Account } from './types.ts';
 
 /** Username of the CI. */

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badFileName, gitFailed, gitMissing } from '../../../errors/sandbox-gerrit.ts';
+import { badFileName, gitFailed, gitMissing } from '../../../errors/sandbox.ts';
 import type { Account } from './types.ts';
 
 /** Milliseconds that one git command may take. */

@@ -1,4 +1,4 @@
-import { changeClosed, mergeConflict } from '../../../errors/sandbox-gerrit.ts';
+import { changeClosed, mergeConflict } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
 import type { Files } from './git.ts';
 import { logEntry, type Site } from './site.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { noSuchChange } from '../../../errors/sandbox-gerrit.ts';
+import { noSuchChange } from '../../../errors/sandbox.ts';
 import { writeFileAtomic } from '../../../util/atomic-file.ts';
 import { refUpdated, type StreamEvent } from './events.ts';
 import type { Repository } from './git.ts';

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { stateTooNew, stateUnreadable } from '../../../errors/sandbox-gerrit.ts';
+import { stateTooNew, stateUnreadable } from '../../../errors/sandbox.ts';
 import { generateKeyPair, publicKeyOf } from '../../../ssh/keys.ts';
 import { writeFileAtomic } from '../../../util/atomic-file.ts';
 import type { State } from './types.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { changeClosed } from '../../../errors/sandbox-gerrit.ts';
+import { changeClosed } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
 import type { Files } from './git.ts';
 import { BRANCH, logEntry, PROJECT, patchsetRef, type Site } from './site.ts';

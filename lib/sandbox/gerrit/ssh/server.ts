@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ParsedKey, type Session } from 'ssh2';
-import { cannotListen } from '../../../errors/sandbox-gerrit.ts';
+import { cannotListen } from '../../../errors/sandbox.ts';
 import type { Site } from '../model/site.ts';
 import type { Account } from '../model/types.ts';
 import { end, runCommand } from './commands.ts';
