@@ -187,8 +187,6 @@ export class Supervisor {
   /**
    * Ends a build at a gerrit-review node, unless publish-logs has done so, and reports its buildset once all of its builds
    * have arrived.
-   *
-   * @param node key of the gerrit-review
    */
   report(node: string, message: Message): Promise<CiError | undefined> {
     return this.joinBranches({ node }, message, async (build, last) => {
