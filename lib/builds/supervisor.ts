@@ -27,7 +27,6 @@ const FIRST_ATTEMPT = 1;
 
 /** A node where a build's branches meet. */
 export interface JoinSpec {
-  /** Key of the node. */
   node: string;
   /** Number of branches that meet there; by default all that are on their way. */
   branches?: number;
@@ -102,12 +101,7 @@ export class Supervisor {
     return { started: set.builds, duplicates };
   }
 
-  /**
-   * Aborts a build.
-   *
-   * @param by who or what asked for it, for the build's page
-   * @returns false if the build is unknown or has ended
-   */
+  /** Aborts a build. @param by who asked for it @returns false if it is unknown or has ended */
   abort(id: string, by: string): boolean {
     const build = this.#builds.get(id);
     if (!build || build.endedAt) return false;
@@ -174,7 +168,7 @@ export class Supervisor {
     }
     const join: BranchJoin = { arrived: 1, state: 'waiting', message };
     build.joins.set(spec.node, join);
-    await this.#watchdog.branchesArrived(build, spec, join);
+    await this.#watchdog.waitForBranches(build, spec, join);
     join.state = 'acting';
     // The build arrived only through a Catch node: the node that failed dropped its message.
     if (join.message['error'] !== undefined) build.recordResult('ERROR');
@@ -193,8 +187,6 @@ export class Supervisor {
   /**
    * Ends a build at a gerrit-review node, unless publish-logs has done so, and reports its buildset once all of its builds
    * have arrived.
-   *
-   * @param node key of the gerrit-review
    */
   report(node: string, message: Message): Promise<CiError | undefined> {
     return this.joinBranches({ node }, message, async (build, last) => {

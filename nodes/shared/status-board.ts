@@ -114,7 +114,7 @@ export class Board {
   }
 
   #trouble(event: BuildEvent & { kind: 'step-ended' }): string {
-    const step = event.message?.match(/exit \d+|signal \w+/)?.[0];
+    const step = event.message?.match(/exited with code \d+|signal \w+/)?.[0].replace('exited with code', 'exit');
     return `${event.result}: ${step ?? event.message ?? ''}`.slice(0, 60);
   }
 

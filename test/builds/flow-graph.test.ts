@@ -12,7 +12,7 @@ const n = (id: string, type: string, wires: string[][], more: Partial<FlowNode> 
 const tab: FlowNode = { id: 'tab', type: 'tab' };
 const keys = (graph: FlowGraph, from: string, port?: number) => graph.reachableFrom(from, port).map((node) => node.key);
 
-test('follows a lane, nearest first, and only the port asked for', () => {
+test('follows a lane, nearest node first, from one output or from all', () => {
   const graph = new FlowGraph([
     tab,
     n('jobs', 'ci-jobs', [['a'], ['b']]),
@@ -25,12 +25,12 @@ test('follows a lane, nearest first, and only the port asked for', () => {
   assert.deepEqual(keys(graph, 'jobs'), ['a', 'b', 'p', 'r']);
 });
 
-test('a circle ends', () => {
+test('a loop of wires ends the search', () => {
   const graph = new FlowGraph([tab, n('a', 'function', [['b']]), n('b', 'function', [['a']])]);
   assert.deepEqual(keys(graph, 'a'), ['b', 'a']);
 });
 
-test('goes through links, on another tab too, and past a link call', () => {
+test('follows links, also to another tab, and continues after a link call', () => {
   const graph = new FlowGraph([
     tab,
     { id: 'tab2', type: 'tab' },
@@ -47,7 +47,7 @@ test('goes through links, on another tab too, and past a link call', () => {
   assert.deepEqual(keys(graph, 'call').sort(), ['after', 'back', 'in2', 'step']);
 });
 
-test('goes into subflows, out of them and through nested ones', () => {
+test('follows wires into, out of and through nested subflows', () => {
   const graph = new FlowGraph([
     tab,
     {
@@ -68,7 +68,7 @@ test('goes into subflows, out of them and through nested ones', () => {
   assert.deepEqual(keys(graph, 'use/inner1/step', 1), []);
 });
 
-test('a wire straight through a subflow leads on', () => {
+test('follows a wire straight through a subflow', () => {
   const graph = new FlowGraph([
     tab,
     { id: 's', type: 'subflow', in: [{ wires: [] }], out: [{ wires: [{ id: 's', port: 0 }] }] },
@@ -79,7 +79,7 @@ test('a wire straight through a subflow leads on', () => {
   assert.deepEqual(keys(graph, 'a'), ['p']);
 });
 
-test('disabled nodes and tabs are not met', () => {
+test('skips disabled nodes and tabs', () => {
   const graph = new FlowGraph([
     tab,
     { id: 'off', type: 'tab', disabled: true },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { JobClock } from '../../lib/builds/job-clock.ts';
 
-test('only the time from the first script on counts, and not that of the infrastructure', () => {
+test('only time after the first script’s start counts, without that of infrastructure steps', () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
     let up = 0;
@@ -17,7 +17,7 @@ test('only the time from the first script on counts, and not that of the infrast
     clock.resume();
     mock.timers.tick(300);
     clock.start();
-    assert.equal(up, 0, 'a second script starts no new time');
+    assert.equal(up, 0, 'a second script does not restart the clock');
     mock.timers.tick(200);
     assert.equal(up, 1);
     assert.equal(clock.isExpired, true);
@@ -26,7 +26,7 @@ test('only the time from the first script on counts, and not that of the infrast
   }
 });
 
-test('a job of more days than a timer can count is not over at once', () => {
+test('a time limit longer than a timer supports does not expire at once', () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
     let up = 0;
@@ -43,10 +43,10 @@ test('a job of more days than a timer can count is not over at once', () => {
   }
 });
 
-test('once stopped, it never strikes', () => {
+test('a stopped clock never expires', () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
-    const clock = new JobClock(10, () => assert.fail('it struck'));
+    const clock = new JobClock(10, () => assert.fail('it expired'));
     clock.start();
     clock.stop();
     mock.timers.tick(100);

@@ -6,32 +6,32 @@ import type { Owner, Worker } from '../../lib/worker/types.ts';
 const MINE = 'c1c1c1c1c1c1';
 const of = (build: string, controller = MINE): Owner => ({ controller, build, attempt: 1 });
 
-/** A worker on which that is, each a domain and a clone by the name of its build, and what is ended there. */
+/** Makes a worker with a domain and a clone per owner, named after its build, and records what is removed. */
 function workerWith(...owners: Owner[]) {
   const ended: string[] = [];
   const note = (what: string) => async (name: string) => void ended.push(`${what} ${name}`);
   const worker = {
     hypervisor: { list: async () => owners.map((owner) => ({ domain: owner.build, owner })), stop: note('domain') },
     storage: { list: async () => owners.map((owner) => ({ name: owner.build, owner })), remove: note('clone') },
-    sweepMetadata: async () => void ended.push('ways'),
+    sweepMetadata: async () => void ended.push('metadata'),
   } as unknown as Worker;
   return { worker, ended };
 }
 
-test('what a crash left is ended, and what runs is not', async () => {
+test('removes what a crash left, but not what belongs to a running build', async () => {
   const { worker, ended } = workerWith(of('dead'), of('runs'));
   await reap(worker, MINE, ({ build }) => build === 'runs');
-  assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
+  assert.deepEqual(ended, ['domain dead', 'clone dead', 'metadata']);
 });
 
-test('what another Recheck has there is left alone, and what tells no controller', async () => {
-  const nobodys = { build: 'old', attempt: 1 } as Owner;
-  const { worker, ended } = workerWith(of('theirs', 'c2c2c2c2c2c2'), of('read', ''), nobodys, of('dead'));
+test('leaves alone what another Recheck or an unknown controller created', async () => {
+  const unowned = { build: 'old', attempt: 1 } as Owner;
+  const { worker, ended } = workerWith(of('theirs', 'c2c2c2c2c2c2'), of('read', ''), unowned, of('dead'));
   await reap(worker, MINE, () => false);
-  assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
+  assert.deepEqual(ended, ['domain dead', 'clone dead', 'metadata']);
 });
 
-test('a domain that cannot be ended keeps its own clone only: all else goes, and it is tried again', async () => {
+test('a domain that cannot be stopped keeps only its own clone; the error is thrown after the rest is removed', async () => {
   const { worker, ended } = workerWith(of('stuck'), of('dead'));
   const { stop } = worker.hypervisor;
   worker.hypervisor.stop = async (domain, options) => {
@@ -42,10 +42,10 @@ test('a domain that cannot be ended keeps its own clone only: all else goes, and
     reap(worker, MINE, () => false),
     /stuck cannot be ended/,
   );
-  assert.deepEqual(ended, ['domain dead', 'clone dead', 'ways']);
+  assert.deepEqual(ended, ['domain dead', 'clone dead', 'metadata']);
 });
 
-test('a clone that cannot be removed keeps nothing else', async () => {
+test('a clone that cannot be removed does not keep anything else', async () => {
   const { worker, ended } = workerWith(of('stuck'), of('dead'));
   const { remove } = worker.storage;
   worker.storage.remove = async (name, options) => {
@@ -56,17 +56,17 @@ test('a clone that cannot be removed keeps nothing else', async () => {
     reap(worker, MINE, () => false),
     /clone stuck is busy/,
   );
-  assert.deepEqual(ended, ['domain stuck', 'domain dead', 'clone dead', 'ways']);
+  assert.deepEqual(ended, ['domain stuck', 'domain dead', 'clone dead', 'metadata']);
 });
 
-test('a guest that powered off by itself is ended too, before its clone goes', async () => {
+test('a guest that powered off is stopped too before its clone is removed', async () => {
   const { worker, ended } = workerWith(of('off'), of('dead'));
   worker.hypervisor.list = async () => [{ domain: 'dead', owner: of('dead') }];
   await reap(worker, MINE, () => false);
-  assert.deepEqual(ended, ['domain dead', 'domain off', 'clone off', 'clone dead', 'ways']);
+  assert.deepEqual(ended, ['domain dead', 'domain off', 'clone off', 'clone dead', 'metadata']);
 });
 
-test('where the domains cannot be listed, no clone is touched: one may be in use', async () => {
+test('if the domains cannot be listed no clone is removed, because it may be in use', async () => {
   const { worker, ended } = workerWith(of('dead'));
   worker.hypervisor.list = async () => {
     throw new Error('libvirt is down');
@@ -75,5 +75,5 @@ test('where the domains cannot be listed, no clone is touched: one may be in use
     reap(worker, MINE, () => false),
     /libvirt is down/,
   );
-  assert.deepEqual(ended, ['ways']);
+  assert.deepEqual(ended, ['metadata']);
 });

@@ -4,7 +4,7 @@ import { BuildResources } from '../../lib/builds/resources.ts';
 import type { Guest } from '../../lib/guests/guest.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 
-test('what could not be given back is tried again at the next call, and only that', async () => {
+test('the next call retries only what could not be released', async () => {
   const resources = new BuildResources();
   const calls: string[] = [];
   let away = true;
@@ -23,7 +23,7 @@ test('what could not be given back is tried again at the next call, and only tha
   assert.deepEqual(calls, ['link', 'slot', 'link']);
 });
 
-test('what was given back is still told of: where it ran, and the commands that boot it by hand', async () => {
+test('a released guest is still shown: where it ran, and the commands to boot it manually', async () => {
   const resources = new BuildResources();
   const worker = {
     label: 'host-a',

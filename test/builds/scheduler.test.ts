@@ -21,7 +21,7 @@ const ask = (signal = new AbortController().signal, limit = 60_000) => ({
   onWait: () => {},
 });
 
-test('takes the worker with the most scheduler', async () => {
+test('takes the worker with the most free slots', async () => {
   const scheduler = new Scheduler(new Slots());
   const workers = [worker('a', 1), worker('b', 2)];
   assert.equal((await scheduler.acquire('1', () => workers, ask())).id, 'b');
@@ -34,26 +34,26 @@ test('takes the worker with the most scheduler', async () => {
   );
 });
 
-test('builds wait in their order and are told their place', async () => {
+test('builds wait in order and are notified of their position', async () => {
   const scheduler = new Scheduler(new Slots());
   const one = [worker('a', 1)];
   await scheduler.acquire('1', () => one, ask());
-  const places: number[] = [];
+  const positions: number[] = [];
   const order: string[] = [];
   const second = scheduler.acquire('2', () => one, ask()).then(() => order.push('2'));
   const third = scheduler
-    .acquire('3', () => one, { ...ask(), onWait: (place) => places.push(place) })
+    .acquire('3', () => one, { ...ask(), onWait: (position) => positions.push(position) })
     .then(() => order.push('3'));
-  await waitFor('the third is told its place', () => places.includes(2));
+  await waitFor('the third knows its position', () => positions.includes(2));
   await scheduler.release(one[0]!, '1');
   await second;
   await scheduler.release(one[0]!, '2');
   await third;
   assert.deepEqual(order, ['2', '3']);
-  assert.deepEqual([...new Set(places)], [2, 1]);
+  assert.deepEqual([...new Set(positions)], [2, 1]);
 });
 
-test('one that gives up leaves the queue, and its slot goes to the next', async () => {
+test('an aborted build leaves the queue, and the next one gets the slot', async () => {
   const scheduler = new Scheduler(new Slots());
   const one = [worker('a', 1)];
   await scheduler.acquire('1', () => one, ask());
@@ -66,7 +66,7 @@ test('one that gives up leaves the queue, and its slot goes to the next', async 
   assert.equal((await third).id, 'a');
 });
 
-test('past its limit the wait ends with what was full', async () => {
+test('a build that waits too long fails with the hosts that were full', async () => {
   const scheduler = new Scheduler(new Slots());
   const one = [worker('a', 1)];
   await scheduler.acquire('1', () => one, ask());
@@ -79,7 +79,7 @@ test('past its limit the wait ends with what was full', async () => {
   );
 });
 
-test('a worker without walls takes untrusted code only where its operator said so', async () => {
+test('a worker that is not isolated runs untrusted code only if its operator allowed it', async () => {
   const scheduler = new Scheduler(new Slots());
   const open = worker('a', 1, { isolated: false });
   await assert.rejects(
@@ -93,7 +93,7 @@ test('a worker without walls takes untrusted code only where its operator said s
   );
 });
 
-/** Slots in a store that answers when the test says so. */
+/** Slots whose answer the test can delay. */
 class SlowSlots extends Slots {
   answer: Promise<unknown> = Promise.resolve();
 
@@ -103,14 +103,14 @@ class SlowSlots extends Slots {
   }
 }
 
-test('one that gives up while the slots are being asked is told so, and holds none', async () => {
+test('a build that is aborted while the slots are read is rejected and holds none', async () => {
   const slots = new SlowSlots();
   const scheduler = new Scheduler(slots);
   const store = Promise.withResolvers<void>();
   slots.answer = store.promise;
   const gone = new AbortController();
   const asked = scheduler.acquire('1', () => [worker('a', 1)], ask(gone.signal));
-  // Nobody may be left with a rejection that nothing handles: it would end the process.
+  // An unhandled rejection would end the process.
   const loose: unknown[] = [];
   const onLoose = (reason: unknown) => loose.push(reason);
   process.on('unhandledRejection', onLoose);
@@ -124,7 +124,7 @@ test('one that gives up while the slots are being asked is told so, and holds no
   await waitFor('the slot is free', async () => (await slots.held('a')) === 0);
 });
 
-test('where the slots cannot be asked, the build waits no longer', async () => {
+test('a build fails at once if the slots cannot be read', async () => {
   const slots = new SlowSlots();
   const scheduler = new Scheduler(slots);
   slots.answer = Promise.reject(new Error('the database is away'));
@@ -136,7 +136,7 @@ test('where the slots cannot be asked, the build waits no longer', async () => {
   assert.equal((await scheduler.acquire('2', () => [worker('a', 1)], ask())).id, 'a');
 });
 
-test('a host without free memory takes nothing; the build says what it waits for, and gets it when there is some', async (t) => {
+test('a build waits for a host with too little free memory, with the reason, and gets it later', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const scheduler = new Scheduler(new Slots());
   let reason: string | undefined = 'has 512 MiB of free memory, and 1024 are wanted';
@@ -146,14 +146,14 @@ test('a host without free memory takes nothing; the build says what it waits for
     ...ask(undefined, 60_000),
     onWait: (_, why) => reasons.push(why),
   });
-  await waitFor('it is told why', () => reasons.length === 1);
+  await waitFor('there is a reason', () => reasons.length === 1);
   assert.deepEqual(reasons, ['worker a has 512 MiB of free memory, and 1024 are wanted']);
   reason = undefined;
   t.mock.timers.tick(5_000);
   assert.equal((await asked).id, 'a');
 });
 
-test('of two hosts with as many free slots, the one with more free memory is taken', async () => {
+test('of two hosts with the same number of free slots, the one with more free memory is taken', async () => {
   const scheduler = new Scheduler(new Slots());
   const hosts = [
     worker('a', 1, { capacity: async () => ({ memory: 2_000, load: 0 }) }),
@@ -162,7 +162,7 @@ test('of two hosts with as many free slots, the one with more free memory is tak
   assert.equal((await scheduler.acquire('1', () => hosts, ask())).id, 'b');
 });
 
-test('a host that is down holds up no build that another can take, and is named where there is no other', async () => {
+test('a host that is down does not delay builds for other hosts, and is named if there is no other', async () => {
   const scheduler = new Scheduler(new Slots());
   const down = worker('a', 9, { capacity: () => new Promise(() => {}) });
   const up = worker('b', 1, { capacity: async () => ({ memory: 100, load: 0 }) });
@@ -173,18 +173,18 @@ test('a host that is down holds up no build that another can take, and is named 
     ...ask(signal.signal),
     onWait: (_, why) => reasons.push(why),
   });
-  await waitFor('it is told why', () => reasons.length > 0);
+  await waitFor('there is a reason', () => reasons.length > 0);
   assert.equal(reasons[0], 'worker a does not answer; worker b has 1 of 1 slots in use');
   signal.abort(new Error('enough'));
   await assert.rejects(asked, /enough/);
 });
 
-test('a host that is shunned is taken only where every other is too', async () => {
+test('a host to avoid is taken only if there is no other', async () => {
   const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 9), worker('b', 1)];
-  const shy = { ...ask(), avoid: ({ id }: Worker) => id === 'a' };
-  assert.equal((await scheduler.acquire('1', () => hosts, shy)).id, 'b');
-  assert.equal((await scheduler.acquire('2', () => [hosts[0]!], shy)).id, 'a');
+  const avoiding = { ...ask(), avoid: ({ id }: Worker) => id === 'a' };
+  assert.equal((await scheduler.acquire('1', () => hosts, avoiding)).id, 'b');
+  assert.equal((await scheduler.acquire('2', () => [hosts[0]!], avoiding)).id, 'a');
 });
 
 test('a host whose disk was full is the last choice for ten minutes', async (t) => {
@@ -201,7 +201,7 @@ test('a host whose disk was full is the last choice for ten minutes', async (t) 
   assert.equal(await next('4'), 'a');
 });
 
-/** Rooms of two hosts, a with more slots, and which of them the next build gets. */
+/** Makes a scheduler with two hosts, of which a has more slots; `next` returns the host of the next build. */
 function twoHosts() {
   const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 9), worker('b', 2)] as const;
@@ -210,7 +210,7 @@ function twoHosts() {
   return { scheduler, hosts, next };
 }
 
-test('a host that fails builds by a fault of its own is the last choice for ten minutes', async (t) => {
+test('a faulty host is the last choice for ten minutes', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   const { scheduler, hosts, next } = twoHosts();
   scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
@@ -219,13 +219,13 @@ test('a host that fails builds by a fault of its own is the last choice for ten 
   assert.equal(await next(), 'b');
   const third = next();
   await scheduler.release(hosts[1], '1');
-  assert.equal(await third, 'b', 'it waited for the sound one');
+  assert.equal(await third, 'b', 'it waited for the healthy one');
   await scheduler.release(hosts[1], '2');
   t.mock.timers.setTime(1_000_000 + 10 * 60_000);
   assert.equal(await next(), 'a');
 });
 
-test('it is as good as any once a guest comes up there; a clone alone does not tell', async () => {
+test('a faulty host is used again once a guest boots there; a clone alone is not enough', async () => {
   const { scheduler, hosts, next } = twoHosts();
   scheduler.noteFault(hosts[0], libvirtDown('worker a', 'qemu:///system', 'no socket'));
   scheduler.noteClone(hosts[0]);
@@ -234,7 +234,7 @@ test('it is as good as any once a guest comes up there; a clone alone does not t
   assert.equal(await next(), 'a');
 });
 
-test('what of the worker’s own fails it counts; what an image or a guest does not', async () => {
+test('faults of the worker count, those of an image or a guest do not', async () => {
   const counts = async (fault: unknown): Promise<boolean> => {
     const { scheduler, hosts, next } = twoHosts();
     scheduler.noteFault(hosts[0], fault);
@@ -254,13 +254,13 @@ test('what of the worker’s own fails it counts; what an image or a guest does 
     assert.equal(await counts(fault), false, `${fault}`);
 });
 
-test('of hosts that are all in doubt, the one with the most scheduler is taken', async () => {
+test('if all hosts are suspect, the one with the most free slots is taken', async () => {
   const { scheduler, hosts, next } = twoHosts();
   for (const host of hosts) scheduler.noteFault(host, networkDown(host.label, 'default'));
   assert.equal(await next(), 'a');
 });
 
-test('a build that waits is told of hosts in doubt too', async () => {
+test('the reason for waiting also names suspect hosts', async () => {
   const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 1), worker('b', 1)];
   scheduler.noteFault(hosts[0], networkDown('worker a', 'default'));
@@ -271,7 +271,7 @@ test('a build that waits is told of hosts in doubt too', async () => {
   );
 });
 
-test('where every sound host is down, one in doubt is taken', async () => {
+test('a suspect host is taken if every healthy one is down', async () => {
   const scheduler = new Scheduler(new Slots());
   const down = { ...worker('b', 1), capacity: async () => Promise.reject(new Error('worker b: no connection.')) };
   const hosts = [worker('a', 1), down as Worker];
@@ -279,13 +279,16 @@ test('where every sound host is down, one in doubt is taken', async () => {
   assert.equal((await scheduler.acquire('1', () => hosts, ask())).id, 'a');
 });
 
-test('a host that is added while a build waits takes it', async (t) => {
+test('a host that is added while a build waits is used', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const scheduler = new Scheduler(new Slots());
   const hosts = [worker('a', 1)];
   await scheduler.acquire('1', () => hosts, ask());
   const told: number[] = [];
-  const asked = scheduler.acquire('2', () => hosts, { ...ask(undefined, 60_000), onWait: (place) => told.push(place) });
+  const asked = scheduler.acquire('2', () => hosts, {
+    ...ask(undefined, 60_000),
+    onWait: (position) => told.push(position),
+  });
   await waitFor('it waits', () => told.length > 0);
   hosts.push(worker('b', 1));
   t.mock.timers.tick(5_000);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { controllerOf } from '../../lib/builds/services.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 
-test('a controller is identified by its key, whatever its comment', () => {
+test('the controller id depends on the key, not on its comment', () => {
   const { publicKey } = generateKeyPair('one');
   const [type, key] = publicKey.split(' ');
   const id = controllerOf(publicKey);

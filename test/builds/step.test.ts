@@ -8,7 +8,7 @@ import { diskFull, guestVanished, libvirtDown } from '../../lib/errors/libvirt.t
 
 const spec = { node: 'n1', type: 'ssh-exec', name: 'work', when: 'passing', timed: true } as const;
 
-/** Runs a step whose job's time is over, in a build of one guest, about which its worker says something. */
+/** Runs a step that exceeds the job's time limit, in a build of one guest whose worker answers with `check`. */
 async function overTime(check: () => Promise<void>) {
   const guest = { name: 'vm', domain: 'd', booted: true, worker: { hypervisor: { check } } };
   const work = new AbortController();
@@ -30,7 +30,7 @@ async function overTime(check: () => Promise<void>) {
   });
 }
 
-test('a script that is over the job’s time because of its worker is not held against the patch', async () => {
+test('a script that exceeds the job’s time limit because of its worker is not blamed on the patch', async () => {
   const throwing = (fault: Error) => async () => {
     throw fault;
   };

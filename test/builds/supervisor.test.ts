@@ -20,7 +20,7 @@ const spec = (node: string, more: Partial<StepSpec> = {}): StepSpec => ({
 });
 const good: StepWork = async () => ({ result: 'SUCCESS' });
 
-/** ci-jobs → step → gerrit-review, and what reached the review as complete. */
+/** Builds a lane ci-jobs → step → gerrit-review, and records its reports. */
 function lane(nodes?: FlowNode[]) {
   const flow = new FakeFlow(
     nodes ?? [
@@ -40,7 +40,7 @@ function lane(nodes?: FlowNode[]) {
   return { flow, supervisor, reports, review, step };
 }
 
-test('a step that ends while a deploy has its node closed goes on after the deploy', async () => {
+test('a build whose step ends during a deploy continues after the deploy', async () => {
   const { flow, supervisor, reports, step } = lane();
   const ends = Promise.withResolvers<void>();
   step('step', async () => {
@@ -52,7 +52,7 @@ test('a step that ends while a deploy has its node closed goes on after the depl
   supervisor.deploying();
   flow.closed.add('step').add('review').add('jobs');
   ends.resolve();
-  // Longer than a message may rest in nothing before it counts as lost.
+  // Longer than it takes for a message to count as lost.
   await new Promise((resolve) => setTimeout(resolve, 600));
   flow.closed.clear();
   supervisor.deployed();
@@ -61,7 +61,7 @@ test('a step that ends while a deploy has its node closed goes on after the depl
   assert.deepEqual(flow.warnings(), []);
 });
 
-test('a buildset that is complete while a deploy has its review closed is reported after it, once', async () => {
+test('a buildset that completes during a deploy is reported once, after the deploy', async () => {
   const { flow, supervisor, reports } = lane();
   flow.onEvent = ({ kind }) => {
     if (kind !== 'build-ended') return;
@@ -79,7 +79,7 @@ test('a buildset that is complete while a deploy has its review closed is report
   assert.equal(reports().length, 1);
 });
 
-test('what a step takes while its build ends is given back', async () => {
+test('what a step acquires while its build ends is released', async () => {
   const { supervisor, step } = lane();
   const taken = Promise.withResolvers<void>();
   let released = 0;
@@ -99,7 +99,7 @@ test('what a step takes while its build ends is given back', async () => {
   await waitFor('the step runs', () => started[0]!.running.size === 1);
   const ended = supervisor.end(started[0]!);
   let over = false;
-  // A second one that ends it waits for the same end.
+  // A second call waits for the same end.
   const again = supervisor.end(started[0]!).then(() => {
     over = true;
   });
@@ -128,7 +128,7 @@ test('each review reports the jobs whose lanes lead to it', async () => {
   assert.deepEqual(told, { review: ['unit'], second: ['lint'] });
 });
 
-test('a recheck takes the place of the jobs that it runs; the older run of the others is still reported', async () => {
+test('a recheck supersedes only the jobs that it runs; the older builds of other jobs are still reported', async () => {
   const { supervisor, reports, step } = lane();
   const gate = Promise.withResolvers<void>();
   step('step', async ({ build, signal }) => {
@@ -143,26 +143,26 @@ test('a recheck takes the place of the jobs that it runs; the older run of the o
   await supervisor.start(recheck);
   await waitFor('the recheck is reported', () => reports().length === 1);
   gate.resolve();
-  await waitFor('the older run is reported', () => reports().length === 2);
+  await waitFor('the older build is reported', () => reports().length === 2);
   assert.deepEqual(
     reports().map(({ jobs }) => jobs),
     [['unit'], ['slow']],
   );
 });
 
-test('a branch that comes late changes nothing', async () => {
+test('a late branch changes nothing and causes a warning', async () => {
   const { flow, supervisor, reports } = lane();
   const { started } = await supervisor.start(request(['unit']));
   await waitFor('it is reported', () => reports().length === 1);
   const message = { ...flow.sent.at(-1)!.message, result: 'FAILURE', env: { A: '1' } };
   flow.inject('review', message);
-  await waitFor('it is said', () => flow.warnings().length > 0);
+  await waitFor('there is a warning', () => flow.warnings().length > 0);
   assert.match(flow.warnings()[0]!, /arrived at "gerrit-review" after/);
   assert.equal(started[0]!.result, undefined);
   assert.deepEqual(started[0]!.env, {});
 });
 
-test('a change of msg.build by hand is ignored, and the node before is named as people know it', async () => {
+test('a change of msg.build is ignored, with a warning that names the node that made it', async () => {
   const { flow, supervisor, reports } = lane([
     { id: 'jobs', type: 'ci-jobs', wires: [['step']] },
     { id: 'step', type: 'ssh-exec', name: 'run its tests', wires: [['review']] },
@@ -176,7 +176,7 @@ test('a change of msg.build by hand is ignored, and the node before is named as 
 });
 
 for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), networkDown('worker a', 'default')])
-  test(`a step that meets ${theirs.code} makes its worker the last choice; one’s own full disk does not`, async () => {
+  test(`a step that meets ${theirs.code} makes its worker the last choice; a full disk of the controller does not`, async () => {
     const { supervisor, reports, step } = lane();
     const [full, other] = ['a', 'b'].map(
       (id) => ({ id, label: id, slots: id === 'a' ? 9 : 1, isolated: true }) as unknown as Worker,
@@ -202,17 +202,17 @@ for (const theirs of [diskFull('worker a', 'd', 'No space left on device'), netw
     assert.equal(await runOn(theirs, '2'), 'b');
   });
 
-test('a report whose review was deleted is said, not lost in silence', async () => {
+test('a warning says that a report was lost because its gerrit-review was deleted', async () => {
   const { flow, supervisor } = lane();
   flow.onEvent = ({ kind }) => {
     if (kind === 'build-ended') flow.closed.add('review');
   };
   await supervisor.start(request(['unit']));
-  await waitFor('it is said', () => flow.warnings().length > 0);
+  await waitFor('there is a warning', () => flow.warnings().length > 0);
   assert.match(flow.warnings()[0]!, /gerrit-review node that should report 1,1 is no longer in the flow/);
 });
 
-test('a job with more time than a timer can count is not over at once', async () => {
+test('a job with a longer time limit than a timer supports does not time out at once', async () => {
   const { supervisor, reports, step } = lane();
   step(
     'step',
@@ -230,7 +230,7 @@ test('a job with more time than a timer can count is not over at once', async ()
   assert.equal(started[0]!.result, undefined);
 });
 
-test('a build that takes long to give back what it held is reported all the same', async () => {
+test('a build whose resources take long to release is still reported', async () => {
   const { flow, supervisor, reports } = lane([
     { id: 'jobs', type: 'ci-jobs', wires: [['publish']] },
     { id: 'publish', type: 'publish-logs', wires: [['review']] },
@@ -238,7 +238,7 @@ test('a build that takes long to give back what it held is reported all the same
   ]);
   flow.inputs.set('publish', (message) =>
     supervisor.joinBranches({ node: 'publish' }, message, async (build, last) => {
-      // As where its guests, and their disks, went slowly.
+      // As if its guests and disks had taken long to remove.
       build.tracker.movedAt = Date.now() - 60_000;
       await supervisor.end(build);
       supervisor.send(build, 'publish', 0, last);

@@ -59,7 +59,7 @@ describe('publish-logs', () => {
     assert.equal(await logOf(ended, 'all/deep/two.log'), 'two\n');
     assert.equal(await logOf(ended, 'texts/three.txt'), 'three\n');
     assert.equal(await logOf(ended, 'packed.txt.gz'), 'packed\n', 'shown in place');
-    assert.match(await logOf(ended), /nowhere\/\*\.log is not there/);
+    assert.match(await logOf(ended), /nowhere\/\*\.log does not exist/);
     assert.equal(red.status('publish-logs1'), `${ended.label}: 5 files`);
     const out = (await waitFor('the message went on', () => red.received('out')[before])) as {
       parts: object;

@@ -152,6 +152,6 @@ exec qemu-system-x86_64 "$@" ${more}`,
     const [{ type, why } = { type: '', why: '' }] = Object.values(answers());
     assert.deepEqual([...types, type], ['kvm', 'qemu']);
     assert.match(why, /KVM failed while it ran guest recheck-\w+-1-vm \(KVM internal error\. Suberror: 1\)/);
-    assert.match(outcome.console, /KVM failed while it ran guest .* It is booted again, emulated\.[\s\S]*vm: up at/);
+    assert.match(outcome.console, /KVM failed while it ran guest .* Booting it again with emulation\.[\s\S]*vm: up at/);
   });
 });

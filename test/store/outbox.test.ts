@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Outbox } from '../../lib/store/outbox.ts';
 
-test('the outbox hands out each key to one sender, again only after a retry, and never after it was sent', async () => {
+test('each key is claimed by one sender, again only after a retry, and never after it was sent', async () => {
   const outbox = new Outbox<string>();
   assert.equal(await outbox.put({ key: 'r', report: 'hello' }), true);
   assert.equal(await outbox.put({ key: 'r', report: 'again' }), false);
   assert.deepEqual(await outbox.claim(), { key: 'r', report: 'hello', tries: 1 });
-  assert.equal(await outbox.claim(), undefined, 'somebody is sending it');
+  assert.equal(await outbox.claim(), undefined, 'it is claimed');
   await outbox.retry('r', 0);
   assert.equal((await outbox.claim())?.tries, 2);
   await outbox.retry('r', 60_000);

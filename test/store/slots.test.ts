@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Slots } from '../../lib/store/slots.ts';
 
-test('a host gives out no more slots than it has, and a build has one', async () => {
+test('a host’s slots are limited, and a build holds at most one', async () => {
   const slots = new Slots();
   assert.equal(await slots.acquire('h', 2, 'a'), 0);
   assert.equal(await slots.acquire('h', 2, 'a'), 0);

@@ -54,7 +54,7 @@ export class Watchdog {
   }
 
   /** Resolves when all branches of a build that can reach the node have arrived there. */
-  branchesArrived(build: Build, spec: { node: string; branches?: number }, join: { arrived: number }): Promise<void> {
+  waitForBranches(build: Build, spec: { node: string; branches?: number }, join: { arrived: number }): Promise<void> {
     const leadsOn = (node: string) => this.#reaches(node, spec.node);
     const ready = (): boolean => {
       const quietMs = Date.now() - build.tracker.movedAt;

@@ -8,7 +8,7 @@ import { logWriteFailed } from '../../../lib/errors/logs.ts';
 import type { Guest } from '../../../lib/guests/guest.ts';
 import { FakeFlow } from '../../support/fake-flow.ts';
 
-test('a worker that was cut off for long and is back keeps nothing; what was left is said once', async (t) => {
+test('leftovers on an unreachable worker are reported once, and removed when it is back', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const removed: string[] = [];
   let away = true;
@@ -64,7 +64,7 @@ test('a worker that was cut off for long and is back keeps nothing; what was lef
   assert.deepEqual(said, words);
 });
 
-test('a log that cannot be closed takes the vote from a build that passed, and is said once', async () => {
+test('a passed build whose log cannot be closed does not vote, and warns once', async () => {
   const full = logWriteFailed('/logs/console.log', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
   const pages: unknown[] = [];
   const log = {
@@ -92,6 +92,6 @@ test('a log that cannot be closed takes the vote from a build that passed, and i
   const flow = new FakeFlow([]);
   await new BuildFinisher(flow, new CleanupQueue()).finish(build as unknown as Build);
   assert.equal(build.result, 'DISK_FULL');
-  assert.deepEqual(pages, ['DISK_FULL'], 'its last page tells it');
+  assert.deepEqual(pages, ['DISK_FULL'], 'the last page shows it');
   assert.deepEqual(flow.warnings(), [full.message]);
 });

@@ -8,7 +8,7 @@ beforeEach(() => {
   cleanupQueue = new CleanupQueue();
 });
 
-/** Lets so much time go by, in steps in which each try comes to its end. */
+/** Advances the time in steps, so that each try can end. @param time milliseconds */
 async function pass(t: TestContext, time: number): Promise<void> {
   for (let at = 0; at < time; at += 5_000) {
     t.mock.timers.tick(5_000);
@@ -16,7 +16,7 @@ async function pass(t: TestContext, time: number): Promise<void> {
   }
 }
 
-test('what could not be removed is tried until it is gone, and then no more', async (t) => {
+test('a removal is retried until it succeeds', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let away = true;
   let tries = 0;
@@ -36,7 +36,7 @@ test('what could not be removed is tried until it is gone, and then no more', as
   assert.equal(tries, last);
 });
 
-test('nothing is tried once it is closed, or somebody else sees to it', async (t) => {
+test('nothing is tried after close, or after the caller has taken it back', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const tried: string[] = [];
   const stays = (what: string) =>
@@ -55,7 +55,7 @@ test('nothing is tried once it is closed, or somebody else sees to it', async (t
   assert.equal(stays('late'), false);
 });
 
-test('who sees to it waits for a try that runs, which is the last one', async (t) => {
+test('taking a removal back waits for the try in progress, which is the last one', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const gate = Promise.withResolvers<boolean>();
   let tries = 0;
@@ -77,7 +77,7 @@ test('who sees to it waits for a try that runs, which is the last one', async (t
   assert.equal(tries, 1);
 });
 
-test('so many are kept, and no more; the same again is not one more', () => {
+test('the number of leftovers is limited; one with the same key replaces the earlier one', () => {
   const stays = async () => false;
   for (let n = 0; n < MAX_LEFTOVERS_COUNT; n += 1) assert.equal(cleanupQueue.keep(`guest ${n}`, stays), true);
   assert.equal(cleanupQueue.keep('one more', stays), false);

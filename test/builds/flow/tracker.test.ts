@@ -7,7 +7,7 @@ const instance = { alive: () => true };
 const to = (node: string, type = 'function') => ({ node, type, instance });
 const all = () => true;
 
-test('a foreign node uses up what came to it; its sender and the last node of ours are known', () => {
+test('a foreign node consumes what it received; the sender and our last node remain known', () => {
   const tracker = new MessageTracker();
   tracker.noteSent('exec', true, [to('set')]);
   assert.equal(tracker.senderTo('set'), 'exec');
@@ -21,7 +21,7 @@ test('a foreign node uses up what came to it; its sender and the last node of ou
   assert.equal(tracker.hasAny(all), false);
 });
 
-test('a link out hands its message to the link in without sending it', () => {
+test('a link out forwards its message to the link in without sending it', () => {
   const graph = new FlowGraph([
     { id: 'out', type: 'link out', mode: 'link', links: ['in'] },
     { id: 'other', type: 'link out', mode: 'link', links: ['elsewhere'] },
@@ -38,14 +38,14 @@ test('a link out hands its message to the link in without sending it', () => {
   tracker.noteSent('exec', true, [to('out', 'link out'), to('other', 'link out')]);
   tracker.noteSent('another', true, []);
   tracker.noteSent('in', false, [to('next')], (node) => graph.forwardsTo(node, 'in'));
-  assert.equal(tracker.origin, 'exec', 'it came from there, whoever moved meanwhile');
+  assert.equal(tracker.origin, 'exec', 'unaffected by other messages that moved meanwhile');
   assert.deepEqual(
     ['out', 'other', 'next'].map((name) => tracker.hasAny((node) => node === name)),
     [false, true, true],
   );
 });
 
-test('after a deploy a message is given to the node that stands there now, one that dropped its own gets none', () => {
+test('after a deploy a held message is sent to the new instance of its node; one without a copy is dropped', () => {
   const closed = { alive: () => false };
   const message = { payload: 1 };
   const tracker = new MessageTracker();
@@ -64,6 +64,6 @@ test('after a deploy a message is given to the node that stands there now, one t
   assert.deepEqual(
     tracker.revive(() => instance),
     [],
-    'once',
+    'only once',
   );
 });

@@ -5,7 +5,7 @@ import { BuildSet } from '../../../lib/builds/buildset.ts';
 import { Watchdog } from '../../../lib/builds/flow/watchdog.ts';
 import { FakeFlow, request } from '../../support/fake-flow.ts';
 
-test('a build that has sent nothing yet, as its log takes long to open, is not taken for lost', () => {
+test('a build that has sent nothing yet, because its log opens slowly, does not count as lost', () => {
   const flow = new FakeFlow([{ id: 'jobs', type: 'ci-jobs', wires: [[]] }]);
   const asked = request(['unit']);
   const set = new BuildSet<Build>(asked);
@@ -13,7 +13,7 @@ test('a build that has sent nothing yet, as its log takes long to open, is not t
   set.builds.push(build);
   build.isStarted = true;
   const ended: Build[] = [];
-  const recovery = new Watchdog(flow, () => [build], {
+  const watchdog = new Watchdog(flow, () => [build], {
     end: async (each) => {
       ended.push(each);
     },
@@ -22,13 +22,13 @@ test('a build that has sent nothing yet, as its log takes long to open, is not t
   });
   const minuteAgo = Date.now() - 60_000;
   build.tracker.movedAt = minuteAgo;
-  recovery.check(set);
+  watchdog.check(set);
   assert.deepEqual([ended.length, flow.warnings()], [0, []]);
-  // Once it was sent somewhere from where it comes nowhere, it is.
+  // It does once its message was sent to a dead end.
   build.inFlight.set('jobs', { port: 0, message: {} });
   build.tracker.movedAt = minuteAgo;
-  recovery.check(set);
-  recovery.stop();
+  watchdog.check(set);
+  watchdog.stop();
   assert.deepEqual(ended, [build]);
   assert.match(flow.warnings().join(), /lost/);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addComments, noComments } from '../../../lib/builds/report/comments.ts';
 
-test('takes well-formed comments and counts the others', () => {
+test('adds well-formed comments and counts the others', () => {
   const comments = noComments();
   const left = addComments(comments, {
     'a.c': [{ line: 2, message: 'here' }, { line: 3 }, 'no'],
@@ -12,7 +12,7 @@ test('takes well-formed comments and counts the others', () => {
   assert.equal(JSON.stringify(comments), '{"a.c":[{"line":2,"message":"here"}],"b.c":[{"message":"all of it"}]}');
 });
 
-test('a file may be named like a property of every object', () => {
+test('a file may have the name of an Object property', () => {
   const comments = noComments();
   const hostile: unknown = JSON.parse('{"__proto__": [{"message": "p"}], "constructor": [{"message": "c"}]}');
   assert.equal(addComments(comments, hostile), 0);

@@ -17,7 +17,7 @@ const settings: ReviewSettings = {
   tag: '',
 };
 
-test('a template that cannot be read costs the wording, not the report', () => {
+test('if a template is invalid the report uses the default text', () => {
   const asked = request(['unit']);
   const set = new BuildSet<Build>(asked);
   const build = new Build('1', 1, set, 0, asked.jobs[0]!);

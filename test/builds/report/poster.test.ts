@@ -21,14 +21,14 @@ const entry = (more: Partial<ReportEntry> = {}): ReportEntry => ({
   ...more,
 });
 
-/** A poster before a Gerrit whose answers the test decides. */
+/** Makes a poster with a fake Gerrit that the test controls. */
 function posting(t: { after(done: () => void): void }) {
   const told: ReportState[] = [];
   const gerrit = {
     health: { state: 'up' } as LinkHealth,
     /** Messages on the change. */
     messages: [] as string[],
-    /** How many of the next posts are done but never answered. */
+    /** Number of posts to come that succeed but are not answered. */
     lose: 0,
     asked: 0,
   };
@@ -62,7 +62,7 @@ test('a report whose answer was lost is not posted twice', async (t) => {
   assert.deepEqual(gerrit.messages.length, 1);
 });
 
-test('a report that reads like an earlier one is posted, also where Gerrit was away at its first try', async (t) => {
+test('a report with the text of an earlier one is posted, even if Gerrit was down at its first try', async (t) => {
   const { poster, gerrit, states } = posting(t);
   poster.put('a', entry());
   await waitFor('the first is posted', () => states().includes('posted'));
@@ -74,7 +74,7 @@ test('a report that reads like an earlier one is posted, also where Gerrit was a
   assert.equal(gerrit.messages.length, 2);
 });
 
-test('a report for no server at all fails at once and says what to do', async (t) => {
+test('a report without a server fails at once and says what to do', async (t) => {
   const { poster, told, states } = posting(t);
   poster.put('a', entry({ server: '' }));
   await waitFor('it has failed', () => states().includes('failed'));

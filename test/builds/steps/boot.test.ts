@@ -15,7 +15,7 @@ import { greeting, isGreeting } from '../../support/greeting.ts';
 const ADDRESS = '192.0.2.1';
 const full = { code: 'libvirt/guest-stopped', result: 'DISK_FULL' } as const;
 
-/** How a worker behaves, as far as it is not to be a good one. */
+/** How a worker differs from one that works. */
 interface Behaviour {
   addresses?: () => Promise<unknown>;
   login?: () => Promise<unknown>;
@@ -24,13 +24,13 @@ interface Behaviour {
   console?: string;
   timeout?: number;
   networks?: string[];
-  /** Of the guest's image, and of the step. */
+  /** Hardware set in the guest's image and in the step. */
   image?: Hardware;
   settings?: Hardware;
   cloudInitLimit?: number;
 }
 
-/** Boots one guest on a worker that behaves so. */
+/** Boots one guest on such a worker. */
 function boot(behaviour: Behaviour = {}) {
   const did: string[] = [];
   const specs: GuestSpec[] = [];
@@ -101,7 +101,7 @@ const failing = (error: Error) => async () => {
   throw error;
 };
 
-test('a guest is up when it has accepted a login and its cloud-init has finished; then its address is known', async () => {
+test('a guest is up once it accepts a login and cloud-init has finished; then its address is set', async () => {
   const { promise, resolve } = Promise.withResolvers<object>();
   const { ending, did, said, env } = boot({ cloudInit: () => promise });
   await sleep(20);
@@ -114,7 +114,7 @@ test('a guest is up when it has accepted a login and its cloud-init has finished
   assert.match(said[1]!, /^vm: cloud-init finished with warnings after /);
 });
 
-test('a guest without cloud-init is not waited for; nor is one that is not to be', async () => {
+test('does not wait for a guest without cloud-init, or if the limit is 0', async () => {
   const none = boot({ cloudInit: async () => ({ code: NO_CLOUD_INIT }) });
   await none.ending;
   assert.deepEqual(none.said, [`vm: up at ${ADDRESS}`]);
@@ -123,19 +123,19 @@ test('a guest without cloud-init is not waited for; nor is one that is not to be
   assert.deepEqual(skipped.did, ['boot', 'note']);
 });
 
-test('a cloud-init that fails ends the boot; the worker is not known as one that works', async () => {
+test('the boot fails if cloud-init fails, and the worker does not count as healthy', async () => {
   const { ending, did } = boot({ cloudInit: async () => ({ code: 1, stdout: 'errors:\n- RuntimeError: no\n' }) });
   await assert.rejects(ending, { code: 'build/cloud-init-failed', result: 'NODE_FAILURE' });
   assert.ok(!did.includes('note'));
 });
 
-test('a worker whose disk fills up while a guest boots: DISK_FULL, at once', async () => {
+test('DISK_FULL at once if the worker’s disk fills up while a guest boots', async () => {
   const stopped = failing(diskFull('worker a', 'd', 'No space left on device'));
   await assert.rejects(boot({ addresses: stopped }).ending, full);
   await assert.rejects(boot({ login: stopped }).ending, full);
 });
 
-test('it stays DISK_FULL if that is found out as the time is over', async () => {
+test('DISK_FULL also if that is found when the login has timed out', async () => {
   const late = async () => {
     await sleep(60);
     throw diskFull('worker a', 'd', 'No space left on device');
@@ -143,7 +143,7 @@ test('it stays DISK_FULL if that is found out as the time is over', async () => 
   await assert.rejects(boot({ addresses: late, timeout: 30 }).ending, full);
 });
 
-test('a guest that stands still, or is gone, ends the wait at once: for its address, its login and its cloud-init', async () => {
+test('a paused or vanished guest ends the wait for its address, login and cloud-init at once', async () => {
   const never = () => new Promise<never>(() => {});
   const silent = failing(
     new CiError({ code: 'worker/guest-silent', blame: 'guest', loginFailure: 'silent', message: 'silent' }),
@@ -160,7 +160,7 @@ test('a guest that stands still, or is gone, ends the wait at once: for its addr
   await assert.rejects(gone.ending, { code: 'build/boot-failed', message: /Kernel panic - not syncing/ });
 });
 
-test('a guest that KVM gives up is booted once more, emulated, on a fresh clone', async () => {
+test('a guest for which KVM fails is booted again once, with emulation, on a fresh clone', async () => {
   const faults = [kvmFault('worker a', 'd', 'KVM internal error. Suberror: 1')];
   const addresses = async () => {
     const fault = faults.shift();
@@ -171,7 +171,7 @@ test('a guest that KVM gives up is booted once more, emulated, on a fresh clone'
   await ending;
   assert.deepEqual(did, ['boot', 'stop', 'remove', 'clone', 'boot', 'cloud-init', 'note']);
   assert.match(said[0]!, /^vm: worker a: KVM failed while it ran guest d .*Booting it again with emulation\.$/);
-  // A system goes on booting after its first login.
+  // KVM may also fail after the first login, while the system is still booting.
   let boots = 0;
   const later = boot({ cloudInit: () => (boots++ === 0 ? new Promise(() => {}) : Promise.resolve({ code: 0 })) });
   await sleep(20);
@@ -184,7 +184,7 @@ test('a guest that KVM gives up is booted once more, emulated, on a fresh clone'
   assert.deepEqual(twice.did, ['boot', 'stop', 'remove', 'clone', 'boot']);
 });
 
-test('when the time is over the reason that tells most is said', async () => {
+test('a login timeout reports the most specific reason', async () => {
   const place = { label: 'guest', user: 'debian', host: ADDRESS, port: 22 };
   const refused = keyRefused(place, 'ssh-ed25519 AAAA');
   await assert.rejects(boot({ login: failing(refused), timeout: 50 }).ending, {
@@ -193,7 +193,7 @@ test('when the time is over the reason that tells most is said', async () => {
   });
 });
 
-test('a private bridge as the first card is said at the start, and why no address came', async () => {
+test('a private bridge as the first card is mentioned at the start and as the reason for a missing address', async () => {
   const addresses = async () => {
     await sleep(60);
     throw new Error('aborted');
@@ -215,7 +215,7 @@ test('a private bridge as the first card is said at the start, and why no addres
   }
 });
 
-test('a guest has the hardware that its image needs, but for what the boot is set to', async () => {
+test('a guest has the hardware that its image needs, unless the step sets other hardware', async () => {
   const image = { cpu: 'x86-64-v3', firmware: 'uefi' } as const;
   const behaviours: Behaviour[] = [
     { image },
@@ -241,7 +241,7 @@ test('a guest has the hardware that its image needs, but for what the boot is se
   assert.ok(!('cpu' in specs[3]!) && !('firmware' in specs[3]!));
 });
 
-test('a console that tells of the wrong hardware: what to choose is said', async () => {
+test('if the console shows the wrong hardware, the message says what to choose', async () => {
   const never = async () => {
     await sleep(60);
     throw new Error('aborted');

@@ -22,7 +22,7 @@ const image: ImageSpec = {
   loginUser: 'ci',
 };
 
-/** A worker whose storage holds no image at first, with what a test changes of it. */
+/** Makes a worker whose storage has no image at first. @param storage methods that differ */
 function makeWorker(id: string, storage: Partial<Storage> = {}): Worker {
   let there = false;
   return {
@@ -44,7 +44,7 @@ function makeWorker(id: string, storage: Partial<Storage> = {}): Worker {
   } as unknown as Worker;
 }
 
-/** One build, and the services around it. */
+/** Makes a build and its services. */
 async function setUp(t: TestContext) {
   const dir = await mkdtemp(join(tmpdir(), 'recheck-test-'));
   t.after(() => rm(dir, { recursive: true, force: true }));
@@ -87,7 +87,7 @@ async function setUp(t: TestContext) {
   return { resources, files, images, scheduler, progress, warnings, clone };
 }
 
-test('an image that is missing is made, and its progress shown; then it is cloned', async (t) => {
+test('a missing image is built, with progress, and then cloned', async (t) => {
   const { resources, progress, clone } = await setUp(t);
   const worker = makeWorker('a');
   const make = worker.storage.make;
@@ -102,7 +102,7 @@ test('an image that is missing is made, and its progress shown; then it is clone
   assert.equal(resources.guests.get('vm')?.clone?.path, '/ci/recheck-1-1-vm');
 });
 
-test('a build that starts from an older image is told so', async (t) => {
+test('a build that uses an older image gets a warning', async (t) => {
   const { resources, warnings, clone } = await setUp(t);
   const worker = makeWorker('a', {
     make: async () => {
@@ -119,11 +119,11 @@ test('a build that starts from an older image is told so', async (t) => {
   assert(resources.guests.get('vm')?.clone);
 });
 
-test('an image that fails after its build was aborted harms nobody', async (t) => {
+test('an image that fails after the build was aborted causes no unhandled rejection', async (t) => {
   const { clone } = await setUp(t);
   const aborted = new AbortController();
   const worker = makeWorker('a', {
-    // Aborted while the worker is asked.
+    // Aborts while the worker is asked.
     has: async () => {
       aborted.abort(new Error('not wanted'));
       return false;
@@ -141,7 +141,7 @@ test('an image that fails after its build was aborted harms nobody', async (t) =
   assert.deepEqual(loose, []);
 });
 
-test('the console of an image whose making failed is among the build’s files', async (t) => {
+test('the console of a failed image build is among the build’s files', async (t) => {
   const { files, images, clone } = await setUp(t);
   const worker = makeWorker('a', {
     make: async () => {
@@ -153,7 +153,7 @@ test('the console of an image whose making failed is among the build’s files',
   assert.deepEqual([...files], [['images/base.log', 'pip: command not found\n']]);
 });
 
-test('a host on which the image failed a moment ago is no choice where there is another', async (t) => {
+test('a host where the image failed recently is avoided if there is another', async (t) => {
   const { resources, clone } = await setUp(t);
   const bad = makeWorker('a', {
     make: async () => {
@@ -168,7 +168,7 @@ test('a host on which the image failed a moment ago is no choice where there is 
   assert.equal((resources.worker as Worker | undefined)?.id, 'b');
 });
 
-test('two clones of a build at once take one slot, on one host', async (t) => {
+test('two parallel clones of a build take one slot on one host', async (t) => {
   const { resources, clone } = await setUp(t);
   const workers = [makeWorker('a'), makeWorker('b')];
   await Promise.all([clone(workers, { guest: 'master' }), clone(workers, { guest: 'slave' })]);
@@ -177,7 +177,7 @@ test('two clones of a build at once take one slot, on one host', async (t) => {
   assert.equal(new Set(hosts).size, 1);
 });
 
-test('a guest that is being cloned keeps what a branch beside it gives it', async (t) => {
+test('a guest that is being cloned keeps what a parallel branch sets on it', async (t) => {
   const { resources, clone } = await setUp(t);
   const worker = makeWorker('a');
   const make = worker.storage.make;
@@ -191,7 +191,7 @@ test('a guest that is being cloned keeps what a branch beside it gives it', asyn
   assert.ok(resources.guests.get('vm')!.clone);
 });
 
-test('a host whose disk was full is as good as any once a clone works there again', async (t) => {
+test('a host whose disk was full is used again once a clone succeeds there', async (t) => {
   const { resources, scheduler, clone } = await setUp(t);
   const worker = makeWorker('a');
   Object.assign(worker, { slots: 9 });
@@ -208,7 +208,7 @@ test('a host whose disk was full is as good as any once a clone works there agai
   assert.equal(await taken([worker, other], 'third'), 'a');
 });
 
-test('a further guest whose node does not name the build’s host is refused, and told what to do', async (t) => {
+test('a later guest whose node does not allow the build’s host is refused, with advice', async (t) => {
   const { resources, clone } = await setUp(t);
   const [a, b] = [makeWorker('a'), makeWorker('b')];
   await clone([a], { guest: 'master' });
@@ -219,11 +219,11 @@ test('a further guest whose node does not name the build’s host is refused, an
     return true;
   });
   assert.deepEqual([...resources.guests.keys()], ['master']);
-  // A deploy makes another of the same node.
+  // A deploy creates another worker object for the same node.
   await clone([makeWorker('a'), b], { guest: 'slave' });
 });
 
-test('of two guests that are cloned at once, one whose node does not name the host is refused', async (t) => {
+test('of two guests cloned in parallel, the one whose node does not allow the host is refused', async (t) => {
   const { clone } = await setUp(t);
   const ended = await Promise.allSettled([
     clone([makeWorker('a')], { guest: 'master' }),
@@ -235,7 +235,7 @@ test('of two guests that are cloned at once, one whose node does not name the ho
   );
 });
 
-test('the first guest goes where those after it may follow, and where no image of theirs failed a moment ago', async (t) => {
+test('the first guest takes a host that later guests may use and where none of their images failed recently', async (t) => {
   const { resources, images, clone } = await setUp(t);
   const [a, b, c] = ['a', 'b', 'c'].map((id) => makeWorker(id)) as [Worker, Worker, Worker];
   Object.assign(a, { slots: 9 });
@@ -250,13 +250,13 @@ test('the first guest goes where those after it may follow, and where no image o
   assert.equal(resources.worker?.id, 'c');
 });
 
-test('where no host fits all guests of a lane, the first takes one of its own', async (t) => {
+test('if no host fits all guests of a lane, the first takes any of its own', async (t) => {
   const { resources, clone } = await setUp(t);
   await clone([makeWorker('a')], { later: () => [{ image, workers: [makeWorker('b')] }] });
   assert.equal(resources.worker?.id, 'a');
 });
 
-test('of two branches that clone a guest of one name at once, one is refused', async (t) => {
+test('of two parallel branches that clone a guest of the same name, one is refused', async (t) => {
   const { clone } = await setUp(t);
   const worker = makeWorker('a');
   const ended = await Promise.allSettled([clone([worker]), clone([worker])]);

@@ -12,9 +12,9 @@ import { greeting } from '../../support/greeting.ts';
 import { within } from '../../support/wait.ts';
 
 interface Settings {
-  /** What the worker says of the guest when a script has failed. */
+  /** The worker's check of the guest after a failed script. */
   check?: () => Promise<void>;
-  /** Whether the guest reboots as soon as the script has ended, which it may. */
+  /** Whether the guest reboots, as it is allowed to, when the script ends. */
   reboots?: boolean;
   /** Another guest of the build. */
   peer?: Guest;
@@ -63,18 +63,18 @@ async function ended(outcome: StepOutcome, { check, reboots = true, peer }: Sett
   });
 }
 
-test('a script that reboots its guest as it may passes, however the reboot ended it', async () => {
+test('a script that may reboot its guest passes, however the reboot ended it', async () => {
   assert.equal((await ended({ result: 'SUCCESS', exitCode: 0 })).result, 'SUCCESS');
   assert.equal((await ended({ result: 'FAILURE', exitCode: 143 })).result, 'SUCCESS');
   assert.equal((await ended({ result: 'FAILURE', signal: 'TERM' })).result, 'SUCCESS');
 });
 
-test('one that failed by itself, or was too slow, stays so when its guest reboots behind it', async () => {
+test('a script that failed or timed out keeps its result when its guest reboots afterwards', async () => {
   assert.equal((await ended({ result: 'FAILURE', exitCode: 1 })).result, 'FAILURE');
   assert.equal((await ended({ result: 'TIMED_OUT' })).result, 'TIMED_OUT');
 });
 
-test('what failed because of its worker is not held against the patch; a sound worker changes nothing', async () => {
+test('a failure caused by the worker is not blamed on the patch; a healthy worker changes nothing', async () => {
   const failure: StepOutcome = { result: 'FAILURE', exitCode: 1 };
   const check = async () => {
     throw diskFault('worker a', 'd', 'Input/output error');
@@ -87,18 +87,18 @@ test('what failed because of its worker is not held against the patch; a sound w
   assert.equal((await ended(failure, { check: async () => {}, reboots: false })).result, 'FAILURE');
 });
 
-test('a worker that cannot be asked says nothing of what failed', async () => {
+test('the result stays FAILURE if the worker cannot be checked', async () => {
   const check = async () => {
     throw libvirtDown('worker a', 'qemu:///system', 'no');
   };
   assert.equal((await ended({ result: 'FAILURE', exitCode: 1 }, { check, reboots: false })).result, 'FAILURE');
 });
 
-/** Another guest of the build, about which its worker says something. */
+/** Makes another guest of the build, with a fake hypervisor. */
 const peerWith = (hypervisor: object): Guest =>
   ({ name: 'peer', domain: 'p', booted: true, worker: { hypervisor } }) as unknown as Guest;
 
-test('the same of what failed because another guest of the build was stopped; one that powered off is its test’s doing', async () => {
+test('another guest whose disk is full explains a failure; one that powered off does not', async () => {
   const failure: StepOutcome = { result: 'FAILURE', exitCode: 1 };
   const checks = (fault: Error) => ({
     async check() {
@@ -111,7 +111,7 @@ test('the same of what failed because another guest of the build was stopped; on
   assert.equal((await ended(failure, { peer: off, reboots: false })).result, 'FAILURE');
 });
 
-test('two steps that run in a guest when it reboots are both told', async () => {
+test('a reboot fails both steps that run in the guest', async () => {
   const connection = (boot: string, gone: AbortSignal): Host =>
     ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
   const lost = new AbortController();
@@ -146,7 +146,7 @@ test('two steps that run in a guest when it reboots are both told', async () => 
   );
 });
 
-test('a guest that stands still ends the step at once, whatever runs in it, and its connection is closed', async () => {
+test('a paused guest ends the step at once and its connection is closed', async () => {
   const fault = guestHalted('worker a', 'd', 'paused (user)', '');
   let closed = false;
   const guest = {
@@ -174,12 +174,12 @@ test('a guest that stands still ends the step at once, whatever runs in it, and 
     services: { key: { privateKey: '', publicKey: '' } },
     signal: AbortSignal.timeout(5_000),
     mayReboot: false,
-    // A script whose end is waited for.
+    // A script that never ends.
     work: () => new Promise(() => {}),
   });
   await assert.rejects(within('the step ends', running, 2_000), { code: 'libvirt/guest-halted' });
   assert.ok(closed);
-  // Nobody tries to reach it again.
+  // Reconnecting fails at once.
   const key = { privateKey: '', publicKey: '' };
   const again = reconnect(guest, { key }, { signal: AbortSignal.timeout(5_000), limit: 5_000 });
   await assert.rejects(within('the answer', again, 2_000), { code: 'libvirt/guest-halted' });

@@ -12,7 +12,7 @@ test('sends whole lines, and the rest at the end', () => {
   assert.deepEqual(batches.flat(), ['one', 'two', 'three']);
 });
 
-test('a flood is cut to ten batches of 64 KiB a second, and what is left out is counted', async () => {
+test('output is limited to ten batches of 64 KiB per second, and dropped lines are counted', async () => {
   let sent = 0;
   let batches = 0;
   let dropped = 0;
@@ -35,11 +35,11 @@ test('a flood is cut to ten batches of 64 KiB a second, and what is left out is 
   lines.flush();
   assert.ok(batches <= 6, `${batches} batches in 0.35 s`);
   assert.ok(sent <= 6 * 656);
-  // The line that a cut goes through may be counted once more or less.
+  // A line that is cut may be counted twice or not at all.
   assert.ok(Math.abs(sent + dropped - written) <= batches * 2, `${sent} + ${dropped} of ${written}`);
 });
 
-test('a line without an end does not grow memory', () => {
+test('an endless line does not use more and more memory', () => {
   const batches: string[][] = [];
   const lines = new LineBatcher((batch) => batches.push(batch));
   for (let i = 0; i < 100; i++) lines.write(Buffer.alloc(32 * 1024, 'y'));
@@ -47,7 +47,7 @@ test('a line without an end does not grow memory', () => {
   assert.ok(batches.flat().join('').length <= 2 * 64 * 1024 + 100);
 });
 
-test('masks secrets in what it sends', () => {
+test('masks secrets in the lines', () => {
   const batches: string[][] = [];
   const lines = new LineBatcher(
     (batch) => batches.push(batch),

@@ -13,7 +13,7 @@ const services = { key: { privateKey: '', publicKey: '' }, patience: 5_000 };
 const { signal } = new AbortController();
 const logs = { files: [{ guest: '', path: '/root/log', dir: '' }] };
 
-/** A guest whose connection can be cut; the next one is made in the boot that is told. */
+/** Makes a guest whose connection can be cut. @param nextBoot boot id that its next connection finds */
 function setUp(nextBoot: string) {
   const connection = (boot: string, gone: AbortSignal): Host =>
     ({ gone, run: async () => greeting(boot), close() {} }) as unknown as Host;
@@ -30,7 +30,7 @@ function setUp(nextBoot: string) {
     },
     host: connection('first', cut.signal),
     bootId: 'first',
-    // Of the scripts that ran in it.
+    // Set by the scripts that ran in it.
     knownBoot: 'first',
     booted: true,
   } as unknown as Guest;
@@ -56,7 +56,7 @@ function setUp(nextBoot: string) {
   return { state, guest, build, log, publish };
 }
 
-test('a guest that rebooted behind the last script: FAILURE as in a step, and its logs are fetched', async () => {
+test('FAILURE if a guest rebooted after its last script, and its logs are fetched', async () => {
   const { state, publish, guest } = setUp('second');
   state.cut();
   const { result, message, payload } = await publish();
@@ -66,7 +66,7 @@ test('a guest that rebooted behind the last script: FAILURE as in a step, and it
   assert.deepEqual(state.fetched, [guest.host]);
 });
 
-test('the same where it goes down while its logs are fetched, and where none are wanted of it', async () => {
+test('FAILURE also if it goes down while its logs are fetched, or if none are to be fetched', async () => {
   const late = setUp('second');
   late.state.onFetch = () => late.state.cut();
   assert.equal((await late.publish()).result, 'FAILURE');
@@ -78,14 +78,14 @@ test('the same where it goes down while its logs are fetched, and where none are
   assert.deepEqual(none.state.fetched, []);
 });
 
-test('a guest that rebooted before any script ran in it is no fault of the patch', async () => {
+test('a guest that rebooted before any script ran in it is not blamed on the patch', async () => {
   const { state, guest, publish } = setUp('second');
   delete guest.knownBoot;
   state.cut();
   assert.equal((await publish()).result, 'SUCCESS');
 });
 
-test('a guest whose connection alone was cut, or that a script was allowed to reboot, is fine', async () => {
+test('SUCCESS if only the connection was cut, or if a script was allowed to reboot the guest', async () => {
   const cut = setUp('first');
   cut.state.cut();
   assert.equal((await cut.publish()).result, 'SUCCESS');
@@ -99,7 +99,7 @@ test('a guest whose connection alone was cut, or that a script was allowed to re
   assert.equal(may.state.fetched.length, 1);
 });
 
-test('a guest that cannot be reached any more is no fault of the patch, and none at all where nothing is wanted of it', async () => {
+test('POST_FAILURE if a guest is unreachable, SUCCESS if nothing is to be fetched from it', async () => {
   const { state, guest, publish } = setUp('second');
   guest.worker.login = async () => {
     throw new CiError({
@@ -115,7 +115,7 @@ test('a guest that cannot be reached any more is no fault of the patch, and none
   assert.equal((await publish({ files: [] })).result, 'SUCCESS');
 });
 
-test('a console whose end found no room on the disk is DISK_FULL, after a script that passed too', async () => {
+test('DISK_FULL if the end of the console does not fit on the disk, even if all scripts passed', async () => {
   const { log, publish } = setUp('first');
   log.console.saved = async () => {
     throw logWriteFailed('/logs/console.log', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
