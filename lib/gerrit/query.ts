@@ -84,8 +84,8 @@ const aborted = (signal: AbortSignal): Promise<never> =>
   });
 
 /**
- * Runs `gerrit query` and returns its rows, newest change first, without the last line with statistics. A row longer than
- * 8 MiB is skipped.
+ * Runs `gerrit query` and returns its rows, newest change first, without the last line with statistics. A row longer
+ * than 8 MiB is skipped.
  *
  * @param options such as `--current-patch-set`
  * @param rows how many at most: queries should be cheap

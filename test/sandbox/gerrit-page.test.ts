@@ -167,15 +167,15 @@ test('every answer carries the policy, and wrong requests get a page that says w
   await gerrit.uploadSample('good');
   const long = { text: 'x'.repeat(200_000) };
   for (const [answer, status, words] of [
-    [await get('/nope'), 404, /no such page/],
+    [await get('/nope'), 404, /No such page/],
     [await get('/7'), 404, /no change 7/],
-    [await get('/../state.json'), 404, /no such page/],
-    [await get('/keys/my-ci'), 404, /no such page/],
+    [await get('/../state.json'), 404, /No such page/],
+    [await get('/keys/my-ci'), 404, /No such page/],
     [await post('/7/comment', { text: 'x' }), 404, /no change 7/],
     [await post('/1/comment', { text: ' ' }), 409, /comment is empty/],
     [await post('/1/comment', long), 413, /too long/],
     [await post('/upload', { kind: 'bad' }), 400, /good or broken/],
-    [await post('/1/delete', {}), 404, /no such page/],
+    [await post('/1/delete', {}), 404, /No such page/],
     [await get('/'), 200, /Greet politely/],
     [await get('/style.css'), 200, /prefers-color-scheme: dark/],
   ] as const) {

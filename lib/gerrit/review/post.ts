@@ -68,8 +68,8 @@ async function refusal(host: Host, request: ReviewRequest, answer: string, signa
  * Posts a review. If Gerrit refuses its labels or inline comments it refuses all of it, so it is posted again without
  * them, which the outcome says: a report is never lost because of a vote.
  *
- * @throws CiError: `gerrit/change-closed`, `gerrit/no-such-patchset` and `gerrit/review-refused` are final; after others
- * it may be posted again, unless the message did arrive
+ * @throws CiError: `gerrit/change-closed`, `gerrit/no-such-patchset` and `gerrit/review-refused` are final; after
+ * others it may be posted again, unless the message did arrive
  */
 export async function postReview(host: Host, request: ReviewRequest, signal: AbortSignal): Promise<ReviewOutcome> {
   const outcome: ReviewOutcome = { dropped: [], warnings: [] };

@@ -10,7 +10,9 @@ type Done = (error?: Error & { code?: number }, value?: unknown) => void;
 const status = (code: number): Error => Object.assign(new Error(`status ${code}`), { code });
 const NO_SUCH_FILE = 2;
 
-/** The requests that fetching uses, answered from a tree in memory, each on a later turn; `hooks` may bend an answer. */
+/**
+ * The requests that fetching uses, answered from a tree in memory, each on a later turn; `hooks` may bend an answer.
+ */
 export class FakeSftp extends EventEmitter {
   readonly #tree: Tree;
   readonly #handles: { path: string; listed?: boolean }[] = [];

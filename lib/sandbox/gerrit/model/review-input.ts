@@ -15,8 +15,10 @@ const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Reads the ReviewInput that `gerrit review --json` takes on stdin. As in Gerrit, unknown fields are passed over, nothing
- * (or `null`) is a review of nothing, a label's value may be text. Throws the refusal that Gerrit's JSON reader gives.
+ * Parses the ReviewInput that `gerrit review --json` reads from stdin. As in Gerrit, unknown fields are ignored, no
+ * input (or `null`) is an empty review, and a label's value may be a string.
+ *
+ * @throws Refusal with the message of Gerrit's JSON reader
  */
 export function readReviewInput(text: string): ReviewInput {
   if (text.trim() === '') return {};
