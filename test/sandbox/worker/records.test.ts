@@ -9,7 +9,7 @@ import { checkName } from '../../../lib/worker/names.ts';
 const folder = await mkdtemp(join(tmpdir(), 'recheck-records-'));
 after(() => rm(folder, { recursive: true }));
 
-test('what is written is read and listed until it is removed', async () => {
+test('a record is read and listed until it is removed', async () => {
   const records = new Records<{ n: number }>(join(folder, 'a'));
   assert.deepEqual(await records.list(), []);
   await records.write('two', { n: 2 });
@@ -29,7 +29,7 @@ test('what is written is read and listed until it is removed', async () => {
   );
 });
 
-test('a draft that a crash left, or a file that is no JSON, is not listed', async () => {
+test('a draft that a crash left, or a file that is not JSON, is not listed', async () => {
   const records = new Records<{ n: number }>(join(folder, 'b'));
   await records.write('good', { n: 1 });
   await writeFile(join(folder, 'b', '.half.json'), '{"n":');
@@ -40,7 +40,7 @@ test('a draft that a crash left, or a file that is no JSON, is not listed', asyn
   );
 });
 
-test('a name that could leave its folder, or be taken for a record, is refused', () => {
+test('a name that could leave its folder, or be mistaken for a record, is refused', () => {
   for (const name of ['', '.', '..', '../x', 'a/b', '.hidden', '-rf', 'a\0b', 'a\nb', 'x.json', 'x'.repeat(129)]) {
     assert.throws(() => checkName('a clone', name), { code: 'storage/bad-name' }, JSON.stringify(name));
   }
