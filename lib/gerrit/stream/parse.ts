@@ -1,8 +1,8 @@
+import { isRecord } from '../../util/is-record.ts';
 import type { GerritEvent } from '../types.ts';
 import {
   ACCOUNT,
   CHANGE_FIELDS,
-  isObject,
   list,
   nestsDeeper,
   object,
@@ -56,7 +56,7 @@ export function parseObject(line: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   if (mayNestDeeper(line, MAX_DEPTH) && nestsDeeper(value, MAX_DEPTH)) return undefined;
   return value;
 }
