@@ -16,8 +16,8 @@ const compact = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
 
 /**
- * Returns the change of an event, or the updated ref of ref-updated; undefined if the event names no project. A URL that
- * is not http(s) is dropped because pages link to it.
+ * Returns the change of an event, or the updated ref of ref-updated; undefined if the event names no project. A URL
+ * that is not http(s) is dropped because pages link to it.
  *
  * @param server id of the gerrit-server node that received the event
  */

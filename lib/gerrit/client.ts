@@ -52,7 +52,8 @@ export class GerritClient {
   }
 
   /**
-   * Returns the most recently updated open change as the patchset-created of its newest patchset; undefined if there is none.
+   * Returns the most recently updated open change as the patchset-created of its newest patchset; undefined if there is
+   * none.
    *
    * @param projects exact names; empty for all projects, of which the newest 25 changes are searched
    * @param fits whether a change matches
@@ -94,8 +95,8 @@ export class GerritClient {
   }
 
   /**
-   * Finds out whether the account has posted a message with that text on the change, before a report whose answer was lost
-   * is posted again.
+   * Finds out whether the account has posted a message with that text on the change, before a report whose answer was
+   * lost is posted again.
    *
    * @param since milliseconds since the epoch; older ones do not count, because a recheck's report may be the same
    */

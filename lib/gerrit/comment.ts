@@ -26,8 +26,8 @@ export function stripHeader(comment: string): string {
 }
 
 /**
- * Returns the text of a comment-added event; empty if it has only votes or inline comments. A patchset-level comment, as
- * the web UI posts them since 3.3, is in `comment` by default, but only in `patchSetComments` if
+ * Returns the text of a comment-added event; empty if it has only votes or inline comments. A patchset-level comment,
+ * as the web UI posts them since 3.3, is in `comment` by default, but only in `patchSetComments` if
  * event.comment-added.publishPatchSetLevelComment is off: both are read.
  */
 export function commentText(event: GerritEvent): string {

@@ -36,7 +36,8 @@ export function eventEnvironment(event: GerritEvent, change: ChangeInfo): Record
 }
 
 /**
- * Returns variables by dotted paths into the event. A path that does not lead to a string, number or boolean is skipped.
+ * Returns variables by dotted paths into the event. A path that does not lead to a string, number or boolean is
+ * skipped.
  */
 export function pickEnvironment(event: GerritEvent, rows: readonly EnvironmentRow[]): Record<string, string> {
   const environment: Record<string, string> = {};

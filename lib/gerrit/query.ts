@@ -1,5 +1,6 @@
 import { commandFailed, queryRefused, queryTimeout } from '../errors/gerrit.ts';
 import type { Host } from '../ssh/types.ts';
+import { abortable } from '../util/abort.ts';
 import { gerritCommand } from './command.ts';
 import { LineSplitter } from './stream/lines.ts';
 import { parseObject } from './stream/parse.ts';
@@ -76,16 +77,9 @@ export function projectsCondition(projects: readonly string[]): string | undefin
   return phrases.length > 0 ? `(${phrases.map((name) => `project:"${name}"`).join(' OR ')})` : undefined;
 }
 
-/** Rejects with the signal's reason when it aborts. */
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-
 /**
- * Runs `gerrit query` and returns its rows, newest change first, without the last line with statistics. A row longer than
- * 8 MiB is skipped.
+ * Runs `gerrit query` and returns its rows, newest change first, without the last line with statistics. A row longer
+ * than 8 MiB is skipped.
  *
  * @param options such as `--current-patch-set`
  * @param rows how many at most: queries should be cheap
@@ -119,7 +113,7 @@ export async function queryChanges(
     running.stderr.on('data', (chunk: Buffer) => {
       if (stderr.length < 4096) stderr += chunk.toString();
     });
-    const exit = await Promise.race([running.exit, aborted(both)]);
+    const exit = await abortable(running.exit, both);
     lines.end();
     if (refusal !== undefined) throw queryRefused(host.label, query, refusal);
     if (exit.code !== 0) throw commandFailed(host.label, 'query', stderr);

@@ -68,9 +68,9 @@ const oneLine = (text: string): string => text.replace(/[\s\u0000-\u001f\u007f\u
 const word = (text: string, filler: string): string => oneLine(text).replaceAll(' ', filler);
 
 /**
- * Returns the status of a buildset: one word, or Gerrit's table does not show the message. `succeeded` turns the table's
- * tick green; `unfinished` means that only the infrastructure failed or that builds were aborted. If there are voting
- * builds, only they decide.
+ * Returns the status of a buildset: one word, or Gerrit's table does not show the message. `succeeded` turns the
+ * table's tick green; `unfinished` means that only the infrastructure failed or that builds were aborted. If there are
+ * voting builds, only they decide.
  */
 function statusOf(builds: readonly BuildOutcome[]): string {
   const deciding = builds.some(({ voting }) => voting) ? builds : builds.map((build) => ({ ...build, voting: true }));
@@ -106,10 +106,11 @@ function fitLines(lines: readonly string[], room: number): string[] {
 }
 
 /**
- * Composes the review message of a buildset: header, one line per job, footer. Each value from outside is put on one line
- * so that none can forge a line of the table; to fit into Gerrit's limit, job lines in the middle are dropped. Templates
- * get `status` (`succeeded`, as rally-ci called it), `pipeline`, `ci`, `recheck`, `contact`, `change` and
- * `infrastructure`; the job line also `name`, `url` (`log_path`), `result` (`success`), `time`, `voting` and `nonVoting`.
+ * Composes the review message of a buildset: header, one line per job, footer. Each value from outside is put on one
+ * line so that none can forge a line of the table; to fit into Gerrit's limit, job lines in the middle are dropped.
+ * Templates get `status` (`succeeded`, as rally-ci called it), `pipeline`, `ci`, `recheck`, `contact`, `change` and
+ * `infrastructure`; the job line also `name`, `url` (`log_path`), `result` (`success`), `time`, `voting` and
+ * `nonVoting`.
  *
  * @throws CiError if a template cannot be parsed
  */

@@ -15,15 +15,18 @@ export interface AttachOptions {
 const DEFAULT_GRACE_MS = 10_000;
 
 /**
- * Gerrit's event streams, each one channel on its link's shared connection. A subscriber that detaches and attaches again
- * within the grace period (a deploy) finds its stream open and gets the events of the meantime.
+ * Gerrit's event streams, each one channel on its link's shared connection. A subscriber that detaches and attaches
+ * again within the grace period (a deploy) finds its stream open and gets the events of the meantime.
  */
 export class StreamPool {
   readonly #streams = new Map<string, Stream>();
   readonly #times: StreamTimes;
   readonly #grace: number;
 
-  /** All in milliseconds; by default 60 s of silence before a probe, 10 s for its answer, 0.5 s to settle, 10 s of grace. */
+  /**
+   * All in milliseconds; by default 60 s of silence before a probe, 10 s for its answer, 0.5 s to settle, 10 s of
+   * grace.
+   */
   constructor(times: Partial<StreamTimes> & { grace?: number } = {}) {
     const { quiet = 60_000, probe = 10_000, settle = 500, grace = DEFAULT_GRACE_MS } = times;
     this.#times = { quiet, probe, settle };

@@ -68,8 +68,8 @@ export class BuildLog {
   /**
    * Fetches files from a guest into the folder.
    *
-   * @throws CiError if the guest is lost or silent (POST_FAILURE) or the disk here is full (DISK_FULL); the signal's reason
-   * when aborted
+   * @throws CiError if the guest is lost or silent (POST_FAILURE) or the disk here is full (DISK_FULL); the signal's
+   * reason when aborted
    */
   async fetch(
     host: Pick<Host, 'sftp' | 'start'>,

@@ -4,8 +4,8 @@ import type { ConsoleWriter } from './console.ts';
 const MAX_LINE_BYTES = 16 << 10;
 
 /**
- * One of several streams into a console. Passes on whole lines, so that guests which write at the same time do not split
- * each other's lines (or the secrets to mask in them), and prefixes each with the stream's name.
+ * One of several streams into a console. Passes on whole lines, so that guests which write at the same time do not
+ * split each other's lines (or the secrets to mask in them), and prefixes each with the stream's name.
  */
 export class ConsoleSource {
   readonly #console: ConsoleWriter;

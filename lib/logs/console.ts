@@ -10,7 +10,9 @@ import { STAMP_LENGTH, stamper } from './stamp.ts';
 export const DEFAULT_CONSOLE_BYTES = 4 * 2 ** 30;
 /** Bytes stamped at once: small strings are collected cheaply. */
 const STAMP_BYTES = 8 << 10;
-/** Bytes per millisecond in which every line gets its time. More is a flood, in which times would be a quarter of it. */
+/**
+ * Bytes per millisecond in which every line gets its time. More is a flood, in which times would be a quarter of it.
+ */
 const MAX_TIMED_BYTES = 16 << 10;
 /** Bytes of a flood written at once: the last line of each piece has its time. */
 export const FLOOD_BYTES = 64 << 10;
@@ -51,10 +53,9 @@ async function measureConsole(file: string): Promise<{ bytes: number; lines: num
 }
 
 /**
- * The console of a build on disk: every line with the UTC time at which it began to arrive
- * (`2026-11-22 15:57:01.123 | text`), otherwise byte for byte. Only in a flood, beyond 16 KiB within one millisecond, may
- * a line lack its time: it arrived in the millisecond of the nearest line above that has one. Only its end is kept in
- * memory.
+ * The console of a build on disk: every line with the UTC time at which it began to arrive (`2026-11-22 15:57:01.123 |
+ * text`), otherwise byte for byte. Only in a flood, beyond 16 KiB within one millisecond, may a line lack its time: it
+ * arrived in the millisecond of the nearest line above that has one. Only its end is kept in memory.
  */
 export class ConsoleWriter {
   readonly #spool: Spool;
@@ -99,8 +100,8 @@ export class ConsoleWriter {
   }
 
   /**
-   * Adds output as it arrived. A promise means that the disk is behind: send no more until it resolves. It rejects with a
-   * CiError (DISK_FULL if the disk is full) once a write has failed.
+   * Adds output as it arrived. A promise means that the disk is behind: send no more until it resolves. It rejects with
+   * a CiError (DISK_FULL if the disk is full) once a write has failed.
    */
   write(chunk: Buffer): void | Promise<void> {
     if (this.#waiting !== undefined) return this.#wait(chunk, 0);
@@ -225,8 +226,8 @@ export class ConsoleWriter {
   }
 
   /**
-   * Prefixes each line with a stamp. `replace` of one character by a constant runs inside V8 at more than 1 GB/s; a loop
-   * over bytes, or a search for each newline, takes three times as long.
+   * Prefixes each line with a stamp. `replace` of one character by a constant runs inside V8 at more than 1 GB/s; a
+   * loop over bytes, or a search for each newline, takes three times as long.
    */
   #stamped(text: string): void {
     if (text === '') return;

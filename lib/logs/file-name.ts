@@ -18,10 +18,10 @@ function cut(text: string, count: number): string {
 }
 
 /**
- * Returns a path segment for any text: the one place where names from Gerrit and from guests become file names.
- * Letters and digits of any script and ` ._+@=~,()-` stay, anything else becomes `_`. The result has no leading dot or
- * dash and no trailing dot or space, is never empty, and has at most 160 bytes (a shortened name has a hash of the whole
- * before its extension).
+ * Returns a path segment for any text: the one place where names from Gerrit and from guests become file names. Letters
+ * and digits of any script and ` ._+@=~,()-` stay, anything else becomes `_`. The result has no leading dot or dash and
+ * no trailing dot or space, is never empty, and has at most 160 bytes (a shortened name has a hash of the whole before
+ * its extension).
  */
 export function safeName(text: string): string {
   const clean = text

@@ -5,8 +5,8 @@ const MASK = '***';
 const MIN_SECRET_CHARS = 3;
 
 /**
- * Replaces secret values in a stream of text with `***`, including values split over two pieces: the end of a piece that
- * may begin a secret is held until the next one. Takes text, or latin1 views of UTF-8 bytes.
+ * Replaces secret values in a stream of text with `***`, including values split over two pieces: the end of a piece
+ * that may begin a secret is held until the next one. Takes text, or latin1 views of UTF-8 bytes.
  */
 export class Masker {
   #values: string[] = [];

@@ -112,8 +112,8 @@ async function remove(root: string, dir: string): Promise<void> {
 }
 
 /**
- * Removes the folders of old builds: those older than `days`, then the oldest until the rest fits into `gigabytes`. Only
- * folders with a build.json of Recheck are touched; links are not followed.
+ * Removes the folders of old builds: those older than `days`, then the oldest until the rest fits into `gigabytes`.
+ * Only folders with a build.json of Recheck are touched; links are not followed.
  *
  * @returns how many builds and bytes were removed
  * @throws the signal's reason when aborted; CiError if a folder cannot be removed

@@ -1,7 +1,11 @@
 /** Characters in a stamp: `2026-11-22 15:57:01.123 | `. */
 export const STAMP_LENGTH = 26;
 
-/** Returns a function that returns the stamp of the current millisecond in UTC. @param now milliseconds since the epoch */
+/**
+ * Returns a function that returns the stamp of the current millisecond in UTC.
+ *
+ * @param now milliseconds since the epoch
+ */
 export function stamper(now: () => number = Date.now): () => string {
   let at = Number.NaN;
   let stamp = '';

@@ -12,10 +12,10 @@ import { layout } from './gerrit/page/parts.ts';
 import { PatchTexts } from './gerrit/page/patch-texts.ts';
 import type { SandboxGerrit } from './gerrit.ts';
 
-/** Bytes of a form, with room for the longest comment where each byte is written as %XX. */
-const FORM_LIMIT = 128 * 1024;
-/** Milliseconds between signs of life on the event stream. */
-const HEARTBEAT = 25_000;
+/** Bytes of a form: room for the longest comment with every byte written as %XX. */
+const MAX_FORM_BYTES = 128 * 1024;
+/** Milliseconds between two heartbeats on the event stream. */
+const HEARTBEAT_MS = 25_000;
 
 const ASSETS: Readonly<Record<string, string>> = {
   'style.css': 'text/css; charset=utf-8',
@@ -33,9 +33,9 @@ const HEADERS = {
 };
 
 /**
- * The sandbox Gerrit's page, to be mounted under any path: its links and forms are relative. Serves the list of changes,
- * a page for each, their buttons, `git fetch` by HTTP at `demo`, and an event stream by which an open page stays fresh.
- * For people at this machine only: see guard.ts.
+ * Returns the handler of the sandbox Gerrit's page, which can be mounted under any path because its links and forms are
+ * relative. Serves the list of changes, a page for each, their buttons, `git fetch` over HTTP at `demo`, and an event
+ * stream that keeps an open page up to date. Answers only this machine: see guard.ts.
  */
 export function sandboxPage(gerrit: SandboxGerrit): (req: IncomingMessage, res: ServerResponse) => void {
   const patches = new PatchTexts(gerrit.repository);
@@ -65,7 +65,7 @@ async function answer(site: PageSite, req: IncomingMessage, res: ServerResponse)
   if (req.method === 'POST') return act(gerrit, path, req, res);
   if (req.method !== 'GET' && req.method !== 'HEAD') {
     res.setHeader('allow', 'GET, HEAD, POST');
-    return refuse(req, res, 405, 'The sandbox Gerrit’s page knows GET and POST only.');
+    return refuse(req, res, 405, 'The sandbox Gerrit’s page supports only GET and POST.');
   }
   if (path === '') return list(gerrit, req, res);
   if (path === 'events') return follow(gerrit, req, res);
@@ -73,10 +73,10 @@ async function answer(site: PageSite, req: IncomingMessage, res: ServerResponse)
   if (type) return send(res, 200, await readFile(join(import.meta.dirname, 'gerrit', 'page', path)), type);
   const [, number] = /^(\d{1,9})$/.exec(path) ?? [];
   if (number) return change(site, Number(number), req, res);
-  refuse(req, res, 404, 'There is no such page.');
+  refuse(req, res, 404, 'No such page.');
 }
 
-/** The list; its links are relative to a folder, so a mount path without a slash at its end is sent to the one with it. */
+/** Sends the list. Its links are relative to a folder, so a mount path without a trailing slash is redirected. */
 function list(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): void {
   const mounted = new URL((req as { originalUrl?: string }).originalUrl ?? req.url ?? '/', 'http://localhost').pathname;
   if (mounted.endsWith('/')) send(res, 200, listPage(gerrit));
@@ -92,18 +92,18 @@ async function change(site: PageSite, number: number, req: IncomingMessage, res:
   send(res, 200, changePage(gerrit, found, patches));
 }
 
-/** A button was pressed: does it, and sends the browser to the change's page. */
+/** Performs the action of a button and redirects to the change's page. */
 async function act(gerrit: SandboxGerrit, path: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const [, digits, action] = /^(?:(\d{1,9})\/)?(upload|comment|abandon|restore)$/.exec(path) ?? [];
   if (!action || (digits === undefined && action !== 'upload')) {
-    return refuse(req, res, 404, 'There is no such page.');
+    return refuse(req, res, 404, 'No such page.');
   }
   const form = await readForm(req);
-  if (!form) return refuse(req, res, 413, 'That is too long for a form of this page.');
+  if (!form) return refuse(req, res, 413, 'This form is too long.');
   const number = Number(digits);
   if (action === 'upload') {
     const kind = form.get('kind');
-    if (kind !== 'good' && kind !== 'broken') return refuse(req, res, 400, 'Say which sample: good or broken.');
+    if (kind !== 'good' && kind !== 'broken') return refuse(req, res, 400, 'Choose a sample: good or broken.');
     const made = await uploadOf(gerrit, digits === undefined ? undefined : number, kind);
     return seeOther(res, digits === undefined ? String(made) : `../${number}`);
   }
@@ -116,7 +116,7 @@ async function act(gerrit: SandboxGerrit, path: string, req: IncomingMessage, re
 const uploadOf = (gerrit: SandboxGerrit, change: number | undefined, kind: SampleKind): Promise<number> =>
   change === undefined ? gerrit.uploadSample(kind) : gerrit.uploadPatchset(change, kind);
 
-/** The fields of a posted form; undefined where it is too long. A framework above may have read it already. */
+/** Reads the fields of a posted form; undefined if it is too long. A web framework may have parsed it already. */
 async function readForm(req: IncomingMessage): Promise<URLSearchParams | undefined> {
   const parsed = (req as { body?: unknown }).body;
   if (typeof parsed === 'object' && parsed !== null) {
@@ -127,17 +127,17 @@ async function readForm(req: IncomingMessage): Promise<URLSearchParams | undefin
   let size = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size <= FORM_LIMIT) chunks.push(chunk);
+    if (size <= MAX_FORM_BYTES) chunks.push(chunk);
   }
-  return size > FORM_LIMIT ? undefined : new URLSearchParams(Buffer.concat(chunks).toString());
+  return size > MAX_FORM_BYTES ? undefined : new URLSearchParams(Buffer.concat(chunks).toString());
 }
 
-/** An event stream: a line for each change of anything, by which an open page knows to look again. */
+/** Sends an event stream with a line per modification, which makes an open page reload. */
 function follow(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse): void {
   res.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });
   res.write('retry: 2000\n\n');
   const stop = gerrit.onChange(() => res.write('data: changed\n\n'));
-  const beat = setInterval(() => res.write(':\n\n'), HEARTBEAT).unref();
+  const beat = setInterval(() => res.write(':\n\n'), HEARTBEAT_MS).unref();
   const end = () => res.end();
   gerrit.closed.addEventListener('abort', end, { once: true });
   req.on('close', () => {
@@ -147,14 +147,14 @@ function follow(gerrit: SandboxGerrit, req: IncomingMessage, res: ServerResponse
   });
 }
 
-/** The path below the page's folder, without a slash in front. */
+/** Returns the path below the page's folder, without a leading slash. */
 const pathOf = (req: IncomingMessage): string =>
   new URL(req.url ?? '/', 'http://localhost').pathname.replace(/^\/+/, '');
 
-/** A page that says what went wrong. */
+/** Sends a page with an error. */
 function refuse(req: IncomingMessage, res: ServerResponse, status: number, words: string): void {
-  const body = html`<main class="list"><div class="card empty"><h1>That did not work</h1><p>${words}</p></div></main>`;
-  send(res, status, layout('Not done', body, '../'.repeat(pathOf(req).split('/').length - 1)));
+  const body = html`<main class="list"><div class="card empty"><h1>Request failed</h1><p>${words}</p></div></main>`;
+  send(res, status, layout('Request failed', body, '../'.repeat(pathOf(req).split('/').length - 1)));
 }
 
 function seeOther(res: ServerResponse, location: string): void {

@@ -18,59 +18,61 @@ import { listenSsh } from './gerrit/ssh/server.ts';
 
 export type { Change, Message, Patchset, SampleKind } from './gerrit/model/types.ts';
 
+/** Settings of the sandbox Gerrit. */
 export interface SandboxGerritOptions {
-  /** Folder for all that it keeps; made where it is missing. Deleting it starts over. */
+  /** Folder for its data, created if missing. Deleting it starts over. */
   dir: string;
   /** SSH port on 127.0.0.1; 0, the default, for a free one. */
   port?: number;
-  /** Where its page is reached: base of the changes' URLs and of `git fetch` by HTTP. Missing: changes have no URL. */
+  /** URL of its page: base of the changes' URLs and of `git fetch` over HTTP. If missing, changes have no URL. */
   httpUrl?: string;
 }
 
-/** How a comment is written: `ui` as Gerrit's page does, on the patchset; `message` as `gerrit review -m` does. */
+/** How a comment is posted: `ui` on the patchset, as in Gerrit's UI; `message` as with `gerrit review -m`. */
 export type CommentStyle = 'ui' | 'message';
 
-/** A small Gerrit in this process. What goes wrong is a CiError. */
+/** A small Gerrit in this process. Its methods throw a CiError. */
 export interface SandboxGerrit {
   /** How the CI logs in. */
   readonly target: SshTarget;
-  /** The CI's name: what rechecks call it, and its username. */
+  /** The CI's username, which is also its name in rechecks. */
   readonly ciName: string;
-  /** Its one project. */
+  /** Its only project. */
   readonly project: string;
-  /** Where its page is reached, without a trailing slash. */
+  /** URL of its page, without a trailing slash. */
   readonly httpUrl?: string;
-  /** Whether the folder held the state of an earlier start. */
+  /** Whether the folder had the state of an earlier start. */
   readonly restored: boolean;
   /** Its git repository, for serving fetches. */
   readonly repository: Repository;
   /** Aborts when it closes. */
   readonly closed: AbortSignal;
-  /** How one of its accounts (my-ci, ann, admin) logs in. Only my-ci and admin may stream events. */
+  /** Returns how one of its accounts (my-ci, ann, admin) logs in. Only my-ci and admin may stream events. */
   targetOf(username: string): SshTarget;
-  /** Uploads a sample as a new change of ann's; gives the change's number. */
+  /** Uploads a sample as a new change of ann's. @returns the change's number */
   uploadSample(kind: SampleKind): Promise<number>;
-  /** Uploads a sample as a new patchset of that change; gives the patchset's number. */
+  /** Uploads a sample as a new patchset of a change. @returns the patchset's number */
   uploadPatchset(change: number, kind: SampleKind): Promise<number>;
   /** Uploads files over the branch's (or the patchset's parent's), as a push to refs/for/master does. */
   upload(spec: { message?: string; files: Files; change?: number }, author?: string): Promise<Change>;
-  /** Comments on the newest patchset, as ann and in the style of the page where nothing else is said. */
+  /** Comments on the newest patchset; by default as ann and in the style of the UI. */
   comment(change: number, text: string, author?: string, style?: CommentStyle): Promise<void>;
   abandon(change: number, author?: string): Promise<void>;
   restore(change: number, author?: string): Promise<void>;
   /** Approves and merges a change, as the administrator. */
   submit(change: number): Promise<void>;
-  /** All changes, oldest first: copies. */
+  /** Returns copies of all changes, oldest first. */
   changes(): Change[];
-  /** Calls back after each change of anything. Gives the way to stop. */
+  /** Calls back after each modification. @returns how to stop */
   onChange(callback: () => void): () => void;
-  /** Ends the server and its connections; the folder stays. */
+  /** Closes the server and its connections; the folder stays. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the sandbox Gerrit. Its folder then holds `state.json`, the bare repository `demo.git` and `keys/`.
- * Throws a CiError where there is no git, the port is taken, or the folder's state cannot be read.
+ * Starts the sandbox Gerrit. Its folder has `state.json`, the bare repository `demo.git` and `keys/`.
+ *
+ * @throws CiError if there is no git, the port is in use, or the folder's state cannot be read
  */
 export async function startSandboxGerrit(options: SandboxGerritOptions): Promise<SandboxGerrit> {
   const dir = resolve(options.dir);
@@ -117,14 +119,14 @@ export async function startSandboxGerrit(options: SandboxGerritOptions): Promise
     async close() {
       closing.abort();
       await server.close();
-      await site.exclusive(async () => {}); // what was being written is written
+      await site.exclusive(async () => {}); // waits for a write in progress
     },
   };
 }
 
 type Actions = 'uploadSample' | 'uploadPatchset' | 'upload' | 'comment' | 'abandon' | 'restore' | 'submit';
 
-/** What the page and tests do to changes, each alone at it. */
+/** Returns the operations on changes for the page and for tests, which run one at a time. */
 function actions(site: Site): Pick<SandboxGerrit, Actions> {
   const person = (author = DEVELOPER) => accountOf(author);
   return {
@@ -135,7 +137,7 @@ function actions(site: Site): Pick<SandboxGerrit, Actions> {
     uploadPatchset: async (number, kind) => {
       const { files } = await sample(kind);
       const done = await site.exclusive(async () => {
-        // each patchset differs from the last, also where the same sample is uploaded again
+        // Each patchset differs from the one before, even if the same sample is uploaded again.
         const count = newest(site.change(number)).number + 1;
         const note = { 'NEWS.md': `Patchset ${count} of change ${number} (${kind}).\n` };
         return upload(site, person(), { change: number, files: { ...files, ...note } });
@@ -161,7 +163,7 @@ function actions(site: Site): Pick<SandboxGerrit, Actions> {
   };
 }
 
-/** Posts a review on the newest patchset, with a refusal as the CiError that a caller in this process can show. */
+/** Posts a review on the newest patchset; throws a refusal as a CiError for callers in this process. */
 async function review(site: Site, author: string, number: number, input: ReviewInput): Promise<void> {
   try {
     await site.exclusive(async () => {
@@ -173,7 +175,7 @@ async function review(site: Site, author: string, number: number, input: ReviewI
   }
 }
 
-/** Sees that the branch is there (made at the first start), and that git still has what the state speaks of. */
+/** Checks that the branch exists, creating it at the first start, and that git still has the commits in the state. */
 async function checkRepository(repository: Repository, found: State | undefined, stateFile: string): Promise<void> {
   const branch = `refs/heads/${BRANCH}`;
   const last = found?.changes.at(-1);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { MARK_VARIABLE } from './guest-protocol.ts';
 
-/** One process as /proc/PID/stat shows it (proc(5)). */
+/** A process from /proc/PID/stat (proc(5)). */
 interface ProcessStat {
   pid: number;
   parent: number;
@@ -14,14 +14,14 @@ function statOf(pid: number): ProcessStat | undefined {
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch {
-    return undefined; // gone meanwhile
+    return undefined; // it has ended
   }
-  // The name in brackets is the process's own choice: fields are counted from its last bracket.
+  // The process chooses the name in brackets, so fields are counted from the last bracket.
   const [state, parent, , session] = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { pid, parent: Number(parent), session: Number(session), zombie: state === 'Z' };
 }
 
-/** Whether the process was started with this mark. False where its environment may not be read. */
+/** Whether a process was started with this mark; false if its environment cannot be read. */
 function isMarked(pid: number, mark: Buffer): boolean {
   try {
     const environment = readFileSync(`/proc/${pid}/environ`);
@@ -33,9 +33,9 @@ function isMarked(pid: number, mark: Buffer): boolean {
 }
 
 /**
- * Processes of the guest with this mark, but for this one: those that carry the mark in their environment, the sessions
- * that these are in (a guest's processes never share one with others), and the descendants of all of them. So a process
- * that called setsid is found, one that lost its parent, and one that emptied its environment while its parent lives.
+ * Returns the processes of the guest with this mark, except this one: those with the mark in their environment, those
+ * in the same sessions (which a guest's processes never share with others), and the descendants of all of them. This
+ * finds processes that called setsid, lost their parent, or cleared their environment while their parent is alive.
  */
 export function guestProcesses(mark: string): number[] {
   const needle = Buffer.from(`${MARK_VARIABLE}=${mark}\0`);
@@ -44,7 +44,7 @@ export function guestProcesses(mark: string): number[] {
   const sessions = new Set<number>();
   const take = (stat: ProcessStat) => {
     found.add(stat.pid);
-    // 0: its session began outside of this process namespace, and others are in it too.
+    // 0 means a session from outside this process namespace, which other processes share.
     if (stat.session !== 0) sessions.add(stat.session);
   };
   let entries: string[];
@@ -72,10 +72,10 @@ export function guestProcesses(mark: string): number[] {
 }
 
 /**
- * Ends every process of the guest with this mark, as cutting its power would, and waits until they are gone.
+ * Kills every process of the guest with this mark and waits until they are gone.
  *
  * @param timeout milliseconds
- * @returns those that are still there at the end of the time: they run as another user
+ * @returns those that are left after that: they run as another user
  */
 export async function endGuestProcesses(mark: string, timeout: number): Promise<number[]> {
   const deadline = Date.now() + timeout;
@@ -86,7 +86,7 @@ export async function endGuestProcesses(mark: string, timeout: number): Promise<
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // Gone meanwhile, or not ours to end: the next look tells which.
+        // It has ended, or may not be killed: the next iteration shows which.
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 5));

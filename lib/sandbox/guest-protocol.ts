@@ -5,37 +5,37 @@ import { fileURLToPath } from 'node:url';
 export const GUEST_ENTRY = fileURLToPath(new URL(`./guest/main${extname(import.meta.url)}`, import.meta.url));
 
 /**
- * Environment variable that every process of a guest carries. Its value is the guest's mark, made for one boot, so
- * that a process is never taken for one of another guest, or of another controller's guest of the same name.
+ * Environment variable of every process of a guest. Its value is the guest's mark, which is unique to one boot, so that
+ * a process is never mistaken for that of another guest, even one of the same name on another controller.
  */
 export const MARK_VARIABLE = 'RECHECK_GUEST';
 
-/** What a guest is told when its process starts: the first message that it takes. */
+/** The first message to a guest's process. */
 export interface GuestConfig {
   domain: string;
   mark: string;
   /** Its own loopback address, such as 127.71.3.9. */
   address: string;
-  /** Folder of its clone: its home. */
+  /** Folder of its clone, which is its home. */
   home: string;
-  /** Folder for its temporary files, made before the boot. */
+  /** Folder for its temporary files; exists before the boot. */
   tmp: string;
-  /** Base URL of the metadata server; missing where there is none, and then it lets nobody in. */
+  /** Base URL of the metadata server; if missing, nobody can log in. */
   metadataUrl?: string;
-  /** Milliseconds for which metadata is asked for, again and again. */
+  /** Milliseconds for reading the metadata, including retries. */
   metadataTimeout: number;
-  /** Milliseconds that a user-data script may hold up the opening of SSH. */
+  /** Milliseconds for which a user-data script may delay SSH. */
   scriptTimeout: number;
-  /** Private SSH host key, OpenSSH or PEM; one is made where missing. */
+  /** Private SSH host key, OpenSSH or PEM; generated if missing. */
   hostKey?: string;
 }
 
-/** What a guest says to the hypervisor: its SSH is open. */
+/** A guest's message to its hypervisor: SSH is open. */
 export interface GuestUp {
   type: 'up';
   /** Port of its SSH at its address. */
   port: number;
 }
 
-/** Exit code of a guest's process that ended all others of the guest before it. */
+/** Exit code of a guest's process after it has ended all others of the guest. */
 export const CLEAN_EXIT = 0;

@@ -9,32 +9,32 @@ import { SandboxHypervisor, type SandboxTimes } from './worker/hypervisor.ts';
 import { openMetadataLink } from './worker/metadata-link.ts';
 import { DirectoryStorage } from './worker/storage.ts';
 
-const LOGIN_TIME = 10_000;
-const TIMES: SandboxTimes = { metadata: 60_000, script: 60_000 };
+const LOGIN_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMES: SandboxTimes = { metadata: 60_000, script: 60_000 };
 
 /** Settings of a sandbox worker. */
 export interface SandboxWorkerOptions {
-  /** Id of its configuration node. */
+  /** Id of its config node. */
   id: string;
   label: string;
   slots: number;
-  /** Folder of its images, clones and guests; one controller owns it. */
+  /** Folder of its images, clones and guests; it belongs to one controller. */
   root: string;
-  /** Whether strangers' code may run here; not unless its operator said so. */
+  /** Whether untrusted code may run here; false unless its operator allows it. */
   acceptsUntrusted?: boolean;
-  /** Milliseconds; what cloud-init would wait where missing. */
+  /** Milliseconds; 60 s each if missing. */
   times?: Partial<SandboxTimes>;
 }
 
 /**
- * The worker that needs nothing but this machine: clones are folders, guests are processes at loopback addresses of
- * their own. There is no wall around them: what runs in a guest may do all that this process may.
+ * Returns the worker that needs only this machine: clones are folders, guests are processes with loopback addresses of
+ * their own. They are not isolated: what runs in a guest may do everything that this process may do.
  */
 export function sandboxWorker(options: SandboxWorkerOptions): Worker {
   const { id, label, slots, acceptsUntrusted = false } = options;
   const root = resolve(options.root);
-  const hypervisor = new SandboxHypervisor(root, { ...TIMES, ...options.times });
-  // Guests come with their host keys, so nothing is ever pinned in here.
+  const hypervisor = new SandboxHypervisor(root, { ...DEFAULT_TIMES, ...options.times });
+  // The hypervisor knows its guests' host keys, so nothing is ever pinned.
   const knownHosts = new KnownHosts(join(root, 'known-hosts.json'));
   return {
     id,
@@ -58,7 +58,7 @@ export function sandboxWorker(options: SandboxWorkerOptions): Worker {
       const guest = hypervisor.identityAt(login.host);
       if (!guest) throw noGuestAt(label, login.host);
       const target = { ...login, hostKey: login.hostKey ?? guest.hostKey, label: `guest ${guest.domain}` };
-      return connectHost(target, { knownHosts, signal, timeout: LOGIN_TIME });
+      return connectHost(target, { knownHosts, signal, timeout: LOGIN_TIMEOUT_MS });
     },
   };
 }

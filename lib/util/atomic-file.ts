@@ -5,7 +5,8 @@
  * otherwise show the new name with no content. Only what is written again anyway (a page, a cache) skips that, with
  * `flush: false`. The folder is not flushed: a power failure may bring the old content back, which is a whole file too.
  *
- * The draft stands beside the file as `.<name>.<random>.new`, so that two writers of one file do not disturb each other.
+ * The draft stands beside the file as `.<name>.<random>.new`, so that two writers of one file do not disturb each
+ * other.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';

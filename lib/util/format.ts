@@ -23,7 +23,10 @@ export function formatDuration(milliseconds: number): string {
   return seconds < MINUTE_S ? `${seconds} s` : minutesAndHours(seconds);
 }
 
-/** Returns a duration in milliseconds as Zuul writes it, which Gerrit's results table reads: `12s`, `2m 45s`, `1h 02m 03s`. */
+/**
+ * Returns a duration in milliseconds as Zuul writes it, which Gerrit's results table reads: `12s`, `2m 45s`, `1h 02m
+ * 03s`.
+ */
 export function formatZuulDuration(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000)) || 0;
   return seconds < MINUTE_S ? `${seconds}s` : minutesAndHours(seconds);

@@ -9,7 +9,10 @@ export interface Line {
   more: number;
 }
 
-/** Yields the lines of [start, end) in a file, in batches as they are read; a line takes at most `limit` bytes of memory. */
+/**
+ * Yields the lines of [start, end) in a file, in batches as they are read; a line takes at most `limit` bytes of
+ * memory.
+ */
 export async function* readLines(
   handle: FileHandle,
   { start, end, limit }: { start: number; end: number; limit: number },

@@ -1,4 +1,6 @@
-/** Whether an IP address is one of this machine's loopback (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), also mapped into IPv6. */
+/**
+ * Whether an IP address is one of this machine's loopback (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), also mapped into IPv6.
+ */
 export const isLoopbackAddress = (address: string): boolean =>
   /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|::1)$/i.test(address);
 

@@ -39,7 +39,9 @@ function withoutSequences(text: string): string {
   });
 }
 
-/** Returns a line without escape sequences, control characters other than tab, and characters that reorder or hide text. */
+/**
+ * Returns a line without escape sequences, control characters other than tab, and characters that reorder or hide text.
+ */
 export const withoutControls = (line: string): string =>
   UNUSUAL.test(line)
     ? line

@@ -19,7 +19,9 @@ export async function removeTree(path: string, signal: AbortSignal): Promise<voi
   }
 }
 
-/** Grants the owner all permissions on every folder of a tree: deleting a file takes those of its folder, not its own. */
+/**
+ * Grants the owner all permissions on every folder of a tree: deleting a file takes those of its folder, not its own.
+ */
 async function unlockFolders(path: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   try {

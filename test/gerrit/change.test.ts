@@ -31,14 +31,14 @@ test('an updated ref is a change without a number', () => {
   assert.equal(changeOf(refUpdated('master'), 's')?.branch, 'master');
 });
 
-test('missing fields are missing, and without a project there is no change', () => {
+test('missing fields stay missing, and without a project there is no change', () => {
   assert.deepEqual(changeOf({ type: 'x', change: { project: 'p' } }, 's'), { server: 's', project: 'p' });
   assert.equal(changeOf({ type: 'x' }, 's'), undefined);
   assert.equal(changeOf({ type: 'x', change: { number: 3 } }, 's'), undefined);
   assert.equal(changeOf({ type: 'x', refUpdate: {} }, 's'), undefined);
 });
 
-test('a URL that would run script where it is clicked is left out', () => {
+test('a URL that would run a script is dropped', () => {
   const change = { project: 'p', url: 'javascript:alert(1)' };
   assert.equal(changeOf({ type: 'x', change }, 's')?.url, undefined);
 });

@@ -23,15 +23,15 @@ const forms: [name: string, comment: string, text: string][] = [
 ];
 
 for (const [name, comment, text] of forms)
-  test(`the words of a comment: ${name}`, () => assert.equal(commentText(commented(comment)), text));
+  test(`the text of a comment: ${name}`, () => assert.equal(commentText(commented(comment)), text));
 
-test('a patchset-level comment that stands only in patchSetComments is read', () => {
+test('a patchset-level comment that is only in patchSetComments is read', () => {
   const level = { patchSetComments: { '/PATCHSET_LEVEL': [{ message: 'recheck' }], 'a.txt': [{ message: 'nit' }] } };
   assert.equal(commentText(commented('Patch Set 1:\n\n(1 comment)', level)), 'recheck');
   assert.equal(commentText(commented('Patch Set 1:\n\nrecheck', level)), 'recheck');
 });
 
-test('without a comment there are no words', () => {
+test('without a comment there is no text', () => {
   assert.equal(commentText({ type: 'comment-added' }), '');
 });
 

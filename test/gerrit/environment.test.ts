@@ -7,7 +7,7 @@ import { refUpdated, uploaded } from './events.ts';
 
 const environmentOf = (event: GerritEvent) => eventEnvironment(event, changeOf(event, 's')!);
 
-test('a patchset gives its variables', () => {
+test('a patchset has its variables', () => {
   assert.deepEqual(environmentOf(uploaded()), {
     GERRIT_EVENT_TYPE: 'patchset-created',
     GERRIT_PROJECT: 'demo',
@@ -24,7 +24,7 @@ test('a patchset gives its variables', () => {
   });
 });
 
-test('an updated ref gives its variables, and none of a change', () => {
+test('an updated ref has its variables, and none of a change', () => {
   assert.deepEqual(environmentOf(refUpdated('refs/heads/master')), {
     GERRIT_EVENT_TYPE: 'ref-updated',
     GERRIT_PROJECT: 'demo',
@@ -37,12 +37,12 @@ test('an updated ref gives its variables, and none of a change', () => {
   });
 });
 
-test('a value is data as it came, but for NUL, which no environment can hold', () => {
+test('a value is unchanged except for NUL, which no environment can contain', () => {
   const event = uploaded({ change: { project: 'p', subject: '$(rm -rf /) `x` "\'\\ \n\0 end' } });
   assert.equal(environmentOf(event).GERRIT_CHANGE_SUBJECT, '$(rm -rf /) `x` "\'\\ \n end');
 });
 
-test('dotted paths pick what is there, and leave out what is not', () => {
+test('dotted paths pick what exists and skip the rest', () => {
   const event = uploaded();
   const rows = [
     { name: 'TOPIC', path: 'change.topic' },

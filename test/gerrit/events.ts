@@ -32,7 +32,7 @@ const patchSet = {
 export const uploaded = (more: object = {}): GerritEvent =>
   structuredClone({ uploader: ann, patchSet, change, type: 'patchset-created', eventCreatedOn: 1795364239, ...more });
 
-/** A comment-added as Gerrit 3.13.5 sends it, with the text as it stands in `comment`. */
+/** A comment-added as Gerrit 3.13.5 sends it, with the raw text of `comment`. */
 export const commented = (comment: string, more: object = {}): GerritEvent =>
   structuredClone({
     author: ann,

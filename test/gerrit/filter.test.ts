@@ -26,13 +26,13 @@ test('a patchset is taken', () => {
   assert.deepEqual(trigger(uploaded()), { type: 'patchset', key: 'ps', reason: 'patchset 2 was uploaded' });
 });
 
-test('a recheck is taken, with its words', () => {
+test('a recheck is taken, with its text', () => {
   const found = trigger(commented('Patch Set 2:\n\nThe mirror.\nrecheck\nbye'));
   assert.equal(found.type, 'recheck');
   assert.equal(found.reason, 'ann commented: recheck');
 });
 
-test('a recheck is the same one when it comes again, and another by time, author or words', () => {
+test('a repeated recheck has the same key, and another time, author or text a different one', () => {
   const key = (event: GerritEvent) => trigger(event).key;
   const first = key(commented('Patch Set 2:\n\nrecheck'));
   assert.equal(key(commented('Patch Set 2:\n\nrecheck')), first);
@@ -46,7 +46,7 @@ test("the CI's own comments start nothing, however they read", () => {
   assert.match(why(own), /own comment/);
 });
 
-test('a comment without a recheck says what it was', () => {
+test('the reason for a comment without a recheck names its votes', () => {
   const approvals = [
     { type: 'Verified', value: '1' },
     { type: 'Code-Review', value: '1', oldValue: '0' },
@@ -61,7 +61,7 @@ test('a merged change is taken', () => {
   assert.equal(trigger(uploaded({ type: 'change-merged' })).type, 'merged');
 });
 
-test('a branch or tag that moved is taken, each move once', () => {
+test('an updated branch or tag is taken, each update once', () => {
   const found = trigger(refUpdated('refs/heads/master'));
   assert.equal(found.reason, 'refs/heads/master moved to 479ccfd8802f');
   assert.notEqual(found.key, trigger(refUpdated('refs/heads/other')).key);
@@ -69,7 +69,7 @@ test('a branch or tag that moved is taken, each move once', () => {
   assert.equal(trigger(refUpdated('master')).type, 'ref');
 });
 
-test("Gerrit's own refs and deleted ones are dropped", () => {
+test('refs internal to Gerrit and deleted ones are dropped', () => {
   for (const ref of ['refs/changes/01/1/1', 'refs/changes/01/1/meta', 'refs/meta/config', 'refs/users/01/1'])
     assert.match(why(refUpdated(ref)), /internal to Gerrit/);
   const gone = refUpdated('refs/heads/x', {
@@ -78,7 +78,7 @@ test("Gerrit's own refs and deleted ones are dropped", () => {
   assert.match(why(gone), /deleted/);
 });
 
-test('projects and branches are chosen', () => {
+test('projects and branches are filtered', () => {
   const branches = [{ match: 'glob' as const, pattern: 'stable/*' }];
   assert.match(why(uploaded(), { projects: [{ match: 'glob', pattern: 'other*' }] }), /project demo/);
   assert.match(why(uploaded(), { branches }), /branch master/);
@@ -91,7 +91,7 @@ test('projects and branches are chosen', () => {
   assert.match(why(uploaded(), { projects: [] }), /project demo/);
 });
 
-test('only what is asked for is taken, and asked of the server', () => {
+test('only configured triggers are taken and subscribed to', () => {
   assert.match(why(uploaded(), { triggers: ['recheck'] }), /not a trigger here/);
   assert.match(why({ type: 'brand-new' }), /not a trigger here/);
   assert.deepEqual(eventTypesOf(['patchset', 'recheck', 'merged', 'ref']), [
@@ -102,7 +102,7 @@ test('only what is asked for is taken, and asked of the server', () => {
   ]);
 });
 
-test('an event with holes is told as such', () => {
+test('an incomplete event is rejected with the reason', () => {
   const holes: GerritEvent[] = [
     { type: 'patchset-created' },
     { type: 'patchset-created', change: { project: 'demo' } },

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compilePatterns } from '../../lib/gerrit/patterns.ts';
 
-test('exact fits the very name only', () => {
+test('exact matches only the same name', () => {
   const fits = compilePatterns([{ match: 'exact', pattern: 'openstack/nova.*' }]);
   assert.equal(fits('openstack/nova.*'), true);
   assert.equal(fits('openstack/nova'), false);
   assert.equal(fits('openstack/nova.x'), false);
 });
 
-test('glob: * takes any characters and ? one, nothing else is special', () => {
+test('glob: * matches any characters and ? one, nothing else is special', () => {
   const fits = compilePatterns([{ match: 'glob', pattern: 'openstack/*-tempest?[x](.)' }]);
   assert.equal(fits('openstack/a/b-tempest1[x](.)'), true);
   assert.equal(fits('openstack/a-tempest[x](.)'), false);
@@ -17,7 +17,7 @@ test('glob: * takes any characters and ? one, nothing else is special', () => {
   assert.equal(compilePatterns([{ match: 'glob', pattern: '*' }])('any/thing at all'), true);
 });
 
-test('an expression stands for the whole name', () => {
+test('an expression must match the whole name', () => {
   const fits = compilePatterns([{ match: 'regex', pattern: 'stable/.*|master' }]);
   assert.equal(fits('stable/x'), true);
   assert.equal(fits('master'), true);
@@ -25,7 +25,7 @@ test('an expression stands for the whole name', () => {
   assert.equal(fits('old-stable/x'), false);
 });
 
-test('any row is enough, no rows fit nothing, and undefined never fits', () => {
+test('any row is enough, without rows nothing matches, and undefined never does', () => {
   const fits = compilePatterns([
     { match: 'exact', pattern: 'a' },
     { match: 'glob', pattern: '*' },
@@ -35,7 +35,7 @@ test('any row is enough, no rows fit nothing, and undefined never fits', () => {
   assert.equal(compilePatterns([])('a'), false);
 });
 
-test('a row that cannot be read is named', () => {
+test('a row that cannot be parsed is named', () => {
   const rows = [
     { match: 'exact' as const, pattern: 'a' },
     { match: 'regex' as const, pattern: '(open' },
@@ -44,7 +44,7 @@ test('a row that cannot be read is named', () => {
   assert.throws(() => compilePatterns([{ match: 'glob', pattern: '' }]), { message: /Row 1 .* empty/ });
 });
 
-test('a glob of many stars is quick on a long name', () => {
+test('a glob with many stars is fast on a long name', () => {
   const fits = compilePatterns([{ match: 'glob', pattern: '*a**b***' }]);
   const start = Date.now();
   assert.equal(fits('a'.repeat(20_000)), false);

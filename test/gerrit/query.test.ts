@@ -11,7 +11,7 @@ const ask = async (answer: FakeAnswer, rows = 10, signal = AbortSignal.timeout(1
 const lines = (...rows: unknown[]) =>
   rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
 
-test('rows come back, statistics and rubbish do not', async () => {
+test('rows are returned without statistics and invalid lines', async () => {
   const stats = { type: 'stats', rowCount: 2, moreChanges: false };
   const stdout = lines({ project: 'demo', number: '7' }, 'rubbish', [], { number: 8, comments: 5 }, stats);
   const { found, argv } = await ask({ stdout });
@@ -19,14 +19,14 @@ test('rows come back, statistics and rubbish do not', async () => {
   assert.deepEqual(argv, ['gerrit', 'query', '--format=JSON', '--comments', 'status:open limit:10']);
 });
 
-test('a server that sends more rows than asked for is cut short, and a row of megabytes is passed over', async () => {
+test('rows beyond the limit are dropped, and a row of megabytes is skipped', async () => {
   const many = Array.from({ length: 50 }, (_, number) => ({ number }));
   assert.equal((await ask({ stdout: lines(...many) }, 3)).found.length, 3);
   const huge = { number: 1, subject: 'x'.repeat(9 * 1024 * 1024) };
   assert.deepEqual((await ask({ stdout: lines(huge, { number: 2 }) })).found, [{ number: 2 }]);
 });
 
-test('a refusal is an error with what the server said', async () => {
+test("a refusal is an error with the server's message", async () => {
   const refusal = lines({ type: 'error', message: 'Unrecognized value: bogus' });
   await assert.rejects(ask({ stdout: refusal }), {
     code: 'gerrit/query-refused',
@@ -35,7 +35,7 @@ test('a refusal is an error with what the server said', async () => {
   await assert.rejects(ask({ code: 1, stderr: 'fatal: boom' }), { code: 'gerrit/command-failed', retryable: true });
 });
 
-test('an abort ends the wait, and the command', async () => {
+test('an abort ends the wait and the command', async () => {
   const stop = new AbortController();
   const host = new FakeHost(() => 'hang');
   const asked = queryChanges(host, [], 'x', { signal: stop.signal, rows: 1 });
@@ -44,7 +44,7 @@ test('an abort ends the wait, and the command', async () => {
   assert.equal(host.commands[0]?.closed, true);
 });
 
-test('projects become a condition; names that would break out of it are left out', () => {
+test('projects become a condition; names that would break out of it are dropped', () => {
   assert.equal(projectsCondition(['a/b', 'c d']), '(project:"a/b" OR project:"c d")');
   assert.equal(projectsCondition(['x" OR status:open', '^.*', 'back\\slash', '']), undefined);
   assert.equal(projectsCondition([]), undefined);

@@ -25,12 +25,12 @@ const replay = async (path: string, pace: ReplayPace, signal = AbortSignal.timeo
   return { ...counts, numbers };
 };
 
-test('events come in order, rubbish is counted', async () => {
+test('events are replayed in order, invalid lines are counted', async () => {
   const path = await file(line(1), 'rubbish', '', '[]', line(2), 'x'.repeat(2_000_000), line(3));
   assert.deepEqual(await replay(path, 'asap'), { events: 3, garbage: 3, numbers: [1, 2, 3] });
 });
 
-test('a pace in milliseconds stands between two events', async () => {
+test('a pace in milliseconds is the time between two events', async () => {
   const path = await file(line(1), line(2), line(3));
   const start = performance.now();
   await replay(path, 40);
@@ -38,7 +38,7 @@ test('a pace in milliseconds stands between two events', async () => {
   assert.ok(took >= 75 && took < 60_000, `${took} ms`);
 });
 
-test('the recorded pace keeps the distances, and one back in time is none', async () => {
+test('the recorded pace keeps the intervals, and a negative one is none', async () => {
   const path = await file(line(1, 100), line(2, 101), line(3, 50), line(4));
   const start = performance.now();
   await replay(path, 'recorded');
@@ -73,7 +73,7 @@ test('a file that cannot be read is named', async () => {
   await assert.rejects(replay(dir, 'asap'), { code: 'gerrit/replay' });
 });
 
-test('a fault of the handler comes out as it is', async () => {
+test('an error of the handler is passed on unchanged', async () => {
   const path = await file(line(1));
   const replayed = replayFile(path, { pace: 'asap', signal: AbortSignal.timeout(10_000) }, () => {
     throw new Error('mine');

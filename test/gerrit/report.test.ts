@@ -16,7 +16,7 @@ const build = (job: string, result: Result = 'SUCCESS', more: Partial<ReportedBu
 const compose = (builds: ReportedBuild[], more: Partial<Parameters<typeof composeReport>[0]> = {}) =>
   composeReport({ pipeline: 'check', builds, ciName: 'my-ci', change, ...more });
 
-test('a report reads as it should', () => {
+test('a report has header, job lines and footer', () => {
   const builds = [
     build('unit', 'FAILURE'),
     build('lint', 'SUCCESS', { duration: 12_000 }),
@@ -36,7 +36,7 @@ Comment "my-ci recheck" to run again. About this CI: https://wiki.example.com/Ac
   );
 });
 
-test('its status is that of the voting builds', () => {
+test('the status is that of the voting builds', () => {
   const status = (...builds: ReportedBuild[]) => compose(builds).status;
   assert.equal(status(build('a'), build('b', 'FAILURE', { voting: false })), 'succeeded');
   assert.equal(status(build('a'), build('b', 'NODE_FAILURE')), 'unfinished');
@@ -47,7 +47,7 @@ test('its status is that of the voting builds', () => {
   assert.equal(status(build('a', 'SUCCESS', { voting: false })), 'succeeded');
 });
 
-test('a fault that is not the patch is told as one', () => {
+test('an infrastructure fault is reported as one', () => {
   assert.match(compose([build('a', 'NODE_FAILURE')]).message, /Infrastructure problem, not your patch: no vote\./);
   assert.doesNotMatch(compose([build('a', 'FAILURE')]).message, /not your patch/);
 });
@@ -100,7 +100,7 @@ test('nothing from outside can forge a line of the table', () => {
   assert.equal(message.split('\n').length, 6);
 });
 
-test('templates have the fields by their old names too', () => {
+test('templates have the fields under their old names too', () => {
   const templates = {
     header: 'Build {{succeeded}} by {{ci}} on {{change.project}}',
     jobLine: '- {{name}} {{url}} : {{success}} in {{time}}',
@@ -112,11 +112,11 @@ test('templates have the fields by their old names too', () => {
   );
 });
 
-test('a template that cannot be read is said', () => {
+test('a template that cannot be parsed is an error', () => {
   assert.throws(() => compose([build('a')], { templates: { footer: '{{#open}}' } }), { code: 'template/syntax' });
 });
 
-test('a message that would be too long loses job lines in the middle, never header or contact', () => {
+test('a message that is too long loses job lines in the middle, never header or contact', () => {
   const builds = Array.from({ length: 1000 }, (_, i) => build(`job-${i}-ä`));
   const { message } = compose(builds, { contact: 'https://wiki.example.com/Acme_CI' });
   assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE_BYTES);
@@ -127,7 +127,7 @@ test('a message that would be too long loses job lines in the middle, never head
   assert.equal(parseTable(message).rows.length + left, 1000);
 });
 
-test('parts of absurd size still make a message that Gerrit takes', () => {
+test('parts of absurd size still result in a message that Gerrit accepts', () => {
   const { message } = compose([build('ä'.repeat(50_000)), build('b', 'SUCCESS', { url: 'x'.repeat(50_000) })], {
     templates: { header: '€'.repeat(50_000), footer: '€'.repeat(50_000) },
     ciName: '😀'.repeat(50_000),
@@ -136,7 +136,7 @@ test('parts of absurd size still make a message that Gerrit takes', () => {
   assert.ok(!message.includes('\ufffd'));
 });
 
-test('a cut stands between two characters', () => {
+test('a text is cut between two characters', () => {
   assert.equal(clipBytes('abc', 3), 'abc');
   for (let limit = 4; limit < 20; limit++) {
     const cut = clipBytes('😀€äa'.repeat(5), limit);

@@ -1,4 +1,4 @@
-/** One job as Gerrit's results table shows it. */
+/** A job in Gerrit's results table. */
 export interface TableRow {
   job: string;
   link?: string;

@@ -10,7 +10,7 @@ type Answer = (argv: readonly string[]) => FakeAnswer;
 const normal: Answer = (argv) => (argv[1] === 'stream-events' ? 'stream' : {});
 const event = (number: number) => `${JSON.stringify(uploaded({ change: { project: 'demo', number } }))}\n`;
 
-/** A subscriber that writes down what it is told. */
+/** Returns a subscriber that records its calls. */
 function recorder() {
   const heard = {
     numbers: [] as (number | undefined)[],
@@ -29,7 +29,7 @@ function recorder() {
   return { ...{ subscriber }, heard, state: () => heard.health.at(-1)?.state };
 }
 
-/** A pool and a link whose hosts answer as told, by their number. */
+/** Returns a pool and a link whose hosts answer as specified, by their number. */
 function setUp(
   answer: (index: number) => Answer = () => normal,
   times: ConstructorParameters<typeof StreamPool>[0] = {},
@@ -41,7 +41,7 @@ function setUp(
   return { link, pool, stream };
 }
 
-test('events are asked for by type, and come', async (t) => {
+test('events of the requested types arrive', async (t) => {
   const { link, pool, stream } = setUp();
   t.after(() => pool.close());
   const { subscriber, heard, state } = recorder();
@@ -55,7 +55,7 @@ test('events are asked for by type, and come', async (t) => {
   assert.equal(state(), 'up');
 });
 
-test('a stream that says nothing is up after a moment', async (t) => {
+test('a silent stream is up after a moment', async (t) => {
   const { link, pool, stream } = setUp();
   t.after(() => pool.close());
   const { subscriber, heard, state } = recorder();
@@ -69,7 +69,7 @@ test('a stream that says nothing is up after a moment', async (t) => {
   );
 });
 
-test('rubbish is told and never fatal; refs of changes are dropped', async (t) => {
+test('invalid lines are reported and never fatal; refs of changes are dropped', async (t) => {
   const { link, pool, stream } = setUp();
   t.after(() => pool.close());
   const { subscriber, heard } = recorder();
@@ -84,7 +84,7 @@ test('rubbish is told and never fatal; refs of changes are dropped', async (t) =
   assert.deepEqual(heard.garbage, ['rubbish', '[1,2]', '42', '(a line of more than 1 MiB)']);
 });
 
-test('a channel that ends is opened again', async (t) => {
+test('a channel that ends is reopened', async (t) => {
   const { link, pool, stream } = setUp();
   t.after(() => pool.close());
   const { subscriber, heard, state } = recorder();
@@ -103,7 +103,7 @@ test('a channel that ends is opened again', async (t) => {
   assert.equal(state(), 'up');
 });
 
-test('an account that may not stream is told which right it lacks, and is tried slowly', async (t) => {
+test('an account that may not stream gets the missing permission named, and is retried slowly', async (t) => {
   const refused: Answer = () => ({ code: 1, stderr: 'stream events not permitted\n' });
   const { link, pool } = setUp(() => refused);
   t.after(() => pool.close());
@@ -116,7 +116,7 @@ test('an account that may not stream is told which right it lacks, and is tried 
   assert.ok(!heard.health.some((health) => health.state === 'up'));
 });
 
-test('a silent stream is probed, and one whose server is gone is cut and made again', async (t) => {
+test('a silent stream is probed, and reopened if its server is gone', async (t) => {
   let versions = 0;
   const dying: Answer = (argv) => {
     if (argv[1] === 'stream-events') return 'stream';
@@ -135,7 +135,7 @@ test('a silent stream is probed, and one whose server is gone is cut and made ag
   assert.equal(state(), 'up');
 });
 
-test('a stream that speaks is not probed', async (t) => {
+test('an active stream is not probed', async (t) => {
   const { link, pool, stream } = setUp(() => normal, { quiet: 150, probe: 40 });
   t.after(() => pool.close());
   const { subscriber, heard } = recorder();
@@ -149,7 +149,7 @@ test('a stream that speaks is not probed', async (t) => {
   assert.ok(!link.hosts[0]!.commands.some(({ argv }) => argv[1] === 'version'));
 });
 
-test('who comes back within the grace finds the stream and what it missed', async (t) => {
+test('a subscriber that returns within the grace period finds the stream and what it missed', async (t) => {
   const { link, pool, stream } = setUp(() => normal, { grace: 2_000 });
   t.after(() => pool.close());
   const before = recorder();
@@ -175,7 +175,7 @@ test('who comes back within the grace finds the stream and what it missed', asyn
   assert.equal(link.listeners, 0);
 });
 
-test('when nobody comes back the channel is closed', async (t) => {
+test('without subscribers the channel is closed after the grace period', async (t) => {
   const { link, pool, stream } = setUp(() => normal, { grace: 30 });
   t.after(() => pool.close());
   const detach = pool.attach(link, 'n', ['patchset-created'], recorder().subscriber);
@@ -184,7 +184,7 @@ test('when nobody comes back the channel is closed', async (t) => {
   await waitFor('it was closed', () => command.closed);
 });
 
-test('a subscriber that fails costs the others nothing', async (t) => {
+test('a failing subscriber does not affect the others', async (t) => {
   const { link, pool, stream } = setUp();
   t.after(() => pool.close());
   const bad = recorder();
@@ -210,7 +210,7 @@ test("the link's own trouble is shown while it is down", async (t) => {
   assert.deepEqual(heard.health.at(-1), { state: 'down', error, retryAt: 5 });
 });
 
-test('dropped output is told, and what was lost is got back', async (t) => {
+test('dropped output is reported, and lost events are recovered', async (t) => {
   const created = Math.floor(Date.now() / 1000);
   const row = { project: 'demo', number: 77, currentPatchSet: { number: 1, createdOn: created } };
   const answer: Answer = (argv) => {
@@ -231,7 +231,7 @@ test('dropped output is told, and what was lost is got back', async (t) => {
   assert.deepEqual(query?.argv.slice(0, 5), ['gerrit', 'query', '--format=JSON', '--current-patch-set', '--comments']);
 });
 
-test('a first stream does not ask for the past, a second one does', async (t) => {
+test('a first stream does not query the past, a second one does', async (t) => {
   const { link, pool, stream } = setUp();
   t.after(() => pool.close());
   const { subscriber, state } = recorder();

@@ -10,7 +10,7 @@ const vote = (...builds: (Result | [Result])[]) =>
     ),
   );
 
-test('all good is a success, skipped ones aside', () => {
+test('it is a success if all builds that were not skipped succeeded', () => {
   assert.equal(vote('SUCCESS', 'SUCCESS'), 'success');
   assert.equal(vote('SUCCESS', 'SKIPPED'), 'success');
 });
@@ -20,7 +20,7 @@ test("the patch's faults are a failure, whatever else happened", () => {
   assert.equal(vote('TIMED_OUT', 'NODE_FAILURE'), 'failure');
 });
 
-test('a fault of the infrastructure never votes', () => {
+test('an infrastructure fault never votes', () => {
   for (const result of RESULTS.filter((one) => !['SUCCESS', 'FAILURE', 'TIMED_OUT', 'SKIPPED'].includes(one)))
     assert.equal(vote('SUCCESS', result), 'none', result);
 });
@@ -31,7 +31,7 @@ test('builds that do not vote do not count', () => {
   assert.equal(vote(['SUCCESS']), 'none');
 });
 
-test('nothing left to count is no vote', () => {
+test('without builds that count there is no vote', () => {
   assert.equal(vote(), 'none');
   assert.equal(vote('SKIPPED', 'SKIPPED'), 'none');
 });

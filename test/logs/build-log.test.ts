@@ -9,7 +9,7 @@ import { build, change, page, scratch, step } from './help.ts';
 
 const read = (dir: string, name: string): Promise<string> => readFile(join(dir, name), 'utf8');
 
-test('the page is at its final place from the start, follows the build, and ends with its result', async (t) => {
+test('the page has its final URL from the start, follows the build, and ends with its result', async (t) => {
   const root = await scratch(t);
   const log = await openBuildLog({ root, url: 'https://ci.example.com/logs' }, change(), build());
   assert.equal(log.url, 'https://ci.example.com/logs/1234/2/check/unit/7f3a/');
@@ -57,7 +57,7 @@ test('the page is at its final place from the start, follows the build, and ends
   assert.deepEqual((await readdir(log.dir)).sort(), ['build.json', 'console.html', 'console.log', 'index.html']);
 });
 
-test('many updates are few writes, and the last one is shown', async (t) => {
+test('many updates cause few writes, and the last one is shown', async (t) => {
   const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
   const begun = performance.now();
   for (let n = 0; n < 10_000; n++) log.update(page({ running: `step ${n}` }));
@@ -68,7 +68,7 @@ test('many updates are few writes, and the last one is shown', async (t) => {
   assert.match(await read(log.dir, 'index.html'), /SUCCESS/);
 });
 
-test('an added file is on the page, also after the end, and never takes a name of ours', async (t) => {
+test('an added file is on the page, even after the end, and never replaces a file of Recheck', async (t) => {
   const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
   await log.addFile('index.html', Readable.from([Buffer.from('forged')]));
   await log.addFile('../../../escape.txt', Readable.from([Buffer.from('x')]));
@@ -81,7 +81,7 @@ test('an added file is on the page, also after the end, and never takes a name o
   assert.equal(await read(log.dir, 'escape.txt'), 'x');
 });
 
-test('a build of an event without a change has a folder too; hostile names make no paths', async (t) => {
+test('a build without a change has a folder too, and hostile names do not become paths', async (t) => {
   const root = await scratch(t);
   const { number: _n, patchset: _p, ...rest } = change({ ref: 'refs/heads/../../<x>' });
   const log = await openBuildLog({ root, url: 'http://x/' }, rest, build({ job: '../../job', pipeline: 'check' }));
@@ -90,7 +90,7 @@ test('a build of an event without a change has a folder too; hostile names make 
   await log.finish(page({ change: rest, endedAt: '2026-11-22T15:57:12.000Z' }));
 });
 
-test('nothing that Gerrit or a guest says becomes markup or a script link', async (t) => {
+test('nothing from Gerrit or a guest becomes markup or a script link', async (t) => {
   const evil = '"><script>x</script>';
   const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
   await log.addFile(`${evil}/${evil}`, Readable.from([Buffer.from('x')]));
@@ -113,7 +113,7 @@ test('nothing that Gerrit or a guest says becomes markup or a script link', asyn
   assert.doesNotMatch(index, /<script|javascript:/);
 });
 
-test('a guest that cannot be booted by hand leaves nothing of it on the page', async (t) => {
+test('without commands to boot a guest manually, the page does not mention it', async (t) => {
   const log = await openBuildLog({ root: await scratch(t), url: 'http://x' }, change(), build());
   await log.finish(page({ recheck: 'my-ci recheck', manualCommands: [], endedAt: '2026-11-22T15:57:12.000Z' }));
   const index = await read(log.dir, 'index.html');
@@ -123,7 +123,7 @@ test('a guest that cannot be booted by hand leaves nothing of it on the page', a
   );
 });
 
-test('a folder that cannot be made is told', async () => {
+test('a folder that cannot be created is an error that names it', async () => {
   const settings = { root: '/dev/null/logs', url: 'http://x' };
   await assert.rejects(openBuildLog(settings, change(), build()), /logs: .* cannot be written/);
 });

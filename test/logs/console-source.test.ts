@@ -27,7 +27,7 @@ test('two guests that write at once keep their lines whole, named and masked', a
   );
 });
 
-test('a line without end is broken and holds no memory', async (t) => {
+test('an endless line is split and takes little memory', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const console = await ConsoleWriter.open(file);
   const source = new ConsoleSource(console, 'vm');

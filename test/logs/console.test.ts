@@ -8,7 +8,7 @@ import { scratch } from './help.ts';
 
 const STAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \| /;
 
-/** The lines of a console, each of which must begin with a stamp, without it. */
+/** Returns the lines of a console without their stamps, which each must have. */
 async function linesOf(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8');
   assert.ok(text.endsWith('\n'));
@@ -21,7 +21,7 @@ async function linesOf(file: string): Promise<string[]> {
     });
 }
 
-test('every line gets one time, wherever chunks split it', async (t) => {
+test('every line gets one time, however chunks split it', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const text = 'first\nzwölf ✓ 漢字\n\n 10%\r 50%\r100%\r\nlast\n';
   const bytes = Buffer.from(text);
@@ -35,7 +35,7 @@ test('every line gets one time, wherever chunks split it', async (t) => {
   }
 });
 
-test('the time is that of the chunk in which a line began, in UTC', async (t) => {
+test('a line has the time of the chunk in which it began, in UTC', async (t) => {
   const file = join(await scratch(t), 'console.log');
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 22, 15, 57, 1, 123) });
   const console = await ConsoleWriter.open(file);
@@ -49,7 +49,7 @@ test('the time is that of the chunk in which a line began, in UTC', async (t) =>
   );
 });
 
-test('in a flood lines without a time came in the millisecond of the one above, and nothing else is changed', async (t) => {
+test('in a flood, lines without a time belong to the millisecond of the one above, and their text is unchanged', async (t) => {
   const file = join(await scratch(t), 'console.log');
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 10, 22, 15, 57, 1, 123) });
   const console = await ConsoleWriter.open(file);
@@ -84,7 +84,7 @@ test('in a flood lines without a time came in the millisecond of the one above, 
   assert.ok(stamped > 200 && stamped < lines.length / 4, `${stamped} lines have a time of their own`);
 });
 
-test('of ordinary output every line has a time of its own, however many come at once', async (t) => {
+test('in ordinary output every line has its own time, however many arrive at once', async (t) => {
   const file = join(await scratch(t), 'console.log');
   t.mock.timers.enable({ apis: ['Date'], now: 0 });
   const console = await ConsoleWriter.open(file);
@@ -94,7 +94,7 @@ test('of ordinary output every line has a time of its own, however many come at 
   assert.deepEqual(await linesOf(file), lines);
 });
 
-test('bytes that are no text stay as they are', async (t) => {
+test('binary output is unchanged', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte !== 10));
   const console = await ConsoleWriter.open(file);
@@ -103,7 +103,7 @@ test('bytes that are no text stay as they are', async (t) => {
   assert.deepEqual((await readFile(file)).subarray(26, -1), bytes);
 });
 
-test('lines of our own stand alone, on the number that was told before', async (t) => {
+test("Recheck's own lines are on separate lines, with the number announced before", async (t) => {
   const file = join(await scratch(t), 'console.log');
   const console = await ConsoleWriter.open(file);
   console.line('=== fetch');
@@ -118,7 +118,7 @@ test('lines of our own stand alone, on the number that was told before', async (
   assert.equal(console.lines, 4);
 });
 
-test('a console opened again goes on after what is there', async (t) => {
+test('reopening a console appends to it', async (t) => {
   const file = join(await scratch(t), 'console.log');
   for (const text of ['one\ntwo\n', 'three\n']) {
     const console = await ConsoleWriter.open(file);
@@ -129,7 +129,7 @@ test('a console opened again goes on after what is there', async (t) => {
   assert.deepEqual(await linesOf(file), ['one', 'two', 'three']);
 });
 
-test('the tail is plain text of bounded lines, without what a progress bar overwrote', async (t) => {
+test('the tail is plain text in lines of bounded length, without what a progress bar overwrote', async (t) => {
   const console = await ConsoleWriter.open(join(await scratch(t), 'console.log'));
   for (let n = 0; n < 5000; n++) console.write(Buffer.from(`line ${n}\n`));
   console.write(Buffer.from('\x1b[31mröd\x1b[0m\x07\n 1%\r 50%\r100%\n'));
@@ -142,7 +142,7 @@ test('the tail is plain text of bounded lines, without what a progress bar overw
   await console.close();
 });
 
-test('secrets are masked, also over the borders of chunks, each line of a longer one, and in our own lines', async (t) => {
+test("secrets are masked across chunks, line by line, and in Recheck's own lines", async (t) => {
   const dir = await scratch(t);
   const text = 'a hunter2 b pässwörd c\nline-one\nx\nhunter2hunter2 hunt er2\n';
   const bytes = Buffer.from(text);
@@ -163,7 +163,7 @@ test('secrets are masked, also over the borders of chunks, each line of a longer
   }
 });
 
-test('of secrets that begin alike the longer is masked whole, and half a secret at the end is not shown', async (t) => {
+test('the longer of two secrets with the same beginning is masked completely, and part of a secret at the end is not shown', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const console = await ConsoleWriter.open(file);
   console.mask(['abc', 'abcdef', 'xyzx']);
@@ -172,7 +172,7 @@ test('of secrets that begin alike the longer is masked whole, and half a secret 
   assert.deepEqual(await linesOf(file), ['1 *** 2 *** 3 *** 4 ***']);
 });
 
-test('past the limit output is dropped and one line says so', async (t) => {
+test('beyond the limit output is dropped and one line says so', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const console = await ConsoleWriter.open(file, { limit: 10_000 });
   for (let n = 0; n < 1000; n++) console.write(Buffer.from(`line number ${n}\n`));
@@ -188,11 +188,11 @@ test('past the limit output is dropped and one line says so', async (t) => {
   assert.ok((await readFile(file)).length < 10_500);
 });
 
-test('a line without end, of 300 MB, keeps memory flat and back-pressure holds', async (t) => {
+test('an endless line of 300 MB takes little memory, and back-pressure works', async (t) => {
   const file = join(await scratch(t), 'console.log');
   const console = await ConsoleWriter.open(file);
   const chunk = Buffer.alloc(64 << 10, 'z');
-  // Two passes: the first lets the heap grow to what any busy process has.
+  // Two passes: the first one lets the heap grow as in any busy process.
   let before = 0;
   let waits = 0;
   for (let n = 0; n < 4800; n++) {
@@ -210,7 +210,7 @@ test('a line without end, of 300 MB, keeps memory flat and back-pressure holds',
   assert.equal((await readFile(file)).length, 4800 * chunk.length + 27);
 });
 
-test('a full disk rejects writes and the close with DISK_FULL, and nothing else happens', async () => {
+test('on a full disk, writing and closing reject with DISK_FULL', async () => {
   const console = await ConsoleWriter.open('/dev/full');
   const diskFull = (error: unknown) =>
     error instanceof CiError && error.result === 'DISK_FULL' && /\/dev\/full/.test(error.message);
@@ -222,6 +222,6 @@ test('a full disk rejects writes and the close with DISK_FULL, and nothing else 
   await assert.rejects(console.close(), diskFull);
 });
 
-test('a folder that is not there is told as such', async (t) => {
+test('a missing folder is an error', async (t) => {
   await assert.rejects(ConsoleWriter.open(join(await scratch(t), 'none', 'console.log')), /cannot be written/);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freeName, safeName } from '../../lib/logs/file-name.ts';
 
-test('ordinary names stay', () => {
+test('ordinary names are unchanged', () => {
   for (const name of ['console.log', 'tox-py311', 'screen-n-cpu.txt.gz', 'größe (1).txt', 'a+b=c@d~e,f', '7f3a']) {
     assert.equal(safeName(name), name);
   }
@@ -35,7 +35,7 @@ test('nothing climbs, hides, or breaks a line, a shell word or a page', () => {
   }
 });
 
-test('long names are cut within a file system’s bound, keep their extension, and stay apart', () => {
+test('long names are shortened to what a file system accepts, keep their extension, and stay distinct', () => {
   const one = safeName(`${'漢'.repeat(500)}1.txt.gz`);
   const two = safeName(`${'漢'.repeat(500)}2.txt.gz`);
   assert.ok(Buffer.byteLength(one) <= 200);

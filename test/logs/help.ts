@@ -6,7 +6,7 @@ import type { BuildPage } from '../../lib/logs/types.ts';
 import type { BuildView, StepRecord } from '../../lib/model/build.ts';
 import type { ChangeInfo } from '../../lib/model/change.ts';
 
-/** An empty folder that is gone after the test. */
+/** Creates an empty folder that is removed after the test. */
 export async function scratch(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'recheck-logs-'));
   t.after(() => rm(dir, { recursive: true, force: true }));

@@ -24,7 +24,7 @@ const left = async (root: string): Promise<string[]> =>
     .map((path) => path.split('/').at(-2)!)
     .sort();
 
-test('builds past their days go, with the folders that they leave empty', async (t) => {
+test('builds older than the limit are removed, with folders that become empty', async (t) => {
   const root = await scratch(t);
   await putBuild(root, '1/1/check/unit/old', 11);
   await putBuild(root, '2/1/check/unit/old2', 12);
@@ -34,14 +34,14 @@ test('builds past their days go, with the folders that they leave empty', async 
   assert.deepEqual(await readdir(root), ['2']);
 });
 
-test('the oldest go until the rest fits', async (t) => {
+test('the oldest builds are removed until the rest fits', async (t) => {
   const root = await scratch(t);
   for (const days of [1, 2, 3, 4]) await putBuild(root, `${days}/1/check/unit/b${days}`, days, 1_000_000);
   await sweep(root, { gigabytes: 0.0025, keep: new Set() }, never);
   assert.deepEqual(await left(root), ['b1', 'b2']);
 });
 
-test('what runs is kept, whatever its age and size; one that a crash left behind counts by its last writing', async (t) => {
+test('a running build is kept whatever its age and size; one that a crash interrupted counts from its last write', async (t) => {
   const root = await scratch(t);
   const kept = await putBuild(root, '1/1/check/unit/kept', 99);
   await putBuild(root, '1/1/check/unit/fresh', undefined);
@@ -51,7 +51,7 @@ test('what runs is kept, whatever its age and size; one that a crash left behind
   assert.deepEqual(await left(root), ['fresh', 'kept']);
 });
 
-test('foreign files and folders stay, and links are not followed', async (t) => {
+test('other files and folders stay, and links are not followed', async (t) => {
   const root = await scratch(t);
   const outside = await scratch(t);
   const far = await putBuild(outside, 'far', 99);
@@ -68,14 +68,14 @@ test('foreign files and folders stay, and links are not followed', async (t) => 
   assert.deepEqual(await left(outside), ['far']);
 });
 
-test('a record that a guest put into its logs does not make its folder a build', async (t) => {
+test('a build.json from a guest does not turn its folder into a build', async (t) => {
   const root = await scratch(t);
   const dir = await putBuild(root, '1/1/check/unit/new', 1);
   await writeFile(join(dir, 'logs', 'build.json'), JSON.stringify({ build: { id: 'y' }, endedAt: ago(99) }));
   assert.equal((await sweep(root, { days: 10, keep: new Set() }, never)).removed, 0);
 });
 
-test('without limits nothing is looked at; an abort ends it; a root that is not there is no fault', async (t) => {
+test('without limits nothing is read; an abort stops it; a missing root is not an error', async (t) => {
   const root = await scratch(t);
   await putBuild(root, '1/1/check/unit/old', 99);
   assert.equal((await sweep(root, { keep: new Set() }, never)).removed, 0);

@@ -15,7 +15,7 @@ interface Answer {
   text: string;
 }
 
-/** Serves a folder, and gives a client that sends a path as it is. */
+/** Serves a folder, and returns a client that sends a path unchanged. */
 async function serve(t: TestContext, root: string, mount?: string) {
   const handler = logHandler(root);
   const server = createServer((req, res) => {
@@ -79,12 +79,12 @@ test('only our own pages may load themselves again; a forged one beside them may
   }
 });
 
-test('our page says how long ago when it is looked at', async (t) => {
+test("a build's page shows how long ago it was when it is served", async (t) => {
   const get = await serve(t, await sample(t));
   assert.match((await get(BUILD)).text, /<p>ours <span class="ago">\(\d+ years ago\)<\/span><\/p>/);
 });
 
-test('nothing outside, hidden, linked or special is served', async (t) => {
+test('files outside, hidden files, links and special files are not served', async (t) => {
   const root = await sample(t);
   await writeFile(join(root, '..', 'recheck-secret.txt'), 'secret').catch(() => undefined);
   await symlink('/etc', join(root, 'etc'));
@@ -127,7 +127,7 @@ test('only reading is allowed', async (t) => {
   assert.equal(head.body.length, 0);
 });
 
-test('types follow names, unknown text is plain, and what is no text is not shown', async (t) => {
+test('types follow names, unknown text is served as plain text, other content is not displayed', async (t) => {
   const root = await scratch(t);
   const files: [string, string | Buffer, string][] = [
     ['a.log', '<b>', 'text/plain; charset=utf-8'],
@@ -167,7 +167,7 @@ test('gzipped text and HTML are shown in place', async (t) => {
   }
 });
 
-test('parts of a raw log', async (t) => {
+test('ranges of a raw log are served', async (t) => {
   const get = await serve(t, await sample(t));
   const part = (range: string) => get(`${BUILD}console.log`, { range });
   assert.deepEqual(
@@ -189,7 +189,7 @@ test('an unchanged log is not sent twice', async (t) => {
   assert.equal(again.body.length, 0);
 });
 
-test('a folder without its slash leads to the one with it, wherever it is mounted', async (t) => {
+test('a folder without a trailing slash is redirected, wherever it is mounted', async (t) => {
   const root = await sample(t);
   const get = await serve(t, root, '/ci/logs');
   assert.equal((await get('/ci/logs')).headers.location, 'logs/');

@@ -54,7 +54,7 @@ async function mounted(t: TestContext): Promise<Page> {
   };
 }
 
-test('the buttons do what they say and lead to the change, under any mount path', async (t) => {
+test('the buttons work and lead to the change, under any mount path', async (t) => {
   const { gerrit, url, get, post } = await mounted(t);
   assert.equal((await get('')).headers.location, 'sandbox/');
   const at = (path: string, answer: Answer) => new URL(answer.headers.location!, `${url}${path}`).href;
@@ -79,7 +79,7 @@ test('the buttons do what they say and lead to the change, under any mount path'
   assert.match((await get('/')).body, /<a href="1">Greet politely<\/a>/);
 });
 
-test('a form that a framework has read already is taken', async (t) => {
+test('a form that a framework has already parsed is accepted', async (t) => {
   const { gerrit } = await mounted(t);
   const server = createServer((req: IncomingMessage & { body?: unknown }, res) => {
     req.body = { kind: 'good', other: ['x'] };
@@ -93,7 +93,7 @@ test('a form that a framework has read already is taken', async (t) => {
   assert.equal(gerrit.changes().length, 1);
 });
 
-test('the results table shows jobs, results, links and what does not vote', async (t) => {
+test('the results table shows jobs, results, links and which jobs are non-voting', async (t) => {
   const { gerrit, get } = await mounted(t);
   await gerrit.uploadSample('good');
   const report = `Build failed (check pipeline).
@@ -108,7 +108,7 @@ test('the results table shows jobs, results, links and what does not vote', asyn
   assert.match(body, /<td><a href="https:\/\/ci\.example\.com\/2\/"/);
 });
 
-test('nothing that was written by others becomes markup', async (t) => {
+test('text from outside does not become markup', async (t) => {
   const { gerrit, get } = await mounted(t);
   const evil = `"><script>alert(1)</script>'&`;
   await gerrit.upload({ message: evil, files: { 'a<b>.txt': `${evil}\n` } });
@@ -124,7 +124,7 @@ test('nothing that was written by others becomes markup', async (t) => {
   }
 });
 
-test('only people at this machine are answered, and only pages of ours give orders', async (t) => {
+test("only clients on this machine are answered, and only the sandbox's pages may modify anything", async (t) => {
   const { gerrit, get, post, url } = await mounted(t);
   const { port } = new URL(url);
   for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.5']) {
@@ -162,20 +162,20 @@ test('a client of another machine is told where to open it', async (t) => {
   assert.match(await answer.text(), /ssh -L/);
 });
 
-test('every answer carries the policy, and wrong requests get a page that says why', async (t) => {
+test('every answer has the policy, and wrong requests get a page that says why', async (t) => {
   const { gerrit, get, post } = await mounted(t);
   await gerrit.uploadSample('good');
   const long = { text: 'x'.repeat(200_000) };
   for (const [answer, status, words] of [
-    [await get('/nope'), 404, /no such page/],
+    [await get('/nope'), 404, /No such page/],
     [await get('/7'), 404, /no change 7/],
-    [await get('/../state.json'), 404, /no such page/],
-    [await get('/keys/my-ci'), 404, /no such page/],
+    [await get('/../state.json'), 404, /No such page/],
+    [await get('/keys/my-ci'), 404, /No such page/],
     [await post('/7/comment', { text: 'x' }), 404, /no change 7/],
     [await post('/1/comment', { text: ' ' }), 409, /comment is empty/],
     [await post('/1/comment', long), 413, /too long/],
     [await post('/upload', { kind: 'bad' }), 400, /good or broken/],
-    [await post('/1/delete', {}), 404, /no such page/],
+    [await post('/1/delete', {}), 404, /No such page/],
     [await get('/'), 200, /Greet politely/],
     [await get('/style.css'), 200, /prefers-color-scheme: dark/],
   ] as const) {
@@ -186,7 +186,7 @@ test('every answer carries the policy, and wrong requests get a page that says w
   }
 });
 
-test('an open page hears of each change, and is let go when the sandbox closes', async (t) => {
+test('an open page is notified of each modification, and its connection ends when the sandbox closes', async (t) => {
   const { gerrit, url } = await mounted(t);
   let heard = '';
   const ended = new Promise<void>((resolve) => {
@@ -205,7 +205,7 @@ test('an open page hears of each change, and is let go when the sandbox closes',
   await ended;
 });
 
-test('git fetches a patchset by HTTP, in both versions of its protocol, and pushes nothing', async (t) => {
+test('git can fetch a patchset over HTTP, in both versions of its protocol, and cannot push', async (t) => {
   const { gerrit, url } = await mounted(t);
   await gerrit.uploadSample('good');
   const dir = await temporaryFolder(t);

@@ -7,7 +7,7 @@ import { startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { runLine } from '../support/gerrit-session.ts';
 import { temporaryFolder, temporaryGerrit } from './gerrit/temporary.ts';
 
-test('a second start finds changes, votes, keys and host key again', async (t) => {
+test('a second start restores changes, votes, keys and the host key', async (t) => {
   const dir = await temporaryFolder(t);
   const first = await startSandboxGerrit({ dir });
   assert.equal(first.restored, false);
@@ -25,7 +25,7 @@ test('a second start finds changes, votes, keys and host key again', async (t) =
   assert.equal(await second.uploadSample('broken'), number + 1);
 });
 
-test('the folder holds everything, its keys are readable by their owner only, and nothing half written stays', async (t) => {
+test('the folder has all data, its keys are readable only by their owner, and no draft is left', async (t) => {
   const dir = await temporaryFolder(t);
   const gerrit = await startSandboxGerrit({ dir });
   await gerrit.uploadSample('good');
@@ -36,7 +36,7 @@ test('the folder holds everything, its keys are readable by their owner only, an
   }
 });
 
-test('a port that is taken is said with what to do', async (t) => {
+test('a port in use is an error that says what to do', async (t) => {
   const first = await temporaryGerrit(t);
   const dir = await temporaryFolder(t);
   await assert.rejects(startSandboxGerrit({ dir, port: first.target.port }), {
@@ -46,7 +46,7 @@ test('a port that is taken is said with what to do', async (t) => {
   });
 });
 
-test('a machine without git is told so', async (t) => {
+test('a machine without git is an error', async (t) => {
   const path = process.env['PATH'];
   t.after(() => {
     process.env['PATH'] = path;
@@ -64,14 +64,14 @@ for (const [what, text] of [
   ['a newer version', '{"version":2,"changes":[]}'],
   ['something else', '[]'],
 ]) {
-  test(`a state file that holds ${what} is said, with what to do`, async (t) => {
+  test(`a state file that holds ${what} is an error that says what to do`, async (t) => {
     const dir = await temporaryFolder(t);
     await writeFile(join(dir, 'state.json'), text!);
     await assert.rejects(startSandboxGerrit({ dir }), { name: 'CiError', message: /Delete the folder/ });
   });
 }
 
-test('what cannot be done to a change is a CiError that says why', async (t) => {
+test('an operation that a change does not allow is a CiError that says why', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const number = await gerrit.uploadSample('good');
   await assert.rejects(gerrit.comment(99, 'hello'), { code: 'sandbox/no-such-change' });
@@ -106,7 +106,7 @@ test('changes that touch different files merge; one whose file moved on the bran
   assert.equal(await gerrit.repository.file('refs/heads/master', 'b.txt'), 'two\n');
 });
 
-test('many things at once leave every change whole', async (t) => {
+test('many operations at once leave every change consistent', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const numbers = await Promise.all(['good', 'broken', 'good'].map((kind) => gerrit.uploadSample(kind as 'good')));
   assert.deepEqual([...numbers].sort(), [1, 2, 3]);

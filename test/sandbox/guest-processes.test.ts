@@ -14,7 +14,7 @@ const sh = (t: TestContext, mark: string | undefined, script: string) => {
   return child;
 };
 
-test('all processes of a guest are found and ended, however they hide; those of others go on', async (t) => {
+test('all processes of a guest are found and ended, however they hide; other processes continue', async (t) => {
   const mark = `unit/${randomUUID()}`;
   const plain = sh(t, mark, 'exec sleep 1000');
   sh(t, mark, 'setsid sh -c "sleep 1000 & sleep 1000" & exit 0');
@@ -33,7 +33,7 @@ test('all processes of a guest are found and ended, however they hide; those of 
   for (const other of others) assert.equal(other.exitCode ?? other.signalCode, null);
 });
 
-test('a guest that starts processes as fast as it can is ended all the same', async (t) => {
+test('a guest that starts processes as fast as it can is ended too', async (t) => {
   const mark = `unit/${randomUUID()}`;
   sh(t, mark, 'while :; do sleep 1000 & sleep 0.01; done');
   await eventually('it has started some', () => guestProcesses(mark).length > 5);

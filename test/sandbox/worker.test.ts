@@ -18,7 +18,7 @@ const isGone = (path: string) =>
 const consoleOf = async (world: World, domain: string): Promise<string> =>
   text((await world.worker.hypervisor.console(domain, within()))!);
 
-test('a guest from clone to nothing: metadata, login, exec, sftp, stop, nothing left', async (t) => {
+test("a guest's life from clone to removal: metadata, login, exec, sftp, stop, nothing left", async (t) => {
   const world = await worldFor(t);
   const { hypervisor, storage } = world.worker;
   const address = await world.boot('unit-1', '#!/bin/sh\necho "user data of $HOSTNAME"\necho made > from-user-data\n');
@@ -88,7 +88,7 @@ test('boot again changes nothing; another owner is refused; another domain gets 
   assert.notEqual(second.host, first.host);
 });
 
-test('only a key of the metadata lets in, and only the guest itself is believed', async (t) => {
+test("only a key from the metadata is accepted, and only the guest's own host key is trusted", async (t) => {
   const world = await worldFor(t);
   const address = await world.boot('unit-1');
   const stranger = generateKeyPair('stranger');
@@ -116,7 +116,7 @@ test('a guest whose metadata never answers ends with the reason on its console a
   assert.deepEqual(await hypervisor.list(within()), []);
 });
 
-test('a guest without a metadata server says what to do', async (t) => {
+test('booting without a metadata server is an error that says what to do', async (t) => {
   const world = await worldFor(t);
   const { metadataUrl: _, ...spec } = await world.spec('alone');
   await world.worker.hypervisor.boot(spec, within());
@@ -126,7 +126,7 @@ test('a guest without a metadata server says what to do', async (t) => {
   );
 });
 
-test('waiting for an address ends with the abort, and the guest goes on', async (t) => {
+test('waiting for an address ends with the abort, and the guest continues', async (t) => {
   const world = await worldFor(t);
   const { hypervisor } = world.worker;
   await hypervisor.boot(await world.spec('slow'), within());
@@ -139,7 +139,7 @@ test('waiting for an address ends with the abort, and the guest goes on', async 
   await hypervisor.addresses('slow', within());
 });
 
-test('a guest that is killed is no longer found, and its processes are ended by stop', async (t) => {
+test('a guest that was killed is not found any more, and stop ends its processes', async (t) => {
   const world = await worldFor(t);
   const { hypervisor } = world.worker;
   const address = await world.boot('unit-1');
@@ -155,7 +155,7 @@ test('a guest that is killed is no longer found, and its processes are ended by 
   assert.deepEqual(guestProcesses(mark), []);
 });
 
-test('a guest that was never booted, and names that leave the folder, are said', async (t) => {
+test('a guest that was never booted, and names that leave the folder, are errors', async (t) => {
   const { worker } = await worldFor(t);
   await assert.rejects(worker.hypervisor.addresses('nobody', within()), { code: 'worker/no-guest' });
   await assert.rejects(worker.hypervisor.stop('../x', within()), { code: 'storage/bad-name' });

@@ -6,7 +6,7 @@ import { render } from '../../lib/template/render.ts';
 
 const hostile = `a"b'c<d>&e\n- f: {g} $(h) \`i\``;
 
-test('text puts values in as they are', () => {
+test('text leaves values unchanged', () => {
   assert.equal(
     render('text', 'Build {{status}}: {{what}}', { status: 'failed', what: hostile }),
     `Build failed: ${hostile}`,
@@ -25,7 +25,7 @@ test('a value for a shell is one word', () => {
   assert.equal(render('shell', 'echo {{what}}', { what: `a'b; rm` }), `echo 'a'\\''b; rm'`);
 });
 
-test('unescaped tags are refused where they could do harm, also inside sections', () => {
+test('unescaped tags are refused except in text, also inside sections', () => {
   for (const template of ['{{{a}}}', '{{&a}}', '{{#list}}{{{a}}}{{/list}}']) {
     assert.throws(
       () => render('yaml', template, { a: 1 }),
@@ -35,7 +35,7 @@ test('unescaped tags are refused where they could do harm, also inside sections'
   }
 });
 
-test('a template that does not parse says so', () => {
+test('a template that does not parse is an error', () => {
   assert.throws(
     () => render('text', '{{#open}} never closed', {}),
     (e: CiError) => e.code === 'template/syntax' && e.message.includes('{{'),

@@ -6,7 +6,7 @@ import { withTimeout } from '../../lib/util/abort.ts';
 // A timer that is aborted rejects with an error of its own.
 const work = (signal: AbortSignal) => sleep(60_000, undefined, { signal });
 
-test('work whose time is over ends with the error for that, not with what a timer in it makes of the abort', async () => {
+test('work that exceeds its limit rejects with the error for that, whatever it throws on the abort', async () => {
   const late = new Error('the guest does not answer');
   await assert.rejects(
     withTimeout(new AbortController().signal, 5, () => late, work),
@@ -14,7 +14,7 @@ test('work whose time is over ends with the error for that, not with what a time
   );
 });
 
-test('work that is aborted ends with the reason, other faults are its own', async () => {
+test('aborted work rejects with the reason; its other errors are passed on', async () => {
   const reason = new Error('the build was aborted');
   const control = new AbortController();
   const done = withTimeout(control.signal, 60_000, () => new Error('late'), work);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../lib/util/backoff.ts';
 
-test('waits grow to a minute, and are short again after good service', () => {
+test('delays grow to a minute, and are reset after good service', () => {
   const backoff = new Backoff();
   const waits = Array.from({ length: 20 }, () => backoff.next(0));
   assert.ok(waits[0]! >= 375 && waits[0]! <= 625);

@@ -28,7 +28,7 @@ test('a duration in a report is written as Zuul writes it', () => {
   for (const [duration, words] of shown) assert.equal(formatZuulDuration(duration), words);
 });
 
-test('a duration is as exact as a person needs it', () => {
+test('a duration has a unit that fits its length', () => {
   const shown: [number, string][] = [
     [3, '3 ms'],
     [99.6, '100 ms'],

@@ -4,7 +4,7 @@ import { KeyedLock } from '../../lib/util/keyed-lock.ts';
 
 const never = new AbortController().signal;
 
-test('work on one key goes one at a time, in order, whatever became of the work before', async () => {
+test('work on one key runs one at a time and in order, even if earlier work failed', async () => {
   const lock = new KeyedLock();
   const seen: string[] = [];
   const first = Promise.withResolvers<void>();
@@ -23,7 +23,7 @@ test('work on one key goes one at a time, in order, whatever became of the work 
   assert.deepEqual(seen, ['one begins', 'other key', 'one ends', 'two']);
 });
 
-test('who gives up waiting lets nobody pass those still at work', async () => {
+test('a waiter that gives up does not let others overtake running work', async () => {
   const lock = new KeyedLock();
   const first = Promise.withResolvers<void>();
   let running = 0;

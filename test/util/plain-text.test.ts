@@ -12,7 +12,7 @@ import { guestDied, rulesFailed } from '../../lib/errors/worker.ts';
 import { lastLines } from '../../lib/util/last-lines.ts';
 import { clip, lastPlainLines, plainLine, plainLines, quoted } from '../../lib/util/plain-text.ts';
 
-/** Nothing that a terminal, a browser or a mail program would not show as it is. */
+/** Throws for text that a terminal, a browser or a mail program would not show as it is. */
 function assertPlain(text: string): void {
   assert.doesNotMatch(text, /[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/);
   assert.doesNotMatch(text, /\[\??[\d;]*[A-Za-z]\b(?! )/, 'the rest of an escape sequence');
@@ -67,7 +67,7 @@ for (const [what, raw, shown] of [
   test(`plain text: ${what}`, () => assert.deepEqual(plainLines(raw), shown.split('\n')));
 }
 
-test('bytes that are no UTF-8, and an end that begins within a sequence or a character', async () => {
+test('bytes that are not UTF-8, and an end that begins within a sequence or a character', async () => {
   assert.deepEqual(await lastLines(Readable.from([Buffer.from([0x61, 0xff, 0xfe, 0x62, 0x0a])]), 1), [
     'a\ufffd\ufffdb',
   ]);
@@ -83,7 +83,7 @@ test('bytes that are no UTF-8, and an end that begins within a sequence or a cha
   assert.ok(one[0]!.length <= 300);
 });
 
-test('a quote is one bounded line, cut between characters', () => {
+test('a quotation is one line of bounded length, cut between characters', () => {
   assert.equal(quoted('one\n\ntwo \x1b[1m words\r\nthree\nfour'), 'two words / three / four');
   assert.equal(quoted('one\ntwo\nthree', 2), 'one / two');
   assert.equal(quoted('\x1b[2J\r\n'), '');
@@ -93,7 +93,7 @@ test('a quote is one bounded line, cut between characters', () => {
   assert.deepEqual(lastPlainLines('  a\n\n  b  ', 5), ['a', 'b']);
 });
 
-test('no error carries what a guest or a program wrote as it came', () => {
+test('no error contains the raw output of a guest or a program', () => {
   const raw = '\x1b[32766;32766H\x1b[?7l[\x1b[0;31mFAILED\x1b[0m] \u202eevil\x1b]0;t\x07\x9b1m\0\r\n';
   const errors = [
     bootFailed('a', 'w', notUpInTime(60, raw, raw), raw),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Semaphore } from '../../lib/util/semaphore.ts';
 
-test('as many go through at once as were said, the others in their order, and a failure gives its place back', async () => {
+test('the permitted number runs at once, the others wait in order, and a failure returns its permit', async () => {
   const turnstile = new Semaphore(2);
   const began: number[] = [];
   const gates = [0, 1, 2, 3].map(() => Promise.withResolvers<number>());

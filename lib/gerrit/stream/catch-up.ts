@@ -17,9 +17,9 @@ const PATCHSET = 'patchset-created';
 const COMMENT = 'comment-added';
 
 /**
- * Recovers events that a stream missed while it was down: it remembers which patchsets and comments arrived, queries the
- * server for open changes that were updated since, and returns the missed events. If in doubt it returns an event twice;
- * the trigger's key identifies the duplicate.
+ * Recovers events that a stream missed while it was down: it remembers which patchsets and comments arrived, queries
+ * the server for open changes that were updated since, and returns the missed events. If in doubt it returns an event
+ * twice; the trigger's key identifies the duplicate.
  */
 export class CatchUp {
   /** Time by the server's clock, in seconds, up to which nothing is missing; undefined before the first event. */

@@ -37,8 +37,8 @@ export interface ChannelOptions {
 
 /**
  * Reads one `gerrit stream-events` channel until it ends, and returns why it ended, also if the signal aborted. A dead
- * stream can look alive, so after some silence `gerrit version` is run on the same connection; if there is no answer, the
- * connection is closed so that its owner opens a new one.
+ * stream can look alive, so after some silence `gerrit version` is run on the same connection; if there is no answer,
+ * the connection is closed so that its owner opens a new one.
  */
 export async function readStream(host: Host, options: ChannelOptions): Promise<CiError> {
   const { user, types, times, signal, onLine, onOverlong, onOpen, onAlive } = options;
@@ -113,7 +113,9 @@ export async function readStream(host: Host, options: ChannelOptions): Promise<C
   return streamEnded(host.label, stderr || lost || (host.gone.aborted ? 'the connection was lost' : ''));
 }
 
-/** Starts the command with a time limit: on a dead connection an open is never answered, so the connection is closed. */
+/**
+ * Starts the command with a time limit: on a dead connection an open is never answered, so the connection is closed.
+ */
 async function opened(host: Host, argv: string[], signal: AbortSignal): Promise<Running> {
   const limit = AbortSignal.timeout(OPEN_TIMEOUT_MS);
   const { promise: late, reject } = Promise.withResolvers<never>();

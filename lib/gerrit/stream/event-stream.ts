@@ -59,7 +59,11 @@ export class Stream {
     return this.#subscribers.size === 0;
   }
 
-  /** Adds a subscriber, passes it the kept events, and starts reading. @returns how to leave, which says whether it was the last */
+  /**
+   * Adds a subscriber, passes it the kept events, and starts reading.
+   *
+   * @returns how to leave, which says whether it was the last
+   */
   join(link: Link, subscriber: StreamSubscriber, projects: readonly string[]): () => boolean {
     const first = this.#link === undefined;
     if (this.#link !== link) {

@@ -1,8 +1,8 @@
+import { isRecord } from '../../util/is-record.ts';
 import type { GerritEvent } from '../types.ts';
 import {
   ACCOUNT,
   CHANGE_FIELDS,
-  isObject,
   list,
   nestsDeeper,
   object,
@@ -56,12 +56,15 @@ export function parseObject(line: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   if (mayNestDeeper(line, MAX_DEPTH) && nestsDeeper(value, MAX_DEPTH)) return undefined;
   return value;
 }
 
-/** Whether a line has enough brackets to nest deeper than `limit`: few do, and walking the value takes longer than parsing it. */
+/**
+ * Whether a line has enough brackets to nest deeper than `limit`: few do, and walking the value takes longer than
+ * parsing it.
+ */
 function mayNestDeeper(line: string, limit: number): boolean {
   let left = limit;
   for (const bracket of ['{', '[']) {
@@ -74,8 +77,8 @@ function mayNestDeeper(line: string, limit: number): boolean {
 }
 
 /**
- * Parses one line of an event stream. Returns undefined if it is not an event: not JSON, not an object, no `type`, nested
- * too deeply. Never throws.
+ * Parses one line of an event stream. Returns undefined if it is not an event: not JSON, not an object, no `type`,
+ * nested too deeply. Never throws.
  */
 export function parseEvent(line: string): GerritEvent | undefined {
   const value = parseObject(line);
@@ -88,8 +91,8 @@ const MAX_TYPE_DISTANCE = 200;
 
 /**
  * Whether a line is a ref-updated of a ref under refs/changes/, which nobody here needs: with NoteDb each patchset and
- * each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so no comment can
- * look like one. The filter catches any that are written differently.
+ * each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so no comment
+ * can look like one. The filter catches any that are written differently.
  */
 export const isChangeRefUpdate = (line: string): boolean =>
   line.includes('"type":"ref-updated"', line.length - MAX_TYPE_DISTANCE) && line.includes('"refName":"refs/changes/');

@@ -1,3 +1,5 @@
+import { isRecord } from '../../util/is-record.ts';
+
 /** Repairs a value: returns it, a corrected one, or undefined if it cannot be corrected. */
 export type Repair = (value: unknown) => unknown;
 
@@ -17,11 +19,7 @@ export const whole: Repair = (value) => {
 export const flag: Repair = (value) => (typeof value === 'boolean' ? value : undefined);
 
 /** A project's name; the events-log plugin sends `{"name": …}`. */
-export const projectName: Repair = (value) => (isObject(value) ? text(value.name) : text(value));
-
-/** Whether a value is an object and not an array. */
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+export const projectName: Repair = (value) => (isRecord(value) ? text(value.name) : text(value));
 
 /**
  * Repairs the schema's fields of an object, in place and shallowly: fields of a wrong type that cannot be corrected are
@@ -43,7 +41,7 @@ export function repairObject(value: Record<string, unknown>, schema: Schema): Re
 export const object =
   (schema: Schema): Repair =>
   (value) =>
-    isObject(value) ? repairObject(value, schema) : undefined;
+    isRecord(value) ? repairObject(value, schema) : undefined;
 
 /** An array; entries that cannot be corrected are dropped. */
 export const list =

@@ -25,10 +25,10 @@ export function patchsetEvent(row: QueryRow): GerritEvent | undefined {
 }
 
 /**
- * Returns the messages on the newest patchset as comment-added events. The text of a comment written in the UI is only in
- * the patchset's comments, without a time; the change's message says `(1 comment)` and has the time. Both are in order, so
- * a person's last such messages are matched with that person's last patchset-level comments. With inline comments among
- * them that is a guess, which may return a recheck twice.
+ * Returns the messages on the newest patchset as comment-added events. The text of a comment written in the UI is only
+ * in the patchset's comments, without a time; the change's message says `(1 comment)` and has the time. Both are in
+ * order, so a person's last such messages are matched with that person's last patchset-level comments. With inline
+ * comments among them that is a guess, which may return a recheck twice.
  */
 export function commentEvents(row: QueryRow, uploaded: GerritEvent): GerritEvent[] {
   const { change, patchSet } = uploaded;

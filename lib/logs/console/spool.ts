@@ -3,8 +3,8 @@ import type { CiError } from '../../errors/ci-error.ts';
 import { logWriteFailed } from '../../errors/logs.ts';
 
 /**
- * Bytes of one buffer. Many are handed to the kernel at once, but not as one larger buffer: that makes some kernels look
- * for large pages, at up to ten times the cost.
+ * Bytes of one buffer. Many are handed to the kernel at once, but not as one larger buffer: that makes some kernels
+ * look for large pages, at up to ten times the cost.
  */
 const BUFFER_BYTES = 64 << 10;
 /** Bytes of the first buffer: most consoles are a few lines, and many may be open. */
@@ -113,7 +113,10 @@ export class Spool {
     this.#running = undefined;
   }
 
-  /** Takes everything that waits, in order: a socket delivers megabytes per turn of the event loop, and a write ends once per turn. */
+  /**
+   * Takes everything that waits, in order: a socket delivers megabytes per turn of the event loop, and a write ends
+   * once per turn.
+   */
   #take(): FilledBuffer[] {
     const batch = this.#full.splice(0);
     if (this.#used > 0) {

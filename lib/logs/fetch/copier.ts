@@ -72,7 +72,9 @@ export class Copier {
     return written;
   }
 
-  /** Copies [from, to) and returns the bytes copied; fewer mean that the file ends there. `once`: one answer is enough. */
+  /**
+   * Copies [from, to) and returns the bytes copied; fewer mean that the file ends there. `once`: one answer is enough.
+   */
   async #block(path: string, remote: Buffer, local: NewFile, from: number, to: number, once = false): Promise<number> {
     return this.#openBlocks.pass(async () => {
       const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);

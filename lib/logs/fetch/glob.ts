@@ -62,7 +62,9 @@ function globPattern(glob: string): RegExp {
 /** An escaped character, a closed set, or a character that picomatch would not take as it is. */
 const SPECIAL = /\\(?<escaped>.)|(?<set>\[[!^]?(?:\]|(?!\]))(?:\[:\w*:\]|\\.|[^\]\\])*\])|[[+(){}|@"]/gsu;
 
-/** Escapes what picomatch leaves to the expression, a `[` without its `]`, and takes the backslash off what needs none. */
+/**
+ * Escapes what picomatch leaves to the expression, a `[` without its `]`, and takes the backslash off what needs none.
+ */
 const plainSigns = (glob: string): string =>
   glob.replace(SPECIAL, (sign, escaped: string | undefined, set: string | undefined) => {
     if (set !== undefined) return set;

@@ -37,8 +37,8 @@ interface RequestedFile {
 }
 
 /**
- * A guest's tar, which gets names and sends files in one stream, without a round trip per file. It is only a shortcut: it
- * may be missing, refuse, or send anything, and the caller fetches what it does not deliver.
+ * A guest's tar, which gets names and sends files in one stream, without a round trip per file. It is only a shortcut:
+ * it may be missing, refuse, or send anything, and the caller fetches what it does not deliver.
  */
 export class GuestTar {
   readonly #running: Running;

@@ -22,8 +22,8 @@ export interface TarTaker {
 
 /**
  * Reads consecutive tar archives from an untrusted stream, in pieces of any size. Passes on regular files, skips
- * everything else, and keeps only a header and a name in memory. Supports ustar, path and size of pax, and the long names
- * and large sizes of GNU tar.
+ * everything else, and keeps only a header and a name in memory. Supports ustar, path and size of pax, and the long
+ * names and large sizes of GNU tar.
  */
 export class TarReader {
   readonly #taker: TarTaker;

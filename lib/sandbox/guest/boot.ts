@@ -7,15 +7,15 @@ import { openSsh } from './ssh-server.ts';
 import { runUserScript } from './user-script.ts';
 
 /**
- * Boots the guest that this process is: metadata, user-data, then SSH; each step is logged on the console.
+ * Boots this process as a guest: metadata, user-data, then SSH; each step is logged on the console.
  *
- * @throws Error where there is no metadata: as with cloud-init, nobody could log in then
+ * @throws Error if there is no metadata: as with cloud-init, nobody could log in then
  */
 export async function bootGuest(config: GuestConfig): Promise<GuestUp> {
-  log(`Recheck sandbox guest ${config.domain}, a process of this machine with no wall around it`);
+  log(`Recheck sandbox guest ${config.domain}, a process of this machine, not isolated`);
   log(`network: ${config.address}`);
   if (config.metadataUrl === undefined) {
-    throw new Error('there is no metadata server to ask for keys; put a metadata-server node before the boot');
+    throw new Error('there is no metadata server to get keys from; put a metadata-server node before the boot');
   }
   const metadata = await readMetadata({
     baseUrl: config.metadataUrl,

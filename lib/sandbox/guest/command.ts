@@ -3,16 +3,16 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
 
-/** Signals that SSH has a name for (RFC 4254, 6.10). */
+/** Signals that have a name in SSH (RFC 4254, 6.10). */
 const SSH_SIGNALS = new Set('ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2'.split(' '));
 
 /**
- * Runs a command on an SSH channel as sshd does without a terminal: its input, output and exit are the channel's; when
- * the channel closes its pipes are closed and it is left to itself. Output flows as fast as the client takes it and no
- * faster: nothing is read from the command while the channel's window is shut.
+ * Runs a command on an SSH channel as sshd does without a terminal: its input, output and exit are the channel's. When
+ * the channel closes, its pipes are closed and the command continues. Nothing is read from it while the channel's
+ * window is closed.
  *
  * @param options.gone aborts when the channel or its connection is closed
- * @returns sends a signal (name without SIG) to the command's process group while it runs
+ * @returns a function that sends a signal (name without SIG) to the command's process group while it runs
  */
 export function runCommand(
   channel: ServerChannel,
@@ -22,7 +22,7 @@ export function runCommand(
   const child = spawn(argv[0], argv.slice(1), {
     cwd: options.cwd,
     env: options.env,
-    // A session and process group of its own.
+    // In a session and process group of its own.
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -37,7 +37,7 @@ export function runCommand(
     pump(child.stderr, channel.stderr as Writable, turns),
   ])
     .then(() => channel.end())
-    // The pipes broke because the channel is gone: nobody is left to be told.
+    // The pipes broke because the channel is closed: nobody is left to tell.
     .catch(() => channel.close());
   return (signal) => {
     const name = `SIG${signal}` as NodeJS.Signals;
@@ -46,12 +46,12 @@ export function runCommand(
     try {
       process.kill(-child.pid, name);
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     }
   };
 }
 
-/** The client's data into the command's stdin; what a command does not read any more is thrown away. */
+/** Copies the client's data to the command's stdin; what the command does not read is discarded. */
 function feed(channel: ServerChannel, stdin: Writable): void {
   stdin.on('error', () => {});
   stdin.on('close', () => channel.resume());
@@ -59,7 +59,7 @@ function feed(channel: ServerChannel, stdin: Writable): void {
   channel.pipe(stdin);
 }
 
-/** Waits for the command's end and tells the client of it at once, as sshd does: output may still follow. */
+/** Waits for the command's end and reports it immediately, as sshd does: output may still follow. */
 function ended(child: ChildProcess, channel: ServerChannel): Promise<void> {
   return new Promise((resolve) => {
     child.once('error', (error) => {
@@ -77,8 +77,8 @@ function ended(child: ChildProcess, channel: ServerChannel): Promise<void> {
 }
 
 /**
- * Lets one write at a time onto a channel. ssh2 (1.17) keeps what waits for the window in fields that stdout and stderr
- * share and that it never clears: with both waiting, it would send a piece of stdout twice and stderr's never.
+ * Allows one write at a time on a channel. ssh2 (1.17) keeps what waits for the window in fields that stdout and stderr
+ * share and that it never clears: if both wait, it sends a piece of stdout twice and that of stderr never.
  */
 class Turns {
   readonly #channel: ServerChannel;

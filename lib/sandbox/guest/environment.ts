@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { type GuestConfig, MARK_VARIABLE } from '../guest-protocol.ts';
 
-/** The shell that commands of an SSH session run in, as a login shell in /etc/passwd would be. */
+/** Shell for the commands of SSH sessions, like a login shell in /etc/passwd. */
 export const SHELL = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
 
 /**
- * The whole environment of a guest's processes: what sshd gives, with the clone's folder as home. Of the controller's
- * own environment only PATH is let through, since the guest's programs are this machine's.
+ * Returns the complete environment of a guest's processes: what sshd sets, with the clone's folder as home. Of the
+ * controller's environment it contains only PATH, because the guest uses this machine's programs.
  */
 export function guestEnvironment(
   config: Pick<GuestConfig, 'mark' | 'home' | 'tmp'>,

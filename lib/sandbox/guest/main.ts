@@ -1,7 +1,7 @@
 /**
- * The process of one sandbox guest. Its hypervisor starts it with an IPC channel, sends one GuestConfig, and hears back
- * GuestUp; it ends, and every process of the guest before it, at SIGTERM and when the channel closes, which it does
- * when the hypervisor dies in whatever way. Its standard output is its serial console.
+ * The process of one sandbox guest. Its hypervisor starts it with an IPC channel, sends a GuestConfig and gets a
+ * GuestUp. It ends the guest's processes and then itself on SIGTERM and when the channel closes, which happens however
+ * the hypervisor dies. Its standard output is its serial console.
  */
 
 import { endGuestProcesses } from '../guest-processes.ts';
@@ -9,8 +9,8 @@ import { CLEAN_EXIT, type GuestConfig } from '../guest-protocol.ts';
 import { bootGuest } from './boot.ts';
 import { log } from './console.ts';
 
-/** Milliseconds for the end of a guest's processes; the hypervisor waits a little longer before it ends this one. */
-const END_TIME = 1_500;
+/** Milliseconds for ending a guest's processes; the hypervisor waits a little longer before it kills this one. */
+const END_TIMEOUT_MS = 1_500;
 
 let mark: string | undefined;
 let ending = false;
@@ -19,14 +19,14 @@ async function end(why: string, code: number): Promise<void> {
   if (ending) return;
   ending = true;
   log(`power off: ${why}`);
-  const left = mark === undefined ? [] : await endGuestProcesses(mark, END_TIME);
+  const left = mark === undefined ? [] : await endGuestProcesses(mark, END_TIMEOUT_MS);
   process.exit(left.length === 0 ? code : 1);
 }
 
 process.on('SIGTERM', () => void end('stopped', CLEAN_EXIT));
 process.on('disconnect', () => void end('the controller is gone', CLEAN_EXIT));
 process.on('uncaughtException', (error) => {
-  log(`fault of the guest itself: ${error.stack}`);
+  log(`internal error of the guest: ${error.stack}`);
   void end('a fault', 1);
 });
 process.once('message', async (config: GuestConfig) => {
@@ -40,6 +40,6 @@ process.once('message', async (config: GuestConfig) => {
 });
 
 if (!process.connected) {
-  log('A guest is started by the sandbox worker, not by hand.');
+  log('A guest is started by the sandbox worker, not manually.');
   process.exitCode = 1;
 }

@@ -1,28 +1,28 @@
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What a guest learnt about itself. */
+/** A guest's metadata. */
 export interface GuestMetadata {
   instanceId: string;
   hostname: string;
   /** Public-key lines. */
   publicKeys: string[];
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   userData: string;
 }
 
 const VERSION = '2009-04-04';
-const BODY_LIMIT = 1024 * 1024;
-const REQUEST_TIMEOUT = 10_000;
-const PAUSE = { first: 100, longest: 2_000 };
+const MAX_BODY_BYTES = 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+const RETRY_DELAYS_MS = { first: 100, longest: 2_000 };
 
 /**
- * Reads a guest's metadata in the order of cloud-init's EC2 source: instance-id, hostname, public-keys, user-data. It
- * asks again, with growing pauses, until it has them or the time is over, since the server may be a moment late.
+ * Reads a guest's metadata in the order of cloud-init's EC2 data source: instance-id, hostname, public-keys, user-data.
+ * Retries with growing delays until it has them or the time limit is reached, because the server may start late.
  *
- * @param options.address source address that the server knows the guest by
- * @param options.timeout milliseconds for the whole walk
- * @throws Error that says what was asked last and what came back
+ * @param options.address source address by which the server identifies the guest
+ * @param options.timeout milliseconds in total
+ * @throws Error with the last request and its answer
  */
 export async function readMetadata(options: {
   baseUrl: string;
@@ -34,14 +34,14 @@ export async function readMetadata(options: {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, localAddress: options.address });
   const ask = async (path: string, missing: 'fine' | 'retry'): Promise<string | undefined> => {
     const url = `${options.baseUrl.replace(/\/+$/, '')}/${VERSION}/${path}`;
-    let pause = PAUSE.first;
+    let pause = RETRY_DELAYS_MS.first;
     for (;;) {
       let problem: string;
       try {
         const { status, body } = await request(
           url,
           agent,
-          Math.max(1, Math.min(REQUEST_TIMEOUT, deadline - Date.now())),
+          Math.max(1, Math.min(REQUEST_TIMEOUT_MS, deadline - Date.now())),
         );
         if (status === 200) return body;
         if (status === 404 && missing === 'fine') return undefined;
@@ -52,7 +52,7 @@ export async function readMetadata(options: {
       if (Date.now() + pause >= deadline) throw new Error(`no metadata from ${url}: ${problem}`);
       options.log(`metadata: ${url}: ${problem}; asking again`);
       await delay(pause);
-      pause = Math.min(pause * 2, PAUSE.longest);
+      pause = Math.min(pause * 2, RETRY_DELAYS_MS.longest);
     }
   };
   try {
@@ -82,7 +82,7 @@ async function request(url: string, agent: Agent, timeout: number): Promise<{ st
     let size = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > BODY_LIMIT) throw new Error(`the answer is longer than ${BODY_LIMIT} bytes`);
+      if (size > MAX_BODY_BYTES) throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`);
       chunks.push(chunk);
     }
     return { status: response.statusCode!, body: Buffer.concat(chunks).toString('utf8') };

@@ -10,7 +10,7 @@ const TYPES: [test: (stats: Stats) => boolean, letter: string][] = [
   [(s) => s.isBlockDevice(), 'b'],
 ];
 
-/** A file's attributes as SFTP version 3 has them: times in whole seconds. */
+/** Returns a file's attributes in SFTP version 3: times in whole seconds. */
 export const attributesOf = (stats: Stats): Attributes => ({
   mode: stats.mode,
   uid: stats.uid,
@@ -20,7 +20,7 @@ export const attributesOf = (stats: Stats): Attributes => ({
   mtime: Math.floor(stats.mtimeMs / 1000),
 });
 
-/** One row of a folder's listing; `longname` looks as in `ls -l`, since clients print it. */
+/** Returns an entry of a folder's listing; `longname` is as in `ls -l`, because clients print it. */
 export function entryOf(filename: string, stats: Stats): FileEntry {
   const letter = TYPES.find(([test]) => test(stats))?.[1] ?? '-';
   const rights = [...'rwxrwxrwx'].map((r, i) => (stats.mode & (0o400 >> i) ? r : '-')).join('');

@@ -1,21 +1,21 @@
 import type { Dir } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 
-/** More open files than this in one SFTP session are refused, as sshd does. */
-const HANDLE_LIMIT = 1024;
+/** Open files per SFTP session; sshd has a limit too. */
+const MAX_HANDLES = 1024;
 
 /** An open file, or an open folder. */
 export type Opened = { file: FileHandle } | { folder: Dir; path: string };
 
-/** The files and folders that one SFTP session has open, by the handles that its client knows. */
+/** The open files and folders of one SFTP session, by their handles. */
 export class Handles {
   readonly #open = new Map<number, Opened>();
   #next = 0;
   #closed = false;
 
-  /** Keeps what was opened until it is closed. @throws Error where there are too many */
+  /** Adds an open file or folder. @returns its handle @throws Error if there are too many */
   add(opened: Opened): Buffer {
-    if (this.#closed || this.#open.size >= HANDLE_LIMIT) {
+    if (this.#closed || this.#open.size >= MAX_HANDLES) {
       void close(opened);
       throw new Error('too many open files');
     }
@@ -26,14 +26,14 @@ export class Handles {
     return handle;
   }
 
-  /** @throws Error where it is no handle of an open file */
+  /** Returns the file of a handle. @throws Error if it is not the handle of an open file */
   file(handle: Buffer): FileHandle {
     const opened = this.#open.get(keyOf(handle));
     if (!opened || !('file' in opened)) throw new Error('not an open file');
     return opened.file;
   }
 
-  /** @throws Error where it is no handle of an open folder */
+  /** Returns the folder of a handle. @throws Error if it is not the handle of an open folder */
   folder(handle: Buffer): { folder: Dir; path: string } {
     const opened = this.#open.get(keyOf(handle));
     if (!opened || !('folder' in opened)) throw new Error('not an open folder');
@@ -47,7 +47,7 @@ export class Handles {
     await close(opened);
   }
 
-  /** Closes all, when the session ends; what is opened later is closed at once. */
+  /** Closes everything when the session ends; what is opened later is closed immediately. */
   closeAll(): void {
     this.#closed = true;
     for (const opened of this.#open.values()) close(opened).catch(() => {});

@@ -7,25 +7,25 @@ import { Handles } from './sftp-handles.ts';
 
 const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp;
 
-/** Bytes that one read answers at most, as OpenSSH's server. */
-const READ_LIMIT = 256 * 1024;
-/** Rows of a folder that one answer holds. */
-const ROWS = 100;
+/** Bytes per read, as in OpenSSH's server. */
+const MAX_READ_BYTES = 256 * 1024;
+/** Entries of a folder per answer. */
+const MAX_NAMES_PER_ANSWER = 100;
 
 /**
- * Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) on the guest's files. A relative path begins at its home; an
- * absolute one is what the guest's commands see under it.
+ * Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) for the guest's files. A relative path begins at its home; an
+ * absolute one is the same as for the guest's commands.
  *
  * @param gone aborts when the session or its connection is closed
  */
 export function serveSftp(sftp: SFTPWrapper, home: string, gone: AbortSignal): void {
   const handles = new Handles();
   gone.addEventListener('abort', () => handles.closeAll());
-  // OpenSSH's client says that it is done and waits for us to close.
+  // OpenSSH's client says that it is done and waits for the server to close.
   sftp.on('end', () => sftp.end());
   const at = (path: string) => resolve(home, path);
 
-  /** Answers a request with what `work` sends, or with the status of its error. */
+  /** Answers a request with what `work` sends, or with its error as a status. */
   const answer = (id: number, work: () => Promise<void>): void => {
     work().catch((error: NodeJS.ErrnoException) => {
       if (!gone.aborted) sftp.status(id, statusOf(error), error.message);
@@ -46,14 +46,14 @@ export function serveSftp(sftp: SFTPWrapper, home: string, gone: AbortSignal): v
   );
   sftp.on('READ', (id, handle, offset, length) =>
     answer(id, async () => {
-      const buffer = Buffer.allocUnsafe(Math.min(length, READ_LIMIT));
+      const buffer = Buffer.allocUnsafe(Math.min(length, MAX_READ_BYTES));
       const { bytesRead } = await handles.file(handle).read(buffer, 0, buffer.length, offset);
       if (bytesRead === 0 && length > 0) sftp.status(id, STATUS_CODE.EOF);
       else sftp.data(id, buffer.subarray(0, bytesRead));
     }),
   );
   sftp.on('WRITE', (id, handle, offset, data) => {
-    // The bytes are copied: ssh2 may use their buffer again before the disk has them.
+    // Copied because ssh2 may reuse the buffer before the bytes are written.
     const bytes = Buffer.from(data);
     act(id, async () => {
       const file = handles.file(handle);
@@ -94,12 +94,16 @@ export function serveSftp(sftp: SFTPWrapper, home: string, gone: AbortSignal): v
     answer(id, async () => {
       const { folder, path } = handles.folder(handle);
       const names: string[] = [];
-      for (let entry = await folder.read(); entry; entry = names.length < ROWS ? await folder.read() : null) {
+      for (
+        let entry = await folder.read();
+        entry;
+        entry = names.length < MAX_NAMES_PER_ANSWER ? await folder.read() : null
+      ) {
         names.push(entry.name);
       }
       if (names.length === 0) return sftp.status(id, STATUS_CODE.EOF);
       const rows = await Promise.all(
-        // A file that is deleted meanwhile is left out.
+        // A file that was deleted meanwhile is skipped.
         names.map((name) =>
           fs.lstat(join(path, name)).then(
             (stats) => entryOf(name, stats),
@@ -115,7 +119,7 @@ export function serveSftp(sftp: SFTPWrapper, home: string, gone: AbortSignal): v
   );
   sftp.on('REALPATH', (id, path) =>
     answer(id, async () => {
-      // As OpenSSH: what does not exist is only made absolute.
+      // As in OpenSSH, a path that does not exist is only made absolute.
       const filename = await fs.realpath(at(path)).catch(() => at(path));
       sftp.name(id, [{ filename, longname: filename, attrs: {} as Attributes }]);
     }),
@@ -126,7 +130,7 @@ export function serveSftp(sftp: SFTPWrapper, home: string, gone: AbortSignal): v
       sftp.name(id, [{ filename, longname: filename, attrs: {} as Attributes }]);
     }),
   );
-  // The target stays as it is: a link is relative to where it stands.
+  // The target is not resolved: it is relative to the link.
   sftp.on('SYMLINK', (id, linkPath, target) => act(id, () => fs.symlink(target, at(linkPath))));
 
   sftp.on('MKDIR', (id, path, attrs) =>
@@ -151,7 +155,7 @@ function statusOf(error: NodeJS.ErrnoException): number {
   return STATUS_CODE.FAILURE;
 }
 
-/** SFTP's open flags as open(2)'s. */
+/** Converts SFTP's open flags to those of open(2). */
 function nodeFlags(flags: number): number {
   const { constants: c } = fs;
   const reads = (flags & OPEN_MODE.READ) !== 0;

@@ -6,25 +6,25 @@ import { runCommand } from './command.ts';
 import { SHELL } from './environment.ts';
 import { serveSftp } from './sftp.ts';
 
-/** Milliseconds that a client has to log in. */
-const LOGIN_TIME = 30_000;
+/** Milliseconds for a client to log in. */
+const LOGIN_TIMEOUT_MS = 30_000;
 
-/** Ciphers that OpenSSL does in hardware; ssh2's client would choose ChaCha20, which is several times slower. */
+/** Ciphers with hardware support in OpenSSL; ssh2's client would choose ChaCha20, which is several times slower. */
 const CIPHERS = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes256-ctr'] as const;
 
-/** What the server serves, and to whom. */
+/** Settings of a guest's SSH server. */
 export interface GuestSshOptions {
   address: string;
   /** Private host key. */
   hostKey: string;
-  /** Public-key lines; their holders are let in under any user name. */
+  /** Public-key lines; their keys are accepted for any user name. */
   authorizedKeys: readonly string[];
   home: string;
   env: Record<string, string>;
   log: (text: string) => void;
 }
 
-/** The public half in an authorized_keys line, whatever options stand before it; undefined where it cannot be read. */
+/** Parses the key of an authorized_keys line, with or without options before it; undefined if it cannot be parsed. */
 export function parseAuthorizedKey(line: string): ParsedKey | undefined {
   const key = /(?:^|\s)((?:ssh-|ecdsa-sha2-)\S+\s+\S+)/.exec(line)?.[1];
   const parsed = key === undefined ? undefined : ssh2.utils.parseKey(key);
@@ -32,8 +32,8 @@ export function parseAuthorizedKey(line: string): ParsedKey | undefined {
 }
 
 /**
- * Opens the guest's SSH at a free port of its address: logins by public key only; exec, shell (without a terminal) and
- * sftp in its home.
+ * Starts the guest's SSH server on a free port of its address: login by public key only; exec, shell (without a
+ * terminal) and sftp in its home.
  *
  * @returns the port
  */
@@ -42,7 +42,7 @@ export async function openSsh(options: GuestSshOptions): Promise<number> {
   for (const line of options.authorizedKeys) {
     const key = parseAuthorizedKey(line);
     if (key) keys.push(key);
-    else options.log(`ssh: a public key that cannot be read is left out: ${line.slice(0, 60)}`);
+    else options.log(`ssh: skipping a public key that cannot be read: ${line.slice(0, 60)}`);
   }
   const server = new ssh2.Server(
     { hostKeys: [options.hostKey], ident: 'Recheck-guest', algorithms: { cipher: [...CIPHERS] } },
@@ -59,8 +59,8 @@ export async function openSsh(options: GuestSshOptions): Promise<number> {
 function serveClient(client: Connection, keys: readonly ParsedKey[], options: GuestSshOptions): void {
   const connection = new AbortController();
   setMaxListeners(0, connection.signal);
-  const late = setTimeout(() => client.end(), LOGIN_TIME);
-  // @types/ssh2 has it on the client's side only.
+  const late = setTimeout(() => client.end(), LOGIN_TIMEOUT_MS);
+  // @types/ssh2 declares it only for clients.
   (client as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
   client.on('authentication', (context) => {
     if (mayEnter(context, keys)) context.accept();
@@ -75,7 +75,7 @@ function serveClient(client: Connection, keys: readonly ParsedKey[], options: Gu
   });
 }
 
-/** Without a signature the client only asks whether the key would do (RFC 4252, 7). */
+/** Without a signature the client only asks whether the key is acceptable (RFC 4252, 7). */
 function mayEnter(context: AuthContext, keys: readonly ParsedKey[]): boolean {
   if (context.method !== 'publickey') return false;
   const key = keys.find((one) => one.getPublicSSH().equals(context.key.data));
@@ -85,7 +85,7 @@ function mayEnter(context: AuthContext, keys: readonly ParsedKey[]): boolean {
 }
 
 function serveSession(session: Session, connection: AbortSignal, options: GuestSshOptions): void {
-  // ssh2 closes a session's channel only where the client closes it, not where the connection is lost.
+  // ssh2 closes a session's channel only if the client closes it, not if the connection is lost.
   const closed = new AbortController();
   const gone = AbortSignal.any([closed.signal, connection]);
   session.on('close', () => closed.abort());

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { formatSeconds } from '../../util/format.ts';
 
-/** Bytes of a script's output that the console keeps. */
-const OUTPUT_LIMIT = 1024 * 1024;
+/** Bytes of a script's output written to the console. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /**
- * Runs a user-data script (`#!…`) in the guest's home, its output on the console, and waits for its end or for
- * `timeout` milliseconds; then it runs on.
+ * Runs a user-data script (`#!…`) in the guest's home, with its output on the console, and waits for its end, but at
+ * most `timeout` milliseconds; it may run longer.
  *
- * @returns how it went, in words
+ * @returns a description of its end
  */
 export async function runUserScript(
   text: string,
@@ -25,10 +25,10 @@ export async function runUserScript(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let left = OUTPUT_LIMIT;
+  let left = MAX_OUTPUT_BYTES;
   const copy = (output: Readable) =>
     output.on('data', (chunk: Buffer) => {
-      // Read to the end in any case: a full pipe would hold the script up.
+      // Always read to the end: a full pipe would block the script.
       if (left > 0) options.write(chunk.subarray(0, left));
       left -= chunk.length;
     });
@@ -36,7 +36,7 @@ export async function runUserScript(
   copy(child.stderr);
   return new Promise((resolve) => {
     const timer = setTimeout(
-      () => resolve(`still runs after ${formatSeconds(options.timeout)} and is left to itself`),
+      () => resolve(`is still running after ${formatSeconds(options.timeout)}; the boot continues`),
       options.timeout,
     );
     const done = (words: string) => {
@@ -44,7 +44,7 @@ export async function runUserScript(
       resolve(words);
     };
     child.once('error', (error) => done(`could not be started: ${error.message}`));
-    // What it wrote last is still in the pipe when it exits; a background process of it may hold that open for ever.
+    // Its last output is still in the pipe when it exits, but a background process may keep the pipe open forever.
     child.once('exit', (code, signal) => {
       const words = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
       child.once('close', () => done(words));

@@ -1,9 +1,10 @@
 import { storageFault } from '../../errors/storage.ts';
 
 /**
- * Runs file work: an abort comes out as the signal's reason, anything else as a CiError.
+ * Runs work on files.
  *
- * @param what the work, as a message begins: "Clone unit-7f3a"
+ * @param what the beginning of a message about the work: "Clone unit-7f3a"
+ * @throws the signal's reason when aborted, otherwise a CiError
  */
 export async function guarded<T>(what: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {

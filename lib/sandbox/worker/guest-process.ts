@@ -5,19 +5,19 @@ import { guestDied, guestNotStarted } from '../../errors/worker.ts';
 import { endGuestProcesses } from '../guest-processes.ts';
 import { CLEAN_EXIT, GUEST_ENTRY, type GuestConfig, type GuestUp, MARK_VARIABLE } from '../guest-protocol.ts';
 
-/** Milliseconds that a guest has to end its processes and itself. */
-const STOP_TIME = 2_000;
+/** Milliseconds for a guest to end its processes and itself. */
+const STOP_TIMEOUT_MS = 2_000;
 
-/** Ends what is left of a guest whose process is not ours or did not end as it should. @returns who cannot be ended */
-export const endLeftovers = (mark: string): Promise<number[]> => endGuestProcesses(mark, STOP_TIME);
+/** Ends the processes of a guest that did not end them itself. @returns those that cannot be ended */
+export const endLeftovers = (mark: string): Promise<number[]> => endGuestProcesses(mark, STOP_TIMEOUT_MS);
 
-/** A guest that this controller started, from its first moment to its last. */
+/** The process of a guest that this controller started. */
 export class GuestProcess {
   readonly config: GuestConfig;
-  /** Port of its SSH; rejects with a CiError where it dies before. */
+  /** Port of its SSH server; rejects with a CiError if it dies before. */
   readonly port: Promise<number>;
   readonly #child: ChildProcess;
-  /** How it ended, in words; undefined while it runs. */
+  /** How it ended; undefined while it is running. */
   #end: string | undefined;
   readonly #exited: Promise<void>;
 
@@ -27,11 +27,11 @@ export class GuestProcess {
     const { domain } = config;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.port = promise;
-    promise.catch(() => {}); // for who asks later; nobody need ask
+    promise.catch(() => {}); // whoever awaits it later still gets the error
     child.once('message', (message: GuestUp) => resolve(message.port));
     this.#exited = new Promise((exited) => {
       child.once('error', (error) => {
-        if (child.pid !== undefined) return; // a message that did not reach it: its exit follows
+        if (child.pid !== undefined) return; // a message was not delivered: its exit follows
         this.#end = 'did not start';
         reject(guestNotStarted(domain, error));
         exited();
@@ -42,19 +42,19 @@ export class GuestProcess {
         reject(guestDied(domain, this.#end, await readFile(consoleFile, 'utf8').catch(() => '')));
       });
     });
-    // Not connected: it did not start, and 'error' follows.
+    // If it is not connected it did not start, and 'error' follows.
     if (child.connected) child.send(config, () => {});
   }
 
-  /** Starts the process; its console goes to the end of `consoleFile`. */
+  /** Starts the process; its console is appended to `consoleFile`. */
   static async start(config: GuestConfig, consoleFile: string): Promise<GuestProcess> {
     const log = await open(consoleFile, 'a', 0o600);
     try {
       const child = spawn(process.execPath, [GUEST_ENTRY], {
         cwd: '/',
-        // Nothing of the controller's environment but PATH: secrets stand in environments.
+        // Only PATH of the controller's environment, which may contain secrets.
         env: { PATH: process.env['PATH'], [MARK_VARIABLE]: config.mark },
-        // Ctrl-C in the controller's terminal is the controller's alone.
+        // Ctrl-C in the controller's terminal is only for the controller.
         detached: true,
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
       });
@@ -68,12 +68,12 @@ export class GuestProcess {
     return this.#end === undefined;
   }
 
-  /** Switches it off and ends all its processes. @returns those that cannot be ended */
+  /** Stops it and all its processes. @returns those that cannot be ended */
   async stop(): Promise<number[]> {
     if (this.alive) {
       this.#child.kill('SIGTERM');
       const enough = new AbortController();
-      await Promise.race([this.#exited, delay(STOP_TIME, undefined, { signal: enough.signal }).catch(() => {})]);
+      await Promise.race([this.#exited, delay(STOP_TIMEOUT_MS, undefined, { signal: enough.signal }).catch(() => {})]);
       enough.abort();
     }
     if (this.#child.exitCode === CLEAN_EXIT) return [];

@@ -15,14 +15,14 @@ import { endLeftovers, GuestProcess } from './guest-process.ts';
 import { freeLoopback } from './loopback.ts';
 import { Records } from './records.ts';
 
-/** What is written of a guest before it is started. */
+/** What is stored about a guest before it starts. */
 interface GuestRecord {
   owner: Owner;
-  /** In the environment of each of its processes, by which a later controller finds and ends them. */
+  /** In the environment of each of its processes, so that a later controller can find and end them. */
   mark: string;
 }
 
-/** A guest as the controller holds it. */
+/** A running guest. */
 interface Guest {
   owner: Owner;
   process: GuestProcess;
@@ -30,23 +30,23 @@ interface Guest {
   hostKey: string;
 }
 
-/** Milliseconds. */
+/** Time limits in milliseconds. */
 export interface SandboxTimes {
-  /** For which a guest asks for its metadata. */
+  /** For a guest to read its metadata. */
   metadata: number;
-  /** That a user-data script may hold up the opening of SSH. */
+  /** For which a user-data script may delay SSH. */
   script: number;
 }
 
 /**
- * Runs guests as processes of this machine, each at a loopback address of its own:
+ * Runs guests as processes of this machine, each with a loopback address of its own:
  *
- *     <root>/guests/<domain>.json         whose it is; written first, removed last
+ *     <root>/guests/<domain>.json         its owner; written first, removed last
  *     <root>/guests/<domain>/console.log  its serial console
  *     <root>/guests/<domain>/tmp/         its temporary files
  *
- * A guest dies with its controller. What is left of a crashed one's guests is listed from the records, and their
- * processes are known by a mark made for that one boot: none of anybody else is ever ended.
+ * A guest dies with its controller. The guests of a crashed controller are listed from the records, and their processes
+ * are identified by a mark unique to one boot, so that no other process is ever ended.
  */
 export class SandboxHypervisor implements Hypervisor {
   readonly #folder: string;
@@ -90,7 +90,7 @@ export class SandboxHypervisor implements Hypervisor {
     return this.#at(address)?.process.config.domain;
   }
 
-  /** Domain and host key of the guest that has this address now. */
+  /** Returns the domain and host key of the guest at an address. */
   identityAt(address: string): { domain: string; hostKey: string } | undefined {
     const guest = this.#at(address);
     return guest && { domain: guest.process.config.domain, hostKey: guest.hostKey };
@@ -108,7 +108,7 @@ export class SandboxHypervisor implements Hypervisor {
     });
   }
 
-  /** A guest here has no disk to write out: its end is enough. */
+  /** Stops the guest: it has no disk to flush. */
   async shutdown(domain: string, options: CallOptions): Promise<void> {
     await this.stop(domain, options);
   }
@@ -129,7 +129,7 @@ export class SandboxHypervisor implements Hypervisor {
 
   async #start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const { domain, clone } = spec;
-    // The name is for people who look at a process's environment.
+    // The name helps people who inspect a process's environment.
     const mark = `${domain}/${randomUUID()}`;
     const tmp = join(this.#folder, domain, 'tmp');
     const { privateKey, publicKey } = generateKeyPair(domain);
@@ -163,7 +163,7 @@ export class SandboxHypervisor implements Hypervisor {
     }
   }
 
-  /** Ends the guest where it runs, here or left over from another controller, and forgets it. */
+  /** Ends a guest, of this controller or an earlier one, and removes its record. */
   async #clear(domain: string, signal: AbortSignal): Promise<void> {
     const guest = this.#guests.get(domain);
     const record = guest ? undefined : await this.#records.read(domain);

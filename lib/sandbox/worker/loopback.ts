@@ -4,17 +4,18 @@ import { createServer } from 'node:net';
 import { endianness } from 'node:os';
 import { noLoopback } from '../../errors/worker.ts';
 
-const TRIES = 20;
+/** Random addresses tried. */
+const MAX_ATTEMPTS = 20;
 
 /**
- * Chooses an address of 127.64.0.0/10 that nothing on this machine listens at or talks from.
+ * Chooses an address of 127.64.0.0/10 that no TCP socket of this machine uses.
  *
- * @param taken addresses that guests have already; the new one is put in
- * @throws CiError where there is none: on a system that gives no such addresses
+ * @param taken addresses of guests, to which the new one is added
+ * @throws CiError if there is none, as on a system that cannot bind such addresses
  */
 export async function freeLoopback(taken: Set<string>): Promise<string> {
   const used = await usedAddresses();
-  for (let i = 0; i < TRIES; i++) {
+  for (let i = 0; i < MAX_ATTEMPTS; i++) {
     const address = `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}`;
     if (used.has(address) || !(await canBind(address)) || taken.has(address)) continue;
     taken.add(address);
@@ -23,7 +24,10 @@ export async function freeLoopback(taken: Set<string>): Promise<string> {
   throw noLoopback();
 }
 
-/** Local IPv4 addresses of all TCP sockets, from /proc/net/tcp (proc(5)): hexadecimal, in the machine's byte order. */
+/**
+ * Returns the local IPv4 addresses of all TCP sockets, from /proc/net/tcp (proc(5)): hexadecimal, in the machine's byte
+ * order.
+ */
 async function usedAddresses(): Promise<Set<string>> {
   const table = await readFile('/proc/net/tcp', 'latin1').catch(() => '');
   const used = new Set<string>();

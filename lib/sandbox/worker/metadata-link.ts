@@ -3,8 +3,8 @@ import { linkFailed } from '../../errors/worker.ts';
 import type { MetadataLink, ServeMetadata } from '../../worker/types.ts';
 
 /**
- * Opens a port on 127.0.0.1 at which guests of this machine reach the metadata server. It reads nothing itself: each
- * connection goes to `serve` with the address that it came from.
+ * Opens a port on 127.0.0.1 where guests of this machine reach the metadata server. Each connection is passed to
+ * `serve` with its source address.
  *
  * @param worker label of the worker, for messages
  */
@@ -25,7 +25,7 @@ export async function openMetadataLink(
     server.once('error', (error) => reject(linkFailed(worker, error)));
     server.listen(0, '127.0.0.1', resolve);
   });
-  server.on('error', () => {}); // one connection that could not be accepted; the guest asks again
+  server.on('error', () => {}); // a connection could not be accepted; the guest retries
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../../util/atomic-file.ts';
 
 /**
- * Small JSON files `<folder>/<name>.json`, each written whole or not at all. A record is written before the thing that
- * it speaks of is made and removed after it is gone, so that whoever lists them after a crash finds every half-made
- * thing.
+ * Small JSON files `<folder>/<name>.json`, each replaced atomically. A record is written before the thing it describes
+ * is created and removed after it is gone, so that after a crash the records include everything unfinished.
  */
 export class Records<T> {
   readonly #folder: string;
@@ -14,12 +13,13 @@ export class Records<T> {
     this.#folder = folder;
   }
 
+  /** Writes a record, creating the folder if necessary. @throws the file system's error */
   async write(name: string, value: T): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     await writeFileAtomic(this.#file(name), JSON.stringify(value));
   }
 
-  /** Undefined where there is none, or where it cannot be read as JSON. */
+  /** Reads a record; undefined if there is none, or if it is not JSON. */
   async read(name: string): Promise<T | undefined> {
     try {
       return JSON.parse(await readFile(this.#file(name), 'utf8')) as T;
@@ -29,10 +29,12 @@ export class Records<T> {
     }
   }
 
+  /** Removes a record. Idempotent. */
   async remove(name: string): Promise<void> {
     await rm(this.#file(name), { force: true });
   }
 
+  /** Returns all records, sorted by name. */
   async list(): Promise<{ name: string; value: T }[]> {
     const files = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];

@@ -14,12 +14,12 @@ import { Records } from './records.ts';
 /**
  * Storage in plain folders of this machine, for the sandbox worker:
  *
- *     <root>/images/<name>@<key>/   what clones start with
+ *     <root>/images/<name>@<key>/   what clones are copied from
  *     <root>/clones/<name>/         a clone
- *     <root>/clones/<name>.json     whose it is; written first, removed last
+ *     <root>/clones/<name>.json     its owner; written first, removed last
  *
- * What is being made stands under a name with a leading dot and is renamed when it is whole, so that a half-made image
- * or clone is never used. Files are copied by reflink where the file system can. One controller owns a root.
+ * An image or clone has a leading dot in its name until it is complete, so that an unfinished one is never used. Files
+ * are copied by reflink if the file system supports it. A root belongs to one controller.
  */
 export class DirectoryStorage implements Storage {
   readonly #images: string;
@@ -45,7 +45,7 @@ export class DirectoryStorage implements Storage {
     const folder = imageFolder(image);
     const { source } = image;
     if (source.kind === 'url' || source.kind === 'parent') throw diskImage(image.name);
-    // Two builds that want it make it once: the second finds it when its turn comes.
+    // If two builds need it, it is made once: the second one finds it when its turn comes.
     await this.#lock.run(`image ${folder}`, signal, async () => {
       if (await this.has(image, { signal })) return;
       const whole = join(this.#images, folder);
@@ -108,7 +108,7 @@ export class DirectoryStorage implements Storage {
     throw diskImage(image.name);
   }
 
-  /** There is never one. */
+  /** Does nothing: there are no drafts. */
   async discard(): Promise<void> {}
 
   async collect(keep: readonly ImageSpec[], { signal }: CallOptions): Promise<string[]> {
@@ -118,7 +118,7 @@ export class DirectoryStorage implements Storage {
         if (error.code === 'ENOENT') return [];
         throw error;
       });
-      // One that begins with a dot is being made, or is thrown away by the next making of it.
+      // A leading dot means unfinished: the next `make` replaces it.
       const going = there.filter((name) => !name.startsWith('.') && !kept.has(name));
       for (const name of going) {
         await this.#lock.run(`image ${name}`, signal, () => removeTree(join(this.#images, name), signal));
@@ -128,7 +128,7 @@ export class DirectoryStorage implements Storage {
   }
 }
 
-/** Copies a folder, sharing blocks where the file system can; links inside stay as they are. */
+/** Copies a folder, sharing blocks if the file system can; symbolic links are not changed. */
 async function copyTree(from: string, to: string, signal: AbortSignal): Promise<void> {
   await cp(from, to, {
     recursive: true,

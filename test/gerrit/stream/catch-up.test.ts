@@ -58,7 +58,7 @@ const seen = (catchUp: CatchUp, event: GerritEvent, at: number) =>
   catchUp.note({ ...event, eventCreatedOn: T + at }, ours(at));
 const change = (number: number) => ({ change: { project: 'demo', number } });
 
-test('what came while it was away is told, oldest first; what came before is not', async () => {
+test('events missed while it was down are returned, oldest first; earlier ones are not', async () => {
   const catchUp = new CatchUp(ours(0));
   seen(catchUp, uploaded(change(1)), 100);
   catchUp.lost();
@@ -82,7 +82,7 @@ test('what came while it was away is told, oldest first; what came before is not
   assert.equal(comment?.eventCreatedOn, T + 200);
 });
 
-test('what the stream has brought is not told again, though its times differ by a second or two', async () => {
+test('events of the stream are not returned again, although their times differ by a second or two', async () => {
   const catchUp = new CatchUp(ours(0));
   seen(catchUp, uploaded(change(1)), 100);
   seen(catchUp, commented('Patch Set 2:\n\nrecheck', { ...change(1), author: { username: 'ann' } }), 101);
@@ -91,7 +91,7 @@ test('what the stream has brought is not told again, though its times differ by 
   assert.deepEqual((await missed(catchUp, 130, rows)).events, []);
 });
 
-test('the same words again, later, are another comment', async () => {
+test('the same text again, later, is another comment', async () => {
   const catchUp = new CatchUp(ours(0));
   seen(catchUp, commented('Patch Set 2:\n\nrecheck', { ...change(1), author: { username: 'ann' } }), 100);
   catchUp.lost();
@@ -106,7 +106,7 @@ test('the same words again, later, are another comment', async () => {
   );
 });
 
-test('what was told is not told twice, by a second catching up or late by the stream', async () => {
+test('an event is returned once, even if it is queried again or arrives late on the stream', async () => {
   const catchUp = new CatchUp(ours(0));
   seen(catchUp, uploaded(change(9)), 100);
   catchUp.lost();
@@ -120,7 +120,7 @@ test('what was told is not told twice, by a second catching up or late by the st
   assert.equal(seen(catchUp, late, 400), true, 'a new one with the same words is news');
 });
 
-test('the newest UI comments of a person go with the newest messages of that person', async () => {
+test('the newest UI comments of a person are matched with the newest messages of that person', async () => {
   const catchUp = new CatchUp(ours(0));
   seen(catchUp, uploaded(change(9)), 100);
   catchUp.lost();
@@ -134,7 +134,7 @@ test('the newest UI comments of a person go with the newest messages of that per
   assert.deepEqual(words(events), ['ann: recheck', 'bob: looks fine']);
 });
 
-test('an inline comment alone has no words', async () => {
+test('an inline comment alone has no text', async () => {
   const catchUp = new CatchUp(ours(0));
   catchUp.lost();
   const comments: Row['comments'] = [[3700, 'ann', 'nit', 'inline']];
@@ -142,7 +142,7 @@ test('an inline comment alone has no words', async () => {
   assert.deepEqual(words(events), ['ann: ']);
 });
 
-test('the gap grows until it is filled, and a quiet spell that was probed is no gap', async () => {
+test('the gap grows until it is filled, and silence that was probed is not a gap', async () => {
   const catchUp = new CatchUp(ours(0));
   seen(catchUp, uploaded(change(9)), 100);
   catchUp.alive(ours(1000));
@@ -160,7 +160,7 @@ test('the gap grows until it is filled, and a quiet spell that was probed is no 
   assert.match((await missed(catchUp, 2100, [])).queries[0]!, /-age:160s /);
 });
 
-test('only what the stream is for is told, and without projects nothing is asked', async () => {
+test('only types of the stream are returned, and without projects nothing is queried', async () => {
   const rows: Row[] = [{ number: 1, createdOn: 3700, comments: [[3700, 'ann', 'recheck']] }];
   const told = async (types: string[], projects?: string[]) => {
     const catchUp = new CatchUp(ours(0));
@@ -174,7 +174,7 @@ test('only what the stream is for is told, and without projects nothing is asked
   assert.deepEqual(await told(TYPES, []), [0]);
 });
 
-test('what is remembered is bounded', async () => {
+test('remembered events are bounded', async () => {
   const catchUp = new CatchUp(ours(0));
   for (let number = 1; number <= 6000; number++) seen(catchUp, uploaded(change(number)), 100);
   catchUp.lost();

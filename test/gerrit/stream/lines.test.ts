@@ -14,7 +14,7 @@ function split(chunks: (string | Buffer)[], limit = 100): { lines: string[]; ove
   return found;
 }
 
-test('lines are the same however the bytes come in', () => {
+test('lines are the same however the bytes arrive', () => {
   const text = 'one\ntwo ä€😀\n\nlast without an end';
   const whole = split([text]);
   assert.deepEqual(whole.lines, ['one', 'two ä€😀', 'last without an end']);
@@ -22,7 +22,7 @@ test('lines are the same however the bytes come in', () => {
   assert.deepEqual(split(bytes), whole);
 });
 
-test('a line over the limit is left out and counted, the ones around it come through', () => {
+test('a line over the limit is skipped and counted, the ones around it are returned', () => {
   const { lines, overlong } = split([
     'before\n',
     'x'.repeat(60),
@@ -34,13 +34,13 @@ test('a line over the limit is left out and counted, the ones around it come thr
   assert.equal(overlong, 2);
 });
 
-test('a line of exactly the limit comes through, whole or in pieces', () => {
+test('a line of exactly the limit is returned, whole or in pieces', () => {
   const line = 'z'.repeat(100);
   assert.deepEqual(split([`${line}\n`]).lines, [line]);
   assert.deepEqual(split([line.slice(0, 50), `${line.slice(50)}\n`]).lines, [line]);
 });
 
-test('a line without an end holds no more memory than the limit', () => {
+test('an endless line takes no more memory than the limit', () => {
   const splitter = new LineSplitter(
     1024,
     () => assert.fail('no line'),

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import { isChangeRefUpdate, parseEvent } from '../../../lib/gerrit/stream/parse.ts';
 import { commented, refUpdated, uploaded } from '../events.ts';
 
-test('an event comes through whole, unknown fields too', () => {
+test('an event keeps all its fields, including unknown ones', () => {
   const event = uploaded();
   assert.deepEqual(parseEvent(JSON.stringify(event)), event);
 });
 
-test('what is no event gives undefined and never throws', () => {
+test('anything that is not an event is undefined and never throws', () => {
   const lines = [
     '',
     ' ',
@@ -30,11 +30,11 @@ test('what is no event gives undefined and never throws', () => {
   for (const line of lines) assert.equal(parseEvent(line), undefined, line.slice(0, 40));
 });
 
-test('nothing but a type is an event, of a type that nobody knows too', () => {
+test('a type alone is an event, even if it is unknown', () => {
   assert.deepEqual(parseEvent('{"type":"brand-new"}'), { type: 'brand-new' });
 });
 
-test('numbers as old servers send them are mended, and what has the wrong type is taken away', () => {
+test('numbers from old servers are converted, and fields of a wrong type are dropped', () => {
   const event = parseEvent(
     JSON.stringify({
       type: 'comment-added',
@@ -57,7 +57,7 @@ test('numbers as old servers send them are mended, and what has the wrong type i
   });
 });
 
-test('a number that is none is taken away', () => {
+test('an invalid number is dropped', () => {
   for (const number of [-1, 1.5, 1e300, '1e3', '-2', '', true, [2]]) {
     const event = parseEvent(JSON.stringify({ type: 'x', change: { number } }));
     assert.deepEqual(event, { type: 'x', change: {} }, JSON.stringify(number));
@@ -69,7 +69,7 @@ test('a __proto__ in an event changes no object', () => {
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
 });
 
-test('refs of changes are told without parsing, and a comment that quotes one is not taken for it', () => {
+test('refs of changes are recognized without parsing, and a comment that quotes one is not mistaken for it', () => {
   assert.equal(isChangeRefUpdate(JSON.stringify(refUpdated('refs/changes/01/1/meta'))), true);
   assert.equal(isChangeRefUpdate(JSON.stringify(refUpdated('refs/heads/master'))), false);
   assert.equal(isChangeRefUpdate(JSON.stringify(uploaded())), false);

@@ -45,9 +45,10 @@ const not = [
   'recheck bug',
   '',
 ];
-for (const text of not) test(`asks for none: ${JSON.stringify(text)}`, () => assert.equal(asks(text), false));
+for (const text of not)
+  test(`does not ask for a recheck: ${JSON.stringify(text)}`, () => assert.equal(asks(text), false));
 
-test('text behind votes and (2 comments) is found', () => {
+test('text after votes and (2 comments) is found', () => {
   assert.ok(pattern.test(commentText(commented('Patch Set 3: Code-Review+1\n\n(2 comments)\n\nrecheck'))));
 });
 
@@ -64,17 +65,17 @@ test('without a name only a bare recheck counts', () => {
   assert.equal(asks('run', bare), false);
 });
 
-test('an expression of the operator is tried on each line, again and again', () => {
+test("the operator's expression is matched against each line, repeatedly", () => {
   const own = recheckPattern('Acme CI', '^rally-ci (?:recheck|again)$');
   for (let i = 0; i < 2; i++) assert.equal(asks('hello\nRally-CI again', own), true);
   assert.equal(asks('recheck', own), false);
 });
 
-test('an expression that cannot be read is refused with its fault', () => {
+test('an expression that cannot be parsed is an error that says why', () => {
   assert.throws(() => recheckPattern('x', '(a'), { code: 'gerrit/recheck-pattern', message: /"\(a"/ });
 });
 
-test('a hostile comment costs no time', () => {
+test('a hostile comment is matched quickly', () => {
   const start = Date.now();
   asks(`${' '.repeat(60_000)}x`);
   asks(`${'recheck '.repeat(8_000)}x`);

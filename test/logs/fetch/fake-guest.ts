@@ -4,10 +4,10 @@ import type { Host, Running } from '../../../lib/ssh/types.ts';
 import { FakeSftp, type Tree } from './fake-sftp.ts';
 import { archive } from './tar-archive.ts';
 
-/** What a guest's tar sends for the names that it was given: pieces, one after the other. */
+/** Returns the pieces that a guest's tar sends for the names it gets. */
 export type Answer = (names: string[]) => Iterable<Buffer> | AsyncIterable<Buffer>;
 
-/** A tar as it should be: all regular files, links to them followed by nobody. */
+/** A correct tar: sends all regular files and does not follow links. */
 export const goodTar =
   (tree: Tree): Answer =>
   (names) => [
@@ -20,10 +20,10 @@ export const goodTar =
     ),
   ];
 
-/** A guest with the SFTP of a tree in memory, and a tar that answers as it is told; without one it has none. */
+/** Returns a guest with SFTP for a tree in memory, and the given tar if there is one. */
 export class FakeGuest implements Pick<Host, 'sftp' | 'start'> {
   readonly files: FakeSftp;
-  /** What each tar was asked for. */
+  /** The names requested from each tar. */
   readonly asked: string[] = [];
   closed = 0;
   readonly #answer: Answer | undefined;

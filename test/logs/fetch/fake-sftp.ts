@@ -10,13 +10,15 @@ type Done = (error?: Error & { code?: number }, value?: unknown) => void;
 const status = (code: number): Error => Object.assign(new Error(`status ${code}`), { code });
 const NO_SUCH_FILE = 2;
 
-/** The requests that fetching uses, answered from a tree in memory, each on a later turn; `hooks` may bend an answer. */
+/**
+ * The requests that fetching uses, answered from a tree in memory, each on a later turn; `hooks` may change an answer.
+ */
 export class FakeSftp extends EventEmitter {
   readonly #tree: Tree;
   readonly #handles: { path: string; listed?: boolean }[] = [];
-  /** Bytes at most that one read gives. */
+  /** Bytes per read. */
   most = 32 << 10;
-  /** Requests from now on get no answer. */
+  /** Stops answering requests. */
   silent = false;
   open_ = 0;
   ended = false;

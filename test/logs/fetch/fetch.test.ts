@@ -15,7 +15,7 @@ import type { Tree } from './fake-sftp.ts';
 /** Whether the guest has a tar. */
 let hasTar = true;
 
-/** A test of what is the same with a tar in the guest and without. */
+/** Runs a test with and without a tar in the guest. */
 const bothWays = (what: string, run: (t: TestContext) => Promise<void>): void => {
   for (const way of ['by tar', 'by SFTP']) {
     test(`${way}: ${what}`, (t) => {
@@ -39,7 +39,7 @@ async function fetchInto(t: TestContext, tree: Tree, rows: FetchRow[], limits: P
 
 const row = (remote: string, dir = 'logs'): FetchRow => ({ remote, dir });
 
-bothWays('a file, a folder with all below it, a glob, and a path in the home', async (t) => {
+bothWays('a file, a folder with its content, a glob, and a path in the home are fetched', async (t) => {
   const tree = {
     '/var/log/syslog': 'sys',
     '/var/log/nova/api.log': 'api',
@@ -62,21 +62,21 @@ bothWays('a file, a folder with all below it, a glob, and a path in the home', a
   assert.deepEqual(fetched, { files: 6, bytes: 3 + 3 + 3 + 1 + 1 + 4, missing: [] });
 });
 
-bothWays('what is missing is listed and stops nothing', async (t) => {
+bothWays('what is missing is listed, and the rest is fetched', async (t) => {
   const rows = [row('/none'), row('/opt/*.xml'), row('/opt/a.log'), row('/nowhere/*')];
   const { fetched, paths } = await fetchInto(t, { '/opt/a.log': 'a' }, rows);
   assert.deepEqual(fetched.missing, ['/none', '/opt/*.xml', '/nowhere/*']);
   assert.deepEqual(paths, ['logs/a.log']);
 });
 
-bothWays('a big file arrives whole, through short answers', async (t) => {
+bothWays('a large file arrives complete through short answers', async (t) => {
   const content = randomBytes(3_333_333);
   const { root } = await fetchInto(t, { '/big': content }, [row('/big')]);
   assert.ok((await readFile(join(root, 'logs/big'))).equals(content));
 });
 
 bothWays(
-  'links are followed where the operator named them, and to files beside them, but not out and not round',
+  'links are followed if the operator named them or if they lead to files next to them, but not out of the folder or in a circle',
   async (t) => {
     const tree = {
       '/logs': { to: '/data/run-7' },
@@ -94,7 +94,7 @@ bothWays(
   },
 );
 
-bothWays('hostile names stay below the folder, apart from each other, and devices are left alone', async (t) => {
+bothWays('hostile names stay distinct and below the folder, and devices are skipped', async (t) => {
   const tree = { '/x/a:b': '1', '/x/a?b': '2', '/x/.ssh/id': '3', '/x/pipe': { pipe: true } as const, '/x/-rf': '4' };
   const { root, paths } = await fetchInto(t, tree, [row('/x', '../../up')]);
   assert.deepEqual(paths, ['up/_rf', 'up/_ssh/id', 'up/a_b', 'up/a_b~2']);
@@ -113,7 +113,7 @@ bothWays('two guests with the same paths do not mix', async (t) => {
   assert.equal(await readFile(join(root, 'logs-slave/syslog'), 'utf8'), 'slave');
 });
 
-bothWays('limits of files, bytes and depth cut, and say so', async (t) => {
+bothWays('limits on files, bytes and depth apply, and the outcome says so', async (t) => {
   const many = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`/x/${n}`, 'x'.repeat(10)]));
   const files = await fetchInto(t, many, [row('/x')], { files: 20 });
   assert.equal(files.paths.length, 20);
@@ -126,7 +126,7 @@ bothWays('limits of files, bytes and depth cut, and say so', async (t) => {
   assert.match(deep.fetched.cut!, /deep/);
 });
 
-bothWays('a file that says it is empty but is not, as in /proc, is read', async (t) => {
+bothWays('a file with a size of 0 that has content, as in /proc, is read', async (t) => {
   const guest = guestWith({ '/proc/cpuinfo': 'cores: 2\n' });
   const root = await scratch(t);
   const { stat } = guest.files;
@@ -138,7 +138,7 @@ bothWays('a file that says it is empty but is not, as in /proc, is read', async 
   assert.equal(await readFile(join(root, 'logs/cpuinfo'), 'utf8'), 'cores: 2\n');
 });
 
-bothWays('a silent guest, a lost one, an abort: each ends the wait with its own words', async (t) => {
+bothWays('a silent guest, a lost one and an abort each have an error of their own', async (t) => {
   const start = async (limits: Partial<FetchLimits> = {}) => {
     const guest = guestWith({ '/x/a': 'a' });
     const control = new AbortController();
@@ -170,7 +170,7 @@ bothWays('a silent guest, a lost one, an abort: each ends the wait with its own 
   assert.equal(aborted.sftp.listenerCount('close'), 0);
 });
 
-bothWays('a disk that is full here ends it as DISK_FULL', async (t) => {
+bothWays('a full disk here is DISK_FULL', async (t) => {
   const root = await scratch(t);
   const probe = await open(join(root, 'probe'), 'w');
   await probe.close();
@@ -183,7 +183,7 @@ bothWays('a disk that is full here ends it as DISK_FULL', async (t) => {
   );
 });
 
-test('every handle there is closed again', async (t) => {
+test('every handle on the guest is closed', async (t) => {
   hasTar = false;
   const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`/x/${n % 7}/${n}`, `${n}`]));
   const { guest, paths } = await fetchInto(t, many, [row('/x')]);

@@ -107,14 +107,14 @@ const wholly: [string, Answer][] = [
   ],
 ];
 for (const [what, answer] of wholly) {
-  test(`a tar that ${what}: each file arrives as it is, and nothing else`, async (t) => {
+  test(`a tar that ${what}: each file arrives unchanged, and nothing else`, async (t) => {
     const { done, written } = await start(t, TREE, answer);
     assert.deepEqual(await done, { files: 3, bytes: 16, missing: [] });
     assert.deepEqual(await written(), ALL);
   });
 }
 
-test('a tar that never ends is not heard for ever', async (t) => {
+test('a tar that never ends is stopped', async (t) => {
   const noise = Buffer.concat(
     Array.from({ length: 64 }, () => entry({ name: 'noise', content: Buffer.alloc(16_384) })),
   );
@@ -130,7 +130,7 @@ test('a tar that never ends is not heard for ever', async (t) => {
   assert.ok(sent < 80 << 20, `${sent} bytes`);
 });
 
-test('a file that shrank is as short as it came', async (t) => {
+test('a file that shrank is published as it arrived', async (t) => {
   const { done, written } = await start(t, TREE, () => [
     archive({ name: 'x/a', content: 'fir' }, { name: 'x/b' }, { name: 'x/c/d', content: 'third' }),
   ]);
@@ -138,7 +138,7 @@ test('a file that shrank is as short as it came', async (t) => {
   assert.deepEqual(await written(), { ...ALL, 'build/a': 'fir', 'build/b': '' });
 });
 
-test('what its tar cannot read is asked for by SFTP, and told as missing where that cannot either', async (t) => {
+test('what tar cannot read is fetched over SFTP, and is missing if that fails too', async (t) => {
   const { done, guest } = await start(t, { ...TREE, '/x/secret': 'hidden' }, goodTar(TREE));
   const { open } = guest.files;
   guest.files.open = (path, mode, answer) =>
@@ -146,7 +146,7 @@ test('what its tar cannot read is asked for by SFTP, and told as missing where t
   assert.deepEqual(await done, { files: 3, bytes: 16, missing: ['/x/secret'] });
 });
 
-test('any name is asked for as it is; empty files and the kernel’s, whose size says nothing, by SFTP', async (t) => {
+test('any name is requested unchanged; empty files and those of the kernel are fetched over SFTP', async (t) => {
   const odd = { '/x/two\nlines': '1', '/x/back\\slash': '2', '/x/blank ': '3', '/x/empty': '', "/x/'$(id)'": '4' };
   const { done, guest, written } = await start(t, odd, goodTar(odd));
   assert.equal((await done).files, 5);
@@ -157,7 +157,7 @@ test('any name is asked for as it is; empty files and the kernel’s, whose size
   assert.deepEqual(Object.values(await written()).sort(), ['', '1', '2', '3', '4']);
 });
 
-test('a file that breaks off is an error that says so, and nothing stands outside the folder', async (t) => {
+test('a file that breaks off is an error, and nothing is written outside the folder', async (t) => {
   const half = entry({ name: 'x/a', content: Buffer.alloc(100_000) }).subarray(0, 50_000);
   const { done, written } = await start(t, { '/x/a': Buffer.alloc(100_000) }, () => [half]);
   await assert.rejects(
@@ -170,7 +170,7 @@ test('a file that breaks off is an error that says so, and nothing stands outsid
   assert.deepEqual(Object.keys(await written()), ['build/a']);
 });
 
-test('silence within a file, and before the first: the guest counts as gone', async (t) => {
+test('a guest that is silent within a file or before the first counts as lost', async (t) => {
   const begun = entry({ name: 'x/a', content: 'first' }).subarray(0, 514);
   for (const pieces of [[begun], []]) {
     const { done, guest } = await start(
@@ -187,14 +187,14 @@ test('silence within a file, and before the first: the guest counts as gone', as
   }
 });
 
-test('a tar that does not even start is not waited for', async (t) => {
+test('a tar that does not start is not waited for', async (t) => {
   const { guest, done } = await start(t, TREE, goodTar(TREE), { silence: 0.2 });
   guest.start = (_argv?: unknown, { signal }: { signal?: AbortSignal } = {}) =>
     new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
   assert.equal((await done).files, 3);
 });
 
-test('an abort ends it with its own words, and leaves no listener', async (t) => {
+test('an abort rejects with its reason and leaves no listener', async (t) => {
   let asked = false;
   const { control, done, guest } = await start(t, TREE, async function* () {
     asked = true;
@@ -208,7 +208,7 @@ test('an abort ends it with its own words, and leaves no listener', async (t) =>
   assert.equal(guest.files.listenerCount('close'), 0);
 });
 
-test('while the disk here takes nothing, the guest is not read either', async (t) => {
+test('while the disk here is blocked, nothing is read from the guest', async (t) => {
   const size = 64 << 20;
   let sent = 0;
   const disk = Promise.withResolvers<void>();
@@ -232,7 +232,7 @@ test('while the disk here takes nothing, the guest is not read either', async (t
   assert.deepEqual(await done, { files: 1, bytes: size, missing: [] });
 });
 
-test('a disk that gets full in the middle of a big file ends the fetch, which waits for no room', async (t) => {
+test('a disk that becomes full within a large file ends the fetch immediately', async (t) => {
   const probe = await open(join(await scratch(t), 'probe'), 'w');
   await probe.close();
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });

@@ -1,18 +1,18 @@
-/** What an archive's entry may be told to be. */
+/** Unusual properties of an archive's entry. */
 export interface Entry {
   name: string;
   content?: Buffer | string;
-  /** Type flag; a regular file where missing. */
+  /** Type flag; a regular file if missing. */
   kind?: string;
-  /** What its header says of its size, where that is not the content's. */
+  /** Size in its header, if not the content's. */
   size?: number;
-  /** Bytes that the header is to have at a place, put in before its checksum. */
+  /** Bytes written into the header before its checksum is computed. */
   patch?: [at: number, bytes: string];
 }
 
 const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, '0')}\0`;
 
-/** One entry of a tar archive as POSIX' ustar has it, or with a patch as anybody may send it. */
+/** Returns an entry of a tar archive in ustar format (POSIX), optionally with a patched header. */
 export function entry({ name, content = '', kind = '0', size, patch }: Entry): Buffer {
   const data = Buffer.from(content);
   const header = Buffer.alloc(512);
@@ -36,5 +36,5 @@ export function entry({ name, content = '', kind = '0', size, patch }: Entry): B
 /** The end mark. */
 export const END = Buffer.alloc(1024);
 
-/** A whole archive. */
+/** Returns a complete archive. */
 export const archive = (...entries: Entry[]): Buffer => Buffer.concat([...entries.map(entry), END]);

@@ -8,7 +8,7 @@ import { TarReader } from '../../../lib/logs/fetch/tar-reader.ts';
 import { scratch } from '../help.ts';
 import { archive, END, entry } from './tar-archive.ts';
 
-/** All regular files of an archive that comes in pieces of so many bytes. */
+/** Returns all regular files of an archive that arrives in pieces of so many bytes. */
 function read(bytes: Buffer, piece = bytes.length) {
   const files: Record<string, Buffer> = {};
   let now: { name: string; size: number; data: Buffer[] } | undefined;

@@ -39,12 +39,12 @@ test('a line of a flood has the time of the one above', async (t) => {
   for (const page of [long, wide]) assert.doesNotMatch(page, /data-t=->/);
 });
 
-test('a step’s heading takes back the colours that the step before left', async (t) => {
+test('a step’s heading resets the colors of the step before', async (t) => {
   const page = await show(t, `${STAMP}\x1b[31mred\n${STAMP}=== run its tests\n${STAMP}plain\n`);
   assert.match(page, /<p id=L2 class=own><a [^>]*>2<\/a>=== run its tests\n<p id=L3><a [^>]*>3<\/a>plain\n/);
 });
 
-test('the line that ends a step has the colour of its result', async (t) => {
+test('the line that ends a step has the color of its result', async (t) => {
   const page = await show(
     t,
     `${STAMP}=== a: SUCCESS in 0.1 s\n${STAMP}=== b: FAILURE in 2.0 s\n${STAMP}c: FAILURE in 2.0 s\n`,
@@ -54,14 +54,14 @@ test('the line that ends a step has the colour of its result', async (t) => {
   assert.match(page, /<p id=L3>/);
 });
 
-test('a huge line is cut with a word about the rest', async (t) => {
+test('a huge line is cut, with a note about the rest', async (t) => {
   const page = await show(t, `${STAMP}${'x'.repeat(3_000_000)}\n${STAMP}next\n`);
   assert.ok(page.length < 40_000);
   assert.match(page, /x <em>… 3\.0 MB more of this line in the raw log<\/em>/);
   assert.deepEqual(numbers(page), [1, 2]);
 });
 
-test('100 000 lines are one page; of more the beginning and the end are shown, with right numbers', async (t) => {
+test('100 000 lines fit on one page; of more, the beginning and the end are shown with the right numbers', async (t) => {
   const lines = Array.from({ length: 150_000 }, (_, n) => `${STAMP}line ${n + 1}\n`);
   assert.equal(numbers(await show(t, lines.slice(0, 100_000).join(''))).length, 100_000);
   const page = await show(t, lines.join(''));

@@ -6,7 +6,7 @@ import { step } from '../help.ts';
 const START = Date.parse('2026-11-22T15:57:00.000Z');
 const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString();
 
-test('each step is as wide as it took, waiting is what no step fills, and parallel steps stand below each other', () => {
+test('each step is as wide as its duration, gaps are waiting, and parallel steps are below each other', () => {
   const steps = [
     step({ type: 'clone-image', name: 'clone', startedAt: at(20), duration: 10_000 }),
     step({ name: 'one', startedAt: at(30), duration: 60_000, result: 'FAILURE', line: 7 }),
@@ -25,11 +25,11 @@ test('each step is as wide as it took, waiting is what no step fills, and parall
   assert.match(text, /total <b>1m 40s<\/b>/);
 });
 
-test('the step that runs reaches to now', () => {
+test('a running step extends to the present', () => {
   const { text } = timeline(START, START + 10_000, [step({ startedAt: at(0), duration: 5000 })], 'lint');
   assert.match(text, /class="running" style="left:50%;width:50%;top:0px" title="lint: 5\.0 s"/);
 });
 
-test('a build of no time and no steps has a bar', () => {
+test('a build without duration and steps has a timeline', () => {
   assert.match(timeline(START, START, []).text, /class="timeline"/);
 });

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type SandboxGerrit, startSandboxGerrit } from '../../../lib/sandbox/gerrit.ts';
 
-/** A folder that goes with the test. */
+/** Creates a folder that is removed after the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'sandbox-gerrit-'));
   t.after(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** A sandbox Gerrit of its own, closed and removed with the test. */
+/** Starts a sandbox Gerrit that is closed and removed after the test. */
 export async function temporaryGerrit(t: TestContext, httpUrl?: string): Promise<SandboxGerrit> {
   const gerrit = await startSandboxGerrit({ dir: await temporaryFolder(t), ...(httpUrl && { httpUrl }) });
   t.after(() => gerrit.close());

@@ -19,7 +19,7 @@ test('exit codes and signals arrive as sshd sends them', async (t) => {
   assert.deepEqual(await exitOf('kill -XCPU $$'), [152], 'a signal that SSH has no name for');
 });
 
-test('the exit is told at once, output of a background process still follows', async (t) => {
+test('the exit is reported immediately, and output of a background process still follows', async (t) => {
   const { world, connect } = await guestFor(t);
   const background = 'while ! test -e go; do sleep 0.05; done; echo late';
   const { channel, exited, closed } = await exec(await connect(), `(${background}) & echo early; exit 7`);
@@ -34,7 +34,7 @@ test('the exit is told at once, output of a background process still follows', a
   assert.equal(seen, 'early\nlate\n');
 });
 
-test('stdin arrives whole, and what a command does not read is thrown away', async (t) => {
+test('stdin arrives completely, and what a command does not read is discarded', async (t) => {
   const client = await (await guestFor(t)).connect();
   const bytes = Buffer.alloc(5_000_000, 'abcdefg');
   const count = await exec(client, 'sha256sum');
@@ -56,7 +56,7 @@ test('a signal of the client reaches the whole process group', async (t) => {
   assert.equal(stdout, 'begun\n');
 });
 
-test('a command waits while nobody reads it, and goes on when its client closes', async (t) => {
+test('a command waits while nobody reads its output, and continues when its client closes', async (t) => {
   const { world, connect } = await guestFor(t);
   const client = await connect();
   const written = join(world.root, 'clones', 'unit-1', 'written');
@@ -85,7 +85,7 @@ test('a command waits while nobody reads it, and goes on when its client closes'
   await waitFor('its pipe broke', () => stat(join(world.root, 'clones', 'unit-1', 'end')).then(Boolean, () => false));
 });
 
-test('output and errors that flood together both arrive whole', async (t) => {
+test('floods of output and errors at the same time both arrive completely', async (t) => {
   const client = await (await guestFor(t)).connect();
   const { channel, closed } = await exec(client, 'seq 1 300000 & seq 300001 600000 >&2; wait');
   const hashes = [createHash('sha256'), createHash('sha256')];

@@ -18,7 +18,7 @@ async function serve(t: TestContext, listener: RequestListener): Promise<string>
 const read = (baseUrl: string, timeout: number, said: string[] = []) =>
   readMetadata({ baseUrl, address: '127.64.8.1', timeout, log: (text) => said.push(text) });
 
-test('it walks in the order of cloud-init, from its own address, and asks again while the server is not ready', async (t) => {
+test("metadata is read in the order of cloud-init, from the guest's address, and retried while the server is not ready", async (t) => {
   const asked: string[] = [];
   const files: Record<string, string> = {
     'meta-data/instance-id': 'i-1',
@@ -55,13 +55,13 @@ test('it walks in the order of cloud-init, from its own address, and asks again 
   assert.match(said[0]!, /the answer was 503; asking again/);
 });
 
-test('a server that never answers ends the walk in its time, with the last reason', async (t) => {
+test('a server that never answers is an error at the time limit, with the last reason', async (t) => {
   const silent = await serve(t, () => {});
   await assert.rejects(read(silent, 400), /no metadata from .*instance-id: no answer in time/);
   await assert.rejects(read('http://127.0.0.1:1', 1_000), /ECONNREFUSED/);
 });
 
-test('an answer without end is given up, and asked for again', async (t) => {
+test('an endless answer is abandoned and requested again', async (t) => {
   let requests = 0;
   const url = await serve(t, (_request, response) => {
     if (++requests > 1) return response.end('i-1');

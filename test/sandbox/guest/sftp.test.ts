@@ -22,7 +22,7 @@ after(() => world.close());
 const call = <T = void>(work: (done: (error: Error | null | undefined, value?: T) => void) => void): Promise<T> =>
   new Promise((resolve, reject) => work((error, value) => (error ? reject(error) : resolve(value as T))));
 
-test('files are written and read whole, whatever their size, at home or by absolute path', async () => {
+test('files of any size are written and read completely, at home or by absolute path', async () => {
   const bytes = randomBytes(3_000_001);
   await pipeline([bytes], sftp.createWriteStream('big', { mode: 0o640 }));
   assert.ok((await readFile(join(home, 'big'))).equals(bytes));
@@ -38,7 +38,7 @@ test('files are written and read whole, whatever their size, at home or by absol
   assert.equal(await text(sftp.createReadStream('empty')), '');
 });
 
-test('a folder of many files is listed whole, with what each is', async () => {
+test('a folder with many files is listed completely, with their types', async () => {
   await mkdir(join(home, 'many'));
   for (let i = 0; i < 250; i++) await writeFile(join(home, 'many', `file ${i} ü`), '');
   await call((done) => sftp.mkdir('many/sub', done));
@@ -81,7 +81,7 @@ test('rename, remove and change, with the refusals of the protocol', async () =>
   );
 });
 
-test('errors are told as the protocol has them, and the session goes on', async () => {
+test("errors have the protocol's codes, and the session continues", async () => {
   await assert.rejects(
     call((done) => sftp.stat('nothing', done)),
     { code: 2 },

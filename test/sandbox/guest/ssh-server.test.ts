@@ -17,7 +17,7 @@ test('authorized keys are read with the options that may stand before them', () 
   assert.equal(parseAuthorizedKey(''), undefined);
 });
 
-test('a password or a key that is not in the metadata is refused; an RSA key that is lets in', async (t) => {
+test('a password or a key that is not in the metadata is refused; an RSA key that is in it is accepted', async (t) => {
   const { world, connect } = await guestFor(t);
   await assert.rejects(connect({ privateKey: undefined, password: 'r00tme' }), { level: 'client-authentication' });
   await assert.rejects(connect({ privateKey: generateKeyPair('other').privateKey }), {
@@ -61,7 +61,7 @@ test('a shell without a terminal, and two commands at once on one connection', a
   assert.equal(other.stdout, 'other\n');
 });
 
-test('a lost connection leaves the command to itself and the guest in service, as sshd does', async (t) => {
+test('a lost connection does not stop the command or the guest, as with sshd', async (t) => {
   const { connect } = await guestFor(t);
   const client = await connect();
   const { channel } = await exec(client, 'echo begun; sleep 0.5; echo done > proof; echo more; echo more');
@@ -72,7 +72,7 @@ test('a lost connection leaves the command to itself and the guest in service, a
   assert.deepEqual(await outcome(await exec(again, waited)), { exit: [0], stdout: 'done\n', stderr: '' });
 });
 
-test('an sftp client that has said all is let go: it waits for the server to close', async (t) => {
+test('an sftp client that is done gets its session closed, which it waits for', async (t) => {
   const client = await (await guestFor(t)).connect();
   const { channel, closed } = await subsystem(client, 'sftp');
   channel.resume().end();

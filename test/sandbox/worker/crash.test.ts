@@ -33,13 +33,13 @@ async function startController(t: TestContext) {
 
 const commandOf = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8');
 
-test('a controller killed with -9 takes its guests and all their processes along', async (t) => {
+test('guests and all their processes end with a controller that was killed with -9', async (t) => {
   const { child, mark } = await startController(t);
   child.kill('SIGKILL');
   await eventually('nothing of the guest runs', () => guestProcesses(mark).length === 0);
 });
 
-test('what a crash left is listed by the next controller, ended and removed; nobody else is touched', async (t) => {
+test('the next controller lists, ends and removes what a crash left, and nothing else', async (t) => {
   const { root, child, mark } = await startController(t);
   // The same command line as a process of the guest, but not its.
   const bystander = spawn('sleep', ['1000'], { stdio: 'ignore' });

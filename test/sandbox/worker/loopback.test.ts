@@ -16,7 +16,7 @@ test('an address is bindable, in the range of guests, and taken only once', asyn
   server.close();
 });
 
-test('where every address is taken it says so', async () => {
+test('it is an error if every address is taken', async () => {
   const all = Object.assign(new Set<string>(), { has: () => true });
   await assert.rejects(freeLoopback(all), { code: 'worker/no-loopback' });
 });

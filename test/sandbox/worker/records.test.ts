@@ -8,7 +8,7 @@ import { Records } from '../../../lib/sandbox/worker/records.ts';
 const folder = await mkdtemp(join(tmpdir(), 'recheck-records-'));
 after(() => rm(folder, { recursive: true }));
 
-test('what is written is read and listed until it is removed', async () => {
+test('a record is read and listed until it is removed', async () => {
   const records = new Records<{ n: number }>(join(folder, 'a'));
   assert.deepEqual(await records.list(), []);
   await records.write('two', { n: 2 });
@@ -28,7 +28,7 @@ test('what is written is read and listed until it is removed', async () => {
   );
 });
 
-test('a draft that a crash left, or a file that is no JSON, is not listed', async () => {
+test('a draft that a crash left, or a file that is not JSON, is not listed', async () => {
   const records = new Records<{ n: number }>(join(folder, 'b'));
   await records.write('good', { n: 1 });
   await writeFile(join(folder, 'b', '.half.json'), '{"n":');

@@ -13,10 +13,10 @@ import type { GuestSpec, MetadataLink, Worker } from '../../../lib/worker/types.
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 export const image = { name: 'empty', key: 'k', source: { kind: 'empty' } as const, loginUser: 'ci' };
 
-/** For a call that should never take this long: milliseconds. */
+/** Milliseconds that no call should take. */
 export const within = (time = 20_000) => ({ signal: AbortSignal.timeout(time) });
 
-/** Waits until something is so, looking again and again; throws after ten seconds. */
+/** Polls until a condition holds; throws after ten seconds. */
 export async function eventually(what: string, so: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!(await so())) {
@@ -25,7 +25,7 @@ export async function eventually(what: string, so: () => boolean | Promise<boole
   }
 }
 
-/** A worker with its metadata server, as a build has them. */
+/** A worker with its metadata server, as in a build. */
 export interface World {
   root: string;
   worker: Worker;
@@ -33,7 +33,7 @@ export interface World {
   link: MetadataLink;
   keys: { privateKey: string; publicKey: string };
   spec(domain: string): Promise<GuestSpec>;
-  /** Clones, gives metadata and boots, and waits for the address. */
+  /** Clones, publishes metadata, boots, and waits for the address. */
   boot(domain: string, userData?: string): Promise<{ host: string; port: number }>;
   login(address: { host: string; port: number }): Promise<Host>;
   /** Ends all guests and removes the folder. */

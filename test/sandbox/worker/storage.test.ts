@@ -40,7 +40,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(base, { recursive: true, force: true }));
 
-test('an image is made once, and its clones are copies that do not touch it', async () => {
+test('an image is made once, and its clones are independent copies', async () => {
   assert.equal(await storage.has(image, options), false);
   const said: string[] = [];
   const make = () => storage.make(image, { ...options, onProgress: (text) => said.push(text) });
@@ -68,7 +68,7 @@ test('an empty image makes empty clones', async () => {
   assert.deepEqual(await readdir(clone.path), []);
 });
 
-test('a half-made image is never used, and is made anew', async () => {
+test('an unfinished image is never used, and is made again', async () => {
   await mkdir(join(root, 'images', '.base@k1'), { recursive: true });
   await writeFile(join(root, 'images', '.base@k1', 'rubbish'), '');
   assert.equal(await storage.has(image, options), false);
@@ -77,7 +77,7 @@ test('a half-made image is never used, and is made anew', async () => {
   assert.deepEqual((await readdir(join(root, 'images', 'base@k1'))).sort(), ['run.sh', 'sub']);
 });
 
-test('a clone that a crash left half-made is listed, finished when asked for again, and removed', async () => {
+test('a clone that a crash left unfinished is listed, completed when requested again, and removed', async () => {
   await storage.make(image, options);
   await mkdir(join(root, 'clones', '.c1'), { recursive: true });
   await writeFile(join(root, 'clones', '.c1', 'rubbish'), '');
@@ -91,7 +91,7 @@ test('a clone that a crash left half-made is listed, finished when asked for aga
   assert.deepEqual(await readdir(join(root, 'clones')), []);
 });
 
-test('a clone of another owner is not handed out', async () => {
+test('a clone of another owner is refused', async () => {
   await storage.make(image, options);
   await storage.clone(image, 'c1', owner, options);
   for (const other of [{ attempt: 2 }, { controller: 'c2c2c2c2c2c2' }]) {
@@ -120,7 +120,7 @@ test('removal survives read-only files and folders and follows no link', async (
   assert.equal((await lstat(outside)).mode & 0o777, 0o755 & ~process.umask());
 });
 
-test('a source that is missing or no folder is said with its path', async () => {
+test('a source that is missing or not a folder is an error with its path', async () => {
   const missing: ImageSpec = { ...image, source: { kind: 'directory', path: join(base, 'nothing') } };
   await assert.rejects(storage.make(missing, options), { code: 'storage/no-source', message: /nothing/ });
   const file: ImageSpec = { ...image, source: { kind: 'directory', path: join(source, 'run.sh') } };
@@ -133,7 +133,7 @@ test('names that could leave the folder are refused before anything is touched',
   await assert.rejects(storage.make({ ...image, key: '../../x' }, options), { code: 'storage/bad-name' });
 });
 
-test('an abort ends the copying with its own reason and leaves nothing that is used', async () => {
+test('an abort stops the copying with its reason and leaves nothing that would be used', async () => {
   for (let i = 0; i < 50; i++) await writeFile(join(source, `f${i}`), 'x');
   const abort = new AbortController();
   const made = storage.make(image, { signal: abort.signal, onProgress: () => abort.abort(new Error('superseded')) });

@@ -1,27 +1,27 @@
 import type { IncomingMessage } from 'node:http';
 import { isLoopbackAddress } from '../../../util/loopback.ts';
 
-const NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
+const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * Why a request is not answered, or undefined. The sandbox is for the people at this machine: it takes clients from
- * loopback only, under a name of loopback only (so that a foreign page whose name was pointed at 127.0.0.1 gets nothing),
- * and takes orders from its own pages only, or from programs that are no browser.
+ * Returns why a request is refused, or undefined. The sandbox is for users of this machine: it accepts only clients on
+ * loopback, only under a name of loopback (against DNS rebinding), and modifications only from its own pages or from
+ * programs that are not browsers.
  */
 export function refusalOf(req: IncomingMessage): string | undefined {
   if (!isLoopbackAddress(req.socket.remoteAddress ?? '')) {
-    return 'The sandbox Gerrit answers on the machine that it runs on, and this request came from another. Open it there, or through an SSH tunnel (ssh -L).';
+    return 'The sandbox Gerrit only answers on its own machine, and this request came from another one. Open it there, or through an SSH tunnel (ssh -L).';
   }
   const host = req.headers.host ?? '';
-  if (!NAMES.has(host.replace(/:\d+$/, '').toLowerCase())) {
-    return 'The sandbox Gerrit answers under the names localhost and 127.0.0.1 only. Open it under one of them.';
+  if (!LOOPBACK_NAMES.has(host.replace(/:\d+$/, '').toLowerCase())) {
+    return 'The sandbox Gerrit only answers under the names localhost and 127.0.0.1. Open it under one of them.';
   }
   if (req.method === 'GET' || req.method === 'HEAD') return undefined;
   const site = req.headers['sec-fetch-site'];
   const origin = req.headers.origin;
   const own = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
   if ((site !== undefined && site !== 'same-origin' && site !== 'none') || !own) {
-    return 'This order came from a page of another site. Use the buttons of the sandbox Gerrit itself.';
+    return 'This request came from a page of another site. Use the buttons of the sandbox Gerrit.';
   }
   return undefined;
 }

@@ -3,12 +3,12 @@ import type { Account } from './types.ts';
 
 /** Username of the CI. */
 export const CI_USER = 'my-ci';
-/** Who uploads the samples and writes the page's comments. */
+/** Username of the account that uploads the samples and writes the page's comments. */
 export const DEVELOPER = 'ann';
 
 /**
- * The accounts. The CI's full name ends in " CI": that is one of the ways in which Gerrit's page knows whose comments to
- * read as results. Like a real service user it has no email.
+ * The accounts. The CI's full name ends in " CI", which is one of the ways in which Gerrit's UI recognizes results.
+ * Like a real service user it has no email.
  */
 export const ACCOUNTS: readonly Account[] = [
   { id: 1000000, username: 'admin', name: 'Administrator', email: 'admin@example.com', service: false, admin: true },
@@ -16,14 +16,14 @@ export const ACCOUNTS: readonly Account[] = [
   { id: 1000002, username: DEVELOPER, name: 'Ann Developer', email: 'ann@example.com', service: false, admin: false },
 ];
 
-/** The account of that username; throws a CiError where there is none. */
+/** Returns the account with a username. @throws CiError if there is none */
 export function accountOf(username: string): Account {
   const account = ACCOUNTS.find((one) => one.username === username);
   if (!account) throw noSuchAccount(username);
   return account;
 }
 
-/** The labels in the project's order, with their values. */
+/** The labels in the project's order, with their ranges. */
 const LABELS: Readonly<Record<string, { min: number; max: number }>> = {
   Verified: { min: -1, max: 1 },
   'Code-Review': { min: -2, max: 2 },
@@ -34,7 +34,7 @@ export const LABEL_NAMES: readonly string[] = Object.keys(LABELS);
 export const labelRange = (label: string): { min: number; max: number } | undefined =>
   Object.hasOwn(LABELS, label) ? LABELS[label] : undefined;
 
-/** Whether the account may give that value: Verified is the service users', Code-Review beyond ±1 the administrator's. */
+/** Whether an account may give a value: Verified is for service users, Code-Review beyond ±1 for the administrator. */
 export function mayVote(account: Account, label: string, value: number): boolean {
   if (value === 0) return true;
   if (label === 'Verified') return account.service || account.admin;

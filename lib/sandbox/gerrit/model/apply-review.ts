@@ -4,20 +4,20 @@ import { Refusal } from './refusal.ts';
 import { logEntry, type Site } from './site.ts';
 import type { Account, Change, FileComment, Patchset, ReviewInput, Vote } from './types.ts';
 
-/** Where a comment on a whole patchset stands. */
+/** File of a comment on a whole patchset. */
 export const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
-/** Files that Gerrit makes up, which each patchset has. */
+/** Generated files, which every patchset has. */
 const MAGIC_FILES = new Set([PATCHSET_LEVEL, '/COMMIT_MSG', '/MERGE_LIST']);
 /** Characters of one comment (change.commentSizeLimit). */
-const SIZE_LIMIT = 16384;
+const MAX_COMMENT_CHARS = 16384;
 
-/** The label in the way of a review, in the words that Gerrit gives after `error: `. */
+/** Returns what Gerrit says after `error: ` about a label that blocks a review. */
 const refused = (text: string): Refusal => new Refusal(text);
 
 /**
- * Posts a review: message, votes and comments, all or nothing. A review of nothing changes nothing.
+ * Posts a review: message, votes and comments, all or nothing. An empty review changes nothing.
  *
- * @throws Refusal whose message are Gerrit's own words, without the `error:` in front
+ * @throws Refusal with Gerrit's message, without the `error:` prefix
  */
 export async function applyReview(
   site: Site,
@@ -29,7 +29,7 @@ export async function applyReview(
   const patchset = change.patchsets.find((one) => one.number === target.patchset)!;
   const wanted = Object.entries(input.labels ?? {}).filter(([label, value]) => {
     const range = labelRange(label);
-    return range && value >= range.min && value <= range.max; // the rest is dropped without a word
+    return range && value >= range.min && value <= range.max; // others are silently dropped
   });
   for (const [label, value] of wanted) {
     if (!mayVote(account, label, value)) throw refused(`Applying label "${label}": ${value} is restricted`);
@@ -37,8 +37,8 @@ export async function applyReview(
   const comments = await readComments(site, change, patchset, input);
   const message = (input.message ?? '').trim();
   for (const text of [message, ...comments.map((one) => one.message)]) {
-    if (text.length > SIZE_LIMIT) {
-      const why = `Comment size exceeds limit (${text.length} > ${SIZE_LIMIT})`;
+    if (text.length > MAX_COMMENT_CHARS) {
+      const why = `Comment size exceeds limit (${text.length} > ${MAX_COMMENT_CHARS})`;
       throw refused(`One or more comments were rejected in validation: ${why}`);
     }
   }
@@ -57,7 +57,7 @@ export async function applyReview(
   const text = `${head}${count}${message && `\n\n${message}`}`;
   change.messages.push({ ...logEntry(account, patchset, text, input.tag), ...(comments.length > 0 && { comments }) });
 
-  // A comment on the whole patchset takes the message's place in the event, with no votes in front (Gerrit 3.3 and on).
+  // Since Gerrit 3.3, a comment on the whole patchset replaces the message in the event, without votes before it.
   const whole = comments.find((one) => one.file === PATCHSET_LEVEL)?.message;
   const approvals = LABEL_NAMES.map((label) => ({
     type: label,
@@ -73,7 +73,7 @@ export async function applyReview(
   await site.commit(change, account.username, [], patchsetEvent('comment-added', own, change, patchset, site.httpUrl));
 }
 
-/** Votes are listed by label: `Code-Review-1 Verified+1`, `-Verified`. */
+/** Returns votes as in a message, by label: `Code-Review-1 Verified+1`, `-Verified`. */
 const byLabel = (a: string, b: string): number => (a.replace(/^-/, '') < b.replace(/^-/, '') ? -1 : 1);
 
 async function readComments(
@@ -103,7 +103,7 @@ function setVote(patchset: Patchset, vote: Vote): void {
   if (vote.value !== 0) patchset.votes.push(vote);
 }
 
-/** Votes on an abandoned change are refused; on a merged one they may only rise. */
+/** Checks votes on a closed change: refused on an abandoned one, and on a merged one they may only increase. */
 function checkClosed(change: Change, changed: readonly [string, number][], before: Map<string, number>): void {
   if (changed.length > 0 && change.status === 'ABANDONED') throw refused('change is closed');
   if (change.status !== 'MERGED') return;

@@ -7,23 +7,23 @@ export interface StreamEvent {
   [field: string]: unknown;
 }
 
-/** Whole seconds, as Gerrit gives times. */
+/** Converts milliseconds to whole seconds, Gerrit's unit of time. */
 export const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000);
 
 /**
- * One line of JSON as Gerrit's Gson writes it: the signs of HTML are escaped, so that a reader who looks for raw text
- * in a line learns better here than in production.
+ * Returns a line of JSON as Gerrit's Gson writes it: the special characters of HTML are escaped, so that code which
+ * searches a line for raw text fails here and not in production.
  */
 export const gsonLine = (value: unknown): string =>
   JSON.stringify(value).replace(/[<>&='\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-/** `{name, email, username}`; an account without an email has no such field. */
+/** Returns `{name, email, username}`; without `email` if the account has none. */
 export function accountJson(username: string) {
   const { name, email } = accountOf(username);
   return { name, ...(email && { email }), username };
 }
 
-/** The change as events carry it. `wip` and `private` are missing, as in Gerrit where they are false. */
+/** Returns a change as in events. `wip` and `private` are missing, as in Gerrit if they are false. */
 export function changeJson(change: Change, patchset: Patchset, httpUrl: string | undefined) {
   return {
     project: change.project,
@@ -55,7 +55,7 @@ export function patchsetJson(patchset: Patchset) {
   };
 }
 
-/** `ref-updated`. */
+/** Returns a `ref-updated` event. */
 export const refUpdated = (
   submitter: string,
   project: string,
@@ -69,7 +69,7 @@ export const refUpdated = (
   eventCreatedOn: seconds(Date.now()),
 });
 
-/** An event about a patchset: its own fields first, then what all of them carry, in Gerrit's order. */
+/** Returns an event about a patchset: its own fields first, then the common ones, in Gerrit's order. */
 export const patchsetEvent = (
   type: string,
   own: Record<string, unknown>,

@@ -5,15 +5,17 @@ import { join } from 'node:path';
 import { badFileName, gitFailed, gitMissing } from '../../../errors/sandbox.ts';
 import type { Account } from './types.ts';
 
-/** Milliseconds that one git command may take. */
-const TIMEOUT = 60_000;
-/** Bytes of output that are kept. */
-const LIMIT = 16 * 1024 * 1024;
+/** Milliseconds per git command. */
+const COMMAND_TIMEOUT_MS = 60_000;
+/** Bytes of output kept. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
-/** Files of a commit: their text by their path; `undefined` deletes one. */
+/** Files of a commit, their text by path; `undefined` deletes one. */
 export type Files = Record<string, string | undefined>;
 
-/** The sandbox's bare repository. Git runs with argument arrays, and reads no configuration of this machine or user. */
+/**
+ * The sandbox's bare repository. Git gets argument arrays, and does not read the configuration of this machine or user.
+ */
 export class Repository {
   readonly path: string;
 
@@ -21,7 +23,7 @@ export class Repository {
     this.path = path;
   }
 
-  /** Opens the bare repository, making it where it is missing. Throws a CiError where there is no git. */
+  /** Opens the bare repository, creating it if it is missing. @throws CiError if there is no git */
   static async open(path: string): Promise<Repository> {
     const repository = new Repository(path);
     const there = await access(join(path, 'HEAD')).then(
@@ -36,7 +38,7 @@ export class Repository {
     return repository;
   }
 
-  /** The commit that a revision names, or undefined. */
+  /** Returns the commit of a revision, or undefined. */
   async resolve(revision: string): Promise<string | undefined> {
     const out = await this.#run(['rev-parse', '--quiet', '--verify', '--end-of-options', `${revision}^{commit}`], {
       fails: true,
@@ -44,7 +46,7 @@ export class Repository {
     return out.trim() || undefined;
   }
 
-  /** Makes a commit of the parent's files with these put over them, and gives its name. */
+  /** Creates a commit with the parent's files and these on top. @returns its id */
   async commit(spec: { parent?: string; files: Files; message: string; author: Account; date: number }) {
     for (const path of Object.keys(spec.files)) checkPath(path);
     const index = join(this.path, `index-${randomBytes(6).toString('hex')}`);
@@ -67,7 +69,7 @@ export class Repository {
     }
   }
 
-  /** Makes a commit of a tree; `date` in milliseconds since the epoch. Gives its name. */
+  /** Creates a commit of a tree; `date` in milliseconds since the epoch. @returns its id */
   async commitTree(
     tree: string,
     parents: readonly string[],
@@ -88,22 +90,22 @@ export class Repository {
     ).trim();
   }
 
-  /** Sets a ref, making it where it is missing. */
+  /** Sets a ref, creating it if it is missing. */
   async updateRef(ref: string, revision: string): Promise<void> {
     await this.#run(['update-ref', ref, revision]);
   }
 
-  /** The tree of a commit. */
+  /** Returns the tree of a commit. */
   async tree(revision: string): Promise<string> {
     return (await this.#run(['rev-parse', '--verify', `${revision}^{tree}`])).trim();
   }
 
-  /** The commit that two have in common, or undefined. */
+  /** Returns the merge base of two commits, or undefined. */
   async mergeBase(a: string, b: string): Promise<string | undefined> {
     return (await this.#run(['merge-base', a, b], { fails: true })).trim() || undefined;
   }
 
-  /** What a commit changes against another: lines added and deleted by path (binary files count none). */
+  /** Returns the lines added and deleted between two commits by path (none for binary files). */
   async diff(from: string, to: string): Promise<{ path: string; added: number; deleted: number }[]> {
     const out = await this.#run(['diff-tree', '-r', '-z', '--no-renames', '--numstat', from, to]);
     return out
@@ -115,12 +117,12 @@ export class Repository {
       });
   }
 
-  /** What a commit changes against another, as `git diff` shows it. */
+  /** Returns the output of `git diff` between two commits. */
   patch(from: string, to: string): Promise<string> {
     return this.#run(['diff-tree', '-p', '--no-color', '--no-ext-diff', '--no-textconv', from, to]);
   }
 
-  /** The text of a file in a commit; undefined where it has none. */
+  /** Returns the text of a file in a commit; undefined if the commit does not contain it. */
   async file(revision: string, path: string): Promise<string | undefined> {
     const listed = await this.#run(['ls-tree', '-z', revision, '--', path]);
     const blob = /^\d+ blob ([0-9a-f]{40,64})\t/.exec(listed)?.[1];
@@ -128,7 +130,7 @@ export class Repository {
   }
 
   /**
-   * Starts `git upload-pack` on the repository, which serves one fetch over its streams. `protocol` is the client's
+   * Starts `git upload-pack` on the repository to serve one fetch over its streams. `protocol` is the client's
    * GIT_PROTOCOL; `stateless` serves one request of the HTTP protocol. The caller ends it.
    */
   uploadPack(options: { protocol?: string; stateless?: 'advertise' | 'serve' } = {}): ChildProcessWithoutNullStreams {
@@ -142,7 +144,7 @@ export class Repository {
   }
 
   #spawn(args: readonly string[], env: NodeJS.ProcessEnv, bare = true): ChildProcessWithoutNullStreams {
-    // The folder may belong to another user than the one who runs this (a container's volume): it is ours all the same.
+    // The folder may belong to another user (a container's volume).
     const own = ['-c', `safe.directory=${this.path}`, '-c', 'core.hooksPath=/dev/null', '-c', 'gc.auto=0'];
     return spawn('git', [...own, ...(bare ? ['--git-dir', this.path] : []), ...args], {
       env: {
@@ -158,20 +160,20 @@ export class Repository {
     });
   }
 
-  /** Runs a git command to its end and gives what it wrote; `fails` takes a failure for no output. */
+  /** Runs a git command and returns its output; with `fails`, a failure counts as no output. */
   #run(
     args: readonly string[],
     { env = {}, input = '', fails = false, bare = true }: RunOptions = {},
   ): Promise<string> {
     return new Promise((resolve, reject) => {
       const child = this.#spawn(args, env, bare);
-      const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT);
+      const timer = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS);
       const out: Buffer[] = [];
       let size = 0;
       let said = '';
       child.stdout.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > LIMIT) child.kill('SIGKILL');
+        if (size > MAX_OUTPUT_BYTES) child.kill('SIGKILL');
         else out.push(chunk);
       });
       child.stderr.on('data', (chunk: Buffer) => {
@@ -187,7 +189,7 @@ export class Repository {
         else if (fails && code !== null) resolve('');
         else reject(gitFailed(args, said));
       });
-      child.stdin.on('error', () => {}); // it ended before it read all; its exit code tells
+      child.stdin.on('error', () => {}); // it exited before reading everything; its exit code says why
       child.stdin.end(input);
     });
   }
@@ -200,7 +202,7 @@ interface RunOptions {
   bare?: boolean;
 }
 
-/** Refuses a path that git could not hold, or that leaves the tree. */
+/** Throws for a path that git does not accept, or that leaves the tree. */
 function checkPath(path: string): void {
   const bad = path.split('/').some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part));
   if (bad || path.includes('\0')) throw badFileName(path);

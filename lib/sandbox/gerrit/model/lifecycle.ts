@@ -4,7 +4,7 @@ import type { Files } from './git.ts';
 import { logEntry, type Site } from './site.ts';
 import { type Account, type Change, newest } from './types.ts';
 
-/** Abandons an open change. Throws a CiError where it is closed. */
+/** Abandons an open change. @throws CiError if it is closed */
 export async function abandon(site: Site, account: Account, number: number, reason?: string): Promise<void> {
   const change = site.draft(number);
   if (change.status !== 'NEW') throw changeClosed(number, change.status);
@@ -12,7 +12,7 @@ export async function abandon(site: Site, account: Account, number: number, reas
   await close(site, account, change, 'Abandoned', 'abandon', 'change-abandoned', 'abandoner', reason);
 }
 
-/** Opens an abandoned change again. Throws a CiError where it is not abandoned. */
+/** Restores an abandoned change. @throws CiError if it is not abandoned */
 export async function restore(site: Site, account: Account, number: number, reason?: string): Promise<void> {
   const change = site.draft(number);
   if (change.status !== 'ABANDONED') throw changeClosed(number, change.status);
@@ -40,8 +40,9 @@ async function close(
 }
 
 /**
- * Merges an open change into its branch: fast-forward, or a merge commit. Throws a CiError where it is closed, or where
- * the branch has changed one of its files since.
+ * Merges an open change into its branch: fast-forward, or a merge commit.
+ *
+ * @throws CiError if it is closed, or if the branch has modified one of its files since
  */
 export async function submit(site: Site, account: Account, number: number): Promise<void> {
   const change = site.draft(number);
@@ -60,7 +61,7 @@ export async function submit(site: Site, account: Account, number: number): Prom
   await site.commit(change, account.username, [moved], event);
 }
 
-/** A merge commit of the branch's tip and the patchset, whose files go over the tip's. */
+/** Creates a merge commit of the branch's tip and the patchset, whose files replace the tip's. */
 async function merge(site: Site, account: Account, change: Change, tip: string): Promise<string> {
   const { repository } = site;
   const { parent, revision } = newest(change);

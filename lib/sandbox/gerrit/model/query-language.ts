@@ -1,14 +1,14 @@
 import { accountOf } from './accounts.ts';
 import type { Account, Change } from './types.ts';
 
-/** A query that cannot be run; its message is Gerrit's. */
+/** A query that cannot be run, with Gerrit's message. */
 export class QueryError extends Error {}
 
 type Predicate = (change: Change) => boolean;
 
 export interface Query {
   matches: Predicate;
-  /** Of `limit:`. */
+  /** The value of `limit:`. */
   limit?: number;
 }
 
@@ -41,8 +41,8 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /**
  * Compiles a query in the part of Gerrit's language that a CI uses: status: is: project: branch: topic: change: owner:
- * commit: message: limit: after: before: age:, AND, OR, NOT, `-`, parentheses, "…" and {…}. All else is refused as Gerrit
- * refuses an unknown operator, so that a query never finds more than was asked for.
+ * commit: message: limit: after: before: age:, AND, OR, NOT, `-`, parentheses, "…" and {…}. Everything else is refused
+ * as Gerrit refuses an unknown operator, so that a query never finds too much.
  */
 export function compileQuery(text: string, self: Account): Query {
   const tokens = tokenize(text);
@@ -85,7 +85,10 @@ export function compileQuery(text: string, self: Account): Query {
   return query;
 }
 
-/** Words, with `(`, `)` and a leading `-` as tokens of their own; quotes and braces keep a value together. */
+/**
+ * Splits a query into words, with `(`, `)` and a leading `-` as separate tokens; quotes and braces keep a value
+ * together.
+ */
 function tokenize(text: string): string[] {
   const pattern = /\s+|(?<sign>[()]|-(?=\S))|(?<word>(?:[^\s()"{]|"[^"]*"?|\{[^}]*\}?)+)/gy;
   const tokens: string[] = [];
@@ -156,7 +159,7 @@ function status(value: string): Predicate {
   throw new QueryError(`Unrecognized value: ${value}`);
 }
 
-/** An exact name, or with `^` in front an expression for the whole of it. */
+/** Matches an exact name, or with a leading `^` an expression for the whole name. */
 function named(value: string, of: (change: Change) => string): Predicate {
   if (!value.startsWith('^')) return (change) => of(change) === value;
   try {
@@ -172,7 +175,9 @@ function owner(value: string, self: Account): Predicate {
   return (change) => change.owner === who || accountOf(change.owner).email === who;
 }
 
-/** A time in milliseconds: `2026-11-22`, `2026-11-22 16:00:00[.000][ +0000]`, in UTC where it says no zone. */
+/**
+ * Returns a time in milliseconds: `2026-11-22`, `2026-11-22 16:00:00[.000][ +0000]`, in UTC unless it has a time zone.
+ */
 function date(value: string): number {
   const [, day, time = '00:00:00', zone = 'Z'] =
     /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}(?:\.\d+)?)(?: ?([+-]\d{4}))?)?$/.exec(value) ?? [];
@@ -181,7 +186,7 @@ function date(value: string): number {
   return at;
 }
 
-/** Not touched for so long. */
+/** Matches changes that have not been updated for a time. */
 function age(token: string, value: string): Predicate {
   const parts = [...value.matchAll(/(\d+) ?([a-z]+)? ?/gy)];
   const total = parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (UNITS[unit] ?? Number.NaN), 0);
@@ -192,7 +197,7 @@ function age(token: string, value: string): Predicate {
   return (change) => change.updatedOn <= until;
 }
 
-/** A word alone: a change's number, its Change-Id, a commit, or text of its message. */
+/** Matches a word without an operator: a change's number, its Change-Id, a commit, or text of its message. */
 function bare(value: string): Predicate {
   if (/^\d+$/.test(value)) return (change) => change.number === Number(value);
   if (/^I[0-9a-f]{8,40}$/.test(value)) return (change) => change.id.startsWith(value);

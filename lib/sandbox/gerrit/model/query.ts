@@ -23,14 +23,16 @@ const OPTIONS = [
   { names: ['--format'], value: true },
   { names: ['--start', '-S'], value: true },
 ];
-/** Rows where no limit is asked for (queryLimit of registered users). */
-const LIMIT = 500;
+/** Rows without a `limit:` (queryLimit of registered users). */
+const DEFAULT_MAX_ROWS = 500;
 
 type Row = Record<string, unknown>;
 
 /**
- * `gerrit query`: a row a change, the newest first, and a last one of statistics; as JSON lines or as text. A query that
- * cannot be run answers with a row `{"type":"error"}` and exit 0, as the real server does. Throws a Refusal.
+ * Runs `gerrit query`: one row per change, newest first, and a last one with statistics, as JSON lines or as text. As
+ * with the real server, a query that cannot be run results in a row `{"type":"error"}` and exit code 0.
+ *
+ * @throws Refusal for options that cannot be used
  */
 export function queryCommand(site: Site, account: Account, words: readonly string[]): string {
   const started = Date.now();
@@ -48,7 +50,7 @@ export function queryCommand(site: Site, account: Account, words: readonly strin
       .filter((change) => query.matches(change))
       .sort((a, b) => b.updatedOn - a.updatedOn || b.number - a.number)
       .slice(Number(start));
-    const limit = query.limit ?? (has('--no-limit') ? Number.POSITIVE_INFINITY : LIMIT);
+    const limit = query.limit ?? (has('--no-limit') ? Number.POSITIVE_INFINITY : DEFAULT_MAX_ROWS);
     const rows = found.slice(0, limit).map((change) => changeRow(site, change, has));
     const stats = {
       type: 'stats',
@@ -91,7 +93,7 @@ function changeRow(site: Site, change: Change, has: (flag: string) => boolean): 
   };
 }
 
-/** The labels that count on the project, and who gave them; none is required here. */
+/** Returns the submit records: the project's labels, and who voted on them; none is required here. */
 function submitRecord(change: Change): Row {
   const labels = [...LABEL_NAMES].sort().map((label) => {
     const vote = newest(change).votes.findLast((one) => one.label === label);
@@ -132,7 +134,7 @@ function patchsetRow(change: Change, patchset: Patchset, approvals: boolean, com
   };
 }
 
-/** A row as `gerrit query` prints it for people: `name: value`, what is inside it two columns further in. */
+/** Returns a row as `gerrit query` prints it as text: `name: value`, nested values indented by two. */
 function textRow(row: Row): string {
   const isChange = 'id' in row;
   return `${isChange ? `change ${String(row['id'])}\n` : ''}${textOf(row, isChange ? '  ' : '')}\n`;

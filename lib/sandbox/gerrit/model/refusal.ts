@@ -1,4 +1,4 @@
-/** What a command of the server answers when it refuses: its words on stderr, and the exit code. Never leaves the wing. */
+/** A refusal by a command: its message on stderr, and the exit code. Does not leave the sandbox. */
 export class Refusal extends Error {
   readonly exitCode: number;
 
@@ -8,13 +8,13 @@ export class Refusal extends Error {
   }
 }
 
-/** `fatal: …`, as Gerrit's commands end when they give up before they did anything. */
+/** Returns the refusal of a command that has not done anything: `fatal: …`. */
 export const fatal = (text: string): Refusal => new Refusal(`fatal: ${text}\n`);
 
-/** How `gerrit review` reports that a review was not posted. */
+/** Returns the refusal of `gerrit review` for a review that was not posted. */
 export const reviewFailed = (text: string): Refusal =>
   new Refusal(`error: ${text}\n\nfatal: one or more reviews failed; review output above\n`);
 
-/** How `gerrit review --json` reports that its input cannot be read. */
+/** Returns the refusal of `gerrit review --json` for input that cannot be parsed. */
 export const inputUnreadable = (text: string): Refusal =>
   new Refusal(`error: ${text}\n\nfatal: internal error while reading review input\n`);

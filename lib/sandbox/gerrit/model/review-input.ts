@@ -1,3 +1,4 @@
+import { isRecord } from '../../../util/is-record.ts';
 import { inputUnreadable } from './refusal.ts';
 import type { ReviewInput } from './types.ts';
 
@@ -9,14 +10,11 @@ const unexpected = (expected: string, got: unknown, path: string) =>
     `java.lang.IllegalStateException: Expected ${expected} but was ${Array.isArray(got) ? 'BEGIN_ARRAY' : typeof got === 'object' ? 'BEGIN_OBJECT' : (typeof got).toUpperCase()} at line 1 path ${path}\n${GSON}`,
   );
 
-type Json = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /**
- * Reads the ReviewInput that `gerrit review --json` takes on stdin. As in Gerrit, unknown fields are passed over, nothing
- * (or `null`) is a review of nothing, a label's value may be text. Throws the refusal that Gerrit's JSON reader gives.
+ * Parses the ReviewInput that `gerrit review --json` reads from stdin. As in Gerrit, unknown fields are ignored, no
+ * input (or `null`) is an empty review, and a label's value may be a string.
+ *
+ * @throws Refusal with the message of Gerrit's JSON reader
  */
 export function readReviewInput(text: string): ReviewInput {
   if (text.trim() === '') return {};
@@ -27,7 +25,7 @@ export function readReviewInput(text: string): ReviewInput {
     throw inputUnreadable(`com.google.gson.stream.MalformedJsonException: ${(error as Error).message}`);
   }
   if (json === null) return {};
-  if (!isObject(json)) throw unexpected('BEGIN_OBJECT', json, '$');
+  if (!isRecord(json)) throw unexpected('BEGIN_OBJECT', json, '$');
   const notify = json['notify'];
   if (notify !== undefined && notify !== null && !NOTIFY.has(String(notify))) {
     throw inputUnreadable(
@@ -49,7 +47,7 @@ function textOf(value: unknown, path: string): string | undefined {
 
 function labelsOf(value: unknown): Record<string, number> | undefined {
   if (value === undefined || value === null) return undefined;
-  if (!isObject(value)) throw unexpected('BEGIN_OBJECT', value, '$.labels');
+  if (!isRecord(value)) throw unexpected('BEGIN_OBJECT', value, '$.labels');
   return Object.fromEntries(
     Object.entries(value).map(([label, given]) => {
       if (!/^[+-]?\d+$/.test(String(given))) {
@@ -62,7 +60,7 @@ function labelsOf(value: unknown): Record<string, number> | undefined {
 
 function commentsOf(value: unknown): ReviewInput['comments'] {
   if (value === undefined || value === null) return undefined;
-  if (!isObject(value)) throw unexpected('BEGIN_OBJECT', value, '$.comments');
+  if (!isRecord(value)) throw unexpected('BEGIN_OBJECT', value, '$.comments');
   return Object.fromEntries(
     Object.entries(value).map(([file, list]) => {
       const path = `$.comments.${file}`;
@@ -73,9 +71,9 @@ function commentsOf(value: unknown): ReviewInput['comments'] {
 }
 
 function commentOf(value: unknown, path: string): { line?: number; message?: string } {
-  if (!isObject(value)) throw unexpected('BEGIN_OBJECT', value, `${path}[]`);
+  if (!isRecord(value)) throw unexpected('BEGIN_OBJECT', value, `${path}[]`);
   const range = value['range'];
-  const line = Number(value['line'] ?? (isObject(range) ? range['end_line'] : undefined) ?? 0);
+  const line = Number(value['line'] ?? (isRecord(range) ? range['end_line'] : undefined) ?? 0);
   const message = textOf(value['message'], `${path}[].message`);
   return { ...(Number.isInteger(line) && { line }), ...(message && { message }) };
 }

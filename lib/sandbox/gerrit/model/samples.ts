@@ -5,7 +5,7 @@ import type { SampleKind } from './types.ts';
 
 const FOLDER = join(import.meta.dirname, 'samples');
 
-/** Files of the project as it is on master. */
+/** Files of the project on master. */
 export const baseFiles = (): Promise<Files> => readTree(join(FOLDER, 'base'));
 
 /** A sample patchset: its commit message and its files. */

@@ -5,19 +5,19 @@ import { refUpdated, type StreamEvent } from './events.ts';
 import type { Repository } from './git.ts';
 import type { Change, Message, Patchset, State } from './types.ts';
 
-/** The one project with code in it, and its branch. */
+/** The only project with code, and its branch. */
 export const PROJECT = 'demo';
 export const BRANCH = 'master';
-/** Projects that a command may name. */
+/** Projects that commands accept. */
 export const PROJECTS: readonly string[] = ['All-Projects', 'All-Users', PROJECT];
 
-/** A new name for the tip of refs/changes/…/meta; the sandbox keeps no such commits. */
+/** Returns a new id for the tip of refs/changes/…/meta; the sandbox has no such commits. */
 const metaTip = (): string => randomBytes(20).toString('hex');
 
-/** The parts of one running sandbox Gerrit, and the one way in which its changes are written. */
+/** The parts of a running sandbox Gerrit, and the only place where its changes are written. */
 export class Site {
   readonly repository: Repository;
-  /** Base of the changes' URLs, without a trailing slash; missing: events carry no `url`. */
+  /** Base of the changes' URLs, without a trailing slash; if missing, events have no `url`. */
   readonly httpUrl: string | undefined;
   readonly state: State;
   readonly #file: string;
@@ -31,34 +31,34 @@ export class Site {
     this.#file = parts.stateFile;
   }
 
-  /** Hands each event over as it happens. Gives the way to stop. */
+  /** Calls back with each event. @returns how to stop */
   onEvent(listener: (event: StreamEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Runs work that changes the state, one after the other. */
+  /** Runs work that modifies the state, one at a time. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work);
     this.#queue = done.catch(() => {});
     return done;
   }
 
-  /** The change of that number; throws a CiError where there is none. */
+  /** Returns the change with a number. @throws CiError if there is none */
   change(number: number): Change {
     const change = this.state.changes.find((one) => one.number === number);
     if (!change) throw noSuchChange(number);
     return change;
   }
 
-  /** Where a change would go: a copy of it, so that nothing half done is seen, or left behind by a failure. */
+  /** Returns a copy of a change to modify, so that a failure leaves nothing half done. */
   draft(number: number): Change {
     return structuredClone(this.change(number));
   }
 
   /**
-   * Puts a changed (or new) change in place: writes the state, then tells of it, as Gerrit does: the refs that moved,
-   * the change's meta ref as the last of them, then the event itself.
+   * Replaces or adds a change: writes the state, then emits the events in Gerrit's order: the updated refs, the
+   * change's meta ref last, then the event itself.
    */
   async commit(change: Change, by: string, refs: readonly StreamEvent[], event: StreamEvent): Promise<void> {
     const old = this.state.changes.find((one) => one.number === change.number);
@@ -81,7 +81,7 @@ export const patchsetRef = (change: number, patchset: number): string =>
 
 const metaRef = (change: number): string => `refs/changes/${shard(change)}/${change}/meta`;
 
-/** An entry for the change's log, of now. */
+/** Returns an entry for the change's log with the current time. */
 export const logEntry = (
   author: { username: string; name: string },
   patchset: Patchset,
@@ -96,7 +96,7 @@ export const logEntry = (
   patchset: patchset.number,
 });
 
-/** The patchset with that commit, by its full name or its beginning; the newest where several changes have it. */
+/** Finds the patchset with a commit, by its full or abbreviated id; the newest if several changes have it. */
 export function findRevision(state: State, revision: string): { change: Change; patchset: Patchset } | undefined {
   for (const change of [...state.changes].reverse()) {
     const patchset = change.patchsets.findLast((one) => one.revision.startsWith(revision));

@@ -5,7 +5,7 @@ import { generateKeyPair, publicKeyOf } from '../../../ssh/keys.ts';
 import { writeFileAtomic } from '../../../util/atomic-file.ts';
 import type { State } from './types.ts';
 
-/** Reads the state that an earlier start left; undefined where there is none. Throws a CiError where it cannot be read. */
+/** Reads the state of an earlier start; undefined if there is none. @throws CiError if it cannot be read */
 export async function loadState(file: string): Promise<State | undefined> {
   let text: string;
   try {
@@ -25,7 +25,7 @@ export async function loadState(file: string): Promise<State | undefined> {
   return state;
 }
 
-/** The key pair kept in a folder under a name, made at the first time. */
+/** Returns the key pair stored in a folder under a name, creating it the first time. */
 export async function keptKeyPair(dir: string, name: string): Promise<{ privateKey: string; publicKey: string }> {
   const file = join(dir, name);
   const privateKey = await readFile(file, 'utf8').catch(() => undefined);

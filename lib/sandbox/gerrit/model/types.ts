@@ -2,18 +2,18 @@
 export interface Account {
   id: number;
   username: string;
-  /** Full name, as comments show it. */
+  /** Full name, as shown with comments. */
   name: string;
   email?: string;
-  /** Member of Service Users: may stream events and give Verified. */
+  /** Whether it is in Service Users: may stream events and vote on Verified. */
   service: boolean;
-  /** May do all: Code-Review +2, submit, abandon others' changes. */
+  /** Whether it may do everything: Code-Review +2, submit, abandon changes of others. */
   admin: boolean;
 }
 
 export type ChangeStatus = 'NEW' | 'MERGED' | 'ABANDONED';
 
-/** Gerrit's PatchSet.kind, as far as the sandbox tells them apart. */
+/** Gerrit's PatchSet.kind, as far as the sandbox distinguishes them. */
 export type PatchsetKind = 'REWORK' | 'NO_CODE_CHANGE' | 'NO_CHANGE';
 
 /** An account's vote on a patchset. */
@@ -51,20 +51,20 @@ export interface Patchset {
   votes: Vote[];
 }
 
-/** An entry of the change's log, as Gerrit's page shows it. */
+/** An entry of the change's log, as Gerrit's UI shows it. */
 export interface Message {
   /** Username. */
   author: string;
   /** Full name. */
   authorName: string;
-  /** Missing where it was posted without one. */
+  /** Missing if it was posted without one. */
   tag?: string;
   message: string;
   /** Milliseconds since the epoch. */
   date: number;
-  /** The patchset that it is about. */
+  /** Number of its patchset. */
   patchset: number;
-  /** Comments on files, or on the patchset, that were posted with it. */
+  /** Comments on files or on the patchset, posted with it. */
   comments?: FileComment[];
 }
 
@@ -81,23 +81,23 @@ export interface Change {
   /** Milliseconds since the epoch. */
   createdOn: number;
   updatedOn: number;
-  /** Tip of refs/changes/…/meta: what each ref-updated of it starts from. */
+  /** Tip of refs/changes/…/meta: the old revision of its next ref-updated. */
   meta: string;
   /** Oldest first. */
   patchsets: Patchset[];
   messages: Message[];
 }
 
-/** All that is kept of the server beside its git repository and its keys. */
+/** All stored data of the server except its git repository and its keys. */
 export interface State {
   version: 1;
   changes: Change[];
 }
 
-/** The samples that the page and `npm start` upload: one that passes its tests and one that does not. */
+/** The samples that the page and `npm start` upload: one passes its tests, the other does not. */
 export type SampleKind = 'good' | 'broken';
 
-/** What a review is made of; Gerrit's ReviewInput, as far as a CI and the page use it. */
+/** Gerrit's ReviewInput, as far as a CI and the page use it. */
 export interface ReviewInput {
   message?: string;
   tag?: string;
@@ -105,8 +105,8 @@ export interface ReviewInput {
   comments?: Record<string, { line?: number; message?: string }[]>;
 }
 
-/** The patchset that is newest. */
+/** Returns the newest patchset. */
 export const newest = (change: Change): Patchset => change.patchsets.at(-1)!;
 
-/** Whether the change takes votes and patchsets. */
+/** Whether the change accepts votes and patchsets. */
 export const isOpen = (change: Change): boolean => change.status === 'NEW';

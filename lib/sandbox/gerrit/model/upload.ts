@@ -5,21 +5,21 @@ import type { Files } from './git.ts';
 import { BRANCH, logEntry, PROJECT, patchsetRef, type Site } from './site.ts';
 import { type Account, type Change, newest, type Patchset, type PatchsetKind } from './types.ts';
 
-/** What is uploaded. */
+/** A patchset to upload. */
 export interface Upload {
-  /** Commit message without a Change-Id; where missing, the change keeps its own. Needed for a new change. */
+  /** Commit message without a Change-Id; if missing, the change keeps its own. Required for a new change. */
   message?: string;
   files: Files;
-  /** A new patchset of this change; missing: a new change. */
+  /** Number of the change; if missing, a new change is created. */
   change?: number;
 }
 
 const CHANGE_ID = /\n*Change-Id: I[0-9a-f]{40}\n*$/;
 
-/** Lines that Gerrit counts for the commit message: it stands in a file of its own with a head of six lines. */
+/** Lines that Gerrit counts for the commit message: it is a generated file with a header of six lines. */
 const MESSAGE_HEAD = 6;
 
-/** Uploads a patchset, as a push to refs/for/master does. Throws a CiError for a change that is closed or missing. */
+/** Uploads a patchset, as a push to refs/for/master does. @throws CiError if the change is closed or missing */
 export async function upload(
   site: Site,
   account: Account,

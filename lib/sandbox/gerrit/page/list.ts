@@ -4,7 +4,7 @@ import { accountOf } from '../model/accounts.ts';
 import { type Change, newest } from '../model/types.ts';
 import { ago, button, layout, signed, statusChip, verdict } from './parts.ts';
 
-/** The page of all changes, the newest first. */
+/** Returns the page with all changes, newest first. */
 export function listPage(gerrit: SandboxGerrit): Html {
   const changes = gerrit.changes().reverse();
   return layout(
@@ -14,10 +14,10 @@ export function listPage(gerrit: SandboxGerrit): Html {
 <div class="buttons">${button('upload', 'Upload a good patchset', 'primary', { kind: 'good' })}${button('upload', 'Upload a broken one', '', { kind: 'broken' })}</div></div>
 <section id="changes" data-live>${
       changes.length === 0
-        ? html`<p class="empty">No change yet. Upload a patchset: the CI in your flow picks it up, and its review appears here.</p>`
+        ? html`<p class="empty">No changes yet. Upload a patchset: the CI in your flow picks it up, and its review appears here.</p>`
         : table(changes)
     }</section>
-<p class="quiet">Uploads and comments here are Ann Developer’s. The CI is the account <code>${gerrit.ciName}</code>; its reviews appear automatically.</p>
+<p class="quiet">Uploads and comments on this page are by Ann Developer. The CI is the account <code>${gerrit.ciName}</code>; its reviews appear automatically.</p>
 </main>`,
   );
 }

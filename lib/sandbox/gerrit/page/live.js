@@ -1,7 +1,7 @@
-// Keeps an open page fresh: when the server says that something changed, the parts marked data-live are fetched again.
+// Keeps an open page up to date: after each modification on the server, the parts marked data-live are fetched again.
 const now = () => Date.now() / 1000;
 
-// The same words as the server's, in page-parts.ts.
+// The same texts as on the server, in parts.ts.
 function words(seconds) {
   if (seconds < 45) return 'just now';
   if (seconds < 3570) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
@@ -43,7 +43,7 @@ async function refresh() {
       if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), 'text/html'));
     }
   } catch {
-    // the server is away; the event stream comes back with it, and then asks again
+    // The server is down; the event stream reconnects when it is back, and then refreshes.
   } finally {
     busy = false;
   }

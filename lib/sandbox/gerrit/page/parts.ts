@@ -2,7 +2,7 @@ import { type Html, html } from '../../../util/html.ts';
 import { labelRange } from '../model/accounts.ts';
 import type { Change, Patchset } from '../model/types.ts';
 
-/** A whole page. `base` is the way up to the page's folder: '' or '../'. */
+/** Returns a complete page. @param base relative path of the page's folder: '' or '../' */
 export const layout = (title: string, body: Html, base = ''): Html => html`<!doctype html>
 <html lang="en">
 <head>
@@ -23,7 +23,7 @@ ${body}
 </html>
 `;
 
-/** "3 min ago", with the exact time in UTC behind it; the page's script keeps the words fresh. */
+/** Returns "3 min ago" with the exact time in UTC as its title; live.js keeps the text up to date. */
 export function ago(date: number, now = Date.now()): Html {
   const iso = new Date(date).toISOString();
   const full = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
@@ -44,28 +44,32 @@ const STATUS: Readonly<Record<Change['status'], { word: string; kind: string }>>
   ABANDONED: { word: 'Abandoned', kind: 'closed' },
 };
 
-/** The change's status in Gerrit's word. */
+/** Returns the change's status as Gerrit's UI names it. */
 export const statusChip = (change: Change): Html => {
   const { word, kind } = STATUS[change.status];
   return html`<span class="chip ${kind}">${word}</span>`;
 };
 
+/** Returns a vote with its sign. */
 export const signed = (value: number): string => (value > 0 ? `+${value}` : String(value).replace('-', '−'));
 
 const voteKind = (value: number): string => (value > 0 ? 'good' : value < 0 ? 'bad' : 'none');
 
-/** One vote: "Verified +1". */
+/** Returns a vote: "Verified +1". */
 export const voteChip = (label: string, value: number): Html =>
   html`<span class="chip ${voteKind(value)}">${label} ${value === 0 ? 'removed' : signed(value)}</span>`;
 
-/** What a label stands at on a patchset, by Gerrit's rule: a vote at its worst outdoes all, else the highest shows. */
+/**
+ * Returns a label's value on a patchset by Gerrit's rule: its lowest possible vote wins, otherwise the highest is
+ * shown.
+ */
 export function verdict(patchset: Patchset, label: string): number {
   const values = patchset.votes.filter((vote) => vote.label === label).map((vote) => vote.value);
   const worst = Math.min(0, ...values);
   return worst === labelRange(label)!.min || Math.max(0, ...values) === 0 ? worst : Math.max(...values);
 }
 
-/** A form that is one button. */
+/** Returns a form with only a button. */
 export const button = (action: string, words: string, kind = '', fields: Record<string, string> = {}): Html =>
   html`<form method="post" action="${action}">${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}<button class="${kind}">${words}</button></form>`;
 

@@ -3,26 +3,26 @@ import type { Message } from '../model/types.ts';
 /** One job's line. */
 export interface JobResult {
   job: string;
-  /** Missing where the line holds no http(s) link, and for a skipped job. */
+  /** Missing if the line has no http(s) link, and for a skipped job. */
   link?: string;
   /** SUCCESS, FAILURE, … */
   result: string;
-  /** Shown with ERROR only. */
+  /** Only shown with ERROR. */
   error?: string;
   time?: string;
   voting: boolean;
 }
 
-/** What the newest report of a CI in a pipeline says. */
+/** The newest report of a CI in a pipeline. */
 export interface ResultsTable {
-  /** Full name of who posted it. */
+  /** Full name of its author. */
   author: string;
   pipeline: string;
   patchset: number;
-  /** The word behind "Build"; only `succeeded` gets a green tick. */
+  /** The word after "Build"; only `succeeded` gets a green tick. */
   status: string;
   succeeded: boolean;
-  /** How many earlier reports on the same patchset it replaces. */
+  /** Number of earlier reports on the same patchset that it replaces. */
   rechecks: number;
   /** Milliseconds since the epoch. */
   date: number;
@@ -37,9 +37,9 @@ const JOB =
 const NON_VOTING = ' (non-voting)';
 
 /**
- * Reads a change's messages as Gerrit's results table does (the zuul-results-summary plugin): whose messages count, the
- * header, a line a job; the newest report of an author and pipeline wins. The newest stands first. What is not shown
- * there is not shown here, so that a report that does not render is noticed before it meets a real Gerrit.
+ * Parses a change's messages like Gerrit's results table (the zuul-results-summary plugin): which messages count, the
+ * header, one line per job; the newest report of an author and pipeline wins. Returns the newest first. What is not
+ * shown there is not shown here, so that a report which does not render is noticed before it reaches a real Gerrit.
  */
 export function readResults(messages: readonly Message[]): ResultsTable[] {
   const tables = new Map<string, ResultsTable>();

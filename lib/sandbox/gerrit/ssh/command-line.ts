@@ -1,8 +1,8 @@
 /**
- * Splits a command as Gerrit's SSH daemon does, which is no shell: only space and tab separate, a newline is an ordinary
- * character; `'…'` is literal; in `"…"` and in bare words a backslash takes the next character as it is; nothing expands.
- * An empty argument vanishes, an open quote takes the rest.
- * Source: CommandFactoryProvider/SshCommand, `BaseCommand.split` of Gerrit.
+ * Splits a command as Gerrit's SSH daemon does, which is not a shell: only space and tab separate, a newline is an
+ * ordinary character; `'…'` is literal; in `"…"` and in bare words a backslash makes the next character literal;
+ * nothing is expanded. An empty argument vanishes, an open quote takes the rest. Source:
+ * CommandFactoryProvider/SshCommand, `BaseCommand.split` of Gerrit.
  */
 export function splitCommandLine(text: string): string[] {
   const words: string[] = [];

@@ -9,20 +9,20 @@ import { parseOptions } from './options.ts';
 import { reviewCommand } from './review-command.ts';
 import { streamEvents } from './stream.ts';
 
-/** What `gerrit version` says: the version whose manners the sandbox has. */
+/** Output of `gerrit version`: the version that the sandbox imitates. */
 export const VERSION = '3.13.5-sandbox';
-/** Bytes read from stdin: well over the largest review that Gerrit takes. */
-const STDIN_LIMIT = 4 * 1024 * 1024;
+/** Bytes read from stdin: well over the largest review that Gerrit accepts. */
+const MAX_STDIN_BYTES = 4 * 1024 * 1024;
 
-const NAMES = ['ls-members', 'query', 'review', 'stream-events', 'version'];
+const COMMAND_NAMES = ['ls-members', 'query', 'review', 'stream-events', 'version'];
 const GROUPS: Readonly<Record<string, (account: Account) => boolean>> = {
   'Service Users': (account) => account.service,
   Administrators: (account) => account.admin,
 };
 
 /**
- * Runs one command that a client sent and ends its channel with the exit code, or leaves it open where the command goes
- * on (a stream, a fetch). `protocol` is the client's GIT_PROTOCOL. Never throws.
+ * Runs a client's command and closes its channel with the exit code, or leaves it open if the command continues (a
+ * stream, a fetch). `protocol` is the client's GIT_PROTOCOL. Never throws.
  */
 export async function runCommand(
   site: Site,
@@ -31,7 +31,7 @@ export async function runCommand(
   channel: ServerChannel,
   protocol: string | undefined,
 ): Promise<void> {
-  channel.on('error', () => {}); // the client is gone; 'close' follows
+  channel.on('error', () => {}); // the client disconnected; 'close' follows
   const [program = '', ...words] = splitCommandLine(line);
   try {
     if (program === 'git-upload-pack') return uploadPack(site, words, channel, protocol);
@@ -68,7 +68,7 @@ async function gerritCommand(
       await reviewCommand(site, account, words, () => readAll(channel));
       return '';
     case undefined:
-      throw fatal(`Available commands of gerrit are:\n\n${NAMES.map((one) => `   ${one}`).join('\n')}\n`);
+      throw fatal(`Available commands of gerrit are:\n\n${COMMAND_NAMES.map((one) => `   ${one}`).join('\n')}\n`);
     default:
       throw fatal(`gerrit: ${name}: not found`);
   }
@@ -87,13 +87,13 @@ function lsMembers(words: readonly string[]): string {
   return [['id', 'username', 'full name', 'email'], ...rows].map((row) => `${row.join('\t')}\n`).join('');
 }
 
-/** `git-upload-pack '/demo'`: one fetch, by git's own program. */
+/** Serves one fetch (`git-upload-pack '/demo'`) with git's own program. */
 function uploadPack(site: Site, words: readonly string[], channel: ServerChannel, protocol: string | undefined): void {
   const name = (words.at(-1) ?? '').replace(/^\//, '').replace(/\.git$/, '');
   if (name !== PROJECT) throw fatal(`project ${name} not found`);
   const child = site.repository.uploadPack(protocol === undefined ? {} : { protocol });
   channel.on('close', () => child.kill());
-  child.stdin.on('error', () => {}); // it ended before the client did
+  child.stdin.on('error', () => {}); // it exited before the client did
   channel.pipe(child.stdin);
   child.stdout.pipe(channel, { end: false });
   child.stderr.pipe(channel.stderr, { end: false });
@@ -106,7 +106,7 @@ async function readAll(channel: ServerChannel): Promise<string> {
   let size = 0;
   for await (const chunk of channel as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > STDIN_LIMIT) throw fatal('internal error while reading review input');
+    if (size > MAX_STDIN_BYTES) throw fatal('internal error while reading review input');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

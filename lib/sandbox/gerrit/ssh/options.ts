@@ -2,22 +2,24 @@ import { fatal } from '../model/refusal.ts';
 
 /** An option of a command. */
 interface Option {
-  /** All its names, the one in messages first. */
+  /** All its names; messages use the first. */
   names: readonly string[];
   /** Whether it takes a value. */
   value?: boolean;
 }
 
 export interface Parsed {
-  /** Values given, by the option's first name; flags hold ''. */
+  /** Values by the option's first name; '' for a flag. */
   options: Map<string, string[]>;
-  /** All else, in order. */
+  /** Everything else, in order. */
   args: string[];
 }
 
 /**
- * Reads a command's options in Gerrit's way (args4j): `--name value`, `--name=value`, `-n value`; `--` ends them; options
- * may stand behind arguments. Throws the refusal that the real server gives for one that is unknown or lacks its value.
+ * Parses a command's options like Gerrit (args4j): `--name value`, `--name=value`, `-n value`; `--` ends them; options
+ * may follow arguments.
+ *
+ * @throws Refusal with the real server's message for an unknown option or a missing value
  */
 export function parseOptions(words: readonly string[], options: readonly Option[]): Parsed {
   const parsed: Parsed = { options: new Map(), args: [] };
@@ -44,5 +46,5 @@ export function parseOptions(words: readonly string[], options: readonly Option[
   return parsed;
 }
 
-/** The last value given of an option. */
+/** Returns the last value of an option. */
 export const lastOf = (parsed: Parsed, name: string): string | undefined => parsed.options.get(name)?.at(-1);

@@ -24,12 +24,13 @@ const OPTIONS = [
 ];
 const NOTIFY = ['NONE', 'OWNER', 'OWNER_REVIEWERS', 'ALL'];
 
-/** What `gerrit review` is to be given on stdin: read with --json only. */
+/** Reads stdin of `gerrit review`; used with --json only. */
 export type ReadInput = () => Promise<string>;
 
 /**
- * `gerrit review`: by flags, or a ReviewInput on stdin with --json. Says nothing where all went well.
- * Throws a Refusal with the real server's words.
+ * Runs `gerrit review`, with flags or with --json and a ReviewInput on stdin. Prints nothing on success.
+ *
+ * @throws Refusal with the real server's message
  */
 export async function reviewCommand(
   site: Site,
@@ -80,7 +81,7 @@ export async function reviewCommand(
   }
 }
 
-/** The votes of --label NAME=VALUE and of --verified VALUE and its like. */
+/** Returns the votes of --label NAME=VALUE and of options such as --verified VALUE. */
 function labelFlags(parsed: Parsed): Record<string, number> {
   const votes: Record<string, number> = {};
   for (const given of parsed.options.get('--label') ?? []) {
@@ -104,12 +105,12 @@ function labelFlags(parsed: Parsed): Record<string, number> {
   return votes;
 }
 
-/** `12,3`, or a commit or its beginning. */
+/** Finds the patchset of `12,3`, or of a full or abbreviated commit id. */
 function targetOf(site: Site, text: string, project: string | undefined): { change: number; patchset: number } {
   const [, number, ps] = /^(\d+),(\d+)$/.exec(text) ?? [];
   if (number) {
     const change = site.state.changes.find((one) => one.number === Number(number));
-    // with a project named, the real server looks in that project's repository and fails there
+    // With --project, the real server looks in that project's repository and fails there.
     if (project !== undefined && change?.project !== project) throw fatal('database error');
     if (!change) throw fatal(`"${number}" no such change`);
     const patchset = change.patchsets.find((one) => one.number === Number(ps));

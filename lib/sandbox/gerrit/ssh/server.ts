@@ -6,8 +6,8 @@ import type { Site } from '../model/site.ts';
 import type { Account } from '../model/types.ts';
 import { end, runCommand } from './commands.ts';
 
-/** Milliseconds in which a client must have logged in. */
-const LOGIN_TIME = 60_000;
+/** Milliseconds for a client to log in. */
+const LOGIN_TIMEOUT_MS = 60_000;
 
 /** An account that may log in, and its key. */
 export interface KeyedAccount {
@@ -15,7 +15,7 @@ export interface KeyedAccount {
   key: ParsedKey;
 }
 
-/** Listens on 127.0.0.1 as Gerrit's SSH daemon. Gives its port and the way to end it, with all its connections. */
+/** Listens on 127.0.0.1 as Gerrit's SSH daemon. @returns its port, and how to close it with all its connections */
 export async function listenSsh(
   site: Site,
   options: { port: number; hostKey: string; accounts: readonly KeyedAccount[] },
@@ -23,10 +23,10 @@ export async function listenSsh(
   const connections = new Set<Connection>();
   const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'GerritCodeReview_sandbox' }, (connection) => {
     connections.add(connection);
-    // Small packets go back and forth: without this each turn waits 40 ms. ssh2's types lack the method.
+    // Without this, each exchange of small packets takes 40 ms. ssh2's types lack the method.
     (connection as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
     connection.on('close', () => connections.delete(connection));
-    connection.on('error', () => {}); // a client that breaks off is no fault of the server; 'close' follows
+    connection.on('error', () => {}); // clients may disconnect at any time; 'close' follows
     serve(site, connection, options.accounts);
   });
   await new Promise<void>((resolve, reject) => {
@@ -45,7 +45,7 @@ export async function listenSsh(
 
 function serve(site: Site, connection: Connection, accounts: readonly KeyedAccount[]): void {
   let account: Account | undefined;
-  const late = setTimeout(() => connection.end(), LOGIN_TIME);
+  const late = setTimeout(() => connection.end(), LOGIN_TIMEOUT_MS);
   connection.on('ready', () => clearTimeout(late));
   connection.on('close', () => clearTimeout(late));
   connection.on('authentication', (context) => {
@@ -61,7 +61,7 @@ function serve(site: Site, connection: Connection, accounts: readonly KeyedAccou
   });
 }
 
-/** Whether the client offers that key and, where it signed already, proved that it has it. */
+/** Whether the client offers the key and, if it has signed, has proven that it owns it. */
 function isKeyOf(context: AuthContext, key: ParsedKey): boolean {
   if (context.method !== 'publickey') return false;
   const known = key.getPublicSSH();

@@ -5,13 +5,15 @@ import type { Site } from '../model/site.ts';
 import type { Account } from '../model/types.ts';
 import { parseOptions } from './options.ts';
 
-/** Events that wait for a slow reader (StreamEvents.MAX_EVENTS of Gerrit); what comes on top is dropped. */
-const QUEUE = 128;
+/** Events queued for a slow reader (StreamEvents.MAX_EVENTS of Gerrit); more are dropped. */
+const MAX_QUEUED_EVENTS = 128;
 const OPTIONS = [{ names: ['--subscribe', '-s'], value: true }];
 
 /**
- * `gerrit stream-events [-s TYPE]…`: writes each event as a line from now on, until the client closes the channel. A
- * reader who falls behind is told so with `dropped-output`, before the events that were kept. Throws a Refusal.
+ * Runs `gerrit stream-events [-s TYPE]…`: writes each event as a line until the client closes the channel. A reader
+ * that falls behind gets `dropped-output` before the events that were kept.
+ *
+ * @throws Refusal for options that cannot be used
  */
 export function streamEvents(site: Site, account: Account, words: readonly string[], channel: ServerChannel): void {
   const types = new Set(parseOptions(words, OPTIONS).options.get('--subscribe'));
@@ -29,7 +31,7 @@ export function streamEvents(site: Site, account: Account, words: readonly strin
   };
   const stop = site.onEvent((event) => {
     if (types.size > 0 && !types.has(event.type)) return;
-    if (queue.length >= QUEUE) dropped = true;
+    if (queue.length >= MAX_QUEUED_EVENTS) dropped = true;
     else queue.push(event);
     pump();
   });
@@ -38,5 +40,5 @@ export function streamEvents(site: Site, account: Account, words: readonly strin
     pump();
   });
   channel.on('close', stop);
-  channel.resume(); // so that the client's end is seen
+  channel.resume(); // so that the client's end is noticed
 }

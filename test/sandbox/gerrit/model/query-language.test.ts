@@ -58,7 +58,7 @@ for (const [query, numbers] of cases) {
   test(`query ${query.replace(/\d{4}-.*/, 'a time')}`, () => assert.deepEqual(find(query), numbers));
 }
 
-test('limit: is no condition', () => {
+test('limit: is not a condition', () => {
   const query = compileQuery('status:open limit:7', accountOf('ann'));
   assert.equal(query.limit, 7);
   assert.deepEqual(changes.filter(query.matches).length, 2);

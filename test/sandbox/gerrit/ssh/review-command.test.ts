@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { runLine } from '../../../support/gerrit-session.ts';
 import { temporaryGerrit } from '../temporary.ts';
 
-// The words and exit codes are those that Gerrit 3.13.5 gave to the same commands.
+// The messages and exit codes are those of Gerrit 3.13.5 for the same commands.
 const FAILED = '\n\nfatal: one or more reviews failed; review output above\n';
 
 const refusals: [args: string, stderr: string, stdin?: string][] = [
@@ -43,7 +43,7 @@ const refusals: [args: string, stderr: string, stdin?: string][] = [
   ],
 ];
 
-test('gerrit review refuses in the words of the real server, and posts nothing', async (t) => {
+test('gerrit review refuses with the messages of the real server, and posts nothing', async (t) => {
   const gerrit = await temporaryGerrit(t);
   await gerrit.uploadSample('good');
   const before = gerrit.changes();
@@ -54,7 +54,7 @@ test('gerrit review refuses in the words of the real server, and posts nothing',
   assert.deepEqual(gerrit.changes(), before);
 });
 
-test('what is not JSON of a review is refused, and nothing is posted', async (t) => {
+test('input that is not the JSON of a review is refused, and nothing is posted', async (t) => {
   const gerrit = await temporaryGerrit(t);
   await gerrit.uploadSample('good');
   for (const stdin of ['{"message":"jj', '[]', '"x"', '{"labels":[1]}', '{"comments":{"a":{}}}', '{"message":{}}']) {
@@ -65,7 +65,7 @@ test('what is not JSON of a review is refused, and nothing is posted', async (t)
   assert.equal(gerrit.changes()[0]?.messages.length, 1);
 });
 
-test('a review of nothing posts nothing, and unknown labels and values out of range are dropped', async (t) => {
+test('an empty review posts nothing, and unknown labels and values out of range are dropped', async (t) => {
   const gerrit = await temporaryGerrit(t);
   await gerrit.uploadSample('good');
   const texts = () =>
@@ -103,7 +103,7 @@ test('the text of a message: votes by name, comments counted, white space around
   ]);
 });
 
-test('an abandoned change takes words and no votes, a merged one votes that rise', async (t) => {
+test('an abandoned change accepts messages and no votes, a merged one only higher votes', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const one = (await gerrit.upload({ message: 'One', files: { 'a.txt': 'x' } })).number;
   const two = (await gerrit.upload({ message: 'Two', files: { 'b.txt': 'x' } })).number;
@@ -131,7 +131,7 @@ test('an owner abandons and restores by command, the administrator submits', asy
   assert.equal(status(), 'MERGED');
 });
 
-test('a patchset can be named by its commit or the beginning of it', async (t) => {
+test('a patchset can be named by its full or abbreviated commit id', async (t) => {
   const gerrit = await temporaryGerrit(t);
   await gerrit.uploadSample('good');
   const { revision } = gerrit.changes()[0]!.patchsets[0]!;

@@ -16,7 +16,7 @@ async function connect(target: SshTarget, hostVerifier?: (key: Buffer) => boolea
   return logIn({ host, port, username, privateKey, ...(hostVerifier && { hostVerifier }) });
 }
 
-test('a key that is not the account’s, and an account that is not there, are refused', async (t) => {
+test('a wrong key and an unknown account are refused', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const { privateKey } = generateKeyPair('stranger');
   await assert.rejects(connect({ ...gerrit.target, privateKey }), /authentication/i);
@@ -24,7 +24,7 @@ test('a key that is not the account’s, and an account that is not there, are r
   await assert.rejects(connect({ ...gerrit.target, privateKey: gerrit.targetOf('ann').privateKey }), /authentication/i);
 });
 
-test('the target tells the host key that the server shows', async (t) => {
+test('the target has the host key of the server', async (t) => {
   const gerrit = await temporaryGerrit(t);
   let shown = '';
   const client = await connect(gerrit.target, (key) => {
@@ -35,7 +35,7 @@ test('the target tells the host key that the server shows', async (t) => {
   assert.equal(shown, gerrit.target.hostKey);
 });
 
-test('what is no command of Gerrit’s is refused in its words', async (t) => {
+test("an unknown command is refused with Gerrit's message", async (t) => {
   const gerrit = await temporaryGerrit(t);
   const said = async (line: string) => {
     const { code, stderr } = await runLine(gerrit.target, line);
@@ -48,7 +48,7 @@ test('what is no command of Gerrit’s is refused in its words', async (t) => {
   assert.equal((await said('gerrit'))[0], 1);
 });
 
-test('a reader who stands still loses events, and is told so before the ones that were kept', async (t) => {
+test('a reader that stops reading loses events, and is told so before the ones that were kept', async (t) => {
   const gerrit = await temporaryGerrit(t);
   // A commit message stands in each event: some twenty of these fill SSH's window and both sides' buffers.
   const message = `Big\n\n${'x'.repeat(200_000)}`;
@@ -79,7 +79,7 @@ test('a reader who stands still loses events, and is told so before the ones tha
   await waitFor('it goes on', () => types.length > count);
 });
 
-test('twenty streams that come and go leave nothing behind', async (t) => {
+test('twenty streams that open and close leave nothing behind', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const number = await gerrit.uploadSample('good');
   const client = await connect(gerrit.target);
@@ -99,7 +99,7 @@ test('twenty streams that come and go leave nothing behind', async (t) => {
   assert.equal(seen.join('').match(/comment-added/g)?.length, 1);
 });
 
-test('git fetches a patchset by SSH', async (t) => {
+test('git can fetch a patchset over SSH', async (t) => {
   if (spawnSync('ssh', ['-V']).error) {
     t.skip('no ssh client on this machine');
     return;
