@@ -25,22 +25,25 @@ interface Config extends NodeDef {
 }
 
 export interface GerritReviewNode extends Node {
-  /** Page of the last report, for the button. */
+  /** URL of the last report's page, for the button. */
   lastUrl?: string;
 }
 
-/** Reports on their way, by node and buildset: a deploy does not forget what their message was. */
+/** Reports that are being posted, by node and buildset; kept over deploys, so that their messages are sent on. */
 const pending = new Map<string, { build: Build; message: Message; review: ReviewInput }>();
-/** Reports remembered while Gerrit is away; the message behind the oldest is not sent on then, the report is. */
-const MOST_PENDING = 1000;
+/**
+ * How many reports are remembered while Gerrit is down. The message of an older one is not sent on, but its report is
+ * posted.
+ */
+const MAX_PENDING_COUNT = 1000;
 
-/** What ends the listening of each node, of the one that was deployed last. */
+/** Unsubscribes the last deployed instance of each node from events. */
 const listening = new Map<string, () => void>();
 
-/** Page of each node's last report, over deploys. */
+/** URL of each node's last report, kept over deploys. */
 const lastUrls = new Map<string, string>();
 
-/** gerrit-review: one comment for all builds of a trigger. */
+/** gerrit-review: posts one review for all builds of a trigger. */
 export default function (RED: NodeAPI): void {
   useLocale('gerrit-review', RED);
   nodeQuestion(RED, 'gerrit-review', 'last', (node) => ({ url: (node as GerritReviewNode).lastUrl }));
@@ -76,7 +79,7 @@ export default function (RED: NodeAPI): void {
       const entry = composeReview(set, builds, settings, server?.ciName ?? 'ci');
       if (entry?.trouble) this.error(entry.trouble);
       pending.set(`${key} ${set.id}`, { build: build!, message: arrived.message, review: entry?.review ?? {} });
-      if (pending.size > MOST_PENDING) {
+      if (pending.size > MAX_PENDING_COUNT) {
         const [oldest, { build: left }] = pending.entries().next().value!;
         pending.delete(oldest);
         supervisor.reportDone(left, key);
@@ -137,7 +140,7 @@ export default function (RED: NodeAPI): void {
     listening.get(key)?.();
     listening.set(key, runtime.onEvent(onEvent));
     this.on('close', (removed: boolean, done: () => void) => {
-      // Until its successor listens, a report may be posted: that one is shown and sent on too.
+      // A report may be posted before its successor listens: it is shown and sent on too.
       if (removed) {
         listening.get(key)?.();
         listening.delete(key);
@@ -147,7 +150,7 @@ export default function (RED: NodeAPI): void {
 
     onInput(this, (message) =>
       supervisor.gather({ node: key }, message, async (build, last) => {
-        // Where no publish-logs stands before it, the build ends here.
+        // Without a publish-logs before it, the build ends here.
         await supervisor.end(build);
         supervisor.arrive(build, key, last);
         return undefined;

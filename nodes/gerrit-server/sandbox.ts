@@ -4,15 +4,15 @@ import { sandboxPage } from '../../lib/sandbox/gerrit/page/page.ts';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 
-/** Milliseconds that the sandbox outlives its last user: a redeploy must not restart it. */
-const GRACE = 10_000;
+/** How long the sandbox outlives its last user: a redeploy must not restart it. */
+const GRACE_PERIOD_MS = 10_000;
 
 let running: Promise<SandboxGerrit> | undefined;
 let users = 0;
 let grace: NodeJS.Timeout | undefined;
 let mounted = false;
 
-/** The sandbox Gerrit of this process, started with its first user; `release` lets go of it. */
+/** Returns the sandbox Gerrit of this process, started for its first user; `release` ends its use. */
 export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; release(): void } {
   const { stateDir, baseUrl } = runtimeOf(RED);
   clearTimeout(grace);
@@ -23,7 +23,7 @@ export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; 
       ...(baseUrl ? { httpUrl: `${baseUrl}/sandbox` } : {}),
     });
     running = starting;
-    // A start that failed is tried again by the next user.
+    // A failed start is retried for the next user.
     starting.catch(() => {
       if (running === starting) running = undefined;
     });
@@ -38,7 +38,7 @@ export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; 
       released = true;
       users -= 1;
       if (users > 0) return;
-      grace = setTimeout(() => void close(), GRACE).unref();
+      grace = setTimeout(() => void close(), GRACE_PERIOD_MS).unref();
     },
   };
 }
@@ -46,18 +46,18 @@ export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; 
 async function close(): Promise<void> {
   const ended = running;
   running = undefined;
-  // One that never started has nothing to close.
+  // If it never started, there is nothing to close.
   await ended?.then((gerrit) => gerrit.close()).catch(() => undefined);
 }
 
-/** Puts the sandbox's page at /sandbox; while no sandbox runs it says so. */
+/** Serves the sandbox's page at /sandbox; if no sandbox is running, the page says so. */
 function mount(RED: NodeAPI): void {
   if (mounted) return;
   mounted = true;
   runtimeOf(RED).onClose(close);
   RED.httpNode.use('/sandbox', (req, res) => {
     if (!running) {
-      res.status(404).type('text').send('No sandbox Gerrit runs: no gerrit-server of the flow is set to it.');
+      res.status(404).type('text').send('The sandbox Gerrit is not running: no gerrit-server of the flow uses it.');
       return;
     }
     running

@@ -9,13 +9,13 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';
 
-/** What a deployed node of ours offers the supervisor. */
+/** What a deployed node of Recheck offers the supervisor. */
 export interface Offer {
   /** Of publish-logs. */
   logs?: LogSettings;
-  /** Of clone-image: what it takes of a host. @throws CiError where its image or hosts cannot be made */
+  /** Of clone-image: what it needs on a host. @throws CiError if its image or hosts are not valid */
   clone?: () => CloneWish;
-  /** Of gerrit-review: reports a buildset whose builds are all in. */
+  /** Of gerrit-review: reports a buildset whose builds have all ended. */
   report?: (set: BuildSet, builds: Build[]) => void;
 }
 
@@ -23,7 +23,7 @@ interface RuntimeNode {
   id: string;
   type: string;
   receive(message: object): void;
-  /** The flow it runs in; Node-RED's own. A subflow's instance knows the ids that it gave to the nodes inside. */
+  /** Node-RED's flow that it runs in. The instance of a subflow knows the ids that it gave to its nodes. */
   _flow?: { getNode?(id: string, here?: boolean): RuntimeNode | null; node_map?: Record<string, { id: string }> };
 }
 
@@ -33,7 +33,10 @@ interface SendEvent {
   destination: { id: string };
 }
 
-/** Whether the node at a message's destination is still the deployed one. Foreign nodes say nothing when they close. */
+/**
+ * Tells whether the node at a message's destination is still deployed. Nodes of other packages do not say when they
+ * close.
+ */
 const placeOf = (node: RuntimeNode): NodeInstance => ({
   alive: () => node._flow?.getNode === undefined || node._flow.getNode(node.id, true) === node,
 });
@@ -82,7 +85,10 @@ export class FlowAdapter implements Flow {
     return this.#registry.get(key)?.logs;
   }
 
-  /** What the clone-image nodes take that a message sent from there can come to; those that cannot work say so themselves. */
+  /**
+   * Returns what the clone-image nodes need that a message sent from there can reach; nodes with invalid settings are
+   * skipped.
+   */
   clonesAfter(key: string): CloneWish[] {
     return this.graph()
       .reach(key)
@@ -104,7 +110,7 @@ export class FlowAdapter implements Flow {
     this.#observe(event);
   }
 
-  /** The deployed node of a key, ours or not; inside a subflow by way of the instances that it stands in. */
+  /** Returns the deployed node of a key, of any package; inside a subflow, through the instances that contain it. */
   #node(key: string): RuntimeNode | undefined {
     const [first, ...inner] = key.split('/');
     let node = (this.#red.nodes.getNode(first!) ?? undefined) as RuntimeNode | undefined;
@@ -116,9 +122,9 @@ export class FlowAdapter implements Flow {
   }
 
   /**
-   * Tells the supervisor of every message of a build that moves, and of every deploy, when it begins and when it ends.
+   * Reports every message of a build that moves, and the beginning and end of every deploy.
    *
-   * @returns undoes it
+   * @returns stops it
    */
   follow(
     moved: (message: Message, from: string, ours: boolean, to: Destination[]) => void,
@@ -129,7 +135,7 @@ export class FlowAdapter implements Flow {
       const source = events[0]?.source.node;
       if (!source) return;
       const from = nodeKey(source);
-      // One send may hold messages of several builds, and some of none.
+      // One send may contain messages of several builds, and messages of no build.
       for (const [id, sends] of Map.groupBy(events, ({ msg }) => msg.build?.id)) {
         if (id === undefined) continue;
         const to = sends.flatMap(({ destination }) => {

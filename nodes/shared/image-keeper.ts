@@ -5,16 +5,16 @@ import { ImageKeeper } from '../../lib/images/gc.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import { configNodes, type WorkerHostNode } from './config-nodes.ts';
 
-/** Removes images that no vm-image of the deployed flow is any more, from the worker hosts of that flow. */
+/** Removes images that the deployed flow no longer has, from the worker hosts of that flow. */
 export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
   return new ImageKeeper(maker, {
     images: (): ImageSpec[] =>
       configNodes(RED, 'vm-image').map((node) => {
-        // One that is disabled may be wanted again.
+        // A disabled image may be needed again.
         if (!node) throw noImage('vm-image');
         return node.spec();
       }),
-    // As of a crash, nothing is looked for on a worker that no node uses.
+    // As after a crash, workers that no node uses are left alone.
     workers: (): Worker[] =>
       configNodes(RED, 'worker-host').flatMap((node) => (node?.attended && workerOf(node)) || []),
     onCollected(worker, what) {
@@ -24,7 +24,7 @@ export function keepImages(RED: NodeAPI, maker: ImageMaker): ImageKeeper {
   });
 }
 
-/** The node's worker; undefined where its settings make none, which its users say. */
+/** Returns the node's worker; undefined if its settings are not valid, which the nodes that use it report. */
 function workerOf(node: WorkerHostNode): Worker | undefined {
   try {
     return node.worker;

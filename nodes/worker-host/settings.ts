@@ -37,23 +37,23 @@ export interface WorkerConfig extends NodeDef {
 
 /** The machine of a worker. */
 export interface Machine {
-  /** Whether it is this machine, by whatever way. */
+  /** Whether it is this machine, directly or over SSH. */
   isHere: boolean;
-  /** Where it is, for people. */
+  /** Its address, as people are told. */
   address: string;
-  /** Another with each other machine or login. */
+  /** Differs for each machine and login. */
   identity: string;
   source: HostSource;
-  /** The same, where it can be reached at once. */
+  /** The same, but fails immediately if it cannot be reached. */
   sourceNow: HostSource;
-  /** How it is logged in to; missing for this machine directly. */
+  /** Returns how to log in; missing for this machine directly. */
   target?: () => Promise<SshTarget>;
 }
 
 export const URI = 'qemu:///system';
 export const PLACE = '/ci/recheck';
 
-/** As messages call a worker. */
+/** Returns what messages call a worker. */
 export function labelOf(RED: NodeAPI, config: WorkerConfig): string {
   const host = config.kind === 'libvirt' ? hostNode(RED, config) : undefined;
   return `worker ${textOf(config.name, host ? host.name || host.address : 'this machine')}`;
@@ -63,10 +63,10 @@ const hostNode = (RED: NodeAPI, { host }: WorkerConfig): SshHostNode | undefined
   configNode(RED, 'ssh-host', textOf(host));
 
 /**
- * The machine that a worker-host names. Its connection is shared, and acquired anew for each piece of work: builds go on
- * with it when the node is closed, and it comes back where it was lost.
+ * Returns the machine of a worker-host. Its connection is shared and acquired for each piece of work, so that builds
+ * keep using it after the node is closed, and a lost connection is replaced.
  *
- * @throws CiError where the ssh-host is not there
+ * @throws CiError if the ssh-host is not deployed
  */
 export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Machine {
   const label = labelOf(RED, config);
@@ -96,7 +96,7 @@ export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig):
   };
 }
 
-/** What of a worker-host's settings a check of its machine looks at. */
+/** Returns the settings that a check of the machine needs. */
 export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConfig, machine: Machine): CheckSettings {
   const { domainType, storage } = config;
   const uri = textOf(config.uri, URI);
@@ -121,7 +121,7 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
 
 let answers: KvmCache | undefined;
 
-/** What was found out about KVM on each host: remembered in the state folder, and said when it is new. */
+/** Returns what is known about KVM on each host: stored in the state folder, and logged when it is new. */
 function answersOf(RED: NodeAPI, { stateDir }: Runtime): KvmCache {
   answers ??= new KvmCache(join(stateDir, 'domain-types.json'), (host, { type, why }) =>
     RED.log.info(`[worker-host] ${t('worker-host', `log.${type}`, { host, why })}`),
@@ -130,15 +130,15 @@ function answersOf(RED: NodeAPI, { stateDir }: Runtime): KvmCache {
 }
 
 /**
- * The worker of each node as it is now, and what it was made of: settings that did not change give the same worker, and
- * so do nodes that are set alike, as in a flow that was imported as a copy: two workers on one machine would each take
- * all of its slots, and their guests' way to the metadata server from each other.
+ * The worker of each node, and a digest of its settings. If settings did not change, the worker stays the same. Nodes
+ * with equal settings, as in an imported copy of a flow, share one worker: two of them on one machine would each take
+ * all of its slots, and replace each other's metadata routes.
  */
 const workers = new Map<string, { settings: string; worker: Worker }>();
-/** Storages by machine and place: two for one place would not know of each other's work. */
+/** Storages by machine and path: two for one path would not know of each other's work. */
 const storages = new Map<string, Storage>();
 
-/** Where a worker's things are, so that what a crash left there is looked for once. */
+/** A worker and where its files are, so that a crash's leftovers there are looked for once. */
 export interface Placed {
   worker: Worker;
   place: string;
@@ -146,9 +146,9 @@ export interface Placed {
 }
 
 /**
- * The worker of a worker-host.
+ * Returns the worker of a worker-host.
  *
- * @throws CiError where the settings cannot make one
+ * @throws CiError if its settings are not valid
  */
 export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Placed {
   const label = labelOf(RED, config);
@@ -188,7 +188,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
   return { worker, place, machine };
 }
 
-/** The worker that these settings made last time, for this node or another, else a new one. */
+/** Returns the worker with these settings, of this node or another; a new one if there is none. */
 function kept(id: string, values: object, make: () => Worker): Worker {
   const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex');
   const known = workers.get(id);

@@ -179,7 +179,7 @@ describe('gerrit-server', () => {
     assert.equal(refused['ok'], false);
     assert.match(String(refused['error']), /the server refused this key/);
     const nothing = await test_({ id: 'gerrit-server1' });
-    assert.deepEqual(nothing, { ok: false, error: 'The form sent nothing to test.' });
+    assert.deepEqual(nothing, { ok: false, error: 'The form sent no settings to test.' });
     const noKey = await test_({ id: 'not-deployed', config: reaching(gerrit.target), credentials: { privateKey: '' } });
     assert.match(String(noKey['error']), /There is no private key/);
   });

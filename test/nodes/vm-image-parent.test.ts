@@ -169,7 +169,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     rmSync(file);
     assert.throws(
       () => spec('child1'),
-      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller: it is not there\./,
+      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller: it does not exist\./,
     );
     writeFileSync(file, '#'.repeat(2 << 20));
     assert.throws(() => spec('child1'), /it is larger than 1 MiB/);
@@ -195,7 +195,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     rmSync(file);
     assert.throws(
       () => spec('child1'),
-      /Image dsvm: the key file .*authorized_keys cannot be read \(it is not there\)\. Check the path/,
+      /Image dsvm: the key file .*authorized_keys cannot be read \(it does not exist\)\. Check the path/,
     );
   });
 
