@@ -62,7 +62,7 @@ describe('ci-jobs', () => {
       throw new Error(`${error.message}, but "${red.status('ci-jobs1')}"`);
     });
 
-  test('it rests idle; each row is a build that leaves by its lane, wherever the row stands', async () => {
+  test('idle at first; each row starts a build on its lane, whatever the order of the rows', async () => {
     await deploy({
       jobs: [job('lint', { lane: 'lane-2' }), job('unit'), job('style', { lane: 'lane-2', voting: false })],
     });
@@ -87,7 +87,7 @@ describe('ci-jobs', () => {
     assert.ok(red.statuses.some(({ text }) => text === '3 running'));
   });
 
-  test('jobs are for events, projects and branches of their own; none at all is said', async () => {
+  test('each job has its own events, projects and branches; the status says if none applies', async () => {
     const only = (match: string, pattern: string) => [{ match, pattern }];
     await deploy({
       jobs: [
@@ -173,7 +173,7 @@ describe('ci-jobs', () => {
     await waitFor('it is built again', () => builds('first', 5).length === 2);
   });
 
-  test('messages that name no change are said on the node and to Catch nodes, and break nothing', async () => {
+  test('messages without a change are reported on the node and to Catch nodes, and break nothing', async () => {
     await deploy();
     const before = faults(red).length;
     const bad = [
@@ -212,7 +212,7 @@ describe('ci-jobs', () => {
     await run(red, { ...message, ...trigger('recheck', 'recheck-1') });
   });
 
-  test('a newer patchset ends the older one’s build, where that is ticked', async () => {
+  test('a newer patchset cancels the build of the older one, if that is ticked', async () => {
     for (const supersede of [true, false]) {
       await deploy({ supersede }, 400);
       const first = handMade({}, trigger('patchset'));

@@ -52,7 +52,7 @@ describe('clone-image', () => {
     return ended.build.steps.at(-1)!.message!;
   };
 
-  test('a guest’s disk is cloned on the host, held by the build, and gone with it', async () => {
+  test('a guest’s disk is cloned on the host, held by the build, and removed with it', async () => {
     await deploy([clone({ guest: variable('TEST_GUEST', 'master') }), hold(200)]);
     assert.equal(red.status('clone-image1'), 'ready');
     const ended = run(red);
@@ -68,7 +68,7 @@ describe('clone-image', () => {
     assert.deepEqual((out['build'] as { guests: object }).guests, {}, 'what is gone is not shown');
   });
 
-  test('no image, no host, or ones that are gone: said in words, no vote', async () => {
+  test('no image, no host, or deleted ones: reported, without a vote', async () => {
     await deploy([clone({ image: '' })]);
     assert.equal(await sentence('ERROR'), "clone it: no image is chosen. Choose one in the node's form.");
     await deploy([clone({ hosts: [] })]);
@@ -98,7 +98,7 @@ describe('clone-image', () => {
     await ended;
   });
 
-  test('the first guest goes to a host that the clone-image behind it names too; where none is, that one says so', async () => {
+  test('the first guest gets a host that a later clone-image has too; if there is none, the later one reports it', async () => {
     const hosts = [host('host-a', { slots: '3' }), host('host-b', { slots: '1' })];
     const second = (names: string[]) => clone({ id: 'two', name: 'clone two', guest: 'two', hosts: names });
     await deploy([clone({ hosts: ['host-a', 'host-b'], guest: 'one' }), second(['host-b'])], hosts);
@@ -114,7 +114,7 @@ describe('clone-image', () => {
     );
   });
 
-  test('where no host has room builds wait in order; the node says so, and for what', async () => {
+  test('if no host has a free slot, builds wait in order; the status shows the reason', async () => {
     await deploy([clone(), hold(400)], [host('host-a', { slots: '1' })]);
     const seen = red.statuses.length;
     const ended = [run(red), run(red), run(red)];
@@ -165,7 +165,7 @@ describe('clone-image', () => {
     assert.equal((await run(red)).result, 'SUCCESS', 'the slot is free');
   });
 
-  test('a stranger’s change runs on a host without walls only where that is ticked', async () => {
+  test('an untrusted change runs on a host without isolation only if that is ticked', async () => {
     const far = {
       label: '',
       host: 'review.invalid',

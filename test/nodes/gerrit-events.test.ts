@@ -122,7 +122,7 @@ describe('gerrit-events', () => {
     assert.equal(taken().length, 0);
   });
 
-  test('projects and branches: exact, glob, regex; "*" only where it is typed', async () => {
+  test('projects and branches: exact, glob, regex; all of them only with "*"', async () => {
     const projects = [
       { match: 'exact', pattern: 'demo' },
       { match: 'glob', pattern: 'openstack/*' },
@@ -147,7 +147,7 @@ describe('gerrit-events', () => {
     assert.equal(taken().length, 2);
   });
 
-  test('a pattern or a recheck expression that cannot be read is said on the node, with its row', async () => {
+  test('an invalid pattern or recheck expression is reported on the node, with its row', async () => {
     const broken = { server: 'gerrit-server1', projects: [{ match: 'regex', pattern: '(' }] };
     nodes += 1;
     id = `events${nodes}`;
@@ -221,7 +221,7 @@ describe('gerrit-events', () => {
     assert.ok(red.logs.some(({ msg }) => /nowhere cannot be read: .*one JSON event a line/.test(msg)));
   });
 
-  test('the button runs the newest open change again; where it cannot, it says why', async () => {
+  test('the button runs the newest open change again; if it cannot, it says why', async () => {
     const first = await sandbox.uploadSample('good');
     const second = await sandbox.uploadSample('broken');
     await sandbox.uploadPatchset(first, 'good');

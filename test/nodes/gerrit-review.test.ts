@@ -69,7 +69,7 @@ describe('gerrit-review', () => {
   const ours = (change: { messages: { author: string; message: string; tag?: string }[] }) =>
     change.messages.filter(({ author }) => author === 'my-ci');
 
-  test('one review: a table that Gerrit reads, its tag, its vote; then the message goes on and says so', async () => {
+  test('one review: a table that Gerrit reads, its tag, its vote; then a message with the outcome is sent', async () => {
     await deploy();
     const before = red.received('out').length;
     const { number, posted } = await onSandbox();
@@ -126,7 +126,7 @@ describe('gerrit-review', () => {
     assert.match(message!, /- extra no-logs : FAILURE in \d+s \(non-voting\)/);
   });
 
-  test('an infrastructure result gives no vote, and says so', async () => {
+  test('an infrastructure failure does not vote, and the review says so', async () => {
     await red.deploy(
       flow(
         make('gerrit-server', { id: 'g-fake', name: 'fake', ...reaching(fake.target) }),
@@ -194,7 +194,7 @@ describe('gerrit-review', () => {
     assert.match(ours(lost.posted())[0]!.message, /Build succeeded/);
   });
 
-  test('inline comments go with the review; refused ones are left out and said, and so are those that are none', async () => {
+  test('inline comments are posted with the review; refused and malformed ones are left out and reported', async () => {
     await deploy({}, 'msg.comments = { "greet.sh": [{ line: 2, message: "here" }] };');
     const good = await onSandbox();
     await status(/ Verified \+1$/);
@@ -227,7 +227,7 @@ describe('gerrit-review', () => {
     assert.match(command, /'?--json'? '?\d+,1'?$/);
   });
 
-  test('a server of its own choosing is where it posts', async () => {
+  test('it posts to the server that it is set to', async () => {
     await deploy({ server: 'g-fake' });
     const count = fake.reviews.length;
     const number = await sandbox.uploadSample('good');

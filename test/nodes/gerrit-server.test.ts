@@ -93,7 +93,7 @@ describe('gerrit-server', () => {
     }
   });
 
-  test('a key that Gerrit does not know: the whole sentence, with the line to paste and where, is said once', async () => {
+  test('a key unknown to Gerrit: the line to add, and where, is logged once', async () => {
     const { privateKey, publicKey } = generateKeyPair('stranger');
     await deploy({ credentials: { privateKey } });
     await shows(/^retry in \d+ s: .*the server refused this key/);
@@ -112,7 +112,7 @@ describe('gerrit-server', () => {
     assert.equal(said().length, 1);
   });
 
-  test('a host where nothing listens, a name that is none, a key file that is missing', async () => {
+  test('a host where nothing listens, an unknown host name, a missing key file', async () => {
     const nobody = await startSshServer({ authorized: [gerrit.target.host && publicKeyOf(gerrit.target.privateKey)] });
     await nobody.close();
     await deploy({ port: String(nobody.port) });
@@ -184,7 +184,7 @@ describe('gerrit-server', () => {
     assert.match(String(noKey['error']), /There is no private key/);
   });
 
-  test('New key pair gives two halves that fit', async () => {
+  test('New key pair returns two keys that match', async () => {
     const pair = (await ask(red, 'POST', 'keys')) as { privateKey: string; publicKey: string };
     const half = (key: string) => key.split(' ').slice(0, 2).join(' ');
     assert.equal(half(publicKeyOf(pair.privateKey)), half(pair.publicKey));

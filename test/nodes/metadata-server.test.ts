@@ -63,7 +63,7 @@ describe('metadata-server', () => {
     assert.ok(!existsSync(join(dir, 'owned')));
   });
 
-  test('a #cloud-config is checked, given to the guest, and what the sandbox makes of it is said on its console', async () => {
+  test('a #cloud-config is checked and given to the guest; the console shows what the sandbox does with it', async () => {
     await deploy({ userData: '#cloud-config\nruncmd:\n  - echo {{job}}\n', vendorData: '#!/bin/sh\ntrue\n' }, 'true');
     const ended = await run(red, handMade(), 20_000);
     assert.equal(ended.result, 'SUCCESS');
@@ -88,7 +88,7 @@ describe('metadata-server', () => {
     }
   });
 
-  test('the form asks whether a template makes good user-data: each value is a sample then', async () => {
+  test('the form asks whether a template makes valid user-data, with a sample for each value', async () => {
     const check = (text: unknown) => ask(red, 'POST', 'check/user-data', { text });
     for (const good of [
       '',
@@ -100,10 +100,10 @@ describe('metadata-server', () => {
     assert.match(await said('#cloud-config\n\ta: 1'), /line 2: it is not YAML: Tabs/);
     assert.match(await said('#cloud-config\na: {{job}}{{guest}}'), /line 2: it is not YAML/);
     assert.match(await said('#cloud-config\n- a'), /line 2: a #cloud-config holds "name: value"/);
-    assert.match(await said(7), /sent nothing/);
+    assert.match(await said(7), /sent no text/);
   });
 
-  test('guests of the sandbox have one way to it, also where an address is set for others', async () => {
+  test('guests of the sandbox have their own access, even if an address is set for others', async () => {
     await deploy({ way: 'listen', listenAddress: '127.0.0.1', listenPort: '1', hostname: 'me' }, 'hostname');
     assert.equal((await run(red, handMade(), 20_000)).result, 'SUCCESS');
   });
@@ -130,7 +130,7 @@ describe('metadata-server', () => {
     assert.equal((await ended).result, 'SUCCESS');
   });
 
-  test('keys that are none, and a keys file that is missing, are said with their place', async () => {
+  test('invalid keys and a missing keys file are reported with their place', async () => {
     await deploy({ authorizedKeys: 'ssh-ed25519 nonsense' }, 'true');
     const bad = await run(red);
     assert.equal(bad.result, 'ERROR');

@@ -49,7 +49,7 @@ describe('publish-logs', () => {
   const workerEmpty = () =>
     readdirSync(join(red.userDir, 'recheck/worker/clones')).filter((name) => !name.endsWith('.json'));
 
-  test('rows fetch files, folders and patterns, into folders, from one guest or all; what is missing is said', async () => {
+  test('rows fetch files, folders and patterns, into folders, from one guest or all; missing files are listed', async () => {
     await deploy(
       'mkdir -p logs/deep; echo one >logs/one.log; echo two >logs/deep/two.log; echo three >three.txt; echo "<script>" >page.html; echo packed | gzip -c >packed.txt.gz',
       publish({
@@ -109,7 +109,7 @@ describe('publish-logs', () => {
     assert.equal((await fetch(build.logUrl!, { method: 'DELETE' })).status, 405);
   });
 
-  test('the page stands at its final address from the build’s start', async () => {
+  test('the page has its final address from the start of the build', async () => {
     await deploy('echo begun; sleep 0.6', publish());
     const ended = run(red);
     const started = await red.event(
@@ -173,7 +173,7 @@ describe('publish-logs', () => {
     assert.deepEqual(workerEmpty(), []);
   });
 
-  test('logs that cannot be fetched after a pass: POST_FAILURE, said, and no vote', async () => {
+  test('logs that cannot be fetched after a pass: POST_FAILURE, reported, without a vote', async () => {
     await red.deploy(
       flow(
         ...guests('vm', 'delay1'),
@@ -233,7 +233,7 @@ describe('publish-logs', () => {
     await waitFor('the oldest makes room', () => readdirSync(join(root, '1/1/check/unit')).join() === 'young');
   });
 
-  test('a public URL that only this machine can open is warned about where Gerrit is elsewhere', async () => {
+  test('a public URL that only this machine can open causes a warning if Gerrit is on another machine', async () => {
     const target = {
       label: '',
       host: 'review.invalid',

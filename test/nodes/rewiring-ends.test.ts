@@ -98,13 +98,13 @@ describe('ends of lanes', { concurrency: true }, () => {
     assert.equal((gathered[0]!['payload'] as unknown[]).length, 3);
   });
 
-  test('a lane with no publish-logs is reported, and its guest is gone', async () => {
+  test('a lane without publish-logs is reported, and its guest is destroyed', async () => {
     const { results, vote, review } = await ci.verdict(await ci.run(noPublish));
     assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
     assert.doesNotMatch(review, /http/, 'no link to a log that is not there');
   });
 
-  test('a lane with no review reports nothing; its guest is gone, its log is there', async () => {
+  test('a lane without a review reports nothing; its guest is destroyed, its log is published', async () => {
     const number = await ci.run(noReview);
     await ci.over(number);
     assert.deepEqual(ci.reviews(number), []);
@@ -140,7 +140,7 @@ describe('ends of lanes', { concurrency: true }, () => {
     }
   });
 
-  test('a function that throws, caught to publish-logs: ERROR, no vote, and the guest is gone', async () => {
+  test('a function that throws, caught to publish-logs: ERROR, no vote, and the guest is destroyed', async () => {
     const { results, vote, review, builds } = await ci.verdict(await ci.run(throws));
     assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
     assert.match(review, /not the patch: no vote/);

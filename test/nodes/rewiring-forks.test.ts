@@ -74,7 +74,7 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.deepEqual(names({ steps }), ['publish', 'quick', 'slow']);
   });
 
-  test('a branch that comes too late is said plainly, with the setting that mends it, and changes nothing', async () => {
+  test('a branch that arrives too late is reported with the setting that fixes it, and changes nothing', async () => {
     const { results, builds } = await ci.verdict(await ci.run(late));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);
@@ -82,7 +82,7 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.equal(ci.said(/after the build was published there/).length, 1);
   });
 
-  test('where branches is a number, that many are waited for', async () => {
+  test('if branches is a number, it waits for that many', async () => {
     const number = await ci.run(counted);
     const { results, builds } = await ci.verdict(number);
     assert.deepEqual(results, { unit: 'SUCCESS' });

@@ -74,7 +74,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     assert.doesNotMatch(console, /only when passing/);
   });
 
-  test('where nothing failed, the steps on failure are passed over', async () => {
+  test('if nothing failed, steps for failures are skipped', async () => {
     const { results, builds } = await ci.verdict(await ci.run(passes));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(

@@ -31,7 +31,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
   const vote = (value: string) =>
     waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
-  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
+  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are terminated', async () => {
     const file = join(dir, 'timed');
     await deploy([execThere({ script: `sleep 300 & echo $$ $! >${file}; wait`, timeout: '0.01' })]);
     const ended = await run(red);

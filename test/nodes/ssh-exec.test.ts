@@ -110,7 +110,7 @@ describe('ssh-exec', () => {
     assert.match(bad.build.steps[0]!.message!, /"1 X" cannot be set/);
   });
 
-  test('secrets are there for the script, and nowhere else: masked in console, page and lines, never in a message', async () => {
+  test('secrets reach the script and nothing else: masked in console, page and lines, never in a message', async () => {
     const secret = 'hunter2-and-more';
     const before = red.received('out').length;
     const ended = await script('test "$TOKEN" = hunter2-and-more; echo "token $TOKEN"; echo "gone: $GONE"; exit 1', {
@@ -174,7 +174,7 @@ describe('ssh-exec', () => {
     assert.equal(failed.build.steps[0]!.exitCode, 2, 'the first result stands');
   });
 
-  test('a guest that the build does not have is said, with those that it has', async () => {
+  test('a guest that the build does not have is reported, with those that it has', async () => {
     const none = await script('true', { target: 'guest', guests: '' });
     assert.equal(none.result, 'ERROR');
     assert.match(
@@ -185,7 +185,7 @@ describe('ssh-exec', () => {
     assert.match(named.build.steps[0]!.message!, /^This build has no booted guest "master"\./);
   });
 
-  test('several guests at once: each one’s lines behind its name; one that fails ends the others', async () => {
+  test('several guests in parallel: each line is prefixed with the guest’s name; a failure stops the others', async () => {
     const boot = [
       make('clone-image', {
         id: 'a',

@@ -68,7 +68,7 @@ describe('ssh-host', () => {
     assert.equal(server.logins - before, 1);
   });
 
-  test('settings may be variables of the environment; the key is the file’s where none is pasted', async () => {
+  test('settings may be environment variables; the key file is used if no key is pasted', async () => {
     const keyFile = join(dir, 'key');
     writeFileSync(keyFile, pair.privateKey);
     await deploy({
@@ -86,7 +86,7 @@ describe('ssh-host', () => {
     assert.equal((await run(red)).result, 'SUCCESS');
   });
 
-  test('a key that is refused ends the build at once, and says where to put which line', async () => {
+  test('a refused key ends the build at once, and the message says which line to add where', async () => {
     const other = generateKeyPair('stranger');
     await deploy({ credentials: { privateKey: other.privateKey } });
     const said = await fault();
@@ -108,7 +108,7 @@ describe('ssh-host', () => {
     assert.match(await fault(), /nothing listens on port \d+ there/);
   });
 
-  test('a host key that changed is refused, and taken after a person believed it', async () => {
+  test('a changed host key is refused until someone trusts it', async () => {
     const first = await startSshServer({ authorized: [pair.publicKey] });
     const { port } = first;
     await deploy({ port: String(port) });
@@ -146,7 +146,7 @@ describe('ssh-host', () => {
     assert.match(build.steps[0]!.message!, /the connection was lost/);
   });
 
-  test('no host chosen, or one that is gone, is said in words', async () => {
+  test('no host chosen, or a deleted one, is reported', async () => {
     await deploy();
     await red.deploy(
       flow(...row(jobs(), make('ssh-exec', { name: 'there', target: 'host', host: '' }), make('gerrit-review'))),
@@ -156,7 +156,7 @@ describe('ssh-host', () => {
     assert.match(build.steps[0]!.message!, /^there: no SSH host is chosen\./);
   });
 
-  test('Test connection pins the key and says it; what fails is said', async () => {
+  test('Test connection pins the key and shows it; failures are shown', async () => {
     await deploy();
     const form = { id: 'ssh-host1', config: reaching(target()), credentials: { privateKey: '__PWRD__' } };
     assert.deepEqual(await ask(red, 'POST', 'test/ssh-host', form), { ok: true, hostKey: server.fingerprint });
@@ -169,7 +169,7 @@ describe('ssh-host', () => {
     assert.match(String(wrong['error']), /nothing listens/);
   });
 
-  test('a login shell that prints is fine; one that runs nothing is said, by the button too', async () => {
+  test('a login shell that prints is fine; one that runs nothing is reported, by the button too', async () => {
     const noisy = await startSshServer({
       authorized: [pair.publicKey],
       answer(_command, channel) {

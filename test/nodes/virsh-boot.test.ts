@@ -144,7 +144,7 @@ describe('virsh-boot', () => {
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
-  test('without a metadata server nobody could log in: said, with what to put where', async () => {
+  test('without a metadata server nobody could log in: reported, with the node to add', async () => {
     const nodes = guests('vm').filter(({ type }) => type !== 'metadata-server');
     await red.deploy(
       flow(
@@ -160,7 +160,7 @@ describe('virsh-boot', () => {
     assert.match(said, /put a metadata-server node before the boot/);
   });
 
-  test('nothing to boot is said', async () => {
+  test('a build without guests to boot is reported', async () => {
     await red.deploy(flow(...row(jobs(), make('virsh-boot', { name: 'boot' }), ...lane())));
     const { result, build } = await run(red);
     assert.equal(result, 'ERROR');

@@ -65,7 +65,7 @@ describe('vm-image’s form asks', () => {
       return now.state === state && now;
     });
 
-  test('how the image stands on every worker host that runs, and has it made on the one named', async () => {
+  test('shows the image’s state on every worker host, and builds it on the one named', async () => {
     const { image } = await ask(red, 'GET', 'images/empty1');
     assert.match(String(image), /^empty@[0-9a-f]{12}$/);
     assert.deepEqual(

@@ -177,7 +177,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.throws(() => spec('child1'), /cannot be read on the controller: it is a folder\./);
   });
 
-  test('the operator’s keys are those pasted and those of a file, read at each use; what is wrong with it is said', async () => {
+  test('the operator’s keys are those pasted and those of a file, read at each use; errors in it are reported', async () => {
     const keys = () => (spec('child1').source as Made<'parent'>).making.authorizedKeys.split('\n');
     const file = join(dir, 'authorized_keys');
     writeFileSync(file, '# mine\nssh-ed25519 AAAAfiled me\n');

@@ -121,7 +121,7 @@ describe('worker-host of kind libvirt', () => {
     }
   });
 
-  test('settings that stay give the same worker; other ones a new one, and a build goes on with the old', async () => {
+  test('unchanged settings keep the worker; changed ones make a new one, and a running build keeps the old one', async () => {
     const root = join(dir, 'kept');
     mkdirSync(root);
     const [runs, go] = [join(dir, 'runs'), join(dir, 'go')];

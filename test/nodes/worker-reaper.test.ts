@@ -27,7 +27,7 @@ function setUp(place: string) {
   return { state, node, attended };
 }
 
-test('what a crash left is looked for until the worker is back, however often that takes; it is said once', async () => {
+test('leftovers of a crash are looked for until the worker is back; the error is logged once', async () => {
   const { state, attended } = setUp('one');
   await waitFor('it is looked for and looked for', () => state.looks > 20);
   state.away = false;
