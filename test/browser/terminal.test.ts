@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { startProduct, stateDir } from './product.ts';
 
-test('the first start tells its story, the second finds its state again', { timeout: 180_000 }, async (t) => {
+test('the first start explains itself, the second finds its state again', { timeout: 180_000 }, async (t) => {
   const dir = stateDir(t);
   const product = await startProduct(t, dir);
   await product.says(/^Now comment/m);

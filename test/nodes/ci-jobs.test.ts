@@ -121,7 +121,7 @@ describe('ci-jobs', () => {
     assert.equal((built['build'] as BuildView).job, 'stable');
   });
 
-  test('the environment: of the event, of chosen fields, of the job; all as data', async () => {
+  test('the environment has the event, chosen fields and the job’s variables, all as data', async () => {
     await deploy({
       pipeline: 'gate',
       jobs: [
@@ -247,5 +247,5 @@ describe('ci-jobs', () => {
     await waitFor('it is reported without a vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -88,7 +88,7 @@ describe('clone-image', () => {
     assert.deepEqual(clones('host-a'), []);
   });
 
-  test('of several hosts the one with the most room is taken, and all guests of a build are on one', async () => {
+  test('of several hosts the one with the most free slots is used, and all guests of a build are on one host', async () => {
     const hosts = [host('host-a', { slots: '1' }), host('host-b', { slots: variable('TEST_SLOTS', '3') })];
     const both = { hosts: ['host-a', 'host-b'] };
     await deploy([clone({ ...both, guest: 'one' }), clone({ ...both, id: 'two', guest: 'two' }), hold(150)], hosts);
@@ -130,7 +130,7 @@ describe('clone-image', () => {
     );
   });
 
-  test('one that waits too long ends as NODE_FAILURE, says who is full, and gets no vote', async () => {
+  test('a build that waits too long ends as NODE_FAILURE, names the full hosts, and does not vote', async () => {
     await deploy([clone({ wait: '0.005' }), hold(900)], [host('host-a', { slots: '1' })]);
     const first = run(red);
     await waitFor('it holds the slot', () => red.runtime().supervisor.active()[0]?.resources.worker);
@@ -143,7 +143,7 @@ describe('clone-image', () => {
     assert.equal((await first).result, 'SUCCESS');
   });
 
-  test('one that is aborted while it waits leaves its place', async () => {
+  test('a build that is aborted while it waits leaves the line', async () => {
     await deploy([clone(), hold(700)], [host('host-a', { slots: '1' })]);
     const first = run(red);
     const held = await waitFor('it holds the slot', () =>
@@ -200,5 +200,5 @@ describe('clone-image', () => {
     await waitFor('both are gone', () => clones('host-a').length === 0);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -113,7 +113,7 @@ describe('gerrit-review', () => {
     }
   });
 
-  test('without the vote ticked, with no label or the value 0, nothing is voted; non-voting jobs never count', async () => {
+  test('no vote if voting is not ticked, without a label or with the value 0; non-voting jobs never count', async () => {
     for (const settings of [{ vote: false }, { success: '0' }]) {
       await deploy(settings);
       assert.equal((await review()).review.labels, undefined);
@@ -182,7 +182,7 @@ describe('gerrit-review', () => {
     assert.equal(fake.reviews.length, count);
   });
 
-  test('a label that may not be given, or that the project lacks: the message is posted, and the node says so', async () => {
+  test('a label that the account may not use or the project lacks: the message is posted, and the node reports it', async () => {
     await deploy({ label: 'Code-Review', success: '2' });
     const refused = await onSandbox();
     await status(/posted without its vote, which Gerrit refused/);
@@ -217,7 +217,7 @@ describe('gerrit-review', () => {
     assert.equal(fake.reviews.length, count);
   });
 
-  test('names full of quotes, newlines and shell signs change nothing', async () => {
+  test('names with quotes, newlines and shell characters are harmless', async () => {
     await deploy({ header: '{{change.subject}} {{change.branch}}' });
     const odd = `a 'b' "c" $(touch x) \`d\` \\ ; & | > \n- forged http://x : SUCCESS in 1s`;
     const { command, review: sent } = await review(handMade({ project: odd, branch: odd, subject: odd }));
@@ -236,7 +236,7 @@ describe('gerrit-review', () => {
     assert.equal(ours(sandbox.changes().find((change) => change.number === number)!).length, 0);
   });
 
-  test('while Gerrit is down reports wait and are counted; then each is posted once', async () => {
+  test('while Gerrit is down, reports wait and are counted; then each is posted once', async () => {
     const { port } = fake.server;
     await deploy();
     await review();
@@ -283,5 +283,5 @@ describe('gerrit-review', () => {
     assert.equal(await shown(), build.logUrl);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

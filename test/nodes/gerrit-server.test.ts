@@ -50,7 +50,7 @@ describe('gerrit-server', () => {
     credentials: { privateKey: '__PWRD__', ...credentials },
   });
 
-  test('one connection serves all who name it, and a deploy that does not change it does not cut it', async () => {
+  test('all nodes share one connection, and a deploy that does not change it does not interrupt it', async () => {
     const server = make('gerrit-server', { name: '', ...reaching(gerrit.target) });
     const events = (id: string) => make('gerrit-events', { id, server: 'gerrit-server1', wires: [['debug1']] });
     const nodes = flow(server, events('one'), events('two'), make('debug'));
@@ -62,7 +62,7 @@ describe('gerrit-server', () => {
     assert.equal(gerrit.server.connections.size, 1);
   });
 
-  test('settings may be variables of the environment, the path of the key file too', async () => {
+  test('settings may be environment variables, including the path of the key file', async () => {
     const { host, port, user, privateKey } = gerrit.target;
     const keyFile = join(dir, 'key');
     writeFileSync(keyFile, privateKey);
@@ -126,7 +126,7 @@ describe('gerrit-server', () => {
     await shows(/^gerrit 127\.0\.0\.1: the key file /);
   });
 
-  test('a host key that changed is refused with both fingerprints, and taken after a person believed it', async () => {
+  test('a changed host key is refused with both fingerprints, until someone trusts it', async () => {
     const first = await startFakeGerrit();
     const { host, port } = first.target;
     await deploy(reaching(first.target));
@@ -150,7 +150,7 @@ describe('gerrit-server', () => {
     }
   });
 
-  test('a host key given in the settings is the only one believed', async () => {
+  test('a host key given in the settings is the only one trusted', async () => {
     await deploy({ hostKey: gerrit.server.fingerprint });
     await shows(/^connected/);
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
@@ -161,7 +161,7 @@ describe('gerrit-server', () => {
     await shows(/the host key given for it cannot be read/);
   });
 
-  test('Test connection says version, account, rights and host key, with what is stored or typed', async () => {
+  test('Test connection shows version, account, permissions and host key, using stored or entered secrets', async () => {
     await deploy({});
     await shows(/^connected/);
     const found = await test_(form({}));
@@ -190,7 +190,7 @@ describe('gerrit-server', () => {
     assert.equal(half(publicKeyOf(pair.privateKey)), half(pair.publicKey));
   });
 
-  test('an account that may not stream: the node says whom to ask', async () => {
+  test('an account without permission to stream: the node says whom to ask', async () => {
     await deploy({});
     await shows(/^connected/);
     gerrit.refusal = 'fatal: stream events not permitted\n';
@@ -207,5 +207,5 @@ describe('gerrit-server', () => {
     assert.equal(page.status, 200);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

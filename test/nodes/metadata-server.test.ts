@@ -37,7 +37,7 @@ describe('metadata-server', () => {
       ),
     );
 
-  test('each guest learns its own name, by a template over the build', async () => {
+  test('each guest gets its own hostname, from a template', async () => {
     await deploy(
       { hostname: '{{pipeline}}.{{job}}-{{guest}} {{change.number}}!' },
       'echo "I am ${HOSTNAME:-$(hostname)}"',
@@ -70,7 +70,7 @@ describe('metadata-server', () => {
     assert.match(await logOf(ended, 'consoles/vm.log'), /"#cloud-config" is for a real guest/);
   });
 
-  test('user-data that cloud-init would not take ends the build with a reason, and no vote', async () => {
+  test('user-data that cloud-init would reject ends the build with a reason, without a vote', async () => {
     for (const [userData, why] of [
       [
         'echo hello',
@@ -108,7 +108,7 @@ describe('metadata-server', () => {
     assert.equal((await run(red, handMade(), 20_000)).result, 'SUCCESS');
   });
 
-  test('the operator’s keys, pasted and of a file, let him into the guest', async () => {
+  test('the operator’s keys, pasted and from a file, can log in to the guest', async () => {
     const [pasted, filed] = [generateKeyPair('pasted'), generateKeyPair('filed')];
     const file = join(dir, 'authorized_keys');
     writeFileSync(file, `# mine\n${filed.publicKey}\n`);
@@ -143,5 +143,5 @@ describe('metadata-server', () => {
     assert.match(said, /Check the path/);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -84,7 +84,7 @@ describe('publish-logs', () => {
     assert.match(await logOf(ended, 'consoles/vm.log'), /sandbox guest/);
   });
 
-  test('what is served can do nothing in our origin', async () => {
+  test('served files cannot act in Node-RED’s origin', async () => {
     await deploy(
       'echo "<script>alert(1)</script>" >page.html',
       publish({ files: [{ guest: '', path: 'page.html', dir: '' }] }),
@@ -123,7 +123,7 @@ describe('publish-logs', () => {
     assert.match(await (await fetch(url)).text(), /SUCCESS/);
   });
 
-  test('folder and public URL as set; the path says change, patchset, pipeline, job, build', async () => {
+  test('folder and public URL as set; the path is change, patchset, pipeline, job, build', async () => {
     const root = join(dir, 'logs');
     await deploy(
       'true',
@@ -137,7 +137,7 @@ describe('publish-logs', () => {
     assert.equal(served.status, 200, 'another folder is served beside the first');
   });
 
-  test('names from outside stay names of files inside the folder', async () => {
+  test('names from outside stay inside the folder', async () => {
     const root = join(dir, 'hostile');
     const nodes = flow(
       ...row(
@@ -155,7 +155,7 @@ describe('publish-logs', () => {
     assert.deepEqual(readdirSync(root), [String(message.change!.number)]);
   });
 
-  test('keep, then destroy: a lane may publish, work on in the guest, and publish again', async () => {
+  test('keep, then destroy: a lane may publish, continue in the guest, and publish again', async () => {
     await deploy(
       'echo first >a.txt',
       publish({ id: 'keep', name: 'first logs', then: 'keep', files: [{ guest: '', path: 'a.txt', dir: '' }] }),
@@ -203,14 +203,14 @@ describe('publish-logs', () => {
     assert.deepEqual(workerEmpty(), []);
   });
 
-  test('a build without a guest has its page all the same', async () => {
+  test('a build without a guest has a page too', async () => {
     await red.deploy(flow(...row(jobs(), publish())));
     const ended = await run(red);
     assert.match(await logOf(ended, ''), /SUCCESS/);
     assert.equal(red.status('publish-logs1'), `${ended.label}: 0 files`);
   });
 
-  test('retention: what is older than its days goes; empty fields keep for ever', async () => {
+  test('retention: old logs are removed; empty fields keep them forever', async () => {
     const root = join(dir, 'old');
     const make1 = (id: string, days: number) => {
       const folder = join(root, '1', '1', 'check', 'unit', id);
@@ -250,7 +250,7 @@ describe('publish-logs', () => {
     assert.equal(warned().length, 1, 'once');
   });
 
-  test('a message of no build is passed on, with a fault', async () => {
+  test('a message without a build is passed on, with an error', async () => {
     await red.deploy(flow(...row(publish(), make('debug', { id: 'out', active: false }))));
     const [before, caught] = [red.received('out').length, faults(red).length];
     red.send('publish-logs1', { payload: 'lost' });
@@ -259,7 +259,7 @@ describe('publish-logs', () => {
     assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node behind a ci-jobs node/);
   });
 
-  test('the build’s record is plain JSON that says the same as the page', async () => {
+  test('the build’s record is plain JSON with the same content as the page', async () => {
     await red.deploy(flow(...row(jobs(), publish({ root: join(dir, 'logs') }))));
     const { build, label } = await run(red);
     const file = join(dir, 'logs', `${label.replace(',', '/')}/check/unit/${build.id}/build.json`);
@@ -267,5 +267,5 @@ describe('publish-logs', () => {
     assert.deepEqual([record.build.id, record.build.result], [build.id, 'SUCCESS']);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

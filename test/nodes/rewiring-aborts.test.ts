@@ -68,7 +68,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     assert.ok(took < 40_000, `it ended ${took} ms after that`);
   };
 
-  test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing is left', async () => {
+  test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing left over', async () => {
     const number = await ci.run(button);
     await runs(number);
     assert.notDeepEqual(processesOf(ci.builds(number)[0]!.id), [], 'the test sees a guest that runs');

@@ -62,7 +62,7 @@ describe('forks that meet again', { concurrency: true }, () => {
   });
   after(() => ci.close());
 
-  test('both branches are in the steps, the environment of both is seen, publish-logs acts once', async () => {
+  test('the steps and the environment of both branches are there, and publish-logs acts once', async () => {
     const { results, builds, console } = await ci.verdict(await ci.run(meets));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick', 'slow']);
@@ -91,13 +91,13 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.ok(waited >= 1500, `publish-logs acted after ${waited} ms`);
   });
 
-  test('a branch that a delay holds is waited for', async () => {
+  test('publish-logs waits for a branch held by a delay', async () => {
     const { results, builds } = await ci.verdict(await ci.run(held));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick', 'slow']);
   });
 
-  test('a branch that is dropped on its way does not hold up the other', async () => {
+  test('a dropped branch does not hold up the other', async () => {
     const { results, builds } = await ci.verdict(await ci.run(dropped));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);

@@ -84,7 +84,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     });
   }
 
-  test('a msg.result that is none is warned about and changes nothing', async () => {
+  test('an invalid msg.result causes a warning and changes nothing', async () => {
     const verdict = await ci.verdict(await ci.run(result, { payload: 'GREEN' }));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(verdict.console, /after ran/);

@@ -94,14 +94,14 @@ describe('ssh-host', () => {
     assert.ok(said.includes(`~tester/.ssh/authorized_keys there: ${other.publicKey}`), said);
   });
 
-  test('a key file that is missing', async () => {
+  test('a missing key file', async () => {
     await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
     const { build, result } = await run(red);
     assert.equal(result, 'ERROR');
     assert.match(build.steps[0]!.message!, /^host store: the key file .*nowhere cannot be read .*Check the path/);
   });
 
-  test('a host that is not there is no fault of the patch', async () => {
+  test('an unreachable host is not blamed on the patch', async () => {
     const nobody = await startSshServer({ authorized: [pair.publicKey] });
     await nobody.close();
     await deploy({ port: String(nobody.port) });
@@ -128,14 +128,14 @@ describe('ssh-host', () => {
     }
   });
 
-  test('a host key given in the settings is the only one believed', async () => {
+  test('a host key given in the settings is the only one trusted', async () => {
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
     assert.match(await fault(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ was given for it/);
     await deploy({ hostKey: server.fingerprint });
     assert.equal((await run(red)).result, 'SUCCESS');
   });
 
-  test('a connection that is lost while a script runs is no fault of the patch', async () => {
+  test('a connection lost while a script runs is not blamed on the patch', async () => {
     const flag = join(dir, 'runs');
     await deploy({}, `touch ${flag}; sleep 60`);
     const ended = run(red);
@@ -203,5 +203,5 @@ describe('ssh-host', () => {
     }
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -48,7 +48,7 @@ test('every text that the status board shows is in the locale of each type that 
   assert.equal(typeof at('gerrit-review', 'status.ready'), 'string');
 });
 
-test('other shared files name no text by a key that no locale has', () => {
+test('shared files use no text key that is missing in all locales', () => {
   for (const file of files('nodes/shared')) {
     for (const [, key] of read('nodes', 'shared', file).matchAll(/'((?:status|button)\.\w+)'/g))
       assert.ok(
@@ -58,7 +58,7 @@ test('other shared files name no text by a key that no locale has', () => {
   }
 });
 
-test('what a step says of its progress has a text, and the values that the text wants', () => {
+test('each kind of progress has a text, and the values for its placeholders', () => {
   const types: Record<string, string> = {
     'clone.ts': 'clone-image',
     'metadata.ts': 'metadata-server',

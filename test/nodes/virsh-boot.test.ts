@@ -62,7 +62,7 @@ describe('virsh-boot', () => {
     return { ended, said: step.message!, duration: step.duration };
   };
 
-  test('it boots all guests at once, says what it waits for, and makes their addresses known', async () => {
+  test('boots all guests in parallel, shows what it waits for, and sends their addresses', async () => {
     await deploy(
       {
         memory: variable('TEST_MEMORY', '512'),
@@ -92,7 +92,7 @@ describe('virsh-boot', () => {
     assert.equal(texts.at(-1), '1 ok');
   });
 
-  test('a domain template goes to the worker; the form has the shipped one to start from', async () => {
+  test('a domain template is passed to the worker; the form can start from the shipped one', async () => {
     const { template } = await ask(red, 'GET', 'domain-template');
     assert.equal(template, DOMAIN_TEMPLATE);
     const booted = async (settings: Record<string, unknown>) => {
@@ -119,7 +119,7 @@ describe('virsh-boot', () => {
     assert.deepEqual(spec.networks, [{ source: 'default' }, { source: 'lan%', mac: '52:54:00:00:00:02' }]);
   });
 
-  test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in the message and the logs', async () => {
+  test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in message and logs', async () => {
     await deploy({ timeout: variable('BOOT_TIMEOUT', '4') }, '#!/bin/sh\necho still setting up\nsleep 60\n');
     const { ended, said, duration } = await fails();
     assert.match(said, /^worker here: guest vm did not come up: it has no address after 4 s\. /);
@@ -137,7 +137,7 @@ describe('virsh-boot', () => {
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
-  test('one guest of two that does not come up ends the wait for the other', async () => {
+  test('if one of two guests does not come up, the wait for the other ends', async () => {
     await deploy({ timeout: '30' }, '#!/bin/sh\ncase "$PWD" in *-bad) kill -9 $PPID;; esac\nsleep 20\n', 'good bad');
     const { said, duration } = await fails();
     assert.match(said, /guest bad did not come up/);
@@ -181,5 +181,5 @@ describe('virsh-boot', () => {
     await waitFor('the guest’s script is gone', async () => !(await runs(pid)));
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

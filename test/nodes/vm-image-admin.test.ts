@@ -78,7 +78,7 @@ describe('vm-image’s form asks', () => {
     assert.equal((await on('empty1', 'there')).state, 'absent');
   });
 
-  test('its making is shown with how far it is, and made once however often the button is pressed', async () => {
+  test('the progress of the image build is shown, and it is built once however often the button is pressed', async () => {
     const gate = Promise.withResolvers<void>();
     const own = storage('here');
     const { make: real } = own;
@@ -100,7 +100,7 @@ describe('vm-image’s form asks', () => {
     own.make = real;
   });
 
-  test('why it failed is kept, and shown until it is made', async () => {
+  test('the reason of a failure is kept, and shown until the image is built', async () => {
     await build('url1');
     const failed = await becomes('url1', 'failed');
     assert.match(failed.text!, /^Image url is a disk for virtual machines, and the sandbox worker has only folders\./);
@@ -110,7 +110,7 @@ describe('vm-image’s form asks', () => {
     assert.doesNotMatch((await becomes('url1', 'failed')).text!, /tried again when/);
   });
 
-  test('a worker that cannot be asked says why; the others are shown', async () => {
+  test('a worker that cannot be reached shows the reason; the others show their state', async () => {
     const own = storage('there');
     const { has } = own;
     own.has = async () => {
@@ -131,7 +131,7 @@ describe('vm-image’s form asks', () => {
     assert.match(String((await build('empty1', 'lost'))['error']), /SSH host/i);
   });
 
-  test('the console of the last making, as text that a browser runs nothing of', async () => {
+  test('the console of the last image build is served as plain text that a browser does not execute', async () => {
     const read = (query: string) => fetch(`${red.url}/recheck/images/child1/console?worker=worker-here${query}`);
     const none = await read('');
     assert.equal(none.status, 404);
@@ -153,7 +153,7 @@ describe('vm-image’s form asks', () => {
     assert.equal((await read('&tail=nonsense')).status, 200);
   });
 
-  test('what is not deployed, not a worker, or asked for by another site’s page, is refused in words', async () => {
+  test('requests for what is not deployed, for no worker, or from another site’s page are refused with a reason', async () => {
     const refused = async (answer: Promise<Record<string, unknown>>, why: RegExp) => {
       const { ok, error } = await answer;
       assert.equal(ok, false);
@@ -178,5 +178,5 @@ describe('vm-image’s form asks', () => {
     }
   });
 
-  test('nothing was left unhandled', () => assert.deepEqual(unhandled, []));
+  test('no rejection was unhandled', () => assert.deepEqual(unhandled, []));
 });

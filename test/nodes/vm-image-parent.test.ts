@@ -70,7 +70,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.deepEqual(spec('base1').source, { kind: 'url', url: 'http://x.example.com/a.qcow2' });
   });
 
-  test('the hardware that it needs: its own, else its parent’s; flows from before say nothing', async () => {
+  test('hardware: its own settings, else its parent’s; older flows have none', async () => {
     const hardware = (id: string) => {
       const { cpu, firmware } = spec(id);
       return [cpu, firmware];
@@ -108,7 +108,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     );
   });
 
-  test('a parent and scripts, with the guest in which they run; what is not set has its default', async () => {
+  test('a parent and scripts, with the guest in which they run; missing settings have defaults', async () => {
     await deploy(
       child({
         parent: variable('IMAGE_PARENT', 'base1'),
@@ -141,7 +141,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     );
   });
 
-  test('whatever changes what is on the disk makes another image; what does not, does not', async () => {
+  test('settings that change the disk make another image; others do not', async () => {
     await deploy(base(), child());
     const before = spec('child1').key;
     const after = async (...images: FlowConfig[]) => {
@@ -157,7 +157,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.notEqual(await after(base({ diskSize: '20' }), child()), before);
   });
 
-  test('a script’s file is read at each use; one that is not there is named, with its script and its image', async () => {
+  test('a script’s file is read at each use; a missing one is named, with its script and its image', async () => {
     const file = join(dir, 'init.sh');
     writeFileSync(file, 'echo first\n');
     const named = variable('SCRIPT_FILE', file);
@@ -199,14 +199,14 @@ describe('vm-image: url, and a parent with scripts', () => {
     );
   });
 
-  test('a parent that is missing or disabled is told, with what to do', async () => {
+  test('a missing or disabled parent is reported, with what to do', async () => {
     await deploy(child({ parent: 'nowhere' }));
     assert.throws(() => spec('child1'), /Image dsvm: its parent is not there\. Choose a parent/);
     await deploy(child(), base({ d: true }));
     assert.throws(() => spec('child1'), /Image dsvm: its parent is not there/);
   });
 
-  test('a circle of parents is told, whichever image is asked for', async () => {
+  test('a cycle of parents is reported, whichever image is used', async () => {
     // Named by a variable it is not seen by Node-RED, which would not start such nodes at all.
     await deploy(child(), base({ source: 'parent', parent: variable('CIRCLE', 'child1'), scripts: [] }));
     assert.throws(() => spec('child1'), /Image dsvm is its own parent by way of base, so/);
@@ -218,7 +218,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.throws(() => spec('child1'), /Image dsvm is its own parent, so/);
   });
 
-  test('a circle that Node-RED refuses to start is told in its log', async () => {
+  test('a cycle that Node-RED refuses to start is logged', async () => {
     const told = () => red.logs.filter(({ level, msg }) => level === 20 && msg.includes('is its own parent'));
     const before = told().length;
     await deploy(child(), base({ source: 'parent', parent: 'child1', scripts: [] }));

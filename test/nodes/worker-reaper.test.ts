@@ -35,7 +35,7 @@ test('leftovers of a crash are looked for until the worker is back; the error is
   assert.deepEqual(state.said, ['the worker is away']);
 });
 
-test('it is looked for no more once the node is closed', async () => {
+test('the search for leftovers ends when the node is closed', async () => {
   const { state, node, attended } = setUp('two');
   await waitFor('it is looked for', () => state.looks > 1);
   node.emit('close');

@@ -95,7 +95,7 @@ function run(t: TestContext, { interpreter, text }: Script, lockedTries: number,
 
 const installing = scripts.filter(({ text }) => text.includes('apt-get'));
 
-test('shipped scripts that install something wait for an apt that is at work since the boot', (t) => {
+test('shipped scripts that install packages wait for an apt that has been running since boot', (t) => {
   assert.ok(installing.length > 0);
   for (const script of installing) {
     const title = `${script.flow}: ${script.name}`;
@@ -109,7 +109,7 @@ test('shipped scripts that install something wait for an apt that is at work sin
   }
 });
 
-test('an apt that never gets its turn, or has no such package, ends the script with a reason', (t) => {
+test('an apt that never gets the lock, or lacks the package, ends the script with a reason', (t) => {
   for (const script of installing) {
     const never = run(t, script, 1_000);
     assert.notEqual(never.status, 0, script.name);

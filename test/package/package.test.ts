@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => packed.remove());
 
-test('the package holds what runs, the examples, and nothing else', () => {
+test('the package contains what runs, the examples, and nothing else', () => {
   const top = new Set(packed.files.map((file) => file.split('/')[0]));
   assert.deepEqual([...top].sort(), ['LICENSE', 'README.md', 'dist', 'examples', 'package.json', 'resources']);
   const strange = packed.files.filter((file) => /\.(ts|map|tsbuildinfo|test\.js)$/.test(file));
@@ -49,7 +49,7 @@ for (const line of ['5', '4.1'] as const) {
       if (userDir) rmSync(userDir, { recursive: true, force: true });
     });
 
-    test('every node loads, and its type is nobody else’s', async () => {
+    test('every node loads, and no other package has its type', async () => {
       const sets = await red.json<NodeSet[]>('/nodes');
       const ours = sets.filter((set) => set.module === manifest.name);
       assert.deepEqual(
@@ -63,13 +63,13 @@ for (const line of ['5', '4.1'] as const) {
       );
     });
 
-    test('the script that makes a worker host is where the README says, and can be run', () => {
+    test('setup-worker is where the README says, and can be run', () => {
       const path = /~\/\.node-red\/(\S+\/setup-worker)/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1];
       assert.ok(path, 'its path in an installed package');
       assert.match(execFileSync(join(userDir, path), ['--help'], { encoding: 'utf8' }), /^setup-worker \[OPTIONS\]/);
     });
 
-    test('every node brings its form, its help and its icon', async () => {
+    test('every node has its form, help and icon', async () => {
       const html = await (await red.get('/nodes', 'text/html')).text();
       const icons = await red.json<Record<string, string[]>>('/icons');
       for (const type of TYPES) {
@@ -84,7 +84,7 @@ for (const line of ['5', '4.1'] as const) {
       }
     });
 
-    test('every locale is there, and the shared code of the forms', async () => {
+    test('every locale is served, and the code of the forms', async () => {
       const words = await red.json<Record<string, Record<string, object>>>('/nodes/messages?lng=en-US');
       for (const type of TYPES) {
         const own = words[`${manifest.name}/${type}`]?.[type];

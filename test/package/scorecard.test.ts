@@ -49,7 +49,7 @@ test('the README says what it is and how to install it', () => {
   for (const picture of pictures) assert.ok(/^https:/.test(picture) || existsSync(join(root, picture)), picture);
 });
 
-test('takes the newest Node-RED, and the Node that one runs on', async () => {
+test('supports the newest Node-RED, and the Node.js that it runs on', async () => {
   const latest = JSON.parse(await npm(['view', 'node-red', 'version', 'engines', '--json'], root)) as {
     version: string;
     engines: { node: string };
