@@ -135,7 +135,7 @@ describe('vm-image’s form asks', () => {
     const read = (query: string) => fetch(`${red.url}/recheck/images/child1/console?worker=worker-here${query}`);
     const none = await read('');
     assert.equal(none.status, 404);
-    assert.match(await none.text(), /^This image has no console there/);
+    assert.match(await none.text(), /^There is no console of this image on that worker/);
     await build('child1');
     const failed = await becomes('child1', 'failed');
     assert.match(failed.text!, /^Image child is a disk for virtual machines/);
