@@ -47,7 +47,7 @@ const editorFile = (name: string): string => readFileSync(at('nodes', 'editor', 
 mkdirSync(at('dist', 'nodes', 'editor'), { recursive: true });
 writeFileSync(
   at('dist', 'nodes', 'editor', 'plugin.html'),
-  `<style>\n${editorFile('form.css')}</style>\n${editorFile('connection.html')}` +
+  `<style>\n${editorFile('form.css')}${editorFile('parts.css')}</style>\n${editorFile('connection.html')}` +
     `<script src="resources/${manifest.name}/editor.js"></script>\n`,
 );
 cpSync(at('nodes', 'editor', 'locale.json'), at('dist', 'nodes', 'editor', 'locales', 'en-US', 'plugin.json'));

@@ -19,7 +19,9 @@ export interface Lanes {
   /** Adds a lane; returns its id. */
   add(): string;
   refresh(): void;
-  /** Returns which output each old one has become, as Node-RED wants it: -1 for one that is gone, a word for a new one. */
+  /**
+   * Returns which output each old one has become, as Node-RED wants it: -1 for one that is gone, a word for a new one.
+   */
   outputs(): string;
 }
 

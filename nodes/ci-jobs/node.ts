@@ -12,7 +12,7 @@ export interface CiJobsNode extends Node {
   abortAll(): void;
 }
 
-/** ci-jobs: the jobs that a trigger runs, each down its lane. */
+/** ci-jobs: starts a build for each job that applies to a trigger, on the job's lane. */
 export default function (RED: NodeAPI): void {
   useLocale('ci-jobs', RED);
   nodeAction(RED, 'ci-jobs', 'abort', async (node) => {
@@ -37,7 +37,7 @@ export default function (RED: NodeAPI): void {
     onInput(this, async (message) => {
       const kill = message['kill'];
       if (kill !== undefined && kill !== null && kill !== false) {
-        // `true` ends all; a build's id ends that one.
+        // `true` stops all builds, a build's id that build.
         const count = abort(kill === true ? undefined : String(kill));
         board.rest(key, { fill: 'grey', shape: 'dot', text: t(this.type, 'status.aborted', { count }) });
         return undefined;

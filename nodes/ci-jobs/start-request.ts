@@ -24,13 +24,13 @@ export interface JobRow {
   branches: PatternRow[];
 }
 
-/** An output of ci-jobs: jobs name it by its id, so that it can move. */
+/** An output of ci-jobs. Jobs refer to it by its id, so that it can be moved. */
 export interface Lane {
   id: string;
   label: string;
 }
 
-/** What a ci-jobs node is set to. */
+/** Settings of a ci-jobs node. */
 export interface CiJobsConfig extends NodeDef {
   pipeline: string;
   jobs: JobRow[];
@@ -40,12 +40,12 @@ export interface CiJobsConfig extends NodeDef {
   idle: string;
 }
 
-/** Triggers that a job is for where its row names none. */
+/** Triggers of a job whose row names none. */
 const DEFAULT_EVENTS: Trigger['type'][] = ['patchset', 'recheck'];
 
 /**
- * What a ci-jobs node asks of the supervisor for a message: an event from gerrit-events, or one made by hand with
- * `{change: {project, number, …}, patchset}`. A CiError says what is wrong with it.
+ * Returns the builds that a message starts: one from gerrit-events, or one made by hand with
+ * `{change: {project, number, …}, patchset}`. If the message is not valid, returns a CiError that says why.
  */
 export function startRequest(
   config: CiJobsConfig,
@@ -56,7 +56,7 @@ export function startRequest(
   const change = changeIn(message);
   if (!change) return noChange();
   const trigger = triggerIn(message);
-  // By hand: a flow that was copied has a server of another id than its Inject says.
+  // By hand: in a copied flow, the server has another id than its Inject node says.
   const [only, ...others] = servers.keys();
   if (trigger.type === 'manual' && !servers.has(change.server) && only !== undefined && others.length === 0)
     change.server = only;
@@ -94,7 +94,7 @@ export function startRequest(
   }
 }
 
-/** The output that a job leaves by. */
+/** Returns the output of a job. */
 function portOf(row: JobRow, lanes: Lane[]): number {
   const port = lanes.findIndex((lane) => lane.id === row.lane);
   if (port < 0 && lanes.length > 0) throw noLane(textOf(row.name, 'job'));
@@ -119,7 +119,10 @@ function triggerIn(message: Message): Trigger {
   return { type: 'manual', key: randomUUID(), reason: 'it was started by hand' };
 }
 
-/** The change of a message. One made by hand may hold the patchset beside it, as a number or with its ref and revision. */
+/**
+ * Returns the change of a message. A message made by hand may have the patchset in a property of its own, as a number
+ * or with its ref and revision.
+ */
 function changeIn(message: Message): ChangeInfo | undefined {
   const { change, patchset } = message;
   if (!isRecord(change) || typeof change['project'] !== 'string' || change['project'] === '') return undefined;
@@ -150,7 +153,7 @@ const count = (value: unknown): number | undefined => {
   return Number.isInteger(number) && number > 0 ? number : undefined;
 };
 
-/** refs/changes/34/1234/2, as Gerrit names a patchset's ref. */
+/** Returns a patchset's ref as Gerrit names it: refs/changes/34/1234/2. */
 const refOf = (number: number | undefined, patchset: number | undefined): string | undefined =>
   number === undefined || patchset === undefined
     ? undefined

@@ -14,7 +14,7 @@ interface Config extends NodeDef {
   wait: string;
 }
 
-/** clone-image: one guest's disk, copy-on-write. */
+/** clone-image: clones an image for one guest, copy-on-write. */
 export default function (RED: NodeAPI): void {
   useLocale('clone-image', RED);
   RED.nodes.registerType('clone-image', function (this: Node, config: Config) {
@@ -41,7 +41,11 @@ export default function (RED: NodeAPI): void {
   });
 }
 
-/** The workers of these nodes; one that cannot be made is passed over where there is another. @throws CiError where there is none */
+/**
+ * Returns the workers of these nodes; one with invalid settings is skipped if there is another.
+ *
+ * @throws CiError if there is none
+ */
 function workersOf(RED: NodeAPI, hosts: string[]): Worker[] {
   const faults: unknown[] = [];
   const workers = hosts.flatMap((id) => {

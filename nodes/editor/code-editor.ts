@@ -54,8 +54,8 @@ export function makeCodeEditor(
 }
 
 /**
- * Shows a setting as code. The form has a hidden field for it, an element `recheck-<property>` for the editor and a button
- * `recheck-<property>-expand`. It fills what room the form has; under "More" it has a height of its own.
+ * Shows a setting as code. The form has a hidden field for it, an element `recheck-<property>` for the editor and a
+ * button `recheck-<property>-expand`. It fills what room the form has; under "More" it has a height of its own.
  *
  * @param offers words to put in, shown beside it in `recheck-<property>-offer`; `insert(word)` is what is put in for one
  */

@@ -146,7 +146,10 @@ export class Form {
     return this;
   }
 
-  /** Warns of a setting that may be meant so: `words(value)` says what is unusual about it. It can be saved all the same. */
+  /**
+   * Warns of a setting that may be meant so: `words(value)` says what is unusual about it. It can be saved all the
+   * same.
+   */
   doubt<Value>(property: string, words: (value: Value) => string | undefined): this {
     this.#doubts.set(property, words);
     return this;

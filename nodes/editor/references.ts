@@ -25,7 +25,9 @@ function countUse(node: EditorNode, isGone = false): void {
   }
 }
 
-/** Counts the use of configuration nodes in arrays. Node-RED counts single references only, and calls the others unused. */
+/**
+ * Counts the use of configuration nodes in arrays. Node-RED counts single references only, and calls the others unused.
+ */
 export function countUseInLists(): void {
   RED.events.on('nodes:add', (node: EditorNode) => setTimeout(() => countUse(node)));
   RED.events.on('nodes:change', (node: EditorNode) => countUse(node));

@@ -31,7 +31,9 @@ export async function ask<Fields>(method: 'GET' | 'POST', path: string, body?: o
 export const answerOf = <Fields>(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer<Fields>> =>
   ask<Fields>(method, path, body).catch((error: Error) => ({ error: error.message }) as Answer<Fields>);
 
-/** Runs a node's button: asks, then shows the outcome; `use(answer)` takes the answer instead if there is more to do. */
+/**
+ * Runs a node's button: asks, then shows the outcome; `use(answer)` takes the answer instead if there is more to do.
+ */
 export async function press<Fields>(
   node: EditorNode,
   method: 'GET' | 'POST',

@@ -37,7 +37,9 @@ export function checkTemplate(node: EditorNode, property: string, value: unknown
 const verdicts = new Map<string, string | undefined>();
 let asking: ReturnType<typeof setTimeout>;
 
-/** Returns why cloud-init would reject a text, if the runtime was asked already: it is, while the node's form is open. */
+/**
+ * Returns why cloud-init would reject a text, if the runtime was asked already: it is, while the node's form is open.
+ */
 function userDataVerdict(node: EditorNode, text: string): string | undefined {
   if (verdicts.has(text)) return verdicts.get(text);
   const form = formOf(node);

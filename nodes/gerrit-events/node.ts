@@ -19,7 +19,7 @@ export interface GerritEventsNode extends Node {
   runNewest(): Promise<{ label: string }>;
 }
 
-/** gerrit-events: what happens in Gerrit, as far as builds are for it. */
+/** gerrit-events: sends a message for each event of Gerrit that should start builds. */
 export default function (RED: NodeAPI): void {
   useLocale('gerrit-events', RED);
   nodeAction(RED, 'gerrit-events', 'run', (node) => (node as GerritEventsNode).runNewest());
@@ -75,7 +75,7 @@ export default function (RED: NodeAPI): void {
     };
 
     this.runNewest = async () => {
-      // Whatever triggers here, its projects and branches hold for the button too.
+      // The button ignores what starts builds, but not the projects and branches.
       const { entry, filter } = await open(['patchset']);
       if (!entry) throw new Error(t(this.type, 'status.noServer'));
       const newest = await entry.client.newestOpenChange(

@@ -5,7 +5,7 @@ import type { ReplayPace } from '../../lib/gerrit/replay.ts';
 import type { ServerEntry } from '../shared/config-nodes.ts';
 import { flagOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';
 
-/** What a gerrit-events node is set to. */
+/** Settings of a gerrit-events node. */
 export interface GerritEventsConfig extends NodeDef {
   source: 'stream' | 'replay';
   server: string;
@@ -30,13 +30,16 @@ export const triggersOf = (config: GerritEventsConfig): EventTrigger[] => [
   ...(flagOf(config.onRefUpdated) ? (['ref'] as const) : []),
 ];
 
-/** The projects to ask Gerrit about: those named in full, or all (`*`) where there are patterns, which Gerrit does not know. */
+/**
+ * Returns the projects to query: those named in full, or all (`*`) if there are patterns, which Gerrit does not
+ * support.
+ */
 export const askedProjects = (config: GerritEventsConfig): string[] => {
   const rows = patternsOf(config.projects);
   return rows.every((row) => row.match === 'exact') ? rows.map((row) => row.pattern) : ['*'];
 };
 
-/** The filter's settings; `entry` is missing for a replay without a server. */
+/** Returns the settings of the event filter; `entry` is missing in a replay without a server. */
 export const filterSettings = (
   config: GerritEventsConfig,
   entry: ServerEntry | undefined,

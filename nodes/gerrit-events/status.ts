@@ -7,19 +7,19 @@ import type { Runtime } from '../shared/runtime.ts';
 interface Counts {
   seen: number;
   taken: number;
-  /** Lines that were no events. */
+  /** Lines that are not events. */
   garbage: number;
-  /** Times that the server dropped events. */
+  /** How often the server dropped events. */
   dropped: number;
 }
 
-/** Milliseconds between two statuses: a flood of events must not become a flood of those. */
-const PAUSE = 200;
+/** Least time between two statuses: a flood of events must not cause a flood of statuses. */
+const STATUS_INTERVAL_MS = 200;
 
 /** Counts by node, kept over deploys so that a status goes on counting. */
 const COUNTS = { make: () => new Map<string, Counts>() };
 
-/** The status of a gerrit-events node: how its stream does, and what came. */
+/** The status of a gerrit-events node: the state of its stream, and how many events came. */
 export class EventStatus {
   readonly #node: Node;
   readonly #counts: Counts;
@@ -40,13 +40,13 @@ export class EventStatus {
     });
   }
 
-  /** Counts what came, and shows it soon. */
+  /** Adds to a count, and shows it soon. */
   count(what: keyof Counts, by = 1): void {
     this.#counts[what] += by;
-    this.#timer ??= setTimeout(() => this.#paint(), PAUSE).unref();
+    this.#timer ??= setTimeout(() => this.#paint(), STATUS_INTERVAL_MS).unref();
   }
 
-  /** How the stream does. Each new trouble is said in the log once. */
+  /** Shows the state of the stream. Each new fault is logged once. */
   health(health: LinkHealth): void {
     this.#health = health;
     const trouble = health.error?.message ?? '';
@@ -55,7 +55,7 @@ export class EventStatus {
     this.#paint();
   }
 
-  /** How far a replay is, which has no connection. */
+  /** Shows the state of a replay, which has no connection. */
   replay(state: 'status.replaying' | 'status.replayed'): void {
     this.#replay = state;
     this.#paint();

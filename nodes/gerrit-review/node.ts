@@ -39,7 +39,7 @@ const settingsOf = (config: Config, node: string): ReviewSettings => ({
   ...(textOf(config.notify) ? { notify: textOf(config.notify) as ReviewInput['notify'] } : {}),
 });
 
-/** gerrit-review: one comment for all builds of a trigger. */
+/** gerrit-review: posts one review for all builds of a trigger. */
 export default function (RED: NodeAPI): void {
   useLocale('gerrit-review', RED);
   // Page of the last report, for the button.

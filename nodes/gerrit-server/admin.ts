@@ -15,7 +15,7 @@ export function serverAdmin(RED: NodeAPI): void {
     answer(async (req) => {
       const target = await targetInForm(RED, req, 'gerrit', 29418);
       const { knownHosts, pool } = runtimeOf(RED);
-      // One try on a connection of its own: the shared one may be waiting for its next try.
+      // One attempt on a separate connection: the shared one may be waiting to reconnect.
       const host = await connectHost(target, { knownHosts, timeout: TEST_TIMEOUT_MS });
       host.close();
       const link = pool.acquire(target);

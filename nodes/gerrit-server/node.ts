@@ -18,7 +18,7 @@ export interface GerritServerConfig extends NodeDef, SshConfig {
   ciName: string;
 }
 
-/** gerrit-server: one SSH connection to a Gerrit, shared by all that name it. */
+/** gerrit-server: one SSH connection to a Gerrit, shared by all nodes that use it. */
 export default function (RED: NodeAPI): void {
   useLocale('gerrit-server', RED);
   serverAdmin(RED);
@@ -46,7 +46,7 @@ export default function (RED: NodeAPI): void {
           return entry;
         }
         servers.set(config.id, entry);
-        // Reports that wait for this server are sent as soon as it is back.
+        // Reports that wait for this server are posted as soon as it is back.
         link.onHealth(({ state }) => {
           if (state === 'up') supervisor.reporter.retryNow();
         });
@@ -57,7 +57,7 @@ export default function (RED: NodeAPI): void {
         : targetOf('gerrit', config, this.credentials, 29418).then((target) =>
             open(target, textOf(config.ciName, 'my-ci'), isLoopbackHost(target.host)),
           );
-      // Whoever uses the server shows the fault; here it is said once for all.
+      // Nodes that use the server show the fault; this logs it once for all of them.
       guard(this, async () => {
         await this.server.catch((error) => this.error(messageOf(error)));
       });

@@ -75,7 +75,7 @@ export function serveSandbox(RED: NodeAPI): void {
   RED.httpNode?.use('/sandbox', (req, res) => {
     const { running } = runtimeOf(RED).of(SANDBOX);
     if (!running) {
-      res.status(404).type('text').send('No sandbox Gerrit runs: no gerrit-server of the flow is set to it.');
+      res.status(404).type('text').send('The sandbox Gerrit is not running: no gerrit-server of the flow uses it.');
       return;
     }
     running

@@ -17,7 +17,7 @@ interface Config extends NodeDef {
   listenPort: string;
 }
 
-/** metadata-server: each guest's own cloud-init metadata. */
+/** metadata-server: publishes each guest's own cloud-init metadata. */
 export default function (RED: NodeAPI): void {
   useLocale('metadata-server', RED);
   userDataAdmin(RED);

@@ -19,14 +19,14 @@ interface Config extends NodeDef {
   then: 'destroy' | 'keep';
 }
 
-/** publish-logs: the build's logs on a page; then everything that the build held is destroyed. */
+/** publish-logs: publishes the build's logs, then destroys everything that the build held. */
 export default function (RED: NodeAPI): void {
   useLocale('publish-logs', RED);
   RED.nodes.registerType('publish-logs', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     const root = textOf(config.root, join(runtimeOf(RED).stateDir, 'logs'));
     const served = serveLogs(RED, this, root, {
-      // An empty field is no limit.
+      // An empty field means no limit.
       days: config.days === '' ? 0 : numberOf(config.days, 30),
       gigabytes: config.gigabytes === '' ? 0 : numberOf(config.gigabytes, 50),
     });

@@ -7,16 +7,16 @@ import { runtimeOf } from '../shared/runtime.ts';
 /** Where Node-RED serves the logs, below its root for nodes' pages. */
 export const LOG_PATH = '/recheck/logs';
 
-/** Milliseconds between two sweeps. */
-const SWEEP = 3600_000;
+/** Time between two sweeps. */
+const SWEEP_INTERVAL_MS = 3600_000;
 
 /** Log folders that are served, by their path in the URL. */
 const FOLDERS = { make: () => new Map<string, { root: string; handle: ReturnType<typeof logHandler> }>() };
 
 /**
- * Serves a log folder, and sweeps it from time to time while the node is there.
+ * Serves a log folder, and removes old logs from it regularly while the node is deployed.
  *
- * @returns its URL; undefined where this Node-RED serves no pages of nodes
+ * @returns its URL; undefined if this Node-RED serves no pages of nodes
  */
 export function serveLogs(
   RED: NodeAPI,
@@ -26,7 +26,7 @@ export function serveLogs(
 ): string | undefined {
   const runtime = runtimeOf(RED);
   const closed = new AbortController();
-  const timer = setInterval(tidy, SWEEP).unref();
+  const timer = setInterval(tidy, SWEEP_INTERVAL_MS).unref();
   node.on('close', () => {
     clearInterval(timer);
     closed.abort();

@@ -25,7 +25,11 @@ export interface GerritServerNode extends Node<Required<SshCredentials>> {
 }
 
 export interface SshHostNode extends Node<Required<SshCredentials>> {
-  /** Connects over the shared connection, held until `release`. @throws CiError if the host cannot be reached in time */
+  /**
+   * Connects over the shared connection, held until `release`.
+   *
+   * @throws CiError if the host cannot be reached in time
+   */
   open(signal: AbortSignal): Promise<{ name: string; host: Host; release(): void }>;
   /** Returns the address and the login; also after the node was closed. @throws CiError if its key cannot be read */
   target(): Promise<SshTarget>;
@@ -39,8 +43,8 @@ export interface SshHostNode extends Node<Required<SshCredentials>> {
 
 export interface VmImageNode extends Node {
   /**
-   * Returns the image as it is set now, with the key of what it is made of. Looks its parent up and reads its scripts'
-   * files at each call: a deploy may have changed the parent alone.
+   * Returns the image as it is set now, with the key of what it is built from. Looks its parent up and reads its
+   * scripts' files at each call: a deploy may have changed the parent alone.
    *
    * @param children the images that ask for it as their parent, the first one asked for first
    * @throws CiError if its parent or a file is missing, or if it is its own parent
@@ -49,9 +53,15 @@ export interface VmImageNode extends Node {
 }
 
 export interface WorkerHostNode extends Node {
-  /** The worker as it is set now; the same object as before if nothing changed. @throws CiError if the settings make none */
+  /**
+   * The worker as it is set now; the same object as before if nothing changed.
+   *
+   * @throws CiError if the settings make none
+   */
   readonly worker: Worker;
-  /** Holds its connection and cleans up what a crash left there. A worker that no node of the flow uses is left alone. */
+  /**
+   * Holds its connection and cleans up what a crash left there. A worker that no node of the flow uses is left alone.
+   */
   attend(): void;
   /** Whether a node of the flow uses it. */
   attended: boolean;

@@ -7,7 +7,7 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';
 
-/** What a deployed node of ours offers the supervisor. */
+/** What a deployed node of Recheck offers the supervisor. */
 export interface Offer {
   /** Of publish-logs. */
   logs?: LogSettings;
@@ -21,7 +21,7 @@ interface RuntimeNode {
   id: string;
   type: string;
   receive(message: object): void;
-  /** The flow it runs in; Node-RED's own. A subflow's instance knows the ids that it gave to the nodes inside. */
+  /** Node-RED's flow that it runs in. The instance of a subflow knows the ids that it gave to its nodes. */
   _flow?: { getNode?(id: string, here?: boolean): RuntimeNode | null; node_map?: Record<string, { id: string }> };
 }
 
@@ -106,7 +106,7 @@ export class FlowAdapter implements Flow {
     this.#observe(event);
   }
 
-  /** The deployed node of a key, ours or not; inside a subflow by way of the instances that it stands in. */
+  /** Returns the deployed node of a key, of any package; inside a subflow, through the instances that contain it. */
   #node(key: string): RuntimeNode | undefined {
     const [first, ...inner] = key.split('/');
     let node = (this.#red.nodes.getNode(first!) ?? undefined) as RuntimeNode | undefined;
@@ -118,9 +118,9 @@ export class FlowAdapter implements Flow {
   }
 
   /**
-   * Tells the supervisor of every message of a build that moves, and of every deploy, when it begins and when it ends.
+   * Reports every message of a build that moves, and the beginning and end of every deploy.
    *
-   * @returns undoes it
+   * @returns stops it
    */
   follow(
     moved: (message: Message, from: string, ours: boolean, to: Destination[]) => void,
@@ -131,7 +131,7 @@ export class FlowAdapter implements Flow {
       const source = events[0]?.source.node;
       if (!source) return;
       const from = nodeKey(source);
-      // One send may hold messages of several builds, and some of none.
+      // One send may contain messages of several builds, and messages of no build.
       for (const [id, sends] of Map.groupBy(events, ({ msg }) => msg.build?.id)) {
         if (id === undefined) continue;
         const to = sends.flatMap(({ destination }) => {

@@ -3,8 +3,8 @@ import type { Message } from '../../lib/builds/types.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 
 /**
- * The one wrapper for a node's input: runs the asynchronous work, calls `done` once, and shows what went wrong. Node-RED
- * ends its whole process at an unhandled rejection, so no handler of ours is a bare async function.
+ * Handles a node's input: runs the asynchronous work, calls `done` once, and shows errors. An unhandled rejection ends
+ * the whole Node-RED process, so no handler is a bare async function.
  */
 export function onInput(node: Node, work: (message: Message) => Promise<Error | undefined> | Error | undefined): void {
   node.on('input', (msg, _send, done) => {
@@ -18,7 +18,7 @@ export function onInput(node: Node, work: (message: Message) => Promise<Error | 
   });
 }
 
-/** Runs asynchronous work of a node outside of a message; what it throws is shown on the node. */
+/** Runs asynchronous work of a node that belongs to no message; errors are shown on the node. */
 export function guard(node: Node, work: () => Promise<void>, failed?: (error: Error) => void): void {
   work().catch((error: unknown) => {
     const fault = error instanceof Error ? error : new Error(messageOf(error));

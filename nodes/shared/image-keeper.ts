@@ -10,11 +10,11 @@ export function keepImages(RED: NodeAPI, builder: ImageBuilder): ImageCollector 
   return new ImageCollector(builder, {
     images: (): ImageSpec[] =>
       configNodes(RED, 'vm-image').map((node) => {
-        // One that is disabled may be wanted again.
+        // A disabled image may be needed again.
         if (!node) throw noImage('vm-image');
         return node.spec();
       }),
-    // As of a crash, nothing is looked for on a worker that no node uses.
+    // As after a crash, workers that no node uses are left alone.
     workers: (): Worker[] =>
       configNodes(RED, 'worker-host').flatMap((node) => (node?.attended && workerOf(node)) || []),
     onCollected(worker, what) {
@@ -24,7 +24,7 @@ export function keepImages(RED: NodeAPI, builder: ImageBuilder): ImageCollector 
   });
 }
 
-/** The node's worker; undefined where its settings make none, which its users say. */
+/** Returns the node's worker; undefined if its settings are not valid, which the nodes that use it report. */
 function workerOf(node: WorkerHostNode): Worker | undefined {
   try {
     return node.worker;

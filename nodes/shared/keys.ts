@@ -1,15 +1,15 @@
 import type { Node } from 'node-red';
 
 /**
- * A node's key: its id, behind the ids of the subflow instances it stands in (`instance/node`). Inside a subflow
- * Node-RED makes new ids at each deploy; this key stays.
+ * Returns a node's key: its id, after the ids of the subflow instances that contain it (`instance/node`). Inside a
+ * subflow, Node-RED makes new ids at each deploy; the key stays the same.
  */
 export function nodeKey(node: object): string {
   const { id, _path } = node as { id: string; _path?: string };
   return _path === undefined ? id : _path.split('/').slice(1).join('/') || id;
 }
 
-/** Our nodes as they are deployed now, by key. */
+/** The deployed nodes of Recheck, by key. */
 export class Registry<Extra extends object> {
   readonly #nodes = new Map<string, { node: Node } & Extra>();
 
@@ -19,7 +19,7 @@ export class Registry<Extra extends object> {
     const entry = { node, ...extra };
     this.#nodes.set(key, entry);
     node.on('close', () => {
-      // A deploy may have put the new node in its place already.
+      // A deploy may have registered its successor already.
       if (this.#nodes.get(key) === entry) this.#nodes.delete(key);
     });
   }

@@ -1,9 +1,9 @@
 import type { Message } from '../../lib/builds/types.ts';
 
-/** Milliseconds for which what was sent may still be on its way through the flow: a few nodes, on a busy machine. */
-const ON_ITS_WAY = 2_000;
-/** Messages kept at most, so that a flood of events does not grow memory; its oldest are not sent again. */
-const MOST = 1_000;
+/** Milliseconds that a message may take through a few nodes of the flow on a busy machine. */
+const TRANSIT_TIME_MS = 2_000;
+/** How many messages are kept at most, which limits memory in a flood of events; older ones are not sent again. */
+const MAX_MESSAGE_COUNT = 1_000;
 
 interface Sent {
   at: number;
@@ -12,28 +12,28 @@ interface Sent {
 }
 
 /**
- * What gerrit-events nodes have just sent. A deploy takes messages away that are on their way to nodes which it closes,
- * without a word; so these are sent once more when it is over. What arrived after all is known by its trigger's key, and
- * ci-jobs starts nothing twice.
+ * What gerrit-events nodes have just sent. A deploy silently drops messages on their way to nodes that it closes, so
+ * these are sent again when it has ended. If one did arrive, ci-jobs recognizes the key of its trigger and starts
+ * nothing twice.
  */
 export class RecentTriggers {
   readonly #sent: Sent[] = [];
   #deploying = false;
 
-  /** Takes note of a message that a node (its key) sends now. */
+  /** Remembers a message that a node sends now. @param node its key */
   note(node: string, message: Message): void {
     this.#prune();
-    if (this.#sent.length >= MOST) this.#sent.shift();
+    if (this.#sent.length >= MAX_MESSAGE_COUNT) this.#sent.shift();
     this.#sent.push({ at: performance.now(), node, message });
   }
 
-  /** A deploy has begun: what is on its way, and what comes from here on, is kept until it has ended. */
+  /** Call when a deploy begins: messages on their way, and new ones, are kept until it has ended. */
   deploying(): void {
     this.#prune();
     this.#deploying = true;
   }
 
-  /** A deploy has ended. @returns what is to be sent again */
+  /** Call when a deploy has ended. @returns the messages to send again */
   deployed(): { node: string; message: Message }[] {
     if (!this.#deploying) return [];
     this.#deploying = false;
@@ -42,7 +42,7 @@ export class RecentTriggers {
 
   #prune(): void {
     if (this.#deploying) return;
-    const since = performance.now() - ON_ITS_WAY;
+    const since = performance.now() - TRANSIT_TIME_MS;
     while (this.#sent[0] && this.#sent[0].at < since) this.#sent.shift();
   }
 }

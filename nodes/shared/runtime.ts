@@ -30,7 +30,7 @@ export interface Slot<State> {
 export interface Runtime {
   /** Folder for pins, keys, logs and the sandbox. */
   stateDir: string;
-  /** Base URL under which this Node-RED serves its nodes' pages; undefined where that is off. */
+  /** Base URL of the pages that this Node-RED serves for its nodes; undefined if that is off. */
   baseUrl: string | undefined;
   knownHosts: KnownHosts;
   pool: LinkPool;
@@ -44,30 +44,30 @@ export interface Runtime {
   services: Services;
   metadataRoutes: MetadataRoutes;
   servers: Map<string, ServerEntry>;
-  /** What gerrit-events nodes sent a moment ago, which a deploy may take away. */
+  /** What gerrit-events nodes sent a moment ago, which a deploy may drop. */
   triggers: RecentTriggers;
   /** Returns the state of a slot, made at its first use. */
   of<State>(slot: Slot<State>): State;
   /** Ends everything, and forgets all state: the next node makes a new runtime. */
   close(): Promise<void>;
-  /** Noted to be done at the end. */
+  /** Registers work to do at the end. */
   onClose(end: () => void | Promise<void>): void;
-  /** Told of every event of builds; returns what undoes it. */
+  /** Subscribes to all events of builds. @returns unsubscribes */
   onEvent(listener: (event: BuildEvent) => void): () => void;
 }
 
-/** A machine that restarts is back within this. */
-const CONNECT_LIMIT = 60_000;
+/** How long a step waits for a connection: a machine that restarts is back within this. */
+const CONNECT_TIMEOUT_MS = 60_000;
 
 let runtime: Runtime | undefined;
 
-/** The process's runtime, made with the first node. */
+/** Returns the runtime of the process, created with the first node. */
 export function runtimeOf(RED: NodeAPI): Runtime {
   runtime ??= makeRuntime(RED);
   return runtime;
 }
 
-/** Makes a flow node one of ours: known by its key, its status kept over deploys. */
+/** Registers a flow node of Recheck, so that it is found by its key and its status survives deploys. */
 export function enter(RED: NodeAPI, node: Node, offer: Offer = {}): { runtime: Runtime; key: string } {
   const shared = runtimeOf(RED);
   const key = nodeKey(node);
@@ -130,7 +130,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
     baseUrl: baseUrl(RED),
     knownHosts,
     pool,
-    connectLimit: CONNECT_LIMIT,
+    connectLimit: CONNECT_TIMEOUT_MS,
     streams,
     registry,
     board,
@@ -169,7 +169,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   return made;
 }
 
-/** One key pair for all guests, kept so that an image made long ago still lets the controller in. */
+/** Returns the key pair for all guests, stored so that an old image still authorizes the controller. */
 function controllerKey(stateDir: string): { privateKey: string; publicKey: string } {
   const file = join(stateDir, 'guest-key');
   try {

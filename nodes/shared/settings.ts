@@ -1,6 +1,6 @@
-/** Reading what the editor saved: any value may be a string, since `${ENV}` settings are. */
+/** Reads what the editor saved. Any value may be a string, because `${ENV}` settings are replaced by strings. */
 
-/** A number within bounds; the default where it is missing or none. */
+/** Returns a number of at least `least`; the fallback if it is missing or not such a number. */
 export function numberOf(value: unknown, fallback: number, least = 0): number {
   if (value === undefined || value === null || value === '') return fallback;
   const number = Number(value);
@@ -12,10 +12,10 @@ export const textOf = (value: unknown, fallback = ''): string =>
 
 export const flagOf = (value: unknown): boolean => value === true || value === 'true';
 
-/** Rows of a list in a form; anything else counts as none. */
+/** Returns the rows of a list in a form; none if the value is not a list. */
 export const rowsOf = <Row>(value: unknown): Row[] => (Array.isArray(value) ? (value as Row[]) : []);
 
-/** Rows `{name, value}` as an environment. */
+/** Returns rows of `{name, value}` as an environment. */
 export function environmentOf(value: unknown): Record<string, string> {
   const rows = rowsOf<{ name?: unknown; value?: unknown }>(value);
   return Object.fromEntries(
@@ -23,7 +23,7 @@ export function environmentOf(value: unknown): Record<string, string> {
   );
 }
 
-/** Names separated by commas or spaces. */
+/** Returns names that are separated by commas or spaces. */
 export const namesOf = (value: unknown): string[] =>
   textOf(value)
     .split(/[\s,]+/)

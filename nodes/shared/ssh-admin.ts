@@ -38,7 +38,7 @@ export function keyAdmin(RED: NodeAPI): void {
       const at = [textOf(host), numberOf(port, 22)] as const;
       if (action === 'accept') knownHosts.accept(...at);
       else if (action === 'forget') knownHosts.forget(...at);
-      else throw new Error('A host key is accepted or forgotten, nothing else.');
+      else throw new Error('The action of a host key is accept or forget.');
       for (const { link } of servers.values())
         if (link.target.host === at[0] && link.target.port === at[1]) link.retry();
       return knownHosts.entry(...at);
@@ -54,7 +54,7 @@ export function keyAdmin(RED: NodeAPI): void {
  */
 export async function targetInForm(RED: NodeAPI, req: Request, kind: string, port: number): Promise<SshTarget> {
   const body: unknown = req.body;
-  if (!isRecord(body) || !isRecord(body['config'])) throw new Error('The form sent nothing to test.');
+  if (!isRecord(body) || !isRecord(body['config'])) throw new Error('The form sent no settings to test.');
   const stored = (RED.nodes.getCredentials(textOf(body['id'])) ?? {}) as SshCredentials;
   const typed = (isRecord(body['credentials']) ? body['credentials'] : {}) as SshCredentials;
   const credentials: SshCredentials = { ...stored };

@@ -5,7 +5,7 @@ import { keyFileUnreadable } from '../../lib/errors/ssh-settings.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { numberOf, textOf } from './settings.ts';
 
-/** What a form with an SSH target in it saves. */
+/** What the form of an SSH target saves. */
 export interface SshConfig {
   name: string;
   host: string;
@@ -23,7 +23,11 @@ export const SSH_CREDENTIALS: NodeCredentials<Required<SshCredentials>> = {
   passphrase: { type: 'password' },
 };
 
-/** The target that a form describes. The key is the one pasted, else the file's. */
+/**
+ * Returns the target that a form describes. A pasted key has priority over the key file.
+ *
+ * @throws CiError if the file cannot be read
+ */
 export async function targetOf(
   kind: string,
   config: SshConfig,
@@ -34,7 +38,7 @@ export async function targetOf(
   const label = `${kind} ${textOf(config.name, host)}`;
   const pasted = textOf(credentials?.privateKey);
   const file = textOf(config.keyFile);
-  // With neither, the connection says what is missing.
+  // If both are missing, the connection reports it.
   const privateKey =
     !file || pasted
       ? pasted
@@ -52,7 +56,7 @@ export async function targetOf(
     privateKey,
     ...(passphrase ? { passphrase } : {}),
     ...(hostKey ? { hostKey } : {}),
-    // Gerrit keeps its keys itself, and runs no shell.
+    // Gerrit manages authorized keys itself, and has no shell.
     ...(kind === 'gerrit'
       ? { keysPlace: `the SSH keys in the settings of Gerrit's account ${user}`, shell: 'none' as const }
       : {}),

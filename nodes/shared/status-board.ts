@@ -14,7 +14,7 @@ interface Busy {
 interface Row {
   type: string;
   busy: Map<string, Busy>;
-  /** Of ci-jobs: its builds that wait for room, by id. */
+  /** Of ci-jobs: ids of its builds that wait for a slot. */
   waiting: Set<string>;
   passed: number;
   failed: number;
@@ -22,10 +22,10 @@ interface Row {
   rest?: NodeStatus;
 }
 
-/** Types that say so while they wait for their first build. */
+/** Types that show “ready” until their first build. */
 const READY = new Set(['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publish-logs']);
 
-/** How a status reaches a node; false where the node is not there now. */
+/** Shows a status on a node; returns false if the node is not deployed. */
 export type ShowStatus = (node: string, status: NodeStatus) => boolean;
 
 /** Shows on the nodes what their builds do: a process-wide board, so that a redeployed node shows on. */
@@ -38,7 +38,7 @@ export class Board {
     this.#show = show;
   }
 
-  /** A node was deployed: it shows what it showed before, or that it is ready. */
+  /** Call when a node was deployed: it shows its previous status, or that it is ready. */
   enter(node: string, type: string): void {
     const row = this.#rows.get(node);
     if (row?.type !== type) this.#rows.set(node, { type, busy: new Map(), waiting: new Set(), passed: 0, failed: 0 });
@@ -90,7 +90,7 @@ export class Board {
     this.#paint(event.node, row);
   }
 
-  /** Shows something at rest on a node, as its own code decides. */
+  /** Sets the status that a node shows while nothing runs. */
   rest(node: string, status: NodeStatus): void {
     const row = this.#rows.get(node);
     if (!row) return;
@@ -103,7 +103,7 @@ export class Board {
     this.#tick = undefined;
   }
 
-  /** Shows on a ci-jobs node how many of its builds wait for room. */
+  /** Shows on a ci-jobs node how many of its builds wait for a slot. */
   #noteWaiting(event: BuildEvent): void {
     const row = this.#rows.get(event.jobs ?? '');
     if (!row || !event.id) return;

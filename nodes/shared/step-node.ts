@@ -4,7 +4,7 @@ import type { Offer } from './flow-adapter.ts';
 import { onInput } from './handler.ts';
 import { enter, type Runtime } from './runtime.ts';
 
-/** A node that is one step of a build: its messages go to the supervisor, which runs the step and sends them on. */
+/** Makes a node one step of a build: its messages go to the supervisor, which runs the step and sends them on. */
 export function stepNode(
   RED: NodeAPI,
   node: Node,

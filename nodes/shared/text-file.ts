@@ -3,38 +3,42 @@ import { messageOf } from '../../lib/errors/ci-error.ts';
 import { keyFileUnreadable } from '../../lib/errors/ssh-settings.ts';
 import { textOf } from './settings.ts';
 
-/** Bytes of a file that settings name. */
-const LIMIT = 1 << 20;
+/** Maximum size of a file that settings name. */
+const MAX_FILE_BYTES = 1 << 20;
 
-/** Why a file cannot be read, by the system's code. */
-const WHY: Record<string, string> = {
-  ENOENT: 'it is not there',
-  EACCES: "Node-RED's user may not read it",
+/** Why a file cannot be read, by the code of the system error. */
+const REASONS: Record<string, string> = {
+  ENOENT: 'it does not exist',
+  EACCES: "Node-RED's user has no permission to read it",
 };
 
 /**
- * Reads a small file of the controller that the settings name.
+ * Reads a small file on the controller that settings name.
  *
- * @param unreadable makes the error of the reason
+ * @param unreadable makes the error, from the reason
  */
 export function readTextFile(file: string, unreadable: (why: string) => Error): string {
   let why: string;
   try {
     const found = statSync(file);
-    if (found.isFile() && found.size <= LIMIT) return readFileSync(file, 'utf8');
+    if (found.isFile() && found.size <= MAX_FILE_BYTES) return readFileSync(file, 'utf8');
     // A pipe or a device might never end.
-    why = found.isDirectory() ? 'it is a folder' : found.isFile() ? 'it is larger than 1 MiB' : 'it is no plain file';
+    why = found.isDirectory()
+      ? 'it is a folder'
+      : found.isFile()
+        ? 'it is larger than 1 MiB'
+        : 'it is not a regular file';
   } catch (error) {
-    why = WHY[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
+    why = REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
   }
   throw unreadable(why);
 }
 
 /**
- * The authorized_keys file that settings name; empty where they name none.
+ * Reads the authorized_keys file that settings name; returns an empty text if they name none.
  *
- * @param label whose settings they are, as a message begins
- * @throws CiError ssh-settings/key-file
+ * @param label the owner of the settings, which begins the message of the error
+ * @throws CiError ssh-settings/key-file if it cannot be read
  */
 export function readKeysFile(label: string, setting: unknown): string {
   const file = textOf(setting);

@@ -4,7 +4,10 @@ import { listPart } from '../editor/list.ts';
 import { STORED } from '../editor/private-key.ts';
 import { makeRows, type RowList } from '../editor/rows.ts';
 
-/** Returns the values typed since the last deploy, which the hidden field holds; those stored with the runtime are not there. */
+/**
+ * Returns the values typed since the last deploy, which the hidden field holds; those stored with the runtime are not
+ * there.
+ */
 function typedSecrets(text: unknown): Record<string, string> {
   try {
     return JSON.parse(String(text));

@@ -23,11 +23,14 @@ interface Config extends NodeDef {
   wires: string[][];
 }
 
-/** Milliseconds for a script that has no limit of its own, where the job's time does not count either. */
-const LONGEST = 24 * 3600_000;
-const LONGEST_AFTER = 10 * 60_000;
+/**
+ * Time limits of a script without one of its own: while the build passes, when the job's time limit applies too, and
+ * after.
+ */
+const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
+const DEFAULT_TIMEOUT_AFTER_MS = 10 * 60_000;
 
-/** ssh-exec: a script in guests, or on another machine. */
+/** ssh-exec: runs a script in guests, or on another machine. */
 export default function (RED: NodeAPI): void {
   useLocale('ssh-exec', RED);
   RED.nodes.registerType(
@@ -37,8 +40,9 @@ export default function (RED: NodeAPI): void {
       const when = (textOf(config.when, 'passing') as When) ?? 'passing';
       const guests = namesOf(config.guests);
       const secrets = secretsOf(this.credentials?.secrets, rowsOf<string>(config.secretNames));
-      const limit = numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? LONGEST : LONGEST_AFTER);
-      // Only the patch's own scripts are on the job's time; what runs always or after a failure has its own limit.
+      const limit =
+        numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? DEFAULT_TIMEOUT_MS : DEFAULT_TIMEOUT_AFTER_MS);
+      // Only the patch's own scripts count for the job's time limit; what runs always or after a failure has its own.
       const spec = { when, timed: when === 'passing', ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
       const openHost = async (signal: AbortSignal) => {
         // Looked up at each build: a deploy may have changed the configuration node alone.
@@ -62,7 +66,7 @@ export default function (RED: NodeAPI): void {
             secrets,
             timeout: limit,
             mayReboot: flagOf(config.mayReboot ?? false),
-            // Nothing is made of the lines where nobody is wired to them.
+            // Lines are collected only if the second output is wired.
             ...(config.wires[1]?.length
               ? {
                   onLines: (lines: string[], dropped: number) =>
@@ -83,7 +87,10 @@ export default function (RED: NodeAPI): void {
   );
 }
 
-/** Secret variables as the editor keeps them: a JSON object in one credential, where a removed one may still stand. */
+/**
+ * Returns the secret variables: the editor stores a JSON object in one credential, which may still contain removed
+ * ones.
+ */
 function secretsOf(json: string | undefined, names: string[]): Record<string, string> {
   if (!json) return {};
   const values: unknown = JSON.parse(json);

@@ -15,7 +15,7 @@ export function hostAdmin(RED: NodeAPI): void {
       const { knownHosts } = runtimeOf(RED);
       const host = await connectHost(target, { knownHosts, timeout: TEST_TIMEOUT_MS });
       try {
-        // A login whose shell runs no commands is of no use.
+        // A login whose shell cannot run commands is useless.
         await host.run(['true'], { timeout: TEST_TIMEOUT_MS });
       } finally {
         host.close();

@@ -11,15 +11,15 @@ import { configNodes, type VmImageNode, type WorkerHostNode } from '../shared/co
 import { runtimeOf } from '../shared/runtime.ts';
 import { numberOf, textOf } from '../shared/settings.ts';
 
-/** Milliseconds that a worker is waited for. */
-const ASK_LIMIT = 15_000;
+/** Time limit of a request to a worker. */
+const WORKER_TIMEOUT_MS = 15_000;
 
 /**
- * For vm-image's form, of the image as it is deployed:
+ * Serves vm-image's form, about the image as it is deployed:
  *
- * - GET recheck/images/ID: `{image, workers}`, how it stands on each worker host
- * - POST recheck/images/ID/build `{worker}`: begins its making, however its last one ended
- * - GET recheck/images/ID/console?worker=ID: the console of its last making there; with `tail`, its last so many bytes
+ * - GET recheck/images/ID: `{image, workers}`, its state on each worker host
+ * - POST recheck/images/ID/build `{worker}`: starts an image build, even if the last one has just failed
+ * - GET recheck/images/ID/console?worker=ID: the console of its last build there; with `tail`, only its last bytes
  */
 export function imageAdmin(RED: NodeAPI): void {
   const read = RED.auth.needsPermission('vm-image.read');
@@ -31,7 +31,7 @@ export function imageAdmin(RED: NodeAPI): void {
     read,
     answer(async (req) => {
       const image = imageOf(req);
-      const signal = AbortSignal.timeout(ASK_LIMIT);
+      const signal = AbortSignal.timeout(WORKER_TIMEOUT_MS);
       const workers = await Promise.all(hostsOf(RED).map((host) => stateOn(host, image, signal)));
       return { ok: true, image: `${image.name}@${image.key}`, workers };
     }),
@@ -44,9 +44,9 @@ export function imageAdmin(RED: NodeAPI): void {
       const image = imageOf(req);
       const worker = workerOf(RED, isRecord(req.body) ? req.body['worker'] : undefined);
       images().forget(worker, image);
-      // The limit is on the wait alone: the making goes on, and its end is asked for like its course.
+      // The limit applies to this wait only: the image build continues, and the form asks for its state.
       images()
-        .provide(worker, image, { signal: AbortSignal.timeout(ASK_LIMIT) })
+        .provide(worker, image, { signal: AbortSignal.timeout(WORKER_TIMEOUT_MS) })
         .catch(() => undefined);
       return { ok: true };
     }),
@@ -59,7 +59,7 @@ export function imageAdmin(RED: NodeAPI): void {
     });
   });
 
-  /** One whose worker cannot be made is shown with the reason. */
+  /** Returns the state of an image on a worker host; if its settings are not valid, the reason. */
   async function stateOn(host: WorkerHostNode, image: ImageSpec, signal: AbortSignal): Promise<WorkerImage> {
     try {
       return await imageOn(images(), host.worker, image, { signal });
@@ -70,7 +70,7 @@ export function imageAdmin(RED: NodeAPI): void {
   }
 
   async function sendConsole(req: Request, res: Response): Promise<void> {
-    // What a guest said: to be read, and nothing else.
+    // Output of a guest: browsers must treat it as plain text only.
     res.set({
       'X-Content-Type-Options': 'nosniff',
       'Content-Security-Policy': "sandbox; default-src 'none'",
@@ -78,13 +78,13 @@ export function imageAdmin(RED: NodeAPI): void {
     });
     const file = images().consoleFile(workerOf(RED, req.query['worker']), imageOf(req));
     const handle = await open(file).catch(() => {
-      throw new Error('This image has no console there: it was not made by scripts since the controller keeps one.');
+      throw new Error('There is no console of this image on that worker: no image build with scripts has run there.');
     });
     try {
       const { size } = await handle.stat();
       const start = Math.max(0, size - numberOf(req.query['tail'], size));
       res.type('text/plain; charset=utf-8');
-      // It may grow meanwhile: what is there now is sent.
+      // The file may grow meanwhile: its size of now is sent.
       if (size > start) await pipeline(handle.createReadStream({ start, end: size - 1, autoClose: false }), res);
       else res.end();
     } finally {
@@ -97,9 +97,9 @@ export function imageAdmin(RED: NodeAPI): void {
 const hostsOf = (RED: NodeAPI): WorkerHostNode[] =>
   configNodes(RED, 'worker-host').filter((host) => host !== undefined);
 
-/** @throws an error where it is not deployed, or its worker cannot be made */
+/** Returns the worker of a worker host. @throws Error if it is not deployed, CiError if its settings are not valid */
 function workerOf(RED: NodeAPI, id: unknown): Worker {
   const host = hostsOf(RED).find((one) => one.id === textOf(id));
-  if (!host) throw new Error('This worker host is not deployed. Deploy, and press again.');
+  if (!host) throw new Error('This worker host is not deployed. Deploy, then try again.');
   return host.worker;
 }

@@ -3,10 +3,10 @@ import { parentCircle } from '../../lib/errors/image.ts';
 import { isRecord } from '../../lib/util/is-record.ts';
 import { imageName } from './settings.ts';
 
-/** A vm-image as a flow file has it. */
+/** A vm-image in a flow file. */
 type Saved = Record<string, unknown>;
 
-/** Circles of images that name each other as parent, each once. */
+/** Returns the cycles of images that name each other as parent, each cycle once. */
 export function circlesOf(images: readonly Saved[]): Saved[][] {
   const byId = new Map(images.map((image) => [image['id'], image]));
   const seen = new Set<Saved>();
@@ -24,8 +24,8 @@ export function circlesOf(images: readonly Saved[]): Saved[][] {
 }
 
 /**
- * Says which images name each other as parent: Node-RED (5.0.7, Flow.start) then starts neither them nor what it has not
- * started by then, and tells of it on its standard output only.
+ * Logs which images name each other as parent: Node-RED (5.0.7, Flow.start) then starts neither these nor the nodes it
+ * has not started yet, and reports it on its standard output only.
  */
 export function tellCircles(RED: NodeAPI): void {
   RED.events.on('flows:starting', (event: { config?: { flows?: unknown } }) => {
@@ -34,7 +34,9 @@ export function tellCircles(RED: NodeAPI): void {
     const images = nodes.filter((node): node is Saved => isRecord(node) && node['type'] === 'vm-image' && !node['d']);
     for (const circle of circlesOf(images)) {
       const { message } = parentCircle(circle.map(({ name }) => imageName(name)));
-      RED.log.error(`${message} Until then Node-RED starts none of them, nor other configuration nodes.`);
+      RED.log.error(
+        `${message} Until this is fixed, Node-RED starts neither these images nor other configuration nodes.`,
+      );
     }
   });
 }

@@ -8,7 +8,7 @@ import { imageAdmin } from './admin.ts';
 import { tellCircles } from './circles.ts';
 import { type ImageConfig, imageName, imageOf } from './settings.ts';
 
-/** vm-image: what a guest's disk starts as. */
+/** vm-image: what a guest's disk starts from. */
 export default function (RED: NodeAPI): void {
   useLocale('vm-image', RED);
   imageAdmin(RED);

@@ -7,24 +7,24 @@ import { type HardwareConfig, hardwareOf, networksOf } from '../shared/hardware-
 import { flagOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';
 import { readKeysFile, readTextFile } from '../shared/text-file.ts';
 
-/** A row of the scripts that an image is made with. */
+/** A row of the scripts that build an image. */
 interface ScriptRow {
   name: string;
   user: string;
   interpreter: string;
   text: string;
-  /** Path on the controller; with one, `text` does not count. */
+  /** Path on the controller; if set, `text` is ignored. */
   file: string;
 }
 
-/** What the form of a vm-image saves; any of it but the name and the source may be missing. */
+/** What the form of a vm-image saves; anything but the name and the source may be missing. */
 export interface ImageConfig extends HardwareConfig {
   name: string;
   source: ImageSource['kind'];
   path: string;
   url: string;
   sha256: string;
-  /** GiB; empty: as it is. */
+  /** GiB; empty: its own size. */
   diskSize: string;
   /** Days; empty: never. */
   renew: string;
@@ -37,30 +37,30 @@ export interface ImageConfig extends HardwareConfig {
   networks: { source: string; mac?: string }[];
   userData: string;
   authorizedKeys: string;
-  /** Path on the controller, of keys beside those. */
+  /** Path on the controller of a file with more keys. */
   authorizedKeysFile?: string;
   /** Minutes. */
   timeout: string;
-  /** Minutes that cloud-init has to finish; 0: not waited for. */
+  /** Minutes to wait for cloud-init; 0: do not wait. */
   cloudInit?: string;
   loginUser: string;
   /** Whether its guests keep SSH host keys of their own. */
   ownHostKey?: boolean;
 }
 
-/** As files and guests on a worker are named after it. */
+/** Returns an image's name as it is used in names of files and guests on a worker. */
 export const imageName = (name: unknown): string => textOf(name, 'image').replace(/[^A-Za-z0-9._-]+/g, '-');
 
 /**
- * The image that a form describes, without its key. Files of scripts and keys are read here, at each use.
+ * Returns the image that a form describes, without its key. Reads the files of scripts and keys.
  *
- * @param parentOf gives the parent as it is set now
- * @throws CiError where the parent, or the file of a script or of keys, cannot be had
+ * @param parentOf returns the parent as it is set now
+ * @throws CiError if the parent is missing, or the file of a script or of keys cannot be read
  */
 export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {
   const name = imageName(config.name);
   const source = sourceOf(name, config, parentOf);
-  // Made of a disk that needs UEFI, or a newer processor, it needs them too.
+  // If the parent's disk needs UEFI or a newer processor, so does this image.
   const parent = source.kind === 'parent' ? [source.parent] : [];
   return {
     name,
@@ -107,7 +107,7 @@ function sourceOf(name: string, config: ImageConfig, parentOf: () => ImageSpec):
   }
 }
 
-/** The operator's keys: those pasted, and those of the file. */
+/** Returns the operator's keys: those pasted, and those in the file. */
 function keysOf(image: string, { authorizedKeys, authorizedKeysFile }: ImageConfig): string {
   const filed = keyLines(readKeysFile(`Image ${image}`, authorizedKeysFile), 'The authorised keys file');
   return [textOf(authorizedKeys), ...filed].filter(Boolean).join('\n');

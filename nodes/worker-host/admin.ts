@@ -10,21 +10,21 @@ import { runtimeOf } from '../shared/runtime.ts';
 import { rowsOf } from '../shared/settings.ts';
 import { checkSettings, type Machine, machineOf, type WorkerConfig } from './settings.ts';
 
-/** Milliseconds for the connection, and for all of it: the editor waits a minute. */
-const CONNECT_LIMIT = 15_000;
-const LIMIT = 55_000;
+/** Time limits of the connection, and of the whole check: the editor waits a minute. */
+const CONNECT_TIMEOUT_MS = 15_000;
+const CHECK_TIMEOUT_MS = 55_000;
 
-/** The button "Check this host": POST recheck/check/worker-host {id, config} gives {ok, checks}. */
+/** Serves the button "Check this host": POST recheck/check/worker-host {id, config} returns {ok, checks}. */
 export function workerAdmin(RED: NodeAPI): void {
   RED.httpAdmin.post(
     '/recheck/check/worker-host',
     RED.auth.needsPermission('worker-host.write'),
     answer(async (req) => {
       const body: unknown = req.body;
-      if (!isRecord(body) || !isRecord(body['config'])) throw new Error('The form sent nothing to check.');
+      if (!isRecord(body) || !isRecord(body['config'])) throw new Error('The form sent no settings to check.');
       const config = body['config'] as unknown as WorkerConfig;
       const images = uefiImages(RED, String(body['id']));
-      const checks = await check(RED, { ...config, kind: 'libvirt' }, images, AbortSignal.timeout(LIMIT));
+      const checks = await check(RED, { ...config, kind: 'libvirt' }, images, AbortSignal.timeout(CHECK_TIMEOUT_MS));
       return { ok: checks.every(({ ok }) => ok), checks };
     }),
   );
@@ -42,9 +42,9 @@ async function check(
   try {
     machine = machineOf(RED, runtime, config);
     const target = await machine.target?.();
-    // One try on a connection of its own: the shared one may be waiting for its next try.
+    // One attempt on a separate connection: the shared one may be waiting to reconnect.
     host = target
-      ? await connectHost(target, { knownHosts: runtime.knownHosts, timeout: CONNECT_LIMIT, signal })
+      ? await connectHost(target, { knownHosts: runtime.knownHosts, timeout: CONNECT_TIMEOUT_MS, signal })
       : await machine.source(signal);
   } catch (error) {
     return [unreachableCheck(error)];
@@ -57,7 +57,7 @@ async function check(
   }
 }
 
-/** Names of the images that the deployed flow clones on a worker host, and that need UEFI. */
+/** Returns the names of images with UEFI that the deployed flow clones on a worker host. */
 function uefiImages(RED: NodeAPI, worker: string): string[] {
   const names = new Set<string>();
   RED.nodes.eachNode((node) => {
@@ -69,7 +69,7 @@ function uefiImages(RED: NodeAPI, worker: string): string[] {
   return [...names];
 }
 
-/** The node's image; undefined if its settings make none, which builds that use it say. */
+/** Returns the node's image; undefined if its settings are not valid, which builds that use it report. */
 function specOf(node: VmImageNode | undefined): ImageSpec | undefined {
   try {
     return node?.spec();

@@ -7,14 +7,14 @@ import { workerAdmin } from './admin.ts';
 import { attend } from './reaper.ts';
 import { type WorkerConfig, workerOf } from './settings.ts';
 
-/** worker-host: a machine that guests run on. */
+/** worker-host: a machine on which guests run. */
 export default function (RED: NodeAPI): void {
   useLocale('worker-host', RED);
   workerAdmin(RED);
   RED.nodes.registerType('worker-host', function (this: WorkerHostNode, config: WorkerConfig) {
     RED.nodes.createNode(this, config);
     const runtime = runtimeOf(RED);
-    // Made when it is asked for: a deploy may have changed its ssh-host alone.
+    // Created on demand: a deploy may have changed its ssh-host alone.
     Object.defineProperty(this, 'worker', { get: () => workerOf(RED, runtime, config).worker });
     this.attended = false;
     this.attend = () => {

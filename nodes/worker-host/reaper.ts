@@ -5,21 +5,21 @@ import { messageOf } from '../../lib/errors/ci-error.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import type { Placed } from './settings.ts';
 
-/** Milliseconds before what a crash left is looked for again; the last for as long as it takes. */
-const PAUSES = [30_000, 60_000, 120_000, 300_000];
+/** Delays between attempts to remove what a crash left; the last one is repeated until it succeeds. */
+const RETRY_DELAYS_MS = [30_000, 60_000, 120_000, 300_000];
 
 /** Places that were looked over for what a crash left. */
 const REAPED = { make: () => new Set<string>() };
 
 /**
- * Holds a worker's connection until the node is closed, and ends what a crash left on it, as soon as it can be reached and
- * all of it can be removed: once a process and place.
+ * Holds a worker's connection until the node is closed, and removes what a crash left on it, retrying until the worker
+ * can be reached and everything is removed. It is done once per process and place.
  */
 export async function attend(
   node: Node,
   runtime: Runtime,
   { worker, place, machine }: Placed,
-  pauses: readonly number[] = PAUSES,
+  pauses: readonly number[] = RETRY_DELAYS_MS,
 ): Promise<void> {
   const closed = new AbortController();
   node.on('close', () => closed.abort());
@@ -34,7 +34,7 @@ export async function attend(
   for (let tries = 1; !reaped.has(place); tries += 1) {
     try {
       await link?.host(signal);
-      // Before it begins: another node of this place need not do it too.
+      // Before it begins, so that another node of this place does not do it too.
       reaped.add(place);
       await reap(worker, controller, (owner) => supervisor.owns(owner) || images.owns(owner));
     } catch (error) {

@@ -37,23 +37,23 @@ export interface WorkerConfig extends NodeDef {
 
 /** The machine of a worker. */
 export interface Machine {
-  /** Whether it is this machine, by whatever way. */
+  /** Whether it is this machine, directly or over SSH. */
   isHere: boolean;
-  /** Where it is, for people. */
+  /** Its address, as people are told. */
   address: string;
-  /** Another with each other machine or login. */
+  /** Differs for each machine and login. */
   identity: string;
   source: HostSource;
-  /** The same, where it can be reached at once. */
+  /** The same, but fails immediately if it cannot be reached. */
   sourceNow: HostSource;
-  /** How it is logged in to; missing for this machine directly. */
+  /** Returns how to log in; missing for this machine directly. */
   target?: () => Promise<SshTarget>;
 }
 
 export const URI = 'qemu:///system';
 export const PLACE = '/ci/recheck';
 
-/** As messages call a worker. */
+/** Returns what messages call a worker. */
 export function labelOf(RED: NodeAPI, config: WorkerConfig): string {
   const host = config.kind === 'libvirt' ? hostNode(RED, config) : undefined;
   return `worker ${textOf(config.name, host ? host.name || host.address : 'this machine')}`;
@@ -63,10 +63,10 @@ const hostNode = (RED: NodeAPI, { host }: WorkerConfig): SshHostNode | undefined
   configNode(RED, 'ssh-host', textOf(host));
 
 /**
- * The machine that a worker-host names. Its connection is shared, and acquired anew for each piece of work: builds go on
- * with it when the node is closed, and it comes back where it was lost.
+ * Returns the machine of a worker-host. Its connection is shared and acquired for each piece of work, so that builds
+ * keep using it after the node is closed, and a lost connection is replaced.
  *
- * @throws CiError where the ssh-host is not there
+ * @throws CiError if the ssh-host is not deployed
  */
 export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Machine {
   const label = labelOf(RED, config);
@@ -96,7 +96,7 @@ export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig):
   };
 }
 
-/** What of a worker-host's settings a check of its machine looks at. */
+/** Returns the settings that a check of the machine needs. */
 export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConfig, machine: Machine): CheckSettings {
   const { domainType, storage } = config;
   const uri = textOf(config.uri, URI);
@@ -152,9 +152,9 @@ export interface Placed {
 }
 
 /**
- * The worker of a worker-host.
+ * Returns the worker of a worker-host.
  *
- * @throws CiError where the settings cannot make one
+ * @throws CiError if its settings are not valid
  */
 export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): Placed {
   const label = labelOf(RED, config);

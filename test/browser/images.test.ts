@@ -27,7 +27,7 @@ const reasons = async (page: Page): Promise<string[]> =>
 /** The images that the open form offers as parent. */
 const parents = (page: Page): Promise<string[]> => page.locator('#node-config-input-parent option').allInnerTexts();
 
-test('an image of an image with scripts, made by a button; a domain of one’s own', { timeout: 240_000 }, async (t) => {
+test('an image built from another by scripts, with the button; a custom domain', { timeout: 240_000 }, async (t) => {
   const dir = stateDir(t);
   const folder = join(dir, 'files');
   mkdirSync(folder);
@@ -69,7 +69,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await settled(page);
   };
 
-  await t.test('its own form is not on offer as its parent, nor is an image that is made of it', async () => {
+  await t.test('neither the image itself nor an image built from it can be chosen as parent', async () => {
     await editor.open('image-b');
     await page.selectOption('#node-config-input-source', 'parent');
     await waitFor('it is not on offer', async () => !(await parents(page)).includes('b'));
@@ -128,7 +128,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await editor.close('cancel');
   });
 
-  await t.test('its state on the worker, the button that has it made, and why that failed', async () => {
+  await t.test('its state on the worker, the button that builds it, and the reason of a failure', async () => {
     await editor.open('image-b');
     const row = page.locator('.recheck-worker');
     await row.getByText('not there yet').waitFor();
@@ -146,7 +146,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await editor.close('cancel');
   });
 
-  await t.test('a private bridge as the first card is doubted, not refused; as the second it is fine', async () => {
+  await t.test('a private bridge as the first card causes a warning; as the second it is fine', async () => {
     await editor.open('boot');
     const doubt = page.locator('.recheck-doubt[role=status]:not([hidden])');
     const sources = page.locator('#recheck-networks [data-column="source"]');
@@ -165,7 +165,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await editor.close('cancel');
   });
 
-  await t.test('a checksum that cannot be one is red, and says what it may be', async () => {
+  await t.test('an invalid checksum is marked, with what is allowed', async () => {
     await editor.open('image-b');
     await page.selectOption('#node-config-input-source', 'url');
     await page.fill('#node-config-input-url', 'https://example.com/a.qcow2');
@@ -192,7 +192,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     await editor.close('cancel');
   });
 
-  await t.test('a domain begins as the shipped one; what cannot work in it is red', async () => {
+  await t.test('a domain starts from the shipped template; invalid ones are marked', async () => {
     await editor.open('boot');
     await page.click('summary');
     await page.click('#recheck-template-fill');
@@ -256,7 +256,7 @@ test('an image of an image with scripts, made by a button; a domain of one’s o
     },
   );
 
-  await t.test('an image that gets another source lets its parent go', async () => {
+  await t.test('an image that gets another source loses its parent', async () => {
     await editor.open('image-b');
     await page.selectOption('#node-config-input-source', 'directory');
     await editor.close('ok');

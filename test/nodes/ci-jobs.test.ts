@@ -63,7 +63,7 @@ describe('ci-jobs', () => {
       throw new Error(`${error.message}, but "${red.status('ci-jobs1')}"`);
     });
 
-  test('it rests idle; each row is a build that leaves by its lane, wherever the row stands', async () => {
+  test('idle at first; each row starts a build on its lane, whatever the order of the rows', async () => {
     await deploy({
       jobs: [job('lint', { lane: 'lane-2' }), job('unit'), job('style', { lane: 'lane-2', voting: false })],
     });
@@ -88,7 +88,7 @@ describe('ci-jobs', () => {
     assert.ok(red.statuses.some(({ text }) => text === '3 running'));
   });
 
-  test('jobs are for events, projects and branches of their own; none at all is said', async () => {
+  test('each job has its own events, projects and branches; the status says if none applies', async () => {
     const only = (match: string, pattern: string) => [{ match, pattern }];
     await deploy({
       jobs: [
@@ -122,7 +122,7 @@ describe('ci-jobs', () => {
     assert.equal((built['build'] as BuildView).job, 'stable');
   });
 
-  test('the environment: of the event, of chosen fields, of the job; all as data', async () => {
+  test('the environment has the event, chosen fields and the job’s variables, all as data', async () => {
     await deploy({
       pipeline: 'gate',
       jobs: [
@@ -174,7 +174,7 @@ describe('ci-jobs', () => {
     await waitFor('it is built again', () => builds('first', 5).length === 2);
   });
 
-  test('messages that name no change are said on the node and to Catch nodes, and break nothing', async () => {
+  test('messages without a change are reported on the node and to Catch nodes, and break nothing', async () => {
     await deploy();
     const before = faults(red).length;
     const bad = [
@@ -213,7 +213,7 @@ describe('ci-jobs', () => {
     await run(red, { ...message, ...trigger('recheck', 'recheck-1') });
   });
 
-  test('a newer patchset ends the older one’s build, where that is ticked', async () => {
+  test('a newer patchset cancels the build of the older one, if that is ticked', async () => {
     for (const supersede of [true, false]) {
       await deploy({ supersede }, 400);
       const first = handMade({}, trigger('patchset'));
@@ -248,5 +248,5 @@ describe('ci-jobs', () => {
     await waitFor('it is reported without a vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -53,7 +53,7 @@ describe('clone-image', () => {
     return ended.build.steps.at(-1)!.message!;
   };
 
-  test('a guest’s disk is cloned on the host, held by the build, and gone with it', async () => {
+  test('a guest’s disk is cloned on the host, held by the build, and removed with it', async () => {
     await deploy([clone({ guest: variable('TEST_GUEST', 'master') }), hold(200)]);
     assert.equal(red.status('clone-image1'), 'ready');
     const ended = run(red);
@@ -69,7 +69,7 @@ describe('clone-image', () => {
     assert.deepEqual((out['build'] as { guests: object }).guests, {}, 'what is gone is not shown');
   });
 
-  test('no image, no host, or ones that are gone: said in words, no vote', async () => {
+  test('no image, no host, or deleted ones: reported, without a vote', async () => {
     await deploy([clone({ image: '' })]);
     assert.equal(await sentence('ERROR'), 'clone it: no image is selected. Select one in the node.');
     await deploy([clone({ hosts: [] })]);
@@ -89,7 +89,7 @@ describe('clone-image', () => {
     assert.deepEqual(clones('host-a'), []);
   });
 
-  test('of several hosts the one with the most room is taken, and all guests of a build are on one', async () => {
+  test('of several hosts the one with the most free slots is used, and all guests of a build are on one host', async () => {
     const hosts = [host('host-a', { slots: '1' }), host('host-b', { slots: variable('TEST_SLOTS', '3') })];
     const both = { hosts: ['host-a', 'host-b'] };
     await deploy([clone({ ...both, guest: 'one' }), clone({ ...both, id: 'two', guest: 'two' }), hold(150)], hosts);
@@ -99,7 +99,7 @@ describe('clone-image', () => {
     await ended;
   });
 
-  test('the first guest goes to a host that the clone-image behind it names too; where none is, that one says so', async () => {
+  test('the first guest gets a host that a later clone-image has too; if there is none, the later one reports it', async () => {
     const hosts = [host('host-a', { slots: '3' }), host('host-b', { slots: '1' })];
     const second = (names: string[]) => clone({ id: 'two', name: 'clone two', guest: 'two', hosts: names });
     await deploy([clone({ hosts: ['host-a', 'host-b'], guest: 'one' }), second(['host-b'])], hosts);
@@ -115,7 +115,7 @@ describe('clone-image', () => {
     );
   });
 
-  test('where no host has room builds wait in order; the node says so, and for what', async () => {
+  test('if no host has a free slot, builds wait in order; the status shows the reason', async () => {
     await deploy([clone(), hold(400)], [host('host-a', { slots: '1' })]);
     const seen = red.statuses.length;
     const ended = [run(red), run(red), run(red)];
@@ -131,7 +131,7 @@ describe('clone-image', () => {
     );
   });
 
-  test('one that waits too long ends as NODE_FAILURE, says who is full, and gets no vote', async () => {
+  test('a build that waits too long ends as NODE_FAILURE, names the full hosts, and does not vote', async () => {
     await deploy([clone({ wait: '0.005' }), hold(900)], [host('host-a', { slots: '1' })]);
     const first = run(red);
     await waitFor('it holds the slot', () => red.runtime().supervisor.active()[0]?.resources.worker);
@@ -144,7 +144,7 @@ describe('clone-image', () => {
     assert.equal((await first).result, 'SUCCESS');
   });
 
-  test('one that is aborted while it waits leaves its place', async () => {
+  test('a build that is aborted while it waits leaves the line', async () => {
     await deploy([clone(), hold(700)], [host('host-a', { slots: '1' })]);
     const first = run(red);
     const held = await waitFor('it holds the slot', () =>
@@ -166,7 +166,7 @@ describe('clone-image', () => {
     assert.equal((await run(red)).result, 'SUCCESS', 'the slot is free');
   });
 
-  test('a stranger’s change runs on a host without walls only where that is ticked', async () => {
+  test('an untrusted change runs on a host without isolation only if that is ticked', async () => {
     const far = {
       label: '',
       host: 'review.invalid',
@@ -201,5 +201,5 @@ describe('clone-image', () => {
     await waitFor('both are gone', () => clones('host-a').length === 0);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

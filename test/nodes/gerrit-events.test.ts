@@ -123,7 +123,7 @@ describe('gerrit-events', () => {
     assert.equal(taken().length, 0);
   });
 
-  test('projects and branches: exact, glob, regex; "*" only where it is typed', async () => {
+  test('projects and branches: exact, glob, regex; all of them only with "*"', async () => {
     const projects = [
       { match: 'exact', pattern: 'demo' },
       { match: 'glob', pattern: 'openstack/*' },
@@ -148,7 +148,7 @@ describe('gerrit-events', () => {
     assert.equal(taken().length, 2);
   });
 
-  test('a pattern or a recheck expression that cannot be read is said on the node, with its row', async () => {
+  test('an invalid pattern or recheck expression is reported on the node, with its row', async () => {
     const broken = { server: 'gerrit-server1', projects: [{ match: 'regex', pattern: '(' }] };
     nodes += 1;
     id = `events${nodes}`;
@@ -160,7 +160,7 @@ describe('gerrit-events', () => {
     await shows(/^The recheck expression "\[" cannot be used/);
   });
 
-  test('recheck words: the operator’s own, and the CI’s name', async () => {
+  test('recheck comments: the operator’s expression, and the CI’s name', async () => {
     await deploy({ recheck: variable('RECHECK_WORDS', '^please test$') });
     await say(commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nPlease test'));
     assert.equal(taken().length, 1);
@@ -169,7 +169,7 @@ describe('gerrit-events', () => {
     assert.equal(taken().length, 1);
   });
 
-  test('rubbish, events without fields, unknown types: counted and shown, never fatal', async () => {
+  test('unreadable lines, events without fields, unknown types: counted and shown, never fatal', async () => {
     await deploy();
     await say(
       '{"type":"patchset-created"',
@@ -184,7 +184,7 @@ describe('gerrit-events', () => {
     assert.match(status(), /^connected · 1 of 3 · 4 unreadable$/);
   });
 
-  test('a stream that ends is opened again; one that hangs is noticed and made anew', async () => {
+  test('a stream that ends is reopened; one that hangs is detected and replaced', async () => {
     await deploy();
     await say(on('demo', 'master', 1));
     const opened = gerrit.opened;
@@ -204,7 +204,7 @@ describe('gerrit-events', () => {
     assert.equal(taken().length, 3);
   });
 
-  test('a recorded stream is played at once, with pauses, and counted; the runtime lives through rubbish in it', async () => {
+  test('a recorded stream is replayed without or with pauses, and counted; unreadable lines in it are harmless', async () => {
     const file = join(dir, 'events.jsonl');
     const lines = [on('demo', 'master', 7), on('other'), on('demo', 'master', 8)].map((event) => JSON.stringify(event));
     writeFileSync(file, [lines[0], 'rubbish', ...lines.slice(1), ''].join('\n'));
@@ -222,7 +222,7 @@ describe('gerrit-events', () => {
     assert.ok(red.logs.some(({ msg }) => /nowhere cannot be read: .*one JSON event per line/.test(msg)));
   });
 
-  test('the button runs the newest open change again; where it cannot, it says why', async () => {
+  test('the button runs the newest open change again; if it cannot, it says why', async () => {
     const first = await sandbox.uploadSample('good');
     const second = await sandbox.uploadSample('broken');
     await sandbox.uploadPatchset(first, 'good');
@@ -260,5 +260,5 @@ describe('gerrit-events', () => {
     await shows(/^choose a Gerrit server$/);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -70,7 +70,7 @@ describe('gerrit-review', () => {
   const ours = (change: { messages: { author: string; message: string; tag?: string }[] }) =>
     change.messages.filter(({ author }) => author === 'my-ci');
 
-  test('one review: a table that Gerrit reads, its tag, its vote; then the message goes on and says so', async () => {
+  test('one review: a table that Gerrit reads, its tag, its vote; then a message with the outcome is sent', async () => {
     await deploy();
     const before = red.received('out').length;
     const { number, posted } = await onSandbox();
@@ -114,7 +114,7 @@ describe('gerrit-review', () => {
     }
   });
 
-  test('without the vote ticked, with no label or the value 0, nothing is voted; non-voting jobs never count', async () => {
+  test('no vote if voting is not ticked, without a label or with the value 0; non-voting jobs never count', async () => {
     for (const settings of [{ vote: false }, { success: '0' }]) {
       await deploy(settings);
       assert.equal((await review()).review.labels, undefined);
@@ -127,7 +127,7 @@ describe('gerrit-review', () => {
     assert.match(message!, /- extra no-logs : FAILURE in \d+s \(non-voting\)/);
   });
 
-  test('an infrastructure result gives no vote, and says so', async () => {
+  test('an infrastructure failure does not vote, and the review says so', async () => {
     await red.deploy(
       flow(
         make('gerrit-server', { id: 'g-fake', name: 'fake', ...reaching(fake.target) }),
@@ -186,7 +186,7 @@ describe('gerrit-review', () => {
     assert.equal(fake.reviews.length, count);
   });
 
-  test('a label that may not be given, or that the project lacks: the message is posted, and the node says so', async () => {
+  test('a label that the account may not use or the project lacks: the message is posted, and the node reports it', async () => {
     await deploy({ label: 'Code-Review', success: '2' });
     const refused = await onSandbox();
     await status(/posted without its vote, which Gerrit refused/);
@@ -198,7 +198,7 @@ describe('gerrit-review', () => {
     assert.match(ours(lost.posted())[0]!.message, /Build succeeded/);
   });
 
-  test('inline comments go with the review; refused ones are left out and said, and so are those that are none', async () => {
+  test('inline comments are posted with the review; refused and malformed ones are left out and reported', async () => {
     await deploy({}, 'msg.comments = { "greet.sh": [{ line: 2, message: "here" }] };');
     const good = await onSandbox();
     await status(/ Verified \+1$/);
@@ -221,7 +221,7 @@ describe('gerrit-review', () => {
     assert.equal(fake.reviews.length, count);
   });
 
-  test('names full of quotes, newlines and shell signs change nothing', async () => {
+  test('names with quotes, newlines and shell characters are harmless', async () => {
     await deploy({ header: '{{change.subject}} {{change.branch}}' });
     const odd = `a 'b' "c" $(touch x) \`d\` \\ ; & | > \n- forged http://x : SUCCESS in 1s`;
     const { command, review: sent } = await review(handMade({ project: odd, branch: odd, subject: odd }));
@@ -231,7 +231,7 @@ describe('gerrit-review', () => {
     assert.match(command, /'?--json'? '?\d+,1'?$/);
   });
 
-  test('a server of its own choosing is where it posts', async () => {
+  test('it posts to the server that it is set to', async () => {
     await deploy({ server: 'g-fake' });
     const count = fake.reviews.length;
     const number = await sandbox.uploadSample('good');
@@ -240,7 +240,7 @@ describe('gerrit-review', () => {
     assert.equal(ours(sandbox.changes().find((change) => change.number === number)!).length, 0);
   });
 
-  test('while Gerrit is down reports wait and are counted; then each is posted once', async () => {
+  test('while Gerrit is down, reports wait and are counted; then each is posted once', async () => {
     const { port } = fake.server;
     await deploy();
     await review();
@@ -287,5 +287,5 @@ describe('gerrit-review', () => {
     assert.equal(await shown(), build.logUrl);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

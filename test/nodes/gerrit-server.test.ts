@@ -51,7 +51,7 @@ describe('gerrit-server', () => {
     credentials: { privateKey: '__PWRD__', ...credentials },
   });
 
-  test('one connection serves all who name it, and a deploy that does not change it does not cut it', async () => {
+  test('all nodes share one connection, and a deploy that does not change it does not interrupt it', async () => {
     const server = make('gerrit-server', { name: '', ...reaching(gerrit.target) });
     const events = (id: string) => make('gerrit-events', { id, server: 'gerrit-server1', wires: [['debug1']] });
     const nodes = flow(server, events('one'), events('two'), make('debug'));
@@ -63,7 +63,7 @@ describe('gerrit-server', () => {
     assert.equal(gerrit.server.connections.size, 1);
   });
 
-  test('settings may be variables of the environment, the path of the key file too', async () => {
+  test('settings may be environment variables, including the path of the key file', async () => {
     const { host, port, user, privateKey } = gerrit.target;
     const keyFile = join(dir, 'key');
     writeFileSync(keyFile, privateKey);
@@ -94,7 +94,7 @@ describe('gerrit-server', () => {
     }
   });
 
-  test('a key that Gerrit does not know: the whole sentence, with the line to paste and where, is said once', async () => {
+  test('a key unknown to Gerrit: the line to add, and where, is logged once', async () => {
     const { privateKey, publicKey } = generateKeyPair('stranger');
     await deploy({ credentials: { privateKey } });
     await shows(/^retry in \d+ s: .*the server refused this key/);
@@ -113,7 +113,7 @@ describe('gerrit-server', () => {
     assert.equal(said().length, 1);
   });
 
-  test('a host where nothing listens, a name that is none, a key file that is missing', async () => {
+  test('a host where nothing listens, an unknown host name, a missing key file', async () => {
     const nobody = await startSshServer({ authorized: [gerrit.target.host && publicKeyOf(gerrit.target.privateKey)] });
     await nobody.close();
     await deploy({ port: String(nobody.port) });
@@ -127,7 +127,7 @@ describe('gerrit-server', () => {
     await shows(/^gerrit 127\.0\.0\.1: the key file /);
   });
 
-  test('a host key that changed is refused with both fingerprints, and taken after a person believed it', async () => {
+  test('a changed host key is refused with both fingerprints, until someone trusts it', async () => {
     const first = await startFakeGerrit();
     const { host, port } = first.target;
     await deploy(reaching(first.target));
@@ -154,7 +154,7 @@ describe('gerrit-server', () => {
     }
   });
 
-  test('a host key given in the settings is the only one believed', async () => {
+  test('a host key given in the settings is the only one trusted', async () => {
     await deploy({ hostKey: gerrit.server.fingerprint });
     await shows(/^connected/);
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
@@ -165,7 +165,7 @@ describe('gerrit-server', () => {
     await shows(/the host key that is set for it cannot be parsed/);
   });
 
-  test('Test connection says version, account, rights and host key, with what is stored or typed', async () => {
+  test('Test connection shows version, account, permissions and host key, using stored or entered secrets', async () => {
     await deploy({});
     await shows(/^connected/);
     const found = await test_(form({}));
@@ -183,18 +183,18 @@ describe('gerrit-server', () => {
     assert.equal(refused['ok'], false);
     assert.match(String(refused['error']), /the server refused this key/);
     const nothing = await test_({ id: 'gerrit-server1' });
-    assert.deepEqual(nothing, { ok: false, error: 'The form sent nothing to test.' });
+    assert.deepEqual(nothing, { ok: false, error: 'The form sent no settings to test.' });
     const noKey = await test_({ id: 'not-deployed', config: reaching(gerrit.target), credentials: { privateKey: '' } });
     assert.match(String(noKey['error']), /There is no private key/);
   });
 
-  test('New key pair gives two halves that fit', async () => {
+  test('New key pair returns two keys that match', async () => {
     const pair = (await ask(red, 'POST', 'keys')) as { privateKey: string; publicKey: string };
     const half = (key: string) => key.split(' ').slice(0, 2).join(' ');
     assert.equal(half(publicKeyOf(pair.privateKey)), half(pair.publicKey));
   });
 
-  test('an account that may not stream: the node says whom to ask', async () => {
+  test('an account without permission to stream: the node says whom to ask', async () => {
     await deploy({});
     await shows(/^connected/);
     gerrit.refusal = 'fatal: stream events not permitted\n';
@@ -211,5 +211,5 @@ describe('gerrit-server', () => {
     assert.equal(page.status, 200);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -38,7 +38,7 @@ describe('metadata-server', () => {
       ),
     );
 
-  test('each guest learns its own name, by a template over the build', async () => {
+  test('each guest gets its own hostname, from a template', async () => {
     await deploy(
       { hostname: '{{pipeline}}.{{job}}-{{guest}} {{change.number}}!' },
       'echo "I am ${HOSTNAME:-$(hostname)}"',
@@ -64,14 +64,14 @@ describe('metadata-server', () => {
     assert.ok(!existsSync(join(dir, 'owned')));
   });
 
-  test('a #cloud-config is checked, given to the guest, and what the sandbox makes of it is said on its console', async () => {
+  test('a #cloud-config is checked and given to the guest; the console shows what the sandbox does with it', async () => {
     await deploy({ userData: '#cloud-config\nruncmd:\n  - echo {{job}}\n', vendorData: '#!/bin/sh\ntrue\n' }, 'true');
     const ended = await run(red, handMade(), 20_000);
     assert.equal(ended.result, 'SUCCESS');
     assert.match(await logOf(ended, 'consoles/vm.log'), /"#cloud-config" is for a real guest/);
   });
 
-  test('user-data that cloud-init would not take ends the build with a reason, and no vote', async () => {
+  test('user-data that cloud-init would reject ends the build with a reason, without a vote', async () => {
     for (const [userData, why] of [
       [
         'echo hello',
@@ -89,7 +89,7 @@ describe('metadata-server', () => {
     }
   });
 
-  test('the form asks whether a template makes good user-data: each value is a sample then', async () => {
+  test('the form asks whether a template makes valid user-data, with a sample for each value', async () => {
     const check = (text: unknown) => ask(red, 'POST', 'check/user-data', { text });
     for (const good of [
       '',
@@ -101,15 +101,15 @@ describe('metadata-server', () => {
     assert.match(await said('#cloud-config\n\ta: 1'), /line 2: it is not YAML: Tabs/);
     assert.match(await said('#cloud-config\na: {{job}}{{guest}}'), /line 2: it is not YAML/);
     assert.match(await said('#cloud-config\n- a'), /line 2: a #cloud-config holds "name: value"/);
-    assert.match(await said(7), /sent nothing/);
+    assert.match(await said(7), /sent no text/);
   });
 
-  test('guests of the sandbox have one way to it, also where an address is set for others', async () => {
+  test('guests of the sandbox have their own access, even if an address is set for others', async () => {
     await deploy({ way: 'listen', listenAddress: '127.0.0.1', listenPort: '1', hostname: 'me' }, 'hostname');
     assert.equal((await run(red, handMade(), 20_000)).result, 'SUCCESS');
   });
 
-  test('the operator’s keys, pasted and of a file, let him into the guest', async () => {
+  test('the operator’s keys, pasted and from a file, can log in to the guest', async () => {
     const [pasted, filed] = [generateKeyPair('pasted'), generateKeyPair('filed')];
     const file = join(dir, 'authorized_keys');
     writeFileSync(file, `# mine\n${filed.publicKey}\n`);
@@ -131,7 +131,7 @@ describe('metadata-server', () => {
     assert.equal((await ended).result, 'SUCCESS');
   });
 
-  test('keys that are none, and a keys file that is missing, are said with their place', async () => {
+  test('invalid keys and a missing keys file are reported with their place', async () => {
     await deploy({ authorizedKeys: 'ssh-ed25519 nonsense' }, 'true');
     const bad = await run(red);
     assert.equal(bad.result, 'ERROR');
@@ -144,5 +144,5 @@ describe('metadata-server', () => {
     assert.match(said, /Check the path/);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -17,7 +17,7 @@ const deploy = (url: string) =>
   red.deploy(flow(...row(jobs(), make('publish-logs', { files: [], url }), make('gerrit-review', { silent: true }))));
 const warnings = () => red.logs.filter(({ msg }) => /serves no HTTP for nodes \(httpNodeRoot is off\)/.test(msg));
 
-test('where httpNodeRoot is off the node says what to do; logs are written, and no dead link is reported', async () => {
+test('if httpNodeRoot is off, the node says what to do; logs are written, and no dead link is reported', async () => {
   await deploy('');
   await waitFor('it is said', () => warnings().length === 1);
   assert.match(warnings()[0]!.msg, /Serve the log folder with a web server and set its public URL/);

@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => red?.close());
 
-test('with another httpNodeRoot the logs are served below it, and their links fit', async () => {
+test('with another httpNodeRoot, logs are served below it, and their links are right', async () => {
   await red.deploy(flow(...row(jobs(), make('publish-logs', { files: [] }), make('gerrit-review', { silent: true }))));
   const ended = await run(red);
   assert.ok(ended.build.logUrl!.startsWith(`${red.url}/nodes/recheck/logs/`), ended.build.logUrl);

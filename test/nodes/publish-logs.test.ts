@@ -37,7 +37,7 @@ describe('publish-logs', () => {
   const workerEmpty = () =>
     readdirSync(join(red.userDir, 'recheck/worker/clones')).filter((name) => !name.endsWith('.json'));
 
-  test('rows fetch files, folders and patterns, into folders, from one guest or all; what is missing is said', async () => {
+  test('rows fetch files, folders and patterns, into folders, from one guest or all; missing files are listed', async () => {
     await deploy(
       'mkdir -p logs/deep; echo one >logs/one.log; echo two >logs/deep/two.log; echo three >three.txt; echo "<script>" >page.html; echo packed | gzip -c >packed.txt.gz',
       publish({
@@ -72,7 +72,7 @@ describe('publish-logs', () => {
     assert.match(await logOf(ended, 'consoles/vm.log'), /sandbox guest/);
   });
 
-  test('what is served can do nothing in our origin', async () => {
+  test('served files cannot act in Node-RED’s origin', async () => {
     await deploy(
       'echo "<script>alert(1)</script>" >page.html',
       publish({ files: [{ guest: '', path: 'page.html', dir: '' }] }),
@@ -97,7 +97,7 @@ describe('publish-logs', () => {
     assert.equal((await fetch(build.logUrl!, { method: 'DELETE' })).status, 405);
   });
 
-  test('the page stands at its final address from the build’s start', async () => {
+  test('the page has its final address from the start of the build', async () => {
     await deploy('echo begun; sleep 0.6', publish());
     const ended = run(red);
     const started = await red.event(
@@ -111,7 +111,7 @@ describe('publish-logs', () => {
     assert.match(await (await fetch(url)).text(), /SUCCESS/);
   });
 
-  test('folder and public URL as set; the path says change, patchset, pipeline, job, build', async () => {
+  test('folder and public URL as set; the path is change, patchset, pipeline, job, build', async () => {
     const root = join(dir, 'logs');
     await deploy(
       'true',
@@ -125,7 +125,7 @@ describe('publish-logs', () => {
     assert.equal(served.status, 200, 'another folder is served beside the first');
   });
 
-  test('names from outside stay names of files inside the folder', async () => {
+  test('names from outside stay inside the folder', async () => {
     const root = join(dir, 'hostile');
     const nodes = flow(
       ...row(
@@ -143,7 +143,7 @@ describe('publish-logs', () => {
     assert.deepEqual(readdirSync(root), [String(message.change!.number)]);
   });
 
-  test('keep, then destroy: a lane may publish, work on in the guest, and publish again', async () => {
+  test('keep, then destroy: a lane may publish, continue in the guest, and publish again', async () => {
     await deploy(
       'echo first >a.txt',
       publish({ id: 'keep', name: 'first logs', then: 'keep', files: [{ guest: '', path: 'a.txt', dir: '' }] }),
@@ -161,7 +161,7 @@ describe('publish-logs', () => {
     assert.deepEqual(workerEmpty(), []);
   });
 
-  test('logs that cannot be fetched after a pass: POST_FAILURE, said, and no vote', async () => {
+  test('logs that cannot be fetched after a pass: POST_FAILURE, reported, without a vote', async () => {
     await red.deploy(
       flow(
         ...guests('vm', 'delay1'),
@@ -191,14 +191,14 @@ describe('publish-logs', () => {
     assert.deepEqual(workerEmpty(), []);
   });
 
-  test('a build without a guest has its page all the same', async () => {
+  test('a build without a guest has a page too', async () => {
     await red.deploy(flow(...row(jobs(), publish())));
     const ended = await run(red);
     assert.match(await logOf(ended, ''), /SUCCESS/);
     assert.equal(red.status('publish-logs1'), `${ended.label}: 0 files`);
   });
 
-  test('retention: what is older than its days goes; empty fields keep for ever', async () => {
+  test('retention: old logs are removed; empty fields keep them forever', async () => {
     const root = join(dir, 'old');
     const make1 = (id: string, days: number) => {
       const folder = join(root, '1', '1', 'check', 'unit', id);
@@ -221,7 +221,7 @@ describe('publish-logs', () => {
     await waitFor('the oldest makes room', () => readdirSync(join(root, '1/1/check/unit')).join() === 'young');
   });
 
-  test('a public URL that only this machine can open is warned about where Gerrit is elsewhere', async () => {
+  test('a public URL that only this machine can open causes a warning if Gerrit is on another machine', async () => {
     const target = {
       label: '',
       host: 'review.invalid',
@@ -238,7 +238,7 @@ describe('publish-logs', () => {
     assert.equal(warned().length, 1, 'once');
   });
 
-  test('a message of no build is passed on, with a fault', async () => {
+  test('a message without a build is passed on, with an error', async () => {
     await red.deploy(flow(...row(publish(), make('debug', { id: 'out', active: false }))));
     const [before, caught] = [red.received('out').length, faults(red).length];
     red.send('publish-logs1', { payload: 'lost' });
@@ -247,7 +247,7 @@ describe('publish-logs', () => {
     assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node after a ci-jobs node/);
   });
 
-  test('the build’s record is plain JSON that says the same as the page', async () => {
+  test('the build’s record is plain JSON with the same content as the page', async () => {
     await red.deploy(flow(...row(jobs(), publish({ root: join(dir, 'logs') }))));
     const { build, label } = await run(red);
     const file = join(dir, 'logs', `${label.replace(',', '/')}/check/unit/${build.id}/build.json`);
@@ -255,5 +255,5 @@ describe('publish-logs', () => {
     assert.deepEqual([record.build.id, record.build.result], [build.id, 'SUCCESS']);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

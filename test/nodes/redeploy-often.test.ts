@@ -112,7 +112,7 @@ describe('twenty full deploys', () => {
     return guests[0]!.host!.run(['touch', 'go'], { timeout: 5_000 });
   };
 
-  test('leave nothing more than one does, cut no stream, and lose neither a build nor an event', async () => {
+  test('many deploys leave no more behind than one, interrupt no stream, and lose neither a build nor an event', async () => {
     await connected();
     // What is made once by the first build and the first deploy is there.
     const warm = (await ci.upload()).number;

@@ -68,7 +68,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     assert.ok(took < 40_000, `it ended ${took} ms after that`);
   };
 
-  test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing is left', async () => {
+  test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing left over', async () => {
     const number = await ci.run(button);
     await runs(number);
     assert.notDeepEqual(processesOf(ci.builds(number)[0]!.id), [], 'the test sees a guest that runs');
@@ -98,7 +98,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     await isAborted(other, at);
   });
 
-  test('a build that waits in a delay ends at once as well, and its guest is gone', async () => {
+  test('a build that waits in a delay ends at once as well, and its guest is destroyed', async () => {
     const number = await ci.run(waiting);
     await waitFor('it waits', () => ci.builds(number)[0]!.inFlight.has(waiting.idOf('work')), 20_000);
     const at = Date.now();

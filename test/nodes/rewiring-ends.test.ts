@@ -88,7 +88,7 @@ describe('ends of lanes', { concurrency: true }, () => {
     await ci.close();
   });
 
-  test('a join behind publish-logs gathers a matrix of jobs: one review with all of them', async () => {
+  test('a join after publish-logs collects a matrix of jobs: one review with all of them', async () => {
     const { results, vote, review } = await ci.verdict(await ci.run(joined));
     assert.deepEqual(results, { quick: 'SUCCESS', slow: 'SUCCESS', broken: 'FAILURE' });
     assert.equal(vote, 1, 'only voting jobs count');
@@ -98,13 +98,13 @@ describe('ends of lanes', { concurrency: true }, () => {
     assert.equal((gathered[0]!['payload'] as unknown[]).length, 3);
   });
 
-  test('a lane with no publish-logs is reported, and its guest is gone', async () => {
+  test('a lane without publish-logs is reported, and its guest is destroyed', async () => {
     const { results, vote, review } = await ci.verdict(await ci.run(noPublish));
     assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
     assert.doesNotMatch(review, /http/, 'no link to a log that is not there');
   });
 
-  test('a lane with no review reports nothing; its guest is gone, its log is there', async () => {
+  test('a lane without a review reports nothing; its guest is destroyed, its log is published', async () => {
     const number = await ci.run(noReview);
     await ci.over(number);
     assert.deepEqual(ci.reviews(number), []);
@@ -113,7 +113,7 @@ describe('ends of lanes', { concurrency: true }, () => {
     assert.match(await (await fetch(`${logUrl}console.log`)).text(), /ran/);
   });
 
-  test('two reviews behind one lane each report, once, all jobs', async () => {
+  test('two reviews after one lane each report all jobs, once', async () => {
     const number = await ci.run(twoReviews);
     await ci.over(number);
     const posted = ci.change(number).messages.filter(({ author }) => author === 'my-ci');
@@ -140,14 +140,14 @@ describe('ends of lanes', { concurrency: true }, () => {
     }
   });
 
-  test('a function that throws, caught to publish-logs: ERROR, no vote, and the guest is gone', async () => {
+  test('a function that throws, caught to publish-logs: ERROR, no vote, and the guest is destroyed', async () => {
     const { results, vote, review, builds } = await ci.verdict(await ci.run(throws));
     assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
     assert.match(review, /not the patch: no vote/);
     assert.equal(builds[0]!.steps.filter(({ name }) => name === 'publish').length, 1);
   });
 
-  test('a fault of a step is caught beside its lane, and is reported once with what came after', async () => {
+  test('an error of a step reaches a Catch node, and is reported once with later results', async () => {
     const { results, vote, console } = await ci.verdict(await ci.run(faulty));
     assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
     assert.match(console, /cleaned/);

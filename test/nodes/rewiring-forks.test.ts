@@ -62,7 +62,7 @@ describe('forks that meet again', { concurrency: true }, () => {
   });
   after(() => ci.close());
 
-  test('both branches are in the steps, the environment of both is seen, publish-logs acts once', async () => {
+  test('the steps and the environment of both branches are there, and publish-logs acts once', async () => {
     const { results, builds, console } = await ci.verdict(await ci.run(meets));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick', 'slow']);
@@ -74,7 +74,7 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.deepEqual(names({ steps }), ['publish', 'quick', 'slow']);
   });
 
-  test('a branch that comes too late is said plainly, with the setting that mends it, and changes nothing', async () => {
+  test('a branch that arrives too late is reported with the setting that fixes it, and changes nothing', async () => {
     const { results, builds } = await ci.verdict(await ci.run(late));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);
@@ -82,7 +82,7 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.equal(ci.said(/after the build was published there/).length, 1);
   });
 
-  test('where branches is a number, that many are waited for', async () => {
+  test('if branches is a number, it waits for that many', async () => {
     const number = await ci.run(counted);
     const { results, builds } = await ci.verdict(number);
     assert.deepEqual(results, { unit: 'SUCCESS' });
@@ -91,13 +91,13 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.ok(waited >= 1500, `publish-logs acted after ${waited} ms`);
   });
 
-  test('a branch that a delay holds is waited for', async () => {
+  test('publish-logs waits for a branch held by a delay', async () => {
     const { results, builds } = await ci.verdict(await ci.run(held));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick', 'slow']);
   });
 
-  test('a branch that is dropped on its way does not hold up the other', async () => {
+  test('a dropped branch does not hold up the other', async () => {
     const { results, builds } = await ci.verdict(await ci.run(dropped));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);

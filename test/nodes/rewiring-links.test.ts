@@ -59,7 +59,7 @@ describe('links and subflows', { concurrency: true }, () => {
     assert.match(console, /ran behind the link/);
   });
 
-  test('link call: its steps run, and the lane goes on behind it', async () => {
+  test('link call: its steps run, and the lane continues after it', async () => {
     const { results, console } = await ci.verdict(await ci.run(called));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /ran in the call[\s\S]*ran after the call/);

@@ -59,7 +59,7 @@ describe('messages that are lost', { concurrency: true }, () => {
   lostBehind(thrown, 'thrower');
   lostBehind(elsewhere, 'where');
 
-  test('an output left unwired, in a lane that leads to no publish-logs: ci-jobs shows it, and the guest is gone', async () => {
+  test('an unwired output in a lane without publish-logs: ci-jobs shows it, and the guest is destroyed', async () => {
     const number = await ci.run(unwired);
     await ci.over(number);
     assert.deepEqual(ci.reviews(number), []);
@@ -71,7 +71,7 @@ describe('messages that are lost', { concurrency: true }, () => {
     );
   });
 
-  test('a node deleted under a running build: reported once, and what it held is gone', async () => {
+  test('a node deleted during a build: reported once, and what the build held is destroyed', async () => {
     const [one, two, three, four] = await Promise.all([running, next, start, everything].map((tab) => ci.run(tab)));
     for (const number of [one!, two!, three!, four!]) {
       await waitFor('its script runs', () => ci.builds(number)[0]!.running.values().next().value?.name === 'work');

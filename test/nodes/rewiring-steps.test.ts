@@ -64,7 +64,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     assert.doesNotMatch(three!.console, /second ran/);
   });
 
-  test('msg.env of a function is seen by every script behind it; a name that is none is warned about', async () => {
+  test('msg.env of a function reaches every later script; an invalid name causes a warning', async () => {
     const { results, console } = await ci.verdict(await ci.run(env));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /colour=dark red count=3 job=demo/);
@@ -84,7 +84,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     });
   }
 
-  test('a msg.result that is none is warned about and changes nothing', async () => {
+  test('an invalid msg.result causes a warning and changes nothing', async () => {
     const verdict = await ci.verdict(await ci.run(result, { payload: 'GREEN' }));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(verdict.console, /after ran/);

@@ -63,7 +63,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
   });
   after(() => ci.close());
 
-  test('after a failure: the rest is passed over, but for steps that run always or on failure', async () => {
+  test('after a failure, steps are skipped, except those that run always or on failure', async () => {
     const { results, vote, console, builds } = await ci.verdict(await ci.run(fails));
     assert.deepEqual([results, vote], [{ unit: 'FAILURE' }, -1]);
     assert.deepEqual(
@@ -74,7 +74,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     assert.doesNotMatch(console, /only when passing/);
   });
 
-  test('where nothing failed, the steps on failure are passed over', async () => {
+  test('if nothing failed, steps for failures are skipped', async () => {
     const { results, builds } = await ci.verdict(await ci.run(passes));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(
@@ -83,7 +83,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     );
   });
 
-  test('the second output carries the lines without msg.build, and is no branch of the build', async () => {
+  test('the second output sends the lines without msg.build, and is not a branch of the build', async () => {
     const { results, builds } = await ci.verdict(await ci.run(lines));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     const messages = ci.red.received(lines.idOf('out'));

@@ -31,7 +31,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
   const vote = (value: string) =>
     waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
-  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are gone', async () => {
+  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are terminated', async () => {
     const file = join(dir, 'timed');
     await deploy([execThere({ script: `sleep 300 & echo $$ $! >${file}; wait`, timeout: '0.01' })]);
     const ended = await run(red);
@@ -43,7 +43,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     await vote('Verified -1');
   });
 
-  test('the job’s time counts over its scripts; what comes after it is not run, but a step that runs always is', async () => {
+  test('the job’s time limit counts its scripts; later steps are skipped, except those that run always', async () => {
     await deploy(
       [
         execThere({ id: 'one', name: 'one', script: 'sleep 300' }),
@@ -85,7 +85,7 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     await vote('no vote');
   });
 
-  test('a flood of output: the build passes, the lines come in bounded batches, what was dropped is counted', async () => {
+  test('a flood of output: the build passes, lines come in bounded batches, dropped ones are counted', async () => {
     await deploy([
       execThere({ script: 'yes "a line of some length, again and again" | head -n 400000', wires: [[], ['lines']] }),
     ]);
@@ -110,5 +110,5 @@ describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
     assert.ok(batches.length <= ended.duration / 100 + 2, `${batches.length} batches in ${ended.duration} ms`);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

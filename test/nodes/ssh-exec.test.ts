@@ -36,7 +36,7 @@ describe('ssh-exec', () => {
   const vote = (value: string) =>
     waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
-  test('a script that passes: its output in the console as it came, its outcome on the message', async () => {
+  test('a script that passes: its output is in the console unchanged, its outcome in the message', async () => {
     const ended = await script('echo out; echo err >&2; printf "no end"');
     assert.equal(ended.result, 'SUCCESS');
     assert.match(await logOf(ended), /out\n.*\+ echo err\n.*err\n.*\+ printf 'no end'\n.*no end\n/);
@@ -58,14 +58,14 @@ describe('ssh-exec', () => {
     assert.equal(faults(red).length, 0, 'a failing test is no fault of the CI');
   });
 
-  test('a script that is killed is the patch’s failure, by its signal', async () => {
+  test('a killed script is a failure of the patch, with its signal', async () => {
     const ended = await script('kill -KILL $$');
     assert.equal(ended.result, 'FAILURE');
     assert.equal(ended.build.steps[0]!.signal, 'KILL');
     assert.equal(red.status('ssh-exec1'), 'FAILURE: signal KILL');
   });
 
-  test('commands that read stdin eat nothing of the script', async () => {
+  test('commands that read stdin do not consume the script', async () => {
     assert.equal((await script('cat >/dev/null\nfalse\n')).result, 'FAILURE');
     const ended = await script('read line || echo nothing to read\necho and on');
     assert.equal(ended.result, 'SUCCESS');
@@ -83,7 +83,7 @@ describe('ssh-exec', () => {
     assert.match(await logOf(missing), /\/no\/such\/thing/);
   });
 
-  test('variables: the job’s, the step’s own over them, as data, out of the trace', async () => {
+  test('variables: the step’s override the job’s; they are data, and not in the trace', async () => {
     const odd = `a 'b' "c" $(touch ${dir}/owned) \`d\`\nsecond ; line`;
     const ended = await script(
       'printf "<%s>" "$ODD" "$FROM_ENV" "$BOTH" "$GERRIT_PROJECT" "$GERRIT_CHANGE_SUBJECT"',
@@ -110,7 +110,7 @@ describe('ssh-exec', () => {
     assert.match(bad.build.steps[0]!.message!, /"1 X" cannot be set/);
   });
 
-  test('secrets are there for the script, and nowhere else: masked in console, page and lines, never in a message', async () => {
+  test('secrets reach the script and nothing else: masked in console, page and lines, never in a message', async () => {
     const secret = 'hunter2-and-more';
     const before = red.received('out').length;
     const ended = await script('test "$TOKEN" = hunter2-and-more; echo "token $TOKEN"; echo "gone: $GONE"; exit 1', {
@@ -141,7 +141,7 @@ describe('ssh-exec', () => {
     for (const [where, text] of Object.entries(everywhere)) assert.ok(!text.includes(secret), `in ${where}`);
   });
 
-  test('the user it runs as: the login itself, one that is no name, one that is not there', async () => {
+  test('the user it runs as: the login user, an invalid name, an unknown user', async () => {
     const { username } = userInfo();
     const ended = await script('echo "I am $(id -un)"', { user: username });
     assert.equal(ended.result, 'SUCCESS');
@@ -160,7 +160,7 @@ describe('ssh-exec', () => {
     );
   });
 
-  test('when: while the build passes, always, only after something failed', async () => {
+  test('when: while the build passes, always, only after a failure', async () => {
     const steps = (first: string) => [
       execThere({ id: 'one', name: 'one', script: first }),
       execThere({ id: 'passing', name: 'passing', script: 'true' }),
@@ -177,7 +177,7 @@ describe('ssh-exec', () => {
     assert.equal(failed.build.steps[0]!.exitCode, 2, 'the first result stands');
   });
 
-  test('a guest that the build does not have is said, with those that it has', async () => {
+  test('a guest that the build does not have is reported, with those that it has', async () => {
     const none = await script('true', { target: 'guest', guests: '' });
     assert.equal(none.result, 'ERROR');
     assert.match(
@@ -188,7 +188,7 @@ describe('ssh-exec', () => {
     assert.match(named.build.steps[0]!.message!, /^This build has no booted guest "master"\./);
   });
 
-  test('several guests at once: each one’s lines behind its name; one that fails ends the others', async () => {
+  test('several guests in parallel: each line is prefixed with the guest’s name; a failure stops the others', async () => {
     const boot = [
       make('clone-image', {
         id: 'a',
@@ -252,5 +252,5 @@ describe('ssh-exec', () => {
     assert.ok(step.duration < 10_000, 'the other guest was not waited for');
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

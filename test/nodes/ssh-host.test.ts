@@ -69,7 +69,7 @@ describe('ssh-host', () => {
     assert.equal(server.logins - before, 1);
   });
 
-  test('settings may be variables of the environment; the key is the file’s where none is pasted', async () => {
+  test('settings may be environment variables; the key file is used if no key is pasted', async () => {
     const keyFile = join(dir, 'key');
     writeFileSync(keyFile, pair.privateKey);
     await deploy({
@@ -87,7 +87,7 @@ describe('ssh-host', () => {
     assert.equal((await run(red)).result, 'SUCCESS');
   });
 
-  test('a key that is refused ends the build at once, and says where to put which line', async () => {
+  test('a refused key ends the build at once, and the message says which line to add where', async () => {
     const other = generateKeyPair('stranger');
     await deploy({ credentials: { privateKey: other.privateKey } });
     const said = await fault();
@@ -95,21 +95,21 @@ describe('ssh-host', () => {
     assert.ok(said.includes(`~tester/.ssh/authorized_keys there: ${other.publicKey}`), said);
   });
 
-  test('a key file that is missing', async () => {
+  test('a missing key file', async () => {
     await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
     const { build, result } = await run(red);
     assert.equal(result, 'ERROR');
     assert.match(build.steps[0]!.message!, /^host store: the key file .*nowhere cannot be read .*Check the path/);
   });
 
-  test('a host that is not there is no fault of the patch', async () => {
+  test('an unreachable host is not blamed on the patch', async () => {
     const nobody = await startSshServer({ authorized: [pair.publicKey] });
     await nobody.close();
     await deploy({ port: String(nobody.port) });
     assert.match(await fault(), /nothing listens on port \d+ there/);
   });
 
-  test('a host key that changed is refused, and taken after a person believed it', async () => {
+  test('a changed host key is refused until someone trusts it', async () => {
     const first = await startSshServer({ authorized: [pair.publicKey] });
     const { port } = first;
     await deploy({ port: String(port) });
@@ -129,14 +129,14 @@ describe('ssh-host', () => {
     }
   });
 
-  test('a host key given in the settings is the only one believed', async () => {
+  test('a host key given in the settings is the only one trusted', async () => {
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
     assert.match(await fault(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ is set for it/);
     await deploy({ hostKey: server.fingerprint });
     assert.equal((await run(red)).result, 'SUCCESS');
   });
 
-  test('a connection that is lost while a script runs is no fault of the patch', async () => {
+  test('a connection lost while a script runs is not blamed on the patch', async () => {
     const flag = join(dir, 'runs');
     await deploy({}, `touch ${flag}; sleep 60`);
     const ended = run(red);
@@ -147,7 +147,7 @@ describe('ssh-host', () => {
     assert.match(build.steps[0]!.message!, /the connection was lost/);
   });
 
-  test('no host chosen, or one that is gone, is said in words', async () => {
+  test('no host chosen, or a deleted one, is reported', async () => {
     await deploy();
     await red.deploy(
       flow(...row(jobs(), make('ssh-exec', { name: 'there', target: 'host', host: '' }), make('gerrit-review'))),
@@ -157,7 +157,7 @@ describe('ssh-host', () => {
     assert.match(build.steps[0]!.message!, /^there: no SSH host is selected\./);
   });
 
-  test('Test connection pins the key and says it; what fails is said', async () => {
+  test('Test connection pins the key and shows it; failures are shown', async () => {
     await deploy();
     const form = { id: 'ssh-host1', config: reaching(target()), credentials: { privateKey: '__PWRD__' } };
     assert.deepEqual(await ask(red, 'POST', 'test/ssh-host', form), { ok: true, hostKey: server.fingerprint });
@@ -170,7 +170,7 @@ describe('ssh-host', () => {
     assert.match(String(wrong['error']), /nothing listens/);
   });
 
-  test('a login shell that prints is fine; one that runs nothing is said, by the button too', async () => {
+  test('a login shell that prints is fine; one that runs nothing is reported, by the button too', async () => {
     const noisy = await startSshServer({
       authorized: [pair.publicKey],
       answer(_command, channel) {
@@ -204,5 +204,5 @@ describe('ssh-host', () => {
     }
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -16,7 +16,7 @@ function serverOf(message: object, known: Map<string, ServerEntry>): string {
   return request.change.server;
 }
 
-test('a change given by hand is of the only server where it names none that is there, as in a copied flow', () => {
+test('a change given by hand belongs to the only server if it names an unknown one, as in a copied flow', () => {
   assert.equal(serverOf({}, servers('a')), 'a');
   assert.equal(serverOf({ change: { ...change, server: 'before the copy' } }, servers('a')), 'a');
   assert.equal(serverOf({ change: { ...change, server: 'b' } }, servers('a', 'b')), 'b');

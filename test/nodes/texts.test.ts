@@ -26,7 +26,7 @@ const keysIn = (source: string): string[] => [...source.matchAll(/'(status\.\w+)
 /** Nodes that are a step of a build: the board shows how they do. */
 const STEPS = ['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publish-logs'];
 
-test('every text that a node shows stands in its own locale', () => {
+test('every text that a node shows is in its own locale', () => {
   let asked = 0;
   for (const type of TYPES) {
     for (const key of files(`nodes/${type}`).flatMap((file) => keysIn(read('nodes', type, file)))) {
@@ -37,7 +37,7 @@ test('every text that a node shows stands in its own locale', () => {
   assert.ok(asked > 10, `${asked} texts were found in nodes/`);
 });
 
-test('every text that the board shows stands in the locale of each type that it shows it for', () => {
+test('every text that the status board shows is in the locale of each type that it is shown for', () => {
   const keys = keysIn(read('nodes', 'shared', 'status-board.ts'));
   assert.ok(keys.includes('status.ready') && keys.includes('status.running'), keys.join());
   for (const key of keys) {
@@ -48,7 +48,7 @@ test('every text that the board shows stands in the locale of each type that it 
   assert.equal(typeof at('gerrit-review', 'status.ready'), 'string');
 });
 
-test('other shared files name no text by a key that no locale has', () => {
+test('shared files use no text key that is missing in all locales', () => {
   for (const file of files('nodes/shared')) {
     for (const [, key] of read('nodes', 'shared', file).matchAll(/'((?:status|button)\.\w+)'/g))
       assert.ok(
@@ -58,7 +58,7 @@ test('other shared files name no text by a key that no locale has', () => {
   }
 });
 
-test('what a step says of its progress has a text, and the values that the text wants', () => {
+test('each kind of progress has a text, and the values for its placeholders', () => {
   const types: Record<string, string> = {
     'clone.ts': 'clone-image',
     'metadata.ts': 'metadata-server',

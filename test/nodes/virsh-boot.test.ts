@@ -50,7 +50,7 @@ describe('virsh-boot', () => {
     return { ended, said: step.message!, duration: step.duration };
   };
 
-  test('it boots all guests at once, says what it waits for, and makes their addresses known', async () => {
+  test('boots all guests in parallel, shows what it waits for, and sends their addresses', async () => {
     await deploy(
       {
         memory: variable('TEST_MEMORY', '512'),
@@ -80,7 +80,7 @@ describe('virsh-boot', () => {
     assert.equal(texts.at(-1), '1 ok');
   });
 
-  test('a domain template goes to the worker; the form has the shipped one to start from', async () => {
+  test('a domain template is passed to the worker; the form can start from the shipped one', async () => {
     const { template } = await ask(red, 'GET', 'domain-template');
     assert.equal(template, DOMAIN_TEMPLATE);
     const booted = async (settings: Record<string, unknown>) => {
@@ -107,7 +107,7 @@ describe('virsh-boot', () => {
     assert.deepEqual(spec.networks, [{ source: 'default' }, { source: 'lan%', mac: '52:54:00:00:00:02' }]);
   });
 
-  test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in the message and the logs', async () => {
+  test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in message and logs', async () => {
     await deploy({ timeout: variable('BOOT_TIMEOUT', '4') }, '#!/bin/sh\necho still setting up\nsleep 60\n');
     const { ended, said, duration } = await fails();
     assert.match(said, /^worker here: guest vm did not boot: it has no address after 4 s\. /);
@@ -125,14 +125,14 @@ describe('virsh-boot', () => {
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
-  test('one guest of two that does not come up ends the wait for the other', async () => {
+  test('if one of two guests does not come up, the wait for the other ends', async () => {
     await deploy({ timeout: '30' }, '#!/bin/sh\ncase "$PWD" in *-bad) kill -9 $PPID;; esac\nsleep 20\n', 'good bad');
     const { said, duration } = await fails();
     assert.match(said, /guest bad did not boot/);
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
-  test('without a metadata server nobody could log in: said, with what to put where', async () => {
+  test('without a metadata server nobody could log in: reported, with the node to add', async () => {
     const nodes = guests('vm').filter(({ type }) => type !== 'metadata-server');
     await red.deploy(
       flow(
@@ -148,7 +148,7 @@ describe('virsh-boot', () => {
     assert.match(said, /put a metadata-server node before the boot/);
   });
 
-  test('nothing to boot is said', async () => {
+  test('a build without guests to boot is reported', async () => {
     await red.deploy(flow(...row(jobs(), make('virsh-boot', { name: 'boot' }), ...lane())));
     const { result, build } = await run(red);
     assert.equal(result, 'ERROR');
@@ -169,5 +169,5 @@ describe('virsh-boot', () => {
     await waitFor('the guest’s script is gone', async () => !(await runs(pid)));
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -66,7 +66,7 @@ describe('vm-image’s form asks', () => {
       return now.state === state && now;
     });
 
-  test('how the image stands on every worker host that runs, and has it made on the one named', async () => {
+  test('shows the image’s state on every worker host, and builds it on the one named', async () => {
     const { image } = await ask(red, 'GET', 'images/empty1');
     assert.match(String(image), /^empty@[0-9a-f]{12}$/);
     assert.deepEqual(
@@ -79,7 +79,7 @@ describe('vm-image’s form asks', () => {
     assert.equal((await on('empty1', 'there')).state, 'absent');
   });
 
-  test('its making is shown with how far it is, and made once however often the button is pressed', async () => {
+  test('the progress of the image build is shown, and it is built once however often the button is pressed', async () => {
     const gate = Promise.withResolvers<void>();
     const own = storage('here');
     const { make: real } = own;
@@ -101,7 +101,7 @@ describe('vm-image’s form asks', () => {
     own.make = real;
   });
 
-  test('why it failed is kept, and shown until it is made', async () => {
+  test('the reason of a failure is kept, and shown until the image is built', async () => {
     await build('url1');
     const failed = await becomes('url1', 'failed');
     assert.match(failed.text!, /^Image url is a disk for virtual machines, but the sandbox worker only has folders\./);
@@ -111,7 +111,7 @@ describe('vm-image’s form asks', () => {
     assert.doesNotMatch((await becomes('url1', 'failed')).text!, /built again when/);
   });
 
-  test('a worker that cannot be asked says why; the others are shown', async () => {
+  test('a worker that cannot be reached shows the reason; the others show their state', async () => {
     const own = storage('there');
     const { has } = own;
     own.has = async () => {
@@ -132,11 +132,11 @@ describe('vm-image’s form asks', () => {
     assert.match(String((await build('empty1', 'lost'))['error']), /SSH host/i);
   });
 
-  test('the console of the last making, as text that a browser runs nothing of', async () => {
+  test('the console of the last image build is served as plain text that a browser does not execute', async () => {
     const read = (query: string) => fetch(`${red.url}/recheck/images/child1/console?worker=worker-here${query}`);
     const none = await read('');
     assert.equal(none.status, 404);
-    assert.match(await none.text(), /^This image has no console there/);
+    assert.match(await none.text(), /^There is no console of this image on that worker/);
     await build('child1');
     const failed = await becomes('child1', 'failed');
     assert.match(failed.text!, /^Image child is a disk for virtual machines/);
@@ -154,7 +154,7 @@ describe('vm-image’s form asks', () => {
     assert.equal((await read('&tail=nonsense')).status, 200);
   });
 
-  test('what is not deployed, not a worker, or asked for by another site’s page, is refused in words', async () => {
+  test('requests for what is not deployed, for no worker, or from another site’s page are refused with a reason', async () => {
     const refused = async (answer: Promise<Record<string, unknown>>, why: RegExp) => {
       const { ok, error } = await answer;
       assert.equal(ok, false);
@@ -179,5 +179,5 @@ describe('vm-image’s form asks', () => {
     }
   });
 
-  test('nothing was left unhandled', () => assert.deepEqual(unhandled, []));
+  test('no rejection was unhandled', () => assert.deepEqual(unhandled, []));
 });

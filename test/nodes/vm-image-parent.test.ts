@@ -71,7 +71,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.deepEqual(spec('base1').source, { kind: 'url', url: 'http://x.example.com/a.qcow2' });
   });
 
-  test('the hardware that it needs: its own, else its parent’s; flows from before say nothing', async () => {
+  test('hardware: its own settings, else its parent’s; older flows have none', async () => {
     const hardware = (id: string) => {
       const { cpu, firmware } = spec(id);
       return [cpu, firmware];
@@ -109,7 +109,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     );
   });
 
-  test('a parent and scripts, with the guest in which they run; what is not set has its default', async () => {
+  test('a parent and scripts, with the guest in which they run; missing settings have defaults', async () => {
     await deploy(
       child({
         parent: variable('IMAGE_PARENT', 'base1'),
@@ -142,7 +142,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     );
   });
 
-  test('whatever changes what is on the disk makes another image; what does not, does not', async () => {
+  test('settings that change the disk make another image; others do not', async () => {
     await deploy(base(), child());
     const before = spec('child1').key;
     const after = async (...images: FlowConfig[]) => {
@@ -158,7 +158,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.notEqual(await after(base({ diskSize: '20' }), child()), before);
   });
 
-  test('a script’s file is read at each use; one that is not there is named, with its script and its image', async () => {
+  test('a script’s file is read at each use; a missing one is named, with its script and its image', async () => {
     const file = join(dir, 'init.sh');
     writeFileSync(file, 'echo first\n');
     const named = variable('SCRIPT_FILE', file);
@@ -170,7 +170,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     rmSync(file);
     assert.throws(
       () => spec('child1'),
-      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller: it is not there\./,
+      /Image dsvm: the file .*init\.sh of its script init cannot be read on the controller: it does not exist\./,
     );
     writeFileSync(file, '#'.repeat(2 << 20));
     assert.throws(() => spec('child1'), /it is larger than 1 MiB/);
@@ -178,7 +178,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.throws(() => spec('child1'), /cannot be read on the controller: it is a folder\./);
   });
 
-  test('the operator’s keys are those pasted and those of a file, read at each use; what is wrong with it is said', async () => {
+  test('the operator’s keys are those pasted and those of a file, read at each use; errors in it are reported', async () => {
     const keys = () => (spec('child1').source as Made<'parent'>).making.authorizedKeys.split('\n');
     const file = join(dir, 'authorized_keys');
     writeFileSync(file, '# mine\nssh-ed25519 AAAAfiled me\n');
@@ -196,18 +196,18 @@ describe('vm-image: url, and a parent with scripts', () => {
     rmSync(file);
     assert.throws(
       () => spec('child1'),
-      /Image dsvm: the key file .*authorized_keys cannot be read \(it is not there\)\. Check the path/,
+      /Image dsvm: the key file .*authorized_keys cannot be read \(it does not exist\)\. Check the path/,
     );
   });
 
-  test('a parent that is missing or disabled is told, with what to do', async () => {
+  test('a missing or disabled parent is reported, with what to do', async () => {
     await deploy(child({ parent: 'nowhere' }));
     assert.throws(() => spec('child1'), /Image dsvm: its parent does not exist or is disabled\. Select a parent/);
     await deploy(child(), base({ d: true }));
     assert.throws(() => spec('child1'), /Image dsvm: its parent does not exist/);
   });
 
-  test('a circle of parents is told, whichever image is asked for', async () => {
+  test('a cycle of parents is reported, whichever image is used', async () => {
     // Named by a variable it is not seen by Node-RED, which would not start such nodes at all.
     await deploy(child(), base({ source: 'parent', parent: variable('CIRCLE', 'child1'), scripts: [] }));
     assert.throws(() => spec('child1'), /Image dsvm: the parents form a cycle: dsvm → base → dsvm\./);

@@ -38,7 +38,7 @@ describe('vm-image', () => {
     return run(red, undefined, 20_000);
   };
 
-  test('of nothing: an empty home; the login is the user that is set', async () => {
+  test('empty: an empty home; the login user is as set', async () => {
     const ended = await script({ source: 'empty', loginUser: variable('TEST_LOGIN', 'zuul') }, 'ls -A | wc -l; pwd');
     assert.equal(ended.result, 'SUCCESS');
     const log = await logOf(ended);
@@ -46,7 +46,7 @@ describe('vm-image', () => {
     assert.ok(log.includes(`/recheck-${ended.build.id}-1-vm\n`), log);
   });
 
-  test('of a folder: each guest has a copy of its own', async () => {
+  test('from a folder: each guest has its own copy', async () => {
     const settings = { name: 'ba se/1', source: 'directory', path: variable('TEST_IMAGE', folder) };
     const change = await script(settings, 'cat tools/hello; echo changed >tools/hello');
     assert.equal(change.result, 'SUCCESS');
@@ -56,12 +56,12 @@ describe('vm-image', () => {
     assert.match(await logOf(change), /vm: cloned ba-se-1 on worker here/);
   });
 
-  test('a folder that is not there is named, with no fault of the patch', async () => {
+  test('a missing folder is named, and not blamed on the patch', async () => {
     const { result, build } = await script({ source: 'directory', path: join(dir, 'nowhere') }, 'true');
     assert.ok(['NODE_FAILURE', 'ERROR'].includes(result), result);
     assert.ok(build.steps[0]!.message!.includes(join(dir, 'nowhere')), build.steps[0]!.message);
     assert.match(build.steps[0]!.message!, /Check the path in the image's settings/);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -93,7 +93,7 @@ describe('worker-host of kind libvirt', () => {
   const worker = (id = 'worker-host1'): Worker =>
     (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode(id).worker;
 
-  test('a build’s disk is cloned there, over one connection, and nothing of it, nor of a crash, is left', async () => {
+  test('a build’s disk is cloned there, over one connection, and nothing of it or of a crash is left over', async () => {
     const root = place('one');
     const logins = server.logins;
     await deploy({ path: variable('TEST_PLACE', root) });
@@ -108,7 +108,7 @@ describe('worker-host of kind libvirt', () => {
     assert.equal(server.logins - logins, 2, 'one for the worker, one for the script');
   });
 
-  test('a worker that is not there at the deploy is cleared as soon as it can be reached', async () => {
+  test('a worker that is unreachable at the deploy is cleaned up as soon as it can be reached', async () => {
     const root = place('late');
     const port = await freePort();
     await deploy({ path: root }, undefined, { port: String(port) });
@@ -122,7 +122,7 @@ describe('worker-host of kind libvirt', () => {
     }
   });
 
-  test('settings that stay give the same worker; other ones a new one, and a build goes on with the old', async () => {
+  test('unchanged settings keep the worker; changed ones make a new one, and a running build keeps the old one', async () => {
     const root = join(dir, 'kept');
     mkdirSync(root);
     const [runs, go] = [join(dir, 'runs'), join(dir, 'go')];
@@ -145,7 +145,7 @@ describe('worker-host of kind libvirt', () => {
     await waitFor('its clone is given back', () => clones(root).length === 0);
   });
 
-  test('worker hosts that are set alike are one worker: a flow that was imported as a copy shares its slots and guests', async () => {
+  test('worker hosts with equal settings are one worker: an imported copy of a flow shares slots and guests', async () => {
     const root = join(dir, 'copied');
     mkdirSync(root);
     const [at, other] = [{ path: root }, { id: 'worker-host2', host: 'ssh-host3' }];
@@ -156,7 +156,7 @@ describe('worker-host of kind libvirt', () => {
     assert.notEqual(worker('worker-host2'), worker());
   });
 
-  test('what cannot be a worker says so to the build that wants it', async () => {
+  test('invalid worker settings are reported by the build that uses them', async () => {
     const said = async (settings: Record<string, unknown>) => {
       await deploy({ path: join(dir, 'kept'), ...settings });
       const { result, build } = await run(red);
@@ -167,7 +167,7 @@ describe('worker-host of kind libvirt', () => {
     assert.match(await said({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" is not the name of a ZFS dataset/);
   });
 
-  test('a worker that cannot be reached is waited for, and the node says why', async () => {
+  test('builds wait for an unreachable worker, and the node shows the reason', async () => {
     const waits = async (host: Record<string, unknown>, why: RegExp) => {
       await deploy({ path: join(dir, 'kept') }, undefined, host);
       const from = red.events.length;
@@ -188,7 +188,7 @@ describe('worker-host of kind libvirt', () => {
     );
   });
 
-  test('Check this host: what is there, what is not, and why it cannot be reached', async () => {
+  test('Check this host: what works, what is missing, and why it cannot be reached', async () => {
     await deploy({ path: join(dir, 'kept') });
     const check = async (config: Record<string, unknown>) =>
       (await ask(red, 'POST', 'check/worker-host', { id: 'worker-host1', config })) as {
@@ -226,5 +226,5 @@ describe('worker-host of kind libvirt', () => {
     assert.match(far.checks[0]!.detail, /^worker a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

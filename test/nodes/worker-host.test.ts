@@ -39,7 +39,7 @@ describe('worker-host', () => {
       ),
     );
 
-  test('without a folder it works in Node-RED’s user directory; with one, there', async () => {
+  test('the default folder is in Node-RED’s user directory; another one can be set', async () => {
     await deploy({ path: '' });
     assert.equal((await run(red)).result, 'SUCCESS');
     assert.ok(existsSync(join(red.userDir, 'recheck', 'worker', 'images')));
@@ -48,7 +48,7 @@ describe('worker-host', () => {
     assert.deepEqual(readdirSync(join(dir, 'elsewhere')).includes('images'), true);
   });
 
-  test('a folder that cannot be used is no fault of the patch, and is named', async () => {
+  test('an unusable folder is named, and not blamed on the patch', async () => {
     writeFileSync(join(dir, 'file'), '');
     await deploy({ path: join(dir, 'file') });
     const { result, build } = await run(red);
@@ -59,7 +59,7 @@ describe('worker-host', () => {
     assert.doesNotMatch(said, /\n| {4}at /);
   });
 
-  test('what its crash left in its folder is removed with its first deploy, and what another Recheck has there is not', async () => {
+  test('leftovers of its crash are removed at its first deploy; those of another Recheck are not', async () => {
     const root = join(dir, 'crashed');
     mkdirSync(root);
     const storage = new DirectoryStorage(root);
@@ -77,7 +77,7 @@ describe('worker-host', () => {
     assert.deepEqual(await storage.list({ signal }), [other]);
   });
 
-  test('a guest is reached, and nothing of it is left when its build ends', async () => {
+  test('a guest is reached, and nothing of it is left over when its build ends', async () => {
     await red.deploy(
       flow(
         ...guests('vm'),
@@ -95,5 +95,5 @@ describe('worker-host', () => {
     assert.deepEqual([await hypervisor.list({ signal }), await storage.list({ signal })], [[], []]);
   });
 
-  test('no status was anything but words', () => assertWords(red));
+  test('every status was readable text', () => assertWords(red));
 });

@@ -32,7 +32,7 @@ function setUp(place: string) {
   return { state, node, attended };
 }
 
-test('what a crash left is looked for until the worker is back, however often that takes; it is said once', async () => {
+test('leftovers of a crash are looked for until the worker is back; the error is logged once', async () => {
   const { state, attended } = setUp('one');
   await waitFor('it is looked for and looked for', () => state.looks > 20);
   state.away = false;
@@ -40,7 +40,7 @@ test('what a crash left is looked for until the worker is back, however often th
   assert.deepEqual(state.said, ['the worker is away']);
 });
 
-test('it is looked for no more once the node is closed', async () => {
+test('the search for leftovers ends when the node is closed', async () => {
   const { state, node, attended } = setUp('two');
   await waitFor('it is looked for', () => state.looks > 1);
   node.emit('close');

@@ -1,0 +1,108 @@
+/** The help of each node says what the node really takes and sends. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import RED from 'node-red';
+import { flow, guests, jobs, make, row, run } from '../support/lane.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+
+const nodes = join(import.meta.dirname, '..', '..', 'nodes');
+
+/** A section of a node's help, from its heading to the next. */
+function section(type: string, heading: 'Inputs' | 'Outputs'): string {
+  const help = readFileSync(join(nodes, type, 'help.html'), 'utf8');
+  const found = new RegExp(`<h3>${heading}</h3>([\\s\\S]*?)(?=<h3>|</script>)`).exec(help)?.[1];
+  assert.ok(found, `${heading} of ${type}`);
+  return found;
+}
+
+/** The properties that a section describes: name, type, whether it is always there, and what is said of it. */
+const described = (text: string) =>
+  [
+    ...text.matchAll(
+      /<dt( class="optional")?>([\w.]+) <span class="property-type">([^<]+)<\/span><\/dt>\s*<dd>([\s\S]*?)<\/dd>/g,
+    ),
+  ].map(([, optional, name, type, words]) => ({
+    name: name!,
+    type: type!,
+    words: words!,
+    isOptional: optional !== undefined,
+  }));
+
+/** The value of a dotted property of a message. */
+const at = (message: object, name: string): unknown =>
+  name.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], message);
+
+const typeOf = (value: unknown): string =>
+  Array.isArray(value) ? `array of ${typeof value[0]}s` : value === null ? 'null' : typeof value;
+
+let red: TestRed;
+/** Messages sent, by type of the node and its output. */
+const sent = new Map<string, object>();
+
+before(async () => {
+  red = await startRed();
+  type Sent = { msg: object; source: { port: number; node: { type: string } } }[];
+  RED.hooks.add('onSend.help', (events: Sent) => {
+    for (const { msg, source } of events) sent.set(`${source.node.type} ${source.port}`, structuredClone(msg));
+  });
+  const script = make('ssh-exec', { script: 'echo hello\n', wires: [['publish-logs1'], ['lines']] });
+  const lane = row(
+    script,
+    make('publish-logs', { files: [] }),
+    make('gerrit-review', { silent: true, wires: [['end']] }),
+  );
+  await red.deploy(
+    flow(
+      jobs({ wires: [['clone-vm']] }),
+      ...guests('vm', 'ssh-exec1'),
+      ...lane,
+      make('debug', { id: 'lines', active: false }),
+      make('debug', { id: 'end', active: false }),
+    ),
+  );
+});
+after(async () => {
+  RED.hooks.remove('onSend.help');
+  await red?.close();
+});
+
+test('a message as the help of ci-jobs shows it starts a build', async () => {
+  const { words } = described(section('ci-jobs', 'Inputs')).find(({ name }) => name === 'change')!;
+  const change = JSON.parse(/<code>(\{.*?\})<\/code>/.exec(words)![1]!);
+  const { result } = await run(red, { change, patchset: 1 } as never);
+  assert.equal(result, 'SUCCESS');
+  await red.event('report');
+});
+
+for (const [type, output] of [
+  ['ci-jobs', 0],
+  ['clone-image', 0],
+  ['metadata-server', 0],
+  ['virsh-boot', 0],
+  ['ssh-exec', 0],
+  ['ssh-exec', 1],
+  ['publish-logs', 0],
+  ['gerrit-review', 0],
+] as const) {
+  test(`output ${output + 1} of ${type} sends what its help says`, () => {
+    const message = sent.get(`${type} ${output}`);
+    assert.ok(message, 'a message was sent');
+    const text = section(type, 'Outputs');
+    const outputs = text.includes('node-ports') ? text.split(/<li>/).slice(1)[output]! : text;
+    const properties = described(outputs);
+    assert.ok(properties.length > 0);
+    for (const { name, type: kind, isOptional } of properties) {
+      const value = at(message, name);
+      if (value === undefined && isOptional) continue;
+      assert.equal(typeOf(value), kind, name);
+    }
+    const { payload } = message as { payload?: object };
+    // The event is Gerrit's, and addresses are listed by the guests' names.
+    if (payload === undefined || Array.isArray(payload) || ['ci-jobs', 'virsh-boot'].includes(type)) return;
+    for (const key of Object.keys(payload)) {
+      assert.match(outputs, new RegExp(`<code>${key}</code>|payload\\.${key}\\b`), `payload.${key} is described`);
+    }
+  });
+}
