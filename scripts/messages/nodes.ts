@@ -68,7 +68,7 @@ export const NODES: NodeMessages[] = [
       {
         name: 'change',
         type: 'object',
-        text: 'the change; `project` is required. From gerrit-events, or made by hand for a manual start',
+        text: 'the change, from gerrit-events. A manual start needs at least `project`, such as `{"project": "demo", "number": 1234}`',
       },
       {
         name: 'patchset',

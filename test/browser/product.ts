@@ -20,7 +20,7 @@ export interface Product {
   says(pattern: RegExp, limit?: number): Promise<unknown>;
   /** Ends it as Ctrl-C does; gives its exit code. */
   stop(): Promise<number | null>;
-  /** Its exit code, when it has ended by itself. */
+  /** Its exit code, if it has exited. */
   ended: Promise<number | null>;
 }
 

@@ -143,7 +143,7 @@ describe('ends of lanes', { concurrency: true }, () => {
   test('a function that throws, caught to publish-logs: ERROR, no vote, and the guest is destroyed', async () => {
     const { results, vote, review, builds } = await ci.verdict(await ci.run(throws));
     assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
-    assert.match(review, /not the patch: no vote/);
+    assert.match(review, /Infrastructure problem, not your patch: no vote/);
     assert.equal(builds[0]!.steps.filter(({ name }) => name === 'publish').length, 1);
   });
 

@@ -77,7 +77,7 @@ describe('messages that are lost', { concurrency: true }, () => {
       await waitFor('its script runs', () => ci.builds(number)[0]!.running.values().next().value?.name === 'work');
     }
     running.remove('work'); // the step that runs
-    next.remove('after'); // the step behind it
+    next.remove('after'); // the next step
     start.remove('jobs'); // the one that started it
     await ci.deploy([...others, running, next, start], 'nodes'); // and a whole tab
     const stopped = await ci.verdict(one!);

@@ -10,7 +10,7 @@ import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
 import { runs, waitFor } from '../support/wait.ts';
 
-describe('ssh-exec: scripts that do not end by themselves, and floods', () => {
+describe('ssh-exec: scripts that never end, and floods', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
   const pair = generateKeyPair('test');
   let red: TestRed;
