@@ -5,14 +5,14 @@ import type { ImageSpec } from '../../lib/worker/types.ts';
 import { configNode, type VmImageNode } from '../shared/config-nodes.ts';
 import { useLocale } from '../shared/i18n.ts';
 import { imageAdmin } from './admin.ts';
-import { tellCircles } from './circles.ts';
+import { logCycles } from './cycles.ts';
 import { type ImageConfig, imageName, imageOf } from './settings.ts';
 
 /** vm-image: what a guest's disk starts from. */
 export default function (RED: NodeAPI): void {
   useLocale('vm-image', RED);
   imageAdmin(RED);
-  tellCircles(RED);
+  logCycles(RED);
   RED.nodes.registerType('vm-image', function (this: VmImageNode, config: ImageConfig & NodeDef) {
     RED.nodes.createNode(this, config);
     this.spec = (children = []) => {

@@ -7,10 +7,10 @@ import { imageName } from './settings.ts';
 type Saved = Record<string, unknown>;
 
 /** Returns the cycles of images that name each other as parent, each cycle once. */
-export function circlesOf(images: readonly Saved[]): Saved[][] {
+export function cyclesOf(images: readonly Saved[]): Saved[][] {
   const byId = new Map(images.map((image) => [image['id'], image]));
   const seen = new Set<Saved>();
-  const circles: Saved[][] = [];
+  const cycles: Saved[][] = [];
   for (const image of images) {
     const line: Saved[] = [];
     for (let at: Saved | undefined = image; at && !seen.has(at); at = byId.get(at['parent'])) {
@@ -18,22 +18,22 @@ export function circlesOf(images: readonly Saved[]): Saved[][] {
       line.push(at);
     }
     const back = line.indexOf(byId.get(line.at(-1)?.['parent']) as Saved);
-    if (back >= 0) circles.push(line.slice(back));
+    if (back >= 0) cycles.push(line.slice(back));
   }
-  return circles;
+  return cycles;
 }
 
 /**
  * Logs which images name each other as parent: Node-RED (5.0.7, Flow.start) then starts neither these nor the nodes it
  * has not started yet, and reports it on its standard output only.
  */
-export function tellCircles(RED: NodeAPI): void {
+export function logCycles(RED: NodeAPI): void {
   RED.events.on('flows:starting', (event: { config?: { flows?: unknown } }) => {
     const nodes = event.config?.flows;
     if (!Array.isArray(nodes)) return;
     const images = nodes.filter((node): node is Saved => isRecord(node) && node['type'] === 'vm-image' && !node['d']);
-    for (const circle of circlesOf(images)) {
-      const { message } = parentCircle(circle.map(({ name }) => imageName(name)));
+    for (const cycle of cyclesOf(images)) {
+      const { message } = parentCircle(cycle.map(({ name }) => imageName(name)));
       RED.log.error(
         `${message} Until this is fixed, Node-RED starts neither these images nor other configuration nodes.`,
       );
