@@ -39,7 +39,11 @@ const at = (message: object, name: string): unknown =>
   name.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], message);
 
 const typeOf = (value: unknown): string =>
-  Array.isArray(value) ? `array of ${value.length > 0 ? typeof value[0] : 'string'}s` : value === null ? 'null' : typeof value;
+  Array.isArray(value)
+    ? `array of ${value.length > 0 ? typeof value[0] : 'string'}s`
+    : value === null
+      ? 'null'
+      : typeof value;
 
 let red: TestRed;
 /** Messages sent, by type of the node and its output. */
