@@ -171,7 +171,7 @@ export class Supervisor {
     await this.#watchdog.waitForBranches(build, spec, join);
     join.state = 'acting';
     // The build arrived only through a Catch node: the node that failed dropped its message.
-    if (join.message['error'] !== undefined) build.recordResult('ERROR');
+    if (join.message['error'] !== undefined && !build.endedAt) build.recordResult('ERROR');
     try {
       return await act(build, join.message);
     } finally {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { FlowNode } from '../../lib/builds/flow-graph.ts';
 import type { StepSpec, StepWork } from '../../lib/builds/step.ts';
 import { Supervisor } from '../../lib/builds/supervisor.ts';
+import type { Message } from '../../lib/builds/types.ts';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { diskFull } from '../../lib/errors/libvirt.ts';
 import { networkDown } from '../../lib/errors/libvirt-network.ts';
@@ -251,4 +252,23 @@ test('a build whose resources take long to release is still reported', async () 
     reports().map(({ jobs }) => jobs),
     [['unit']],
   );
+});
+
+test('a Catch node behind publish-logs does not change the result of a build that has ended', async () => {
+  const { flow, supervisor, reports } = lane([
+    { id: 'jobs', type: 'ci-jobs', wires: [['publish']] },
+    { id: 'publish', type: 'publish-logs', wires: [['review']] },
+    { id: 'review', type: 'gerrit-review', wires: [[]] },
+  ]);
+  const publish = (message: Message) =>
+    supervisor.joinBranches({ node: 'publish' }, message, async (build, last) => {
+      await supervisor.end(build);
+      // As a node of the user's own that fails, and a Catch node that is wired to the review.
+      supervisor.send(build, 'publish', 0, { ...last, error: { message: 'mail server down' } });
+      return undefined;
+    });
+  flow.inputs.set('publish', publish);
+  const { started } = await supervisor.start(request(['unit']));
+  await waitFor('it is reported', () => reports().length > 0);
+  assert.equal(started[0]!.result, undefined);
 });
