@@ -12,11 +12,11 @@ import {
   unreachable,
 } from '../errors/ssh.ts';
 import { quoted } from '../util/plain-text.ts';
-import { hostKeyCheck } from './host-key.ts';
+import { hostKeyCheck } from './connection/host-key.ts';
+import { SshConnection } from './connection/ssh-connection.ts';
+import { SshHost } from './connection/ssh-host.ts';
 import { publicKeyOf, readPrivateKey } from './keys.ts';
 import type { KnownHosts } from './known-hosts.ts';
-import { SshConnection } from './ssh-connection.ts';
-import { SshHost } from './ssh-host.ts';
 import type { Host, SshTarget } from './types.ts';
 
 /** The authenticated ciphers first: they need one pass over the data, and most processors have instructions for them. */

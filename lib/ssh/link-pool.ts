@@ -1,7 +1,7 @@
 import { hostClosed } from '../errors/ssh.ts';
 import { connectHost } from './connect.ts';
+import { LINK_TIMES, type LinkTimes, SharedLink } from './connection/shared-link.ts';
 import type { KnownHosts } from './known-hosts.ts';
-import { LINK_TIMES, type LinkTimes, SharedLink } from './shared-link.ts';
 import { targetKey } from './target-key.ts';
 import type { Host, LinkHealth, SshTarget } from './types.ts';
 

@@ -5,9 +5,9 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { connectFromThere, hostClosed, listenFailed } from '../errors/ssh.ts';
 import { commandClosed, commandNotRun, nulInCommand } from '../errors/ssh-command.ts';
-import { collect } from './collect.ts';
 import { localSftp } from './local-sftp.ts';
-import { closeOn } from './running.ts';
+import { collect } from './session/collect.ts';
+import { closeOn } from './session/running.ts';
 import type { Exit, Host, Running } from './types.ts';
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;

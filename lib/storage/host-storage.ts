@@ -2,13 +2,13 @@ import { draftGone, emptyImage, guestImage, imageThere, noDisk } from '../errors
 import { isResumable } from '../errors/image-download.ts';
 import { badPlace, foreignClone, imagesNotRemoved, nameTaken, noImage } from '../errors/storage.ts';
 import type { HostSource } from '../ssh/types.ts';
-import { checkName, imageFolder } from '../storage/names.ts';
 import { abortable } from '../util/abort.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
 import type { CallOptions, Clone, ImageSpec, Owner, Storage } from '../worker/types.ts';
 import { BACKENDS, type Backend } from './backends.ts';
 import { collectable } from './collectable.ts';
 import { fetchImage } from './download/download.ts';
+import { checkName, imageFolder } from './names.ts';
 import { EXIT } from './programs.ts';
 import { StorageHost } from './storage-host.ts';
 import { readClone, readGone, readImages, readRecords } from './storage-lines.ts';

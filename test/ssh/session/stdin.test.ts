@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ssh2, { type ServerChannel } from 'ssh2';
-import { connectHost } from '../../lib/ssh/connect.ts';
-import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
+import { connectHost } from '../../../lib/ssh/connect.ts';
+import { generateKeyPair } from '../../../lib/ssh/keys.ts';
+import { KnownHosts } from '../../../lib/ssh/known-hosts.ts';
 
 /** Ends the output. ssh2's own `eof` would not send an exit status after it, as Gerrit does. */
 function sayEof(channel: ServerChannel): void {

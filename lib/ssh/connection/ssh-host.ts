@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
 import type { SFTPWrapper } from 'ssh2';
-import { CiError, factsOf, messageOf } from '../errors/ci-error.ts';
-import { sftpNoise } from '../errors/ssh-command.ts';
-import { collect } from './collect.ts';
-import { closeOn } from './running.ts';
-import { Sessions } from './sessions.ts';
+import { CiError, factsOf, messageOf } from '../../errors/ci-error.ts';
+import { sftpNoise } from '../../errors/ssh-command.ts';
+import { collect } from '../session/collect.ts';
+import { closeOn } from '../session/running.ts';
+import { Sessions } from '../session/sessions.ts';
+import type { Host, Running, RunOptions, RunResult } from '../types.ts';
 import type { ConnectionTarget, OnConnection, SshConnection } from './ssh-connection.ts';
-import type { Host, Running, RunOptions, RunResult } from './types.ts';
 
 /** Milliseconds for finding out what the login shell prints after a file transfer has failed. */
 const SHELL_TEST_TIMEOUT_MS = 10_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CiError } from '../../lib/errors/ci-error.ts';
-import { Sessions } from '../../lib/ssh/sessions.ts';
-import { waitFor } from '../support/wait.ts';
+import { CiError } from '../../../lib/errors/ci-error.ts';
+import { Sessions } from '../../../lib/ssh/session/sessions.ts';
+import { waitFor } from '../../support/wait.ts';
 
 /** A server that accepts one session at a time, with the requests that it has not answered yet. */
 function oneAtATime() {

@@ -1,5 +1,5 @@
-import { CiError, factsOf } from '../errors/ci-error.ts';
-import { noSessionFree, tooManyWaiting } from '../errors/ssh.ts';
+import { CiError, factsOf } from '../../errors/ci-error.ts';
+import { noSessionFree, tooManyWaiting } from '../../errors/ssh.ts';
 import { type CountedConnection, SessionCounter } from './session-counter.ts';
 
 /** Milliseconds that a caller may wait for a session. */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { commandTimeout } from '../errors/ssh-command.ts';
-import type { Running, RunOptions, RunResult } from './types.ts';
+import { commandTimeout } from '../../errors/ssh-command.ts';
+import type { Running, RunOptions, RunResult } from '../types.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 

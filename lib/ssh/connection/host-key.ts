@@ -1,8 +1,8 @@
 import ssh2, { type ServerHostKeyAlgorithm } from 'ssh2';
-import { hostKeyChanged, hostKeySetting } from '../errors/ssh.ts';
-import { fingerprint } from './keys.ts';
-import { type KnownHosts, keyType } from './known-hosts.ts';
-import type { SshTarget } from './types.ts';
+import { hostKeyChanged, hostKeySetting } from '../../errors/ssh.ts';
+import { fingerprint } from '../keys.ts';
+import { type KnownHosts, keyType } from '../known-hosts.ts';
+import type { SshTarget } from '../types.ts';
 
 const ALGORITHMS: Record<string, ServerHostKeyAlgorithm[]> = {
   'ssh-ed25519': ['ssh-ed25519'],

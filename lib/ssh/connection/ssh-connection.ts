@@ -7,14 +7,14 @@ import {
   hostClosed,
   listenFailed,
   requestRefused,
-} from '../errors/ssh.ts';
-import { commandClosed, commandNotBegun, noExitStatus } from '../errors/ssh-command.ts';
-import { type MarkedCommand, markedCommand } from './command-line.ts';
-import { quote } from './quote.ts';
-import type { OpenSession } from './sessions.ts';
-import { ShellNoise } from './shell-noise.ts';
-import { stdinOf } from './stdin.ts';
-import type { Exit, Running, SshTarget } from './types.ts';
+} from '../../errors/ssh.ts';
+import { commandClosed, commandNotBegun, noExitStatus } from '../../errors/ssh-command.ts';
+import { quote } from '../quote.ts';
+import { type MarkedCommand, markedCommand } from '../session/command-line.ts';
+import type { OpenSession } from '../session/sessions.ts';
+import { ShellNoise } from '../session/shell-noise.ts';
+import { stdinOf } from '../session/stdin.ts';
+import type { Exit, Running, SshTarget } from '../types.ts';
 
 /** Milliseconds that a clean disconnect may take before the socket is destroyed. */
 const DISCONNECT_TIMEOUT_MS = 2_000;

@@ -1,4 +1,4 @@
-import type { Running } from './types.ts';
+import type { Running } from '../types.ts';
 
 /** Closes a running command if the signal aborts before it has ended. Leaves no listener behind. */
 export function closeOn(signal: AbortSignal | undefined, running: Running): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { nulInCommand } from '../errors/ssh-command.ts';
-import { quote } from './quote.ts';
+import { nulInCommand } from '../../errors/ssh-command.ts';
+import { quote } from '../quote.ts';
 
 /** A command line for a login shell, and the lines that it prints right before the program runs. */
 export interface MarkedCommand {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CiError, toCiError } from '../errors/ci-error.ts';
-import { hostClosed } from '../errors/ssh.ts';
-import { BACKOFF, Backoff, type BackoffTimes } from '../util/backoff.ts';
-import type { Host, LinkHealth } from './types.ts';
+import { type CiError, toCiError } from '../../errors/ci-error.ts';
+import { hostClosed } from '../../errors/ssh.ts';
+import { BACKOFF, Backoff, type BackoffTimes } from '../../util/backoff.ts';
+import type { Host, LinkHealth } from '../types.ts';
 
 /** The times of a link, in milliseconds. */
 export interface LinkTimes extends BackoffTimes {

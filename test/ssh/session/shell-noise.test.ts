@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { markedCommand } from '../../lib/ssh/command-line.ts';
-import { ShellNoise } from '../../lib/ssh/shell-noise.ts';
-import { HARD_WORDS } from '../support/hard-words.ts';
+import { markedCommand } from '../../../lib/ssh/session/command-line.ts';
+import { ShellNoise } from '../../../lib/ssh/session/shell-noise.ts';
+import { HARD_WORDS } from '../../support/hard-words.ts';
 
 test('the command line is the same for every shell: nothing in it is parsed differently by csh or fish', () => {
   const { line, stdoutMark, stderrMark } = markedCommand(['printf', '%s|', ...HARD_WORDS], true);
