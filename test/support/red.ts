@@ -42,8 +42,12 @@ export interface TestRed {
 }
 
 /** Starts Node-RED; once per process. `settings` override the defaults. */
-export async function startRed(settings: Record<string, unknown> = {}): Promise<TestRed> {
+export async function startRed(
+  settings: Record<string, unknown> = {},
+  prepare: (userDir: string) => void = () => {},
+): Promise<TestRed> {
   const userDir = mkdtempSync(join(tmpdir(), 'recheck-red-'));
+  prepare(userDir);
   mkdirSync(join(userDir, 'node_modules', '@recheck'), { recursive: true });
   symlinkSync(root, join(userDir, 'node_modules', '@recheck', 'node-red-gerrit-ci'));
   const app = express();

@@ -1,0 +1,77 @@
+/** What version 0.1.0 left in the user directory and on the sandbox worker is read, served, or cleaned up. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { generateKeyPair } from '../../lib/ssh/keys.ts';
+import { run } from '../support/build-runs.ts';
+import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
+import { startRed, type TestRed } from '../support/red.ts';
+import { waitFor } from '../support/wait.ts';
+
+const FIXTURE = join(import.meta.dirname, 'fixtures', 'state-0.1.0');
+const CLONE = 'recheck-258498d8-1-vm';
+const FOREIGN = 'recheck-0badcafe-1-vm';
+
+const key = generateKeyPair('recheck-controller');
+/** How 0.1.0 derived the id by which a controller knows its own clones. */
+const controller = createHash('sha256').update(key.publicKey.split(' ')[1]!).digest('hex').slice(0, 12);
+const pinned = { type: 'ssh-ed25519', fingerprint: 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' };
+
+let red: TestRed;
+let worker: string;
+
+before(async () => {
+  red = await startRed({}, (userDir) => {
+    const state = join(userDir, 'recheck');
+    worker = join(state, 'worker');
+    cpSync(FIXTURE, state, { recursive: true });
+    writeFileSync(join(state, 'guest-key'), key.privateKey, { mode: 0o600 });
+    writeFileSync(join(state, 'guest-key.pub'), `${key.publicKey}\n`);
+    writeFileSync(join(state, 'known-hosts.json'), JSON.stringify({ '[review.example.com]:29418': { pinned } }));
+    // The fixture's clone is this controller's, and beside it is one of another controller.
+    const owner = (name: string) => join(worker, 'clones', `${name}.json`);
+    writeFileSync(owner(CLONE), JSON.stringify({ controller, build: '258498d8', attempt: 1 }));
+    writeFileSync(owner(FOREIGN), JSON.stringify({ controller: '0badcafe0bad', build: '0badcafe', attempt: 1 }));
+    mkdirSync(join(worker, 'clones', FOREIGN));
+  });
+  await red.deploy(
+    flow(
+      jobs({ wires: [['clone-vm']] }),
+      ...guests('vm', 'ssh-exec1'),
+      ...row(
+        make('ssh-exec', { script: 'echo hello\n' }),
+        make('publish-logs', { files: [] }),
+        make('gerrit-review', { silent: true }),
+      ),
+    ),
+  );
+});
+after(() => red?.close());
+
+test('the pinned host keys and the key of the guests are the ones of before', async () => {
+  const { knownHosts, services } = red.runtime();
+  assert.equal(knownHosts.entry('review.example.com', 29418)?.pinned, pinned.fingerprint);
+  assert.equal(services.key.publicKey, key.publicKey);
+  assert.equal(services.controller, controller);
+});
+
+test('a log page that a review links to is served under its URL', async () => {
+  const path = '1001/1/check/unit/ec587d2e/';
+  const page = await fetch(`${red.url}/recheck/logs/${path}`);
+  assert.equal(page.status, 200);
+  const text = await page.text();
+  assert.match(text, /<title>unit: SUCCESS, 1001,1<\/title>/);
+  assert.match(text, /<span class="ago">/, 'how long ago it was is filled in');
+});
+
+test('clones left on the worker are removed, those of another controller are not', async () => {
+  await waitFor('the clone is removed', () => !existsSync(join(worker, 'clones', CLONE)));
+  await waitFor('its record too', () => !existsSync(join(worker, 'clones', `${CLONE}.json`)));
+  assert.deepEqual(readdirSync(join(worker, 'clones')).sort(), [FOREIGN, `${FOREIGN}.json`]);
+});
+
+test('builds run beside it all', async () => {
+  assert.equal((await run(red)).result, 'SUCCESS');
+});
