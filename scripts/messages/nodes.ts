@@ -27,11 +27,11 @@ const TAKEN: Property[] = [
   },
 ];
 
-/** What the nodes that gather branches read, too. Source: `Supervisor.gather` in lib/builds/supervisor.ts. */
+/** What the nodes that gather branches read, too. Source: `Supervisor.joinBranches` in lib/builds/supervisor.ts. */
 const CAUGHT: Property = {
   name: 'error',
   type: 'object',
-  text: 'set by a Catch node; if no other message of the build arrives here, the build ends as `ERROR`',
+  text: 'set by a Catch node; if no other message of the build arrives here and it has not ended yet, it ends as `ERROR`',
   optional: true,
 };
 

@@ -142,8 +142,10 @@ describe('what nodes accept is what docs/messages.md says', () => {
   }
 
   for (const [name, tab] of caught) {
-    test(`if only a Catch node sends a message to ${typeOf(name)}, the result is ERROR`, async () => {
-      assert.equal((await sentAfter(tab)).build!.result, 'ERROR');
+    // The build of the lane has ended before gerrit-review, and its result is final.
+    const result = name === 'publish' ? 'ERROR' : undefined;
+    test(`if only a Catch node sends a message to ${typeOf(name)}, the result is ${result ?? 'kept'}`, async () => {
+      assert.equal((await sentAfter(tab)).build!.result, result);
     });
   }
 

@@ -27,11 +27,16 @@ async function startController(t: TestContext) {
   ]);
   assert.equal(String(line), 'ready\n');
   const { mark } = JSON.parse(await readFile(join(root, 'guests', 'orphan.json'), 'utf8'));
-  await eventually('the guest and its two processes run', () => guestProcesses(mark).length === 3);
+  // Both sleep, and whatever started them is gone.
+  await eventually('the guest and its two processes run', async () => {
+    const commands = (await Promise.all(guestProcesses(mark).map(commandOf))).filter(Boolean);
+    return commands.length === 3 && commands.filter((command) => command.startsWith('sleep\0')).length === 2;
+  });
   return { root, child, mark: mark as string };
 }
 
-const commandOf = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8');
+/** Returns a process's command line; empty if it has ended, as a helper of the guest may. */
+const commandOf = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
 
 test('guests and all their processes end with a controller that was killed with -9', async (t) => {
   const { child, mark } = await startController(t);
