@@ -4,12 +4,11 @@ import { factsOf, messageOf } from '../errors/ci-error.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import type { Slots } from '../store/slots.ts';
 import type { Worker } from '../worker/types.ts';
+import { type Availability, askAvailability, noAnswer, type Shortage } from './availability.ts';
 
 /** Delay before asking again hosts that had a free slot but too little memory, or could not be reached. */
 const CAPACITY_RETRY_MS = 5_000;
 
-/** Time for a host to report its free capacity. */
-const CAPACITY_TIMEOUT_MS = 30_000;
 /** Time that placing a build waits for such a report before it counts the host as full. */
 const CAPACITY_WAIT_MS = 1_000;
 
@@ -25,8 +24,8 @@ export interface SlotRequest {
   signal: AbortSignal;
   /** Returns true for workers to choose only if there is no other. */
   avoid?(worker: Worker): boolean;
-  /** Called with the position in the queue (from 1) and the reason, each time one of them changes. */
-  onWait(position: number, why: string): void;
+  /** Called with the position in the queue (from 1) and the reason, as a sentence and in two words, when they change. */
+  onWait(position: number, why: string, brief: string): void;
 }
 
 interface Waiter {
@@ -34,8 +33,9 @@ interface Waiter {
   workers: () => Worker[];
   request: SlotRequest;
   take(worker: Worker): void;
-  /** Why no worker has a slot for it, as text. */
+  /** Why no worker has a slot for it, as text and in two words. */
   why: string;
+  brief: string;
   /** The last position and reason that it was notified of. */
   lastNotice: string;
 }
@@ -69,7 +69,7 @@ export class Scheduler {
     const { signal, limit } = request;
     if (allowed(workers(), request).length === 0) throw untrustedCode(labels(workers()));
     const { promise, resolve, reject } = Promise.withResolvers<Worker>();
-    const waiter: Waiter = { build, workers, request, take: resolve, why: '', lastNotice: '' };
+    const waiter: Waiter = { build, workers, request, take: resolve, why: '', brief: '', lastNotice: '' };
     const leave = (reason: unknown) => {
       const at = this.#waiting.indexOf(waiter);
       if (at < 0) return;
@@ -169,16 +169,22 @@ export class Scheduler {
     const { healthy = [], suspect = [] } = Object.groupBy(preferred.length > 0 ? preferred : all, (worker) =>
       this.#isSuspect(worker) ? 'suspect' : 'healthy',
     );
-    const reasons: string[] = [];
+    const reasons: Shortage[] = [];
     const first = await this.#acquireFrom(healthy, build, answers, reasons);
     if (first.worker) return first.worker;
     // Waiting for a healthy host is better than failing at once on a suspect one.
-    if (first.hasReachable) reasons.push(...suspect.map(({ label }) => `${label} just caused a build to fail`));
+    if (first.hasReachable)
+      reasons.push(
+        ...suspect.map(({ label }) => ({ reason: `${label} just caused a build to fail`, brief: 'host failed' })),
+      );
     else {
       const { worker } = await this.#acquireFrom(suspect, build, answers, reasons);
       if (worker) return worker;
     }
-    if (reasons.length > 0 || waiter.why === '') waiter.why = reasons.join('; ') || 'there is no worker host';
+    if (reasons.length > 0 || waiter.why === '') {
+      waiter.why = reasons.map(({ reason }) => reason).join('; ') || 'there is no worker host';
+      waiter.brief = [...new Set(reasons.map(({ brief }) => brief))].join(', ') || 'no host';
+    }
     return undefined;
   }
 
@@ -191,7 +197,7 @@ export class Scheduler {
     workers: readonly Worker[],
     build: string,
     answers: Map<Worker, Promise<Availability>>,
-    reasons: string[],
+    reasons: Shortage[],
   ): Promise<{ worker?: Worker; hasReachable: boolean }> {
     const candidates = await Promise.all(
       workers.map(async (worker): Promise<Availability & { worker: Worker; free: number }> => {
@@ -201,15 +207,18 @@ export class Scheduler {
             worker,
             free,
             memory: 0,
-            reason: `${worker.label} has ${worker.slots} of ${worker.slots} slots in use`,
+            shortage: {
+              reason: `${worker.label} has ${worker.slots} of ${worker.slots} slots in use`,
+              brief: `${worker.slots}/${worker.slots} slots`,
+            },
           };
         const asked = answers.get(worker) ?? this.#ask(worker);
         answers.set(worker, asked);
         return { worker, free, ...(await asked) };
       }),
     );
-    reasons.push(...candidates.flatMap(({ reason }) => reason ?? []));
-    const open = candidates.filter(({ reason }) => reason === undefined);
+    reasons.push(...candidates.flatMap(({ shortage }) => shortage ?? []));
+    const open = candidates.filter(({ shortage }) => shortage === undefined);
     open.sort((a, b) => b.free - a.free || b.memory - a.memory);
     for (const { worker } of open) {
       if ((await this.#slots.acquire(worker.id, worker.slots, build)) !== undefined)
@@ -220,10 +229,10 @@ export class Scheduler {
 
   async #ask(worker: Worker): Promise<Availability> {
     const asked = this.#pending.get(worker);
-    const answer = asked ?? ask(worker).finally(() => this.#pending.delete(worker));
+    const answer = asked ?? askAvailability(worker).finally(() => this.#pending.delete(worker));
     this.#pending.set(worker, answer);
     const timer = new AbortController();
-    const silent = { memory: 0, reason: `${worker.label} does not answer` };
+    const silent = { memory: 0, shortage: noAnswer(worker) };
     const late = sleep(asked ? 0 : CAPACITY_WAIT_MS, silent, { signal: timer.signal, ref: false }).catch(() => silent);
     const first = await Promise.race([answer, late]);
     timer.abort();
@@ -241,29 +250,8 @@ export class Scheduler {
       const notice = `${index + 1} ${waiter.why}`;
       if (waiter.lastNotice === notice) continue;
       waiter.lastNotice = notice;
-      waiter.request.onWait(index + 1, waiter.why);
+      waiter.request.onWait(index + 1, waiter.why, waiter.brief);
     }
-  }
-}
-
-/** A host's free capacity. */
-interface Availability {
-  /** MiB. */
-  memory: number;
-  /** Why it takes no build now, naming the host. */
-  reason?: string;
-  /** Whether asking it failed; false while its answer is only late. */
-  isUnreachable?: boolean;
-}
-
-async function ask(worker: Worker): Promise<Availability> {
-  if (!worker.capacity) return { memory: 0 };
-  try {
-    const { memory, reason } = await worker.capacity({ signal: AbortSignal.timeout(CAPACITY_TIMEOUT_MS) });
-    return reason === undefined ? { memory } : { memory, reason: `${worker.label} ${reason}` };
-  } catch (error) {
-    const silent = error instanceof Error && error.name === 'TimeoutError';
-    return { memory: 0, isUnreachable: true, reason: silent ? `${worker.label} does not answer` : messageOf(error) };
   }
 }
 
@@ -273,6 +261,7 @@ function workersOf(waiter: Waiter): Worker[] {
     return waiter.workers();
   } catch (error) {
     waiter.why = messageOf(error);
+    waiter.brief = 'no host';
     return [];
   }
 }

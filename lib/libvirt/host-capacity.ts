@@ -57,11 +57,13 @@ export function readCapacity(
   const load = Number(/^(\d+\.\d+) \d+\.\d+ \d+\.\d+ /m.exec(text)?.[1]);
   if (Number.isNaN(memory) || Number.isNaN(load)) return undefined;
   const reason = reasonAgainst(memory, load, limits);
-  return reason === undefined ? { memory, load } : { memory, load, reason };
+  return { memory, load, ...reason };
 }
 
-function reasonAgainst(memory: number, load: number, limits: CapacityLimits): string | undefined {
-  if (memory < limits.memory) return `has ${memory} MiB of free memory, and ${limits.memory} are wanted`;
-  if (load > limits.load) return `has a load of ${load}, and takes builds up to ${limits.load}`;
-  return undefined;
+function reasonAgainst(memory: number, load: number, limits: CapacityLimits): Pick<HostCapacity, 'reason' | 'brief'> {
+  if (memory < limits.memory)
+    return { reason: `has ${memory} MiB of free memory, and ${limits.memory} are wanted`, brief: 'memory' };
+  if (load > limits.load)
+    return { reason: `has a load of ${load}, and takes builds up to ${limits.load}`, brief: 'load' };
+  return {};
 }

@@ -245,6 +245,8 @@ export interface HostCapacity {
   load: number;
   /** Why it accepts no build now: "has 512 MiB of free memory, and 1024 are wanted"; missing if it does. */
   reason?: string;
+  /** The same in one or two words, for a status: "memory". */
+  brief?: string;
 }
 
 /** What someone needs to boot a build's guest manually. */

@@ -69,7 +69,7 @@ inSandbox(import.meta.url, { limitMs: 600_000, disks: ['tiny'] }, () => {
     assert.equal(images('made').length, 1);
     assert.equal(countImageBuilds(0), 1);
     assert.ok(
-      red.statuses.some(({ text }) => /holds 1 of 1/.test(text)),
+      red.statuses.some(({ text }) => /1\/1 slots/.test(text)),
       'a waiting build shows the reason',
     );
     assertNothingLeft();

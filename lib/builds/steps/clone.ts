@@ -88,6 +88,7 @@ export async function cloneStep(
   }
 
   async function place(): Promise<Worker> {
+    let lastWhy: string | undefined;
     const later = settings.later().filter((next) => next.workers.length > 0);
     const taken = await services.scheduler.acquire(build.id, workers, {
       limit: settings.wait,
@@ -97,7 +98,12 @@ export async function cloneStep(
         failedRecently(one, image) ||
         later.some((next) => !isOneOf(one, next.workers) || failedRecently(one, next.image)),
       signal,
-      onWait: (position, why) => progress('waiting', { position: formatOrdinal(position), why }),
+      onWait(position, why, brief) {
+        progress('waiting', { position: formatOrdinal(position), why, brief });
+        // The node has no place for the whole sentence.
+        if (why !== lastWhy) build.say(`Waiting for a slot: ${why}.`);
+        lastWhy = why;
+      },
     });
     resources.worker = taken;
     resources.onRelease(`The slot on ${taken.label}`, () => services.scheduler.release(taken, build.id));
