@@ -152,7 +152,8 @@ export class Board {
       return {
         fill: held ? 'yellow' : 'blue',
         shape,
-        text: `${first.label}${more}${what} ${formatStopwatch(Date.now() - first.at)}`,
+        // A place in line says enough, and the canvas has little room.
+        text: `${first.label}${more}${what}${held ? '' : ` ${formatStopwatch(Date.now() - first.at)}`}`,
       };
     }
     if (rest) return rest;

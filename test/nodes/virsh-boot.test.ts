@@ -74,7 +74,7 @@ describe('virsh-boot', () => {
       texts.join('\n'),
     );
     assert.ok(
-      texts.some((text) => /(vm|a): waiting for SSH/.test(text)),
+      texts.some((text) => /(vm|a): SSH/.test(text)),
       texts.join('\n'),
     );
     assert.equal(texts.at(-1), '1 ok');

@@ -177,7 +177,7 @@ describe('worker-host of kind libvirt', () => {
           .slice(from)
           .some((event) => event.kind === 'step-progress' && why.test(String(event.values?.['why']))),
       );
-      assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?\d\w\w in line · (unreachable|no answer) /);
+      assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?\d\w\w in line · (unreachable|no answer)$/);
     };
     const nobody = String(await freePort());
     await waits({ port: nobody }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
