@@ -37,7 +37,7 @@ export const fetchLost = (guest: string, path: string, cause: unknown): CiError 
   new CiError({
     code: 'logs/fetch-lost',
     blame: 'guest',
-    message: `logs: guest ${guest}: the connection was lost while fetching ${path} (${messageOf(cause)}). The files fetched before are published.`,
+    message: `logs: guest ${guest}: the connection was lost while fetching ${path} (${messageOf(cause).replace(/\.$/, '')}). The files fetched before are published.`,
     advice: "See the guest's console for the reason.",
     result: 'POST_FAILURE',
     retryable: true,
@@ -50,7 +50,7 @@ export const fetchBroken = (guest: string, path: string, cause: unknown): CiErro
   new CiError({
     code: 'logs/fetch-broken',
     blame: 'guest',
-    message: `logs: guest ${guest}: ${path} arrived incomplete (${messageOf(cause)}). The files fetched before are published.`,
+    message: `logs: guest ${guest}: ${path} arrived incomplete (${messageOf(cause).replace(/\.$/, '')}). The files fetched before are published.`,
     advice: 'Is the guest out of memory?',
     result: 'POST_FAILURE',
     retryable: true,

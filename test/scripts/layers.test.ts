@@ -61,6 +61,46 @@ const PLANTED: [what: string, rule: string, files: Record<string, string>][] = [
     { 'lib/builds/in.ts': "import { tar } from '../logs/fetch/tar.ts';\n\nexport const inner = tar;\n" },
   ],
   [
+    "an import of a sibling sub-folder's inner file",
+    LAYER,
+    {
+      'lib/sandbox/worker/in.ts': "import { a } from '../gerrit/model/a.ts';\n\nexport const inner = a;\n",
+      'lib/sandbox/gerrit/model/a.ts': 'export const a = 1;\n',
+    },
+  ],
+  [
+    'an import of a higher folder from three levels down',
+    LAYER,
+    { 'lib/sandbox/gerrit/model/up.ts': "import { logs } from '../../../logs/logs.ts';\n\nexport const up = logs;\n" },
+  ],
+  [
+    'an import in a script of lib/ that is not TypeScript',
+    LAYER,
+    { 'lib/util/up.js': "import { logs } from '../logs/logs.ts';\n\nexport const up = logs;\n" },
+  ],
+  [
+    'a file that is in no folder of lib/',
+    LAYER,
+    { 'lib/loose.ts': "import { logs } from './logs/logs.ts';\n\nexport const loose = logs;\n" },
+  ],
+  [
+    'a file of lib/ that is too deep for the rules',
+    LAYER,
+    { 'lib/util/a/b/c/deep.ts': "import { logs } from '../../../../logs/logs.ts';\n\nexport const deep = logs;\n" },
+  ],
+  [
+    "a node's import of a test",
+    LAYER,
+    { 'nodes/ci-jobs/out.ts': "import { help } from '../../test/support/help.ts';\n\nexport const out = help;\n" },
+  ],
+  [
+    "a sub-folder of a node type's folder",
+    LAYER,
+    {
+      'nodes/ci-jobs/deep/in.ts': "import { shared } from '../../shared/shared.ts';\n\nexport const inner = shared;\n",
+    },
+  ],
+  [
     "a node's import of an inner file of lib/",
     LAYER,
     { 'nodes/ci-jobs/in.ts': "import { tar } from '../../lib/logs/fetch/tar.ts';\n\nexport const inner = tar;\n" },
@@ -131,6 +171,22 @@ describe('the layers are lint rules', () => {
       assert.notEqual(status, 0);
       assert.match(said, new RegExp(`${Object.keys(files)[0]}:\\d+:\\d+ lint/\\w+/${rule}`));
     });
+});
+
+test('imports that Biome does not see are not allowed', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'recheck-layers-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const check = (text: string): string => {
+    mkdirSync(join(dir, 'lib', 'util'), { recursive: true });
+    writeFileSync(join(dir, 'lib', 'util', 'up.ts'), text);
+    return spawnSync(process.execPath, [join(root, 'scripts', 'layers.ts'), '--check', dir], { encoding: 'utf8' })
+      .stderr;
+  };
+  assert.equal(check("import { a } from './a.ts';\n\nexport const b = a;\n"), '');
+  const says = /^lib\/util\/up\.ts: import with an import statement/;
+  assert.match(check("export type Logs = import('../logs/logs.ts').Logs;\n"), says);
+  assert.match(check("export const logs = require('../logs/logs.ts');\n"), says);
+  assert.match(check('/// <reference types="node-red" />\n'), says);
 });
 
 test('every folder of lib/ has its place', () => {
