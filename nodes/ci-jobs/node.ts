@@ -2,7 +2,7 @@ import type { Node, NodeAPI } from 'node-red';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { nodeAction } from '../shared/admin.ts';
 import { onInput } from '../shared/handler.ts';
-import { t, useLocale } from '../shared/i18n.ts';
+import { translator } from '../shared/i18n.ts';
 import { enter } from '../shared/runtime.ts';
 import { textOf } from '../shared/settings.ts';
 import { type CiJobsConfig, startRequest } from './start-request.ts';
@@ -14,7 +14,7 @@ export interface CiJobsNode extends Node {
 
 /** ci-jobs: starts a build for each job that applies to a trigger, on the job's lane. */
 export default function (RED: NodeAPI): void {
-  useLocale('ci-jobs', RED);
+  const t = translator(RED);
   nodeAction(RED, 'ci-jobs', 'abort', async (node) => {
     (node as CiJobsNode).abortAll();
     return undefined;

@@ -2,7 +2,6 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { cloneStep } from '../../lib/builds/steps.ts';
 import type { Worker } from '../../lib/worker/types.ts';
 import { configNode } from '../shared/config-nodes.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { numberOf, rowsOf, textOf } from '../shared/settings.ts';
 import { stepNode } from '../shared/step-node.ts';
 
@@ -16,7 +15,6 @@ interface Config extends NodeDef {
 
 /** clone-image: clones an image for one guest, copy-on-write. */
 export default function (RED: NodeAPI): void {
-  useLocale('clone-image', RED);
   RED.nodes.registerType('clone-image', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     for (const id of rowsOf<string>(config.hosts)) configNode(RED, 'worker-host', id)?.attend();

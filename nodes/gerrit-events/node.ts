@@ -8,7 +8,7 @@ import type { Trigger } from '../../lib/model/trigger.ts';
 import { nodeAction } from '../shared/admin.ts';
 import { configNode } from '../shared/config-nodes.ts';
 import { guard } from '../shared/handler.ts';
-import { t, useLocale } from '../shared/i18n.ts';
+import { translator } from '../shared/i18n.ts';
 import { enter } from '../shared/runtime.ts';
 import { textOf } from '../shared/settings.ts';
 import { askedProjects, filterSettings, type GerritEventsConfig, paceOf, triggersOf } from './settings.ts';
@@ -21,7 +21,7 @@ export interface GerritEventsNode extends Node {
 
 /** gerrit-events: sends a message for each event of Gerrit that should start builds. */
 export default function (RED: NodeAPI): void {
-  useLocale('gerrit-events', RED);
+  const t = translator(RED);
   nodeAction(RED, 'gerrit-events', 'run', (node) => (node as GerritEventsNode).runNewest());
   RED.nodes.registerType('gerrit-events', function (this: GerritEventsNode, config: GerritEventsConfig) {
     RED.nodes.createNode(this, config);

@@ -1,6 +1,6 @@
 import type { Node } from 'node-red';
 import type { LinkHealth } from '../../lib/ssh/types.ts';
-import { t } from '../shared/i18n.ts';
+import type { Translate } from '../shared/i18n.ts';
 import type { Runtime } from '../shared/runtime.ts';
 
 /** What a gerrit-events node has seen. */
@@ -22,6 +22,7 @@ const COUNTS = { make: () => new Map<string, Counts>() };
 /** The status of a gerrit-events node: the state of its stream, and how many events came. */
 export class EventStatus {
   readonly #node: Node;
+  readonly #t: Translate;
   readonly #counts: Counts;
   #health: LinkHealth = { state: 'connecting' };
   #replay: 'status.replaying' | 'status.replayed' | undefined;
@@ -31,6 +32,7 @@ export class EventStatus {
 
   constructor(node: Node, key: string, runtime: Runtime) {
     this.#node = node;
+    this.#t = runtime.t;
     const kept = runtime.of(COUNTS);
     this.#counts = kept.get(key) ?? { seen: 0, taken: 0, garbage: 0, dropped: 0 };
     kept.set(key, this.#counts);
@@ -67,19 +69,19 @@ export class EventStatus {
     if (this.#closed) return;
     const { type } = this.#node;
     const counts = { ...this.#counts };
-    const garbage = counts.garbage ? ` ${t(type, 'status.garbage', counts)}` : '';
-    const extra = garbage + (counts.dropped ? ` ${t(type, 'status.dropped', counts)}` : '');
+    const garbage = counts.garbage ? ` ${this.#t(type, 'status.garbage', counts)}` : '';
+    const extra = garbage + (counts.dropped ? ` ${this.#t(type, 'status.dropped', counts)}` : '');
     const { state, error, retryAt } = this.#health;
     if (this.#replay) {
       const fill = this.#replay === 'status.replayed' ? 'grey' : 'green';
-      this.#node.status({ fill, shape: 'dot', text: t(type, this.#replay, counts) + extra });
+      this.#node.status({ fill, shape: 'dot', text: this.#t(type, this.#replay, counts) + extra });
     } else if (state === 'up') {
-      this.#node.status({ fill: 'green', shape: 'dot', text: t(type, 'status.connected', counts) + extra });
+      this.#node.status({ fill: 'green', shape: 'dot', text: this.#t(type, 'status.connected', counts) + extra });
     } else if (state === 'connecting') {
-      this.#node.status({ fill: 'yellow', shape: 'ring', text: t(type, 'status.connecting') });
+      this.#node.status({ fill: 'yellow', shape: 'ring', text: this.#t(type, 'status.connecting') });
     } else {
       const seconds = Math.max(0, Math.ceil(((retryAt ?? Date.now()) - Date.now()) / 1000));
-      const words = `${t(type, 'status.retry', { seconds })}: ${error?.message ?? ''}`;
+      const words = `${this.#t(type, 'status.retry', { seconds })}: ${error?.message ?? ''}`;
       this.#node.status({ fill: 'red', shape: 'ring', text: words.slice(0, 120) });
       if (seconds > 0) this.#timer = setTimeout(() => this.#paint(), 1000).unref();
     }

@@ -3,7 +3,6 @@ import type { ReviewSettings } from '../../lib/builds/review-settings.ts';
 import type { ReviewInput } from '../../lib/gerrit/types.ts';
 import { nodeQuestion } from '../shared/admin.ts';
 import { onInput } from '../shared/handler.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { nodeKey } from '../shared/keys.ts';
 import { enter, runtimeOf } from '../shared/runtime.ts';
 import { flagOf, numberOf, textOf } from '../shared/settings.ts';
@@ -41,7 +40,6 @@ const settingsOf = (config: Config, node: string): ReviewSettings => ({
 
 /** gerrit-review: posts one review for all builds of a trigger. */
 export default function (RED: NodeAPI): void {
-  useLocale('gerrit-review', RED);
   // Page of the last report, for the button.
   nodeQuestion(RED, 'gerrit-review', 'last', (node) => ({
     url: runtimeOf(RED).supervisor.reporter.lastUrl(nodeKey(node)),

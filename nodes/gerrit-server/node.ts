@@ -5,7 +5,6 @@ import type { SshTarget } from '../../lib/ssh/types.ts';
 import { isLoopbackHost } from '../../lib/util/loopback.ts';
 import type { GerritServerNode, ServerEntry } from '../shared/config-nodes.ts';
 import { guard } from '../shared/handler.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 import { textOf } from '../shared/settings.ts';
 import { SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
@@ -20,7 +19,6 @@ export interface GerritServerConfig extends NodeDef, SshConfig {
 
 /** gerrit-server: one SSH connection to a Gerrit, shared by all nodes that use it. */
 export default function (RED: NodeAPI): void {
-  useLocale('gerrit-server', RED);
   serverAdmin(RED);
   serveSandbox(RED);
   RED.nodes.registerType(

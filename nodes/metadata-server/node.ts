@@ -1,6 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { metadataStep } from '../../lib/builds/steps.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { numberOf, textOf } from '../shared/settings.ts';
 import { stepNode } from '../shared/step-node.ts';
 import { readKeysFile } from '../shared/text-file.ts';
@@ -19,7 +18,6 @@ interface Config extends NodeDef {
 
 /** metadata-server: publishes each guest's own cloud-init metadata. */
 export default function (RED: NodeAPI): void {
-  useLocale('metadata-server', RED);
   userDataAdmin(RED);
   RED.nodes.registerType('metadata-server', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);

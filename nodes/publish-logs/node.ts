@@ -4,7 +4,7 @@ import { runStep } from '../../lib/builds/step.ts';
 import { publishStep } from '../../lib/builds/steps.ts';
 import { isLoopbackUrl } from '../../lib/util/loopback.ts';
 import { onInput } from '../shared/handler.ts';
-import { t, useLocale } from '../shared/i18n.ts';
+import { translator } from '../shared/i18n.ts';
 import { enter, runtimeOf } from '../shared/runtime.ts';
 import { numberOf, rowsOf, textOf } from '../shared/settings.ts';
 import { serveLogs } from './serve-logs.ts';
@@ -21,7 +21,7 @@ interface Config extends NodeDef {
 
 /** publish-logs: publishes the build's logs, then destroys everything that the build held. */
 export default function (RED: NodeAPI): void {
-  useLocale('publish-logs', RED);
+  const t = translator(RED);
   RED.nodes.registerType('publish-logs', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     const root = textOf(config.root, join(runtimeOf(RED).stateDir, 'logs'));

@@ -24,6 +24,11 @@ export class Registry<Extra extends object> {
     });
   }
 
+  /** Forgets all nodes. */
+  clear(): void {
+    this.#nodes.clear();
+  }
+
   get(key: string): ({ node: Node } & Extra) | undefined {
     return this.#nodes.get(key);
   }

@@ -1,11 +1,11 @@
 import type { Node, NodeAPI, NodeStatus } from 'node-red';
 import type { BuildEvent, ReportState } from '../../lib/builds/types.ts';
-import { t } from './i18n.ts';
+import type { Translate } from './i18n.ts';
 
 const TYPE = 'gerrit-review';
 
 /** Returns the status that shows how a report is doing; undefined if it says nothing about that. */
-export function reportStatus(label: string, state: ReportState): NodeStatus | undefined {
+export function reportStatus(t: Translate, label: string, state: ReportState): NodeStatus | undefined {
   const vote = 'vote' in state && state.vote ? state.vote : t(TYPE, 'status.noVote');
   switch (state.state) {
     case 'posted':
@@ -30,7 +30,12 @@ export function reportStatus(label: string, state: ReportState): NodeStatus | un
  *
  * @param node the gerrit-review; undefined if it is not in the flow now, as within a deploy
  */
-export function logReport(RED: NodeAPI, node: Node | undefined, event: BuildEvent & { kind: 'report' }): void {
+export function logReport(
+  RED: NodeAPI,
+  t: Translate,
+  node: Node | undefined,
+  event: BuildEvent & { kind: 'report' },
+): void {
   const { label, state } = event;
   // Node-RED's own log has the same methods.
   const log = node ?? RED.log;

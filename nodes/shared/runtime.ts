@@ -15,6 +15,7 @@ import { LinkPool } from '../../lib/ssh/link-pool.ts';
 import { writeFileAtomicSync } from '../../lib/util/atomic-file.ts';
 import type { ServerEntry } from './config-nodes.ts';
 import { FlowAdapter, type Offer } from './flow-adapter.ts';
+import { type Translate, translator } from './i18n.ts';
 import { keepImages } from './image-keeper.ts';
 import { nodeKey, Registry } from './keys.ts';
 import { RecentTriggers } from './recent-triggers.ts';
@@ -46,6 +47,8 @@ export interface Runtime {
   servers: Map<string, ServerEntry>;
   /** What gerrit-events nodes sent a moment ago, which a deploy may drop. */
   triggers: RecentTriggers;
+  /** Returns a text of a node type. */
+  t: Translate;
   /** Returns the state of a slot, made at its first use. */
   of<State>(slot: Slot<State>): State;
   /** Ends everything, and forgets all state: the next node makes a new runtime. */
@@ -85,14 +88,15 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const registry = new Registry<Offer>();
   const servers = new Map<string, ServerEntry>();
   const listeners = new Set<(event: BuildEvent) => void>();
+  const t = translator(RED);
   const board = new Board((key, status) => {
     registry.get(key)?.node.status(status);
     return registry.get(key) !== undefined;
-  });
+  }, t);
   const flow = new FlowAdapter(RED, registry, (event) => {
     board.take(event);
     if (event.kind === 'warning') registry.get(event.node)?.node.warn(event.message);
-    if (event.kind === 'report') logReport(RED, registry.get(event.node)?.node, event);
+    if (event.kind === 'report') logReport(RED, t, registry.get(event.node)?.node, event);
     for (const listener of listeners) listener(event);
     RED.events.emit('recheck:event', event);
   });
@@ -126,6 +130,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   const ends: (() => void | Promise<void>)[] = [];
   const slots = new Map<Slot<unknown>, unknown>();
   const made: Runtime = {
+    t,
     stateDir,
     baseUrl: baseUrl(RED),
     knownHosts,
@@ -145,18 +150,21 @@ function makeRuntime(RED: NodeAPI): Runtime {
       return slots.get(slot) as State;
     },
     async close() {
-      unfollow();
-      board.stop();
-      keeper.close();
-      await Promise.all([supervisor.close(), images.close()]);
-      await metadataRoutes.close();
-      streams.close();
-      pool.close();
-      for (const end of ends) await end();
-      slots.clear();
-      servers.clear();
-      listeners.clear();
-      runtime = undefined;
+      try {
+        unfollow();
+        board.stop();
+        keeper.close();
+        await Promise.all([supervisor.close(), images.close()]);
+        await metadataRoutes.close();
+        for (const end of ends.splice(0)) await end();
+      } finally {
+        // Whatever could not be ended: nothing of it is used again.
+        streams.close();
+        pool.close();
+        registry.clear();
+        for (const each of [slots, servers, listeners]) each.clear();
+        runtime = undefined;
+      }
     },
     onClose(end) {
       ends.push(end);

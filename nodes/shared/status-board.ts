@@ -1,7 +1,7 @@
 import type { NodeStatus } from 'node-red';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import { formatStopwatch } from '../../lib/util/format.ts';
-import { t } from './i18n.ts';
+import type { Translate } from './i18n.ts';
 import { reportStatus } from './report-status.ts';
 
 interface Busy {
@@ -32,10 +32,12 @@ export type ShowStatus = (node: string, status: NodeStatus) => boolean;
 export class Board {
   readonly #rows = new Map<string, Row>();
   readonly #show: ShowStatus;
+  readonly #t: Translate;
   #tick: NodeJS.Timeout | undefined;
 
-  constructor(show: ShowStatus) {
+  constructor(show: ShowStatus, t: Translate) {
     this.#show = show;
+    this.#t = t;
   }
 
   /** Call when a node was deployed: it shows its previous status, or that it is ready. */
@@ -76,7 +78,7 @@ export class Board {
         }
         break;
       case 'report': {
-        const status = reportStatus(event.label, event.state);
+        const status = reportStatus(this.#t, event.label, event.state);
         if (!status) return;
         row.rest = status;
         break;
@@ -134,19 +136,19 @@ export class Board {
   #status({ type, busy, waiting, passed, failed, rest }: Row): NodeStatus {
     const first = busy.values().next().value;
     if (type === 'ci-jobs') {
-      if (!first) return rest ?? { fill: 'grey', shape: 'dot', text: t(type, 'status.idle') };
+      if (!first) return rest ?? { fill: 'grey', shape: 'dot', text: this.#t(type, 'status.idle') };
       if (waiting.size === 0)
-        return { fill: 'blue', shape: 'dot', text: t(type, 'status.running', { running: busy.size }) };
+        return { fill: 'blue', shape: 'dot', text: this.#t(type, 'status.running', { running: busy.size }) };
       const counts = { running: busy.size - waiting.size, waiting: waiting.size };
       return {
         fill: 'blue',
         shape: counts.running > 0 ? 'dot' : 'ring',
-        text: t(type, 'status.runningWaiting', counts),
+        text: this.#t(type, 'status.runningWaiting', counts),
       };
     }
     if (first) {
       const held = first.what === 'waiting';
-      const what = first.what ? ` ${t(type, `status.${first.what}`, first.values)}` : '';
+      const what = first.what ? ` ${this.#t(type, `status.${first.what}`, first.values)}` : '';
       const more = busy.size > 1 ? ` +${busy.size - 1}` : '';
       const shape = held ? 'ring' : 'dot';
       return {
@@ -157,8 +159,8 @@ export class Board {
       };
     }
     if (rest) return rest;
-    if (passed + failed === 0) return { fill: 'grey', shape: 'dot', text: t(type, 'status.ready') };
+    if (passed + failed === 0) return { fill: 'grey', shape: 'dot', text: this.#t(type, 'status.ready') };
     const counts = failed > 0 ? 'status.counts' : 'status.passed';
-    return { fill: 'green', shape: 'dot', text: t(type, counts, { passed, failed }) };
+    return { fill: 'green', shape: 'dot', text: this.#t(type, counts, { passed, failed }) };
   }
 }

@@ -4,7 +4,6 @@ import { scriptStep } from '../../lib/builds/steps.ts';
 import { noHost } from '../../lib/errors/build.ts';
 import { isRecord } from '../../lib/util/is-record.ts';
 import { configNode } from '../shared/config-nodes.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { environmentOf, flagOf, namesOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';
 import { stepNode } from '../shared/step-node.ts';
 
@@ -32,7 +31,6 @@ const DEFAULT_TIMEOUT_AFTER_MS = 10 * 60_000;
 
 /** ssh-exec: runs a script in guests, or on another machine. */
 export default function (RED: NodeAPI): void {
-  useLocale('ssh-exec', RED);
   RED.nodes.registerType(
     'ssh-exec',
     function (this: Node<{ secrets: string }>, config: Config) {

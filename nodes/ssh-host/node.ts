@@ -3,7 +3,6 @@ import type { NodeAPI, NodeDef } from 'node-red';
 import { hostWithin } from '../../lib/ssh/host-within.ts';
 import { isLoopbackHost } from '../../lib/util/loopback.ts';
 import type { SshHostNode } from '../shared/config-nodes.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 import { numberOf, textOf } from '../shared/settings.ts';
 import { SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
@@ -11,7 +10,6 @@ import { hostAdmin } from './admin.ts';
 
 /** ssh-host: a machine that scripts run on and that is not a guest. */
 export default function (RED: NodeAPI): void {
-  useLocale('ssh-host', RED);
   hostAdmin(RED);
   RED.nodes.registerType(
     'ssh-host',

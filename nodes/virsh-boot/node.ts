@@ -2,7 +2,6 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { bootStep } from '../../lib/builds/steps.ts';
 import { DEFAULT_CLOUD_INIT_LIMIT_MINUTES } from '../../lib/guests/ready.ts';
 import { type HardwareConfig, hardwareOf, networksOf } from '../shared/hardware-settings.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { numberOf, rowsOf, textOf } from '../shared/settings.ts';
 import { stepNode } from '../shared/step-node.ts';
 import { domainAdmin } from './admin.ts';
@@ -19,7 +18,6 @@ interface Config extends NodeDef, HardwareConfig {
 
 /** virsh-boot: boots the build's guests and waits for a login. */
 export default function (RED: NodeAPI): void {
-  useLocale('virsh-boot', RED);
   domainAdmin(RED);
   RED.nodes.registerType('virsh-boot', function (this: Node, config: Config) {
     RED.nodes.createNode(this, config);

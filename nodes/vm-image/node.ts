@@ -3,14 +3,12 @@ import { noParent, parentCircle } from '../../lib/errors/image.ts';
 import { withKey } from '../../lib/storage/image-key.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
 import { configNode, type VmImageNode } from '../shared/config-nodes.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { imageAdmin } from './admin.ts';
 import { logCycles } from './cycles.ts';
 import { type ImageConfig, imageName, imageOf } from './settings.ts';
 
 /** vm-image: what a guest's disk starts from. */
 export default function (RED: NodeAPI): void {
-  useLocale('vm-image', RED);
   imageAdmin(RED);
   logCycles(RED);
   RED.nodes.registerType('vm-image', function (this: VmImageNode, config: ImageConfig & NodeDef) {

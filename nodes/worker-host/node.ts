@@ -1,7 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import type { WorkerHostNode } from '../shared/config-nodes.ts';
 import { guard } from '../shared/handler.ts';
-import { useLocale } from '../shared/i18n.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 import { workerAdmin } from './admin.ts';
 import { attend } from './reaper.ts';
@@ -9,7 +8,6 @@ import { type WorkerConfig, workerOf } from './settings.ts';
 
 /** worker-host: a machine on which guests run. */
 export default function (RED: NodeAPI): void {
-  useLocale('worker-host', RED);
   workerAdmin(RED);
   RED.nodes.registerType('worker-host', function (this: WorkerHostNode, config: WorkerConfig) {
     RED.nodes.createNode(this, config);

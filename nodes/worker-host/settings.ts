@@ -16,7 +16,6 @@ import type { Host, HostSource, SshTarget } from '../../lib/ssh/types.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { Storage, Worker } from '../../lib/worker/types.ts';
 import { configNode, type SshHostNode } from '../shared/config-nodes.ts';
-import { t } from '../shared/i18n.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import { flagOf, numberOf, textOf } from '../shared/settings.ts';
 
@@ -139,7 +138,7 @@ const WORKERS = {
 function answersOf(RED: NodeAPI, runtime: Runtime): KvmCache {
   const shared = runtime.of(WORKERS);
   shared.answers ??= new KvmCache(join(runtime.stateDir, 'domain-types.json'), (host, { type, why }) =>
-    RED.log.info(`[worker-host] ${t('worker-host', `log.${type}`, { host, why })}`),
+    RED.log.info(`[worker-host] ${runtime.t('worker-host', `log.${type}`, { host, why })}`),
   );
   return shared.answers;
 }
