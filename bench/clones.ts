@@ -6,6 +6,7 @@ import { connectHost } from '../lib/ssh/connect.ts';
 import { KnownHosts } from '../lib/ssh/known-hosts.ts';
 import type { Host } from '../lib/ssh/types.ts';
 import { hostStorage } from '../lib/storage/host-storage.ts';
+import { program } from '../lib/util/program.ts';
 import type { ImageSpec } from '../lib/worker/types.ts';
 import { stackFolder } from '../test/stack/support.ts';
 import { startOpenSsh } from '../test/support/openssh.ts';
@@ -22,6 +23,8 @@ const ms = (value: number): string => `${value.toFixed(1)} ms`;
 const owner = { controller: 'bench', build: 'bench', attempt: 1 };
 const within = () => ({ signal: AbortSignal.timeout(300_000) });
 
+const MAKE_DISK = program(import.meta.url, 'make-disk');
+
 /** A storage that is measured. */
 interface Subject {
   kind: 'btrfs' | 'zfs';
@@ -34,21 +37,13 @@ interface Subject {
 
 /** Creates a sparse disk with data all over it, like that of an installed system. */
 async function makeSource(host: Host, folder: string, { disk, data }: { disk: number; data: number }): Promise<void> {
-  const program = `
-    mkdir "$1"; truncate -s "$2" "$1/vda.raw"; at=0
-    head -c 1048576 /dev/urandom >"$1.block"
-    while [ $at -lt "$3" ]; do
-      dd if="$1.block" of="$1/vda.raw" bs=1M seek=$((at * ($2 / 1048576) / $3)) conv=notrunc 2>/dev/null
-      at=$((at + 1))
-    done
-    rm "$1.block"`;
-  await sh(host, program, folder, String(disk), String(data));
+  await sh(host, MAKE_DISK, folder, String(disk), String(data));
 }
 
 /** Runs a shell program on the host and returns its output. */
-async function sh(host: Host, program: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await host.run(['sh', '-euc', program, 'sh', ...args], { timeout: 300_000 });
-  if (code !== 0) throw new Error(`${program}: ${code} ${stderr}`);
+async function sh(host: Host, text: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await host.run(['sh', '-euc', text, 'sh', ...args], { timeout: 300_000 });
+  if (code !== 0) throw new Error(`${text}: ${code} ${stderr}`);
   return stdout.trim();
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -42,10 +42,15 @@ const EXEMPT = /^(LICENSE|package-lock\.json|test\/docs\/phrases\.test\.ts)$|\.(
 const flat = (text: string): string => text.replace(/\n\s*(\*|\/\/|#)?\s*/g, (found) => ' '.padEnd(found.length));
 
 test('no text, comment or test reads like a translation', () => {
-  const files = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean);
+  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+    .split('\n')
+    .filter(Boolean);
   const found: string[] = [];
   for (const file of files) {
-    if (EXEMPT.test(file)) continue;
+    if (EXEMPT.test(file) || !existsSync(join(root, file))) continue;
     const text = readFileSync(join(root, file), 'utf8');
     const sentences = flat(text);
     for (const [phrase, instead] of PHRASES) {
