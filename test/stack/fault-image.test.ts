@@ -60,7 +60,7 @@ inSandbox(import.meta.url, { limitMs: 400_000, disks: ['tiny'] }, () => {
 
   test('the image’s server is gone: NODE_FAILURE, no vote', async () => {
     const outcome = await lab.run(fetched({ url: 'http://127.0.0.1:9/gone.img' }), CLONE_ONLY);
-    const says = /Image tiny: .*gone\.img.*(refused|connect).*Check the URL in the image's settings/i;
+    const says = /Image tiny: .*gone\.img.*(refused|connect).*the URL in the image's settings/i;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
   });
 
