@@ -53,8 +53,9 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
       ended.slice(-3),
       outcomes.map(({ label }) => label),
     );
-    const waits = lab.red.statuses.filter(({ id, text }) => id === 'clone-vm' && /waits|waiting/.test(text));
-    assert.match(waits.at(-1)?.text ?? '', /worker host-a/);
+    const waits = lab.red.statuses.filter(({ id, text }) => id === 'clone-vm' && / in line /.test(text));
+    assert.match(waits.at(-1)?.text ?? '', / 1st in line · 1\/1 slots$/);
+    assert.match(outcomes.at(-1)!.console, / \| Waiting for a slot: worker host-a has 1 of 1 slots in use\.\n/);
   });
 
   test('no free slot within the limit: NODE_FAILURE, no vote', async () => {

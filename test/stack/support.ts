@@ -104,7 +104,8 @@ export function inventory(): Record<string, string[]> {
     leases: shell("virsh -q net-dhcp-leases default | awk '{print $5}'").sort(),
     variables: shell('ls /var/lib/libvirt/qemu/nvram 2>/dev/null || :').sort(),
     kept: shell('ls /run | grep recheck || :'),
-    sysctls: shell('grep -r . /proc/sys/net/ipv4/conf/*/route_localnet').sort(),
+    // An interface may disappear while its folder is read.
+    sysctls: shell('grep -rs . /proc/sys/net/ipv4/conf/*/route_localnet || :').sort(),
     subvolumes: shell(`btrfs subvolume list ${folder} | sed 's/.* path //'`).sort(),
     listeners: shell("ss -Hltn | awk '{print $4}'").sort(),
     // Only programs that a build may start: no kernel threads, no daemons, no SSH connections.
