@@ -23,7 +23,7 @@ export function checkParent(node: EditorNode, property: string, value: unknown):
   const parent = RED.nodes.node(value);
   if (!parent || !applies(node, WHEN)) return verdict;
   const name = RED.utils.getNodeLabel(parent, parent.id);
-  if (makesCycle(node, value)) return sayOf(node, 'error.circle', { name });
+  if (makesCycle(node, value)) return sayOf(node, 'error.cycle', { name });
   if (parent['source'] === 'empty') return sayOf(node, 'error.emptyParent', { name });
   return verdict;
 }

@@ -19,7 +19,7 @@ const ICONS = {
   absent: 'fa-circle-thin',
   making: 'fa-spinner fa-pulse',
   failed: 'fa-times recheck-bad',
-  unknown: 'fa-question recheck-doubt',
+  unknown: 'fa-question recheck-caution',
 };
 
 /** How an image stands on a worker, as the runtime says it. */

@@ -14,7 +14,7 @@ interface Check {
 /** Returns the icon of a check and the class of its colour. What is good but has a command can be better. */
 function markOf({ ok, fix }: Check): [string, string] {
   if (!ok) return ['fa-times', 'recheck-bad'];
-  return fix ? ['fa-exclamation-triangle', 'recheck-doubt'] : ['fa-check', 'recheck-good'];
+  return fix ? ['fa-exclamation-triangle', 'recheck-caution'] : ['fa-check', 'recheck-good'];
 }
 
 function showCheck(form: Form, place: JQuery, check: Check): void {
