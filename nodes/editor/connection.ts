@@ -24,7 +24,7 @@ const RULES = {
   hostKey: { optional: true, pattern: /^(SHA256:\S{43}=?|[\w@.-]+ AAAA\S+.*)$/, says: 'hostKey' },
 } satisfies Record<string, SettingRule>;
 
-/** Returns the validators of the connection settings, which apply only while the settings in `when` have its values. */
+/** Returns the validators of the connection settings. With `when`, they apply only under those settings. */
 export function connectionValidators(when: SettingRule['when'] = {}) {
   const by =
     (property: keyof typeof RULES) =>
