@@ -23,10 +23,10 @@ export interface Rule {
 /** Settings, each with the value or values under which another setting applies. */
 export type When = Record<string, unknown>;
 
-/** Whether a value is an environment variable such as `${HOST}`. Node-RED replaces it when the flow starts. */
+/** Returns whether a value is an environment variable such as `${HOST}`. Node-RED replaces it when the flow starts. */
 export const fromEnvironment = (value: unknown): boolean => /^\$\{[^}]+\}$/.test(String(value));
 
-/** Whether a value is missing or contains only white space. */
+/** Returns whether a value is missing or contains only white space. */
 export const isEmpty = (value: unknown): boolean =>
   value === undefined || value === null || String(value).trim() === '';
 
@@ -36,7 +36,7 @@ export function current(node: EditorNode, property: string): unknown {
   return form ? form.value(property) : node[property];
 }
 
-/** Whether a node's settings have the values in `when`. */
+/** Returns whether a node's settings have the values in `when`. */
 export const applies = (node: EditorNode, when: When): boolean =>
   Object.entries(when).every(([property, wanted]) => [wanted].flat().includes(current(node, property)));
 

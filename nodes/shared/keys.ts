@@ -9,7 +9,7 @@ export function nodeKey(node: object): string {
   return _path === undefined ? id : _path.split('/').slice(1).join('/') || id;
 }
 
-/** The deployed nodes of Recheck by key, each with data of its own. */
+/** The deployed nodes of Recheck by key, each with additional data. */
 export class Registry<Extra extends object> {
   readonly #nodes = new Map<string, { node: Node } & Extra>();
 
