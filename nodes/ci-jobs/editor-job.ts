@@ -5,24 +5,25 @@ import { makeRows, type RowList } from '../editor/rows.ts';
 import { JOB_LISTS, type Job, jobReasons, type Lane, laneTitle } from './editor-jobs.ts';
 
 const EVENTS = ['patchset', 'recheck', 'merged', 'ref'];
-/** What an empty list of events stands for. */
-const USUAL_EVENTS = ['patchset', 'recheck'];
-/** The choice that makes a new lane. */
+/** The events of a job whose list of events is empty. */
+const DEFAULT_EVENTS = ['patchset', 'recheck'];
+/** Value of the option that adds a lane. */
 const NEW_LANE = '+';
 
+/** The fields of a job. */
 export interface JobView extends ItemView {
   value(): Job;
-  /** Fills its list of lanes and marks what is wrong; returns whether the job is good. */
+  /** Updates the choice of lanes and shows errors; returns whether the job is valid. */
   refresh(lanes: readonly Lane[], jobs: readonly Job[]): boolean;
 }
 
-const areUsual = (events: readonly string[]): boolean =>
-  events.length === USUAL_EVENTS.length && USUAL_EVENTS.every((event) => events.includes(event));
+const areDefault = (events: readonly string[]): boolean =>
+  events.length === DEFAULT_EVENTS.length && DEFAULT_EVENTS.every((event) => events.includes(event));
 
 const foldRow = (label: string, content: JQuery): JQuery => formRow(label, $('<div>').append(content), 'recheck-top');
 
-/** Makes one job's fields. `takeNewLane` makes a lane and returns its id. */
-export function makeJob(form: Form, container: JQuery, job: Job, takeNewLane: () => string): JobView {
+/** Makes the fields of a job. `addLane` adds a lane and returns its id. */
+export function makeJob(form: Form, container: JQuery, job: Job, addLane: () => string): JobView {
   const say = (key: string, values?: Record<string, unknown>): string => form.say(`job.${key}`, values);
   const name = $('<input type="text" spellcheck="false" data-column="name">')
     .val(job.name)
@@ -40,7 +41,7 @@ export function makeJob(form: Form, container: JQuery, job: Job, takeNewLane: ()
   const timeout = $('<input type="text" class="recheck-short" data-column="timeout">').val(job.timeout);
   const minutes = $('<span class="recheck-unit">').text(say('minutes'));
   foldRow(say('timeout'), $('<div class="recheck-line">').append(timeout, minutes)).appendTo(details);
-  const events = showEvents(form, details, job.events.length > 0 ? job.events : USUAL_EVENTS);
+  const events = showEvents(form, details, job.events.length > 0 ? job.events : DEFAULT_EVENTS);
   const makeJobList = (key: keyof typeof JOB_LISTS): RowList => {
     const list = $('<ol>');
     foldRow(say(key), list).appendTo(details);
@@ -58,7 +59,7 @@ export function makeJob(form: Form, container: JQuery, job: Job, takeNewLane: ()
 
   let laneId = job.lane;
   lane.on('change', () => {
-    laneId = lane.val() === NEW_LANE ? takeNewLane() : String(lane.val());
+    laneId = lane.val() === NEW_LANE ? addLane() : String(lane.val());
     form.refresh();
   });
   const value = (): Job => ({
@@ -67,7 +68,7 @@ export function makeJob(form: Form, container: JQuery, job: Job, takeNewLane: ()
     lane: laneId,
     timeout: String(timeout.val()).trim(),
     env: lists.env.value(),
-    events: areUsual(events()) ? [] : events(),
+    events: areDefault(events()) ? [] : events(),
     projects: lists.projects.value(),
     branches: lists.branches.value(),
   });
@@ -99,7 +100,7 @@ export function makeJob(form: Form, container: JQuery, job: Job, takeNewLane: ()
   };
 }
 
-/** Shows a box for each event; returns what returns the ticked ones. */
+/** Shows a checkbox for each event. Returns a function that returns the ticked events. */
 function showEvents(form: Form, place: JQuery, chosen: readonly string[]): () => string[] {
   const boxes = EVENTS.map((event) => ({
     event,
@@ -110,7 +111,7 @@ function showEvents(form: Form, place: JQuery, chosen: readonly string[]): () =>
   return () => boxes.filter(({ box }) => box.prop('checked')).map(({ event }) => event);
 }
 
-/** Fills the choice of a lane. */
+/** Fills the choice of a lane with the existing lanes and an option that adds one. */
 function fillLanes(form: Form, choice: JQuery, lanes: readonly Lane[], jobs: readonly Job[]): void {
   choice.empty();
   for (const [index, lane] of lanes.entries()) {

@@ -1,9 +1,10 @@
-/** Jobs and lanes as they are saved, and what cannot work in them. */
+/** Jobs and lanes as saved, and the checks of their settings. */
 import { ENV_COLUMNS, PATTERN_COLUMNS, type Row, rowReasons } from '../editor/columns.ts';
 import type { EditorNode } from '../editor/editor-node.ts';
 import { reasonOf } from '../editor/rules.ts';
 import { sayOf } from '../editor/words.ts';
 
+/** A job of ci-jobs. */
 export interface Job {
   name: string;
   voting: boolean;
@@ -12,22 +13,22 @@ export interface Job {
   /** Minutes. */
   timeout: string;
   env: Row[];
-  /** The events that it is for; empty: the usual ones. */
+  /** The events that start it; if empty, the default events. */
   events: string[];
   projects: Row[];
   branches: Row[];
 }
 
-/** An output. */
+/** An output of ci-jobs. */
 export interface Lane {
   id: string;
   label: string;
 }
 
-/** The lists in a job, and their columns. */
+/** The columns of the lists in a job. */
 export const JOB_LISTS = { projects: PATTERN_COLUMNS, branches: PATTERN_COLUMNS, env: ENV_COLUMNS };
 
-/** Returns the names of the jobs on a lane. */
+/** Returns the names of the jobs on a lane, separated by commas. */
 export const jobNamesOn = (lane: Lane, jobs: readonly Job[]): string =>
   jobs
     .filter((job) => job.lane === lane.id)
@@ -35,10 +36,10 @@ export const jobNamesOn = (lane: Lane, jobs: readonly Job[]): string =>
     .filter(Boolean)
     .join(', ');
 
-/** Returns what a lane is called: its label, else the jobs on it. */
+/** Returns the title of a lane: its label, or the names of its jobs. */
 export const laneTitle = (lane: Lane, jobs: readonly Job[]): string => lane.label || jobNamesOn(lane, jobs);
 
-/** Returns what cannot work in a job itself, by what it concerns; its lists have reasons of their own. */
+/** Returns the errors of a job by setting, without those of its lists. */
 export function jobReasons(
   node: EditorNode,
   job: Job,
@@ -51,7 +52,7 @@ export function jobReasons(
   return { ...(name ? { name } : {}), ...(lane ? { lane } : {}), ...(timeout ? { timeout } : {}) };
 }
 
-/** Returns all that cannot work in a job. */
+/** Returns all errors of a job, including those of its lists. */
 export const allJobReasons = (node: EditorNode, job: Job, lanes: readonly Lane[]): string[] => [
   ...Object.values(jobReasons(node, job, lanes)),
   ...(['projects', 'branches', 'env'] as const).flatMap((key) =>

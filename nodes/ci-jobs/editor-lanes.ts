@@ -2,25 +2,28 @@ import type { Form } from '../editor/form.ts';
 import { type ItemView, makeList } from '../editor/list.ts';
 import { type Job, jobNamesOn, type Lane } from './editor-jobs.ts';
 
-/** A lane in the list; `was` is the output that it was when the form was opened, missing for a new one. */
+/** A lane in the list; `was` is the index of its output when the form was opened, undefined for a new lane. */
 interface LaneData extends Partial<Lane> {
   was?: number;
 }
 
 interface LaneView extends ItemView {
   lane(): Lane & { was: number | undefined };
-  /** Shows its number, and what it is called without a label. */
+  /** Shows the number of its output, and the title that it has without a label. */
   show(number: number, title: string): void;
 }
 
+/** The list of lanes. */
 export interface Lanes {
   element: JQuery;
   lanes(): (Lane & { was: number | undefined })[];
   /** Adds a lane; returns its id. */
   add(): string;
+  /** Updates the numbers and titles. */
   refresh(): void;
   /**
-   * Returns which output each old one has become, as Node-RED wants it: -1 for one that is gone, a word for a new one.
+   * Returns the new index of each output by its old index, as JSON for Node-RED's hidden `outputs` field: -1 for a
+   * removed output; the key of a new one is not a number.
    */
   outputs(): string;
 }
@@ -42,7 +45,7 @@ function makeLane(form: Form, container: JQuery, data: LaneData): LaneView {
   };
 }
 
-/** Shows the lanes in the order of the outputs. */
+/** Makes the list of lanes, in the order of the outputs. */
 export function makeLanes(form: Form, saved: readonly Lane[], jobsNow: () => Job[]): Lanes {
   const list = makeList<LaneData, LaneView>(form.root.find('#recheck-lanes'), {
     add: form.say('add.lane'),

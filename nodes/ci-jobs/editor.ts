@@ -31,7 +31,7 @@ function checkJobs(node: EditorNode, value: unknown): Verdict {
   return checkEach<Job>(node, 'jobs', value, (job) => allJobReasons(node, job, lanes), 1);
 }
 
-/** Shows the jobs, their lanes and the outputs. */
+/** Adds the lists of jobs and lanes to the form, and the outputs that follow from them. */
 function showJobs(form: Form, { jobs, lanes: savedLanes }: Settings): void {
   const views = (): JobView[] => list.views();
   const jobsNow = (): Job[] => views().map((view) => view.value());

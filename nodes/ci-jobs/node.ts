@@ -7,8 +7,9 @@ import { enter } from '../shared/runtime.ts';
 import { textOf } from '../shared/settings.ts';
 import { type CiJobsConfig, startRequest } from './start-request.ts';
 
+/** A ci-jobs node. */
 export interface CiJobsNode extends Node {
-  /** Aborts all builds that this node started, for its button. */
+  /** Aborts all builds that this node started, for the button. */
   abortAll(): void;
 }
 
@@ -37,7 +38,7 @@ export default function (RED: NodeAPI): void {
     onInput(this, async (message) => {
       const kill = message['kill'];
       if (kill !== undefined && kill !== null && kill !== false) {
-        // `true` stops all builds, a build's id that build.
+        // `true` stops all builds; the id of a build stops that one.
         const count = abort(kill === true ? undefined : String(kill));
         board.rest(key, { fill: 'grey', shape: 'dot', text: t(this.type, 'status.aborted', { count }) });
         return undefined;

@@ -12,7 +12,7 @@ import { isRecord } from '../../lib/util/is-record.ts';
 import type { ServerEntry } from '../shared/config-nodes.ts';
 import { environmentOf, flagOf, numberOf, rowsOf, textOf } from '../shared/settings.ts';
 
-/** A row of ci-jobs. */
+/** A job of ci-jobs, as saved. */
 export interface JobRow {
   name: string;
   voting: boolean;
@@ -24,7 +24,7 @@ export interface JobRow {
   branches: PatternRow[];
 }
 
-/** An output of ci-jobs. Jobs refer to it by its id, so that it can be moved. */
+/** An output of ci-jobs. Jobs refer to it by id, so that outputs can be reordered. */
 export interface Lane {
   id: string;
   label: string;
@@ -40,12 +40,12 @@ export interface CiJobsConfig extends NodeDef {
   idle: string;
 }
 
-/** Triggers of a job whose row names none. */
+/** Triggers of a job whose list of events is empty. */
 const DEFAULT_EVENTS: Trigger['type'][] = ['patchset', 'recheck'];
 
 /**
- * Returns the builds that a message starts: one from gerrit-events, or one made by hand with
- * `{change: {project, number, …}, patchset}`. If the message is not valid, returns a CiError that says why.
+ * Returns the builds that a message starts. The message comes from gerrit-events, or was created manually with
+ * `{change: {project, number, …}, patchset}`. If it is not valid, returns a CiError.
  */
 export function startRequest(
   config: CiJobsConfig,
@@ -56,7 +56,7 @@ export function startRequest(
   const change = changeIn(message);
   if (!change) return noChange();
   const trigger = triggerIn(message);
-  // By hand: in a copied flow, the server has another id than its Inject node says.
+  // Created manually: in a copied flow, the id in the Inject node differs from the id of the server.
   const [only, ...others] = servers.keys();
   if (trigger.type === 'manual' && !servers.has(change.server) && only !== undefined && others.length === 0)
     change.server = only;
@@ -94,7 +94,7 @@ export function startRequest(
   }
 }
 
-/** Returns the output of a job. */
+/** Returns the index of the output of a job. @throws CiError if its lane does not exist */
 function portOf(row: JobRow, lanes: Lane[]): number {
   const port = lanes.findIndex((lane) => lane.id === row.lane);
   if (port < 0 && lanes.length > 0) throw noLane(textOf(row.name, 'job'));
@@ -120,8 +120,8 @@ function triggerIn(message: Message): Trigger {
 }
 
 /**
- * Returns the change of a message. A message made by hand may have the patchset in a property of its own, as a number
- * or with its ref and revision.
+ * Returns the change in a message. A manually created message may have the patchset in a separate property, as a number
+ * or an object with its ref and revision.
  */
 function changeIn(message: Message): ChangeInfo | undefined {
   const { change, patchset } = message;

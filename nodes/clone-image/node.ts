@@ -20,7 +20,7 @@ export default function (RED: NodeAPI): void {
     for (const id of rowsOf<string>(config.hosts)) configNode(RED, 'worker-host', id)?.attend();
     const guest = textOf(config.guest, 'vm');
     const name = this.name || `clone ${guest}`;
-    // Looked up at each build: a deploy may have changed the configuration nodes alone.
+    // Looked up at each build: a deploy may have changed only the configuration nodes.
     const workers = () => workersOf(RED, rowsOf<string>(config.hosts));
     const image = () => configNode(RED, 'vm-image', config.image)?.spec();
     const wait = numberOf(config.wait, 60) * 60_000;
@@ -40,9 +40,9 @@ export default function (RED: NodeAPI): void {
 }
 
 /**
- * Returns the workers of these nodes; one with invalid settings is skipped if there is another.
+ * Returns the workers of worker-host nodes, without those whose settings are not valid.
  *
- * @throws CiError if there is none
+ * @throws CiError of the first invalid node if no worker is left
  */
 function workersOf(RED: NodeAPI, hosts: string[]): Worker[] {
   const faults: unknown[] = [];

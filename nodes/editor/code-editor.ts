@@ -1,25 +1,27 @@
-/** Settings that are edited as code. */
+/** Code editors in forms. */
 import type { Form, Size } from './form.ts';
 import { type Offer, showOffers } from './offers.ts';
 
-/** The least height of an editor that fills the form's room. */
+/** Minimum height of an editor that fills the form. */
 const MIN_HEIGHT_PX = 200;
-/** What the form's own margins take of its height. */
+/** Height of the form's margins. */
 const MARGINS_PX = 60;
-/** Milliseconds that the large editor takes to close. */
+/** Time that the full-size editor takes to close. */
 const CLOSE_DELAY_MS = 250;
 
+/** Options of `makeCodeEditor`. */
 export interface CodeOptions {
   /** The language: `sh`, `yaml`, `xml`. */
   mode: string;
-  /** Keeps the cursor and the folds of a text. */
+  /** Id under which Node-RED keeps the cursor position and folds. */
   stateId: string;
   value: string;
 }
 
+/** Node-RED's code editor. */
 export type CodeEditor = ReturnType<typeof RED.editor.createEditor>;
 
-/** Makes a code editor in `place`; the button `expand` opens it large. The caller destroys it. */
+/** Creates a code editor in `place`. The button `expand` opens it in full size. The caller must destroy it. */
 export function makeCodeEditor(
   form: Form,
   place: JQuery,
@@ -27,7 +29,7 @@ export function makeCodeEditor(
   { mode, stateId, value }: CodeOptions,
 ): CodeEditor {
   const editor = RED.editor.createEditor({ element: place[0]!, mode: `ace/mode/${mode}`, stateId, value });
-  // Monaco's own: the room is for the script. Ace has no such map.
+  // The minimap leaves too little room for the script. Only Monaco has one.
   editor.updateOptions?.({ minimap: { enabled: false } });
   editor.getSession().on('change', () => form.later());
 
@@ -54,10 +56,11 @@ export function makeCodeEditor(
 }
 
 /**
- * Shows a setting as code. The form has a hidden field for it, an element `recheck-<property>` for the editor and a
- * button `recheck-<property>-expand`. It fills what room the form has; under "More" it has a height of its own.
+ * Shows a setting in a code editor. The form must contain a hidden field for the setting, the element
+ * `recheck-<property>` and the button `recheck-<property>-expand`. The editor fills the form, unless it is in a folded
+ * section: then it has a fixed height.
  *
- * @param offers words to put in, shown beside it in `recheck-<property>-offer`; `insert(word)` is what is put in for one
+ * @param offers words to insert, shown in `recheck-<property>-offer`; `insert(word)` returns the text to insert
  */
 export function showCode(
   form: Form,
@@ -88,7 +91,7 @@ export function showCode(
     const others = form.root.children('.form-row, .recheck-note, details').not(place.closest<HTMLElement>('.form-row'));
     return others.toArray().reduce((sum, row) => sum + ($(row).outerHeight(true) || 0), 0);
   };
-  /** The height of the words beside it; 0 if they stand below it. */
+  /** Returns the height of the words next to the editor, or 0 if they are below it. */
   const levelHeight = (): number =>
     beside.length > 0 && beside.position().top === place.position().top ? (beside.outerHeight() ?? 0) : 0;
   form.part(property, {

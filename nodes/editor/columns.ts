@@ -1,28 +1,28 @@
-/** Columns of the lists in forms. */
+/** Columns of lists in forms. */
 import { type Rule, reasonOf } from './rules.ts';
 import { say } from './words.ts';
 
-/** A row of a list, as it is saved. */
+/** A row of a list, as saved. */
 export type Row = Record<string, string>;
 
 /** A column of a list: one field of each row. */
 export interface Column {
-  /** The property of the row. */
+  /** The property of the row that holds the value. */
   key: string;
-  /** What kind of field it is; text if it is missing. `typed` is a text with a type beside it. */
+  /** The kind of field, by default `text`. `typed` is a text with a choice of types. */
   kind?: 'text' | 'secret' | 'typed';
-  /** Of a typed one: the property of its type, and the types. */
+  /** Only for `typed`: the property that holds the type (by default `type`), and the types. */
   typeKey?: string;
   types?: string[];
-  /** Key of its name among the shared texts; `own`: in the node's own locale. */
+  /** Key of the column's name in the shared texts, or with `own` in the node type's locale. */
   say?: string;
   own?: string;
   narrow?: boolean;
-  /** Returns why its value cannot work; undefined if it can. */
+  /** Returns an error message if the value is not valid. */
   check?(value: string, row: Row): string | undefined;
 }
 
-/** Returns the reasons why a row cannot work, by column key. */
+/** Returns the errors of a row, by column key. */
 export function rowReasons(columns: readonly Column[], row: Row): Record<string, string> {
   const reasons: Record<string, string> = {};
   for (const column of columns) {
@@ -37,22 +37,22 @@ const checkBy =
   (value: string): string | undefined =>
     reasonOf(say(labelKey), value, rule);
 
-/** What the name of an environment variable must be. */
+/** Rule for the name of an environment variable. */
 export const VARIABLE_NAME: Rule = { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, says: 'variable' };
 
-/** What the name of a guest must be. */
+/** Rule for the name of a guest. */
 export const GUEST_NAME: Rule = { pattern: /^[a-z][a-z0-9-]*$/, says: 'guestName' };
 
-/** What public keys of the operator must be: not the private halves. */
+/** Rule for the operator's public keys: no private key among them. */
 export const AUTHORIZED_KEYS: Rule = { optional: true, pattern: /^(?![\s\S]*PRIVATE KEY)/, says: 'privateHalf' };
 
-/** The name of an environment variable. */
+/** Column for the name of an environment variable. */
 export const NAME_COLUMN: Column = { key: 'name', say: 'rows.name', check: checkBy('rows.name', VARIABLE_NAME) };
 
-/** Environment variables. */
+/** Columns of a list of environment variables. */
 export const ENV_COLUMNS: Column[] = [NAME_COLUMN, { key: 'value', say: 'rows.value' }];
 
-/** Patterns for projects or branches. */
+/** Columns of a list of patterns for projects or branches. */
 export const PATTERN_COLUMNS: Column[] = [
   {
     key: 'pattern',
@@ -64,7 +64,7 @@ export const PATTERN_COLUMNS: Column[] = [
   },
 ];
 
-/** A guest's network cards. */
+/** Columns of the list of a guest's network cards. */
 export const NETWORK_COLUMNS: Column[] = [
   {
     key: 'source',

@@ -1,4 +1,4 @@
-/** The fields of an SSH connection, which the forms of gerrit-server and ssh-host share. */
+/** The fields of an SSH connection in the forms of gerrit-server and ssh-host. */
 import { check, type SettingRule } from './check.ts';
 import { iconLine } from './dom.ts';
 import type { EditorNode, Verdict } from './editor-node.ts';
@@ -8,7 +8,7 @@ import { showPrivateKey } from './private-key.ts';
 import { type Answer, answerOf } from './server.ts';
 import { say } from './words.ts';
 
-/** What a connection test finds; that of an ssh-host has no account and no rights. */
+/** Result of a connection test. An ssh-host has no account and no permissions. */
 interface Test {
   version: string;
   account: string;
@@ -24,7 +24,7 @@ const RULES = {
   hostKey: { optional: true, pattern: /^(SHA256:\S{43}=?|[\w@.-]+ AAAA\S+.*)$/, says: 'hostKey' },
 } satisfies Record<string, SettingRule>;
 
-/** Returns the validators of the settings of a connection; `when` are settings under which they matter. */
+/** Returns the validators of the connection settings. With `when`, they apply only under those settings. */
 export function connectionValidators(when: SettingRule['when'] = {}) {
   const by =
     (property: keyof typeof RULES) =>
@@ -33,7 +33,7 @@ export function connectionValidators(when: SettingRule['when'] = {}) {
   return { host: by('host'), port: by('port'), user: by('user'), hostKey: by('hostKey') };
 }
 
-/** Returns the form's settings and credentials, as a test wants them. */
+/** Returns the settings and credentials in the form, as a connection test expects them. */
 function settingsOf(form: Form): object {
   const { defaults, credentials } = form.node._def;
   const take = (names: object = {}) => Object.fromEntries(Object.keys(names).map((name) => [name, form.value(name)]));
@@ -51,12 +51,12 @@ function showTest(place: JQuery, answer: Answer<Test>): void {
   for (const right of ['mayStream', 'mayVote'] as const) {
     if (answer[right] === undefined) continue;
     if (answer[right]) iconLine(place, 'fa-check', 'recheck-good', say(`test.${right}`));
-    else iconLine(place, 'fa-exclamation-triangle', 'recheck-doubt', say(`test.${right}Not`));
+    else iconLine(place, 'fa-exclamation-triangle', 'recheck-caution', say(`test.${right}Not`));
   }
   if (hostKey) iconLine(place, 'fa-lock', '', say('test.hostKey', { hostKey }));
 }
 
-/** Makes the button that tests the connection which the form names. */
+/** Sets up the button that tests the connection with the settings in the form. `done` is called after each test. */
 function makeTestButton(form: Form, done: () => void): void {
   const button = form.root.find('#recheck-test');
   const place = form.root.find('#recheck-test-result');
@@ -72,7 +72,7 @@ function makeTestButton(form: Form, done: () => void): void {
   });
 }
 
-/** Puts the fields of a connection into the form's `.recheck-connection`; its own rows stand above the test. */
+/** Inserts the connection fields into the form's `.recheck-connection`. Rows already in there go above the test. */
 export function showConnection(form: Form): void {
   form.insert('#recheck-connection', '.recheck-connection');
   form.field('user').attr('placeholder', form.say('placeholder.user'));

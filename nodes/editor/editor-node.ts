@@ -1,19 +1,19 @@
-/** Nodes as Node-RED's editor holds them. */
+/** Types of the nodes in Node-RED's editor. */
 
-/** Values for the placeholders of a text. */
+/** Values for the placeholders in a text. */
 export type Values = Record<string, unknown>;
 
-/** What a validator says of a setting: it is fine, or the reasons why not, the most important one first. */
+/** Result of a validator: whether the setting is valid, or error messages, the most important one first. */
 export type Verdict = boolean | string | string[];
 
 interface PropertyDefinition {
   value?: unknown;
-  /** The type of the configuration node that the setting names; with `[]` at its end, of those that a list names. */
+  /** The type of the configuration node whose id the setting is. With `[]` appended, the setting is an array of ids. */
   type?: string;
   validate?(this: EditorNode, value: unknown, options: object): Verdict;
 }
 
-/** What a node type was registered with. */
+/** The definition that a node type was registered with. */
 interface TypeDefinition {
   category: string;
   defaults: Record<string, PropertyDefinition>;
@@ -22,18 +22,18 @@ interface TypeDefinition {
   _(key: string, values?: Values): string;
 }
 
-/** A node of the editor, with its settings as they were saved. */
+/** A node in the editor, with its settings as saved. */
 export interface EditorNode {
   readonly id: string;
   readonly type: string;
   name?: string;
   z?: string;
-  /** Whether it differs from what is deployed. */
+  /** Whether it has changes that are not deployed. */
   changed?: boolean;
   valid?: boolean;
-  /** Of a configuration node: those that use it. */
+  /** Only for a configuration node: the nodes that use it. */
   users?: EditorNode[];
-  /** Of a link node: ids of the nodes it is linked with. */
+  /** Only for a link node: the ids of the nodes that it is linked to. */
   links?: string[];
   credentials?: Record<string, string | boolean | undefined>;
   _def: TypeDefinition;

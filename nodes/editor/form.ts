@@ -1,47 +1,50 @@
-/** A node's open form: its fields, what is shown when, and the reason beside each wrong field. */
+/** The open form of a node: its fields, conditional rows, and the error below each invalid field. */
 import { showWords } from './dom.ts';
 import type { EditorNode, Values } from './editor-node.ts';
 import { CATALOG, say, sayOf } from './words.ts';
 
-/** Milliseconds in which events are gathered before the form is refreshed. */
+/** Delay after an event before the form is refreshed, so that a burst of events causes one refresh. */
 const REFRESH_DELAY_MS = 60;
 
+/** The size of a form, in pixels. */
 export interface Size {
   width: number;
   height: number;
 }
 
-/** A part of a form with more to it than one field. */
+/** A part of a form that is more than one plain field. */
 export interface Part {
-  /** Where the reason goes; the setting's field if it is missing. */
+  /** The element in whose row errors are shown; by default, the field of the setting. */
   element?: JQuery;
-  /** Returns the setting, which is saved on the node. */
+  /** Returns the setting, which is saved in the node. */
   value?(): unknown;
-  /** The hidden field that the value is saved by, if Node-RED is to take it from there. */
+  /** The hidden field to write the value to, if Node-RED is to read it from there. */
   field?: { val(value: string): unknown };
-  /** Marks what is wrong inside. */
+  /** Updates the part, for example which of its items are marked as invalid. */
   refresh?(): void;
-  /** Whether the part itself shows its reasons. */
+  /** Whether the part shows its errors itself. */
   ownReasons?(): boolean;
   resize?(size: Size): void;
+  /** Frees what the part holds when the form is closed. */
   dispose?(): void;
 }
 
-/** Open forms by the node's id: a configuration node's form opens on top of the form that asked for it. */
+/** Open forms by node id. There may be several: the form of a configuration node opens on top of its user's form. */
 const open = new Map<string, Form>();
 
-/** Returns the node's open form; undefined if none is open. */
+/** Returns the open form of a node, or undefined if it is not open. */
 export const formOf = (node: EditorNode): Form | undefined => open.get(node.id);
 
 const isTick = (field: JQuery): boolean => field.attr('type') === 'checkbox';
 
+/** The open form of a node. Node-RED has filled its plain fields before it is created. */
 export class Form {
   readonly node: EditorNode;
   readonly prefix: 'node-config-input' | 'node-input';
   readonly root: JQuery;
   readonly #parts = new Map<string, Part>();
   readonly #conditions: { property: string; wanted: unknown[]; elements: JQuery }[] = [];
-  readonly #doubts = new Map<string, (value: never) => string | undefined>();
+  readonly #warnings = new Map<string, (value: never) => string | undefined>();
   readonly #listeners: (() => void)[] = [];
   readonly #validated: EditorNode['_def']['defaults'];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,20 +54,20 @@ export class Form {
     this.node = node;
     this.prefix = category === 'config' ? 'node-config-input' : 'node-input';
     this.root = $(`#${this.prefix}-name`).closest<HTMLElement>('form').addClass('recheck-form');
-    // One saved before a setting came has that setting's default.
+    // A node that was saved before a setting existed has the default of that setting.
     for (const [property, { type }] of Object.entries(defaults)) {
       if (node[property] === undefined && !type) this.#fill(this.root, property, this.saved(property));
     }
     this.#validated = { ...defaults, ...credentials };
     this.#prepareFolds();
-    // A setting that is newer than the node: the first choice is its default.
+    // The same for a choice: its first option is the default.
     this.root.find<HTMLSelectElement>('select').each((_, select) => {
       if (select.selectedIndex < 0) select.selectedIndex = 0;
     });
     this.root.on('change keyup paste input', () => this.later());
   }
 
-  /** Gives what is folded its title: `data-title` is a key of the node's words, "More" if there is none. */
+  /** Adds titles to folded sections: the text with the key in `data-title`, or "More". */
   #prepareFolds(): void {
     this.root.find('details.recheck-more:not(:has(> summary))').each((_, details) => {
       const key = details.dataset['title'];
@@ -74,23 +77,24 @@ export class Form {
     });
   }
 
-  /** Returns a setting as it was saved; its default if the node is older than the setting. */
+  /** Returns a setting as saved, or its default if the node was saved before the setting existed. */
   saved<Value = unknown>(property: string): Value {
     return (this.node[property] ?? structuredClone(this.node._def.defaults[property]?.value)) as Value;
   }
 
-  /** Returns a text of the node's own locale, or a shared one. */
+  /** Returns a text from the node type's locale, or a shared one. */
   say(key: string, values?: Values): string {
     return sayOf(this.node, key, values);
   }
 
+  /** Returns the field of a setting or credential; empty if the form has none. */
   field(property: string): JQuery {
     return this.root.find(`#${this.prefix}-${property}`);
   }
 
   /**
-   * Puts a shared template's fields into the element that `selector` finds; rows that it has already go to the
-   * template's slot. Node-RED filled the form's fields before this, so those put in are filled here.
+   * Inserts a shared template into the element that `selector` finds; existing children move to the template's
+   * `.recheck-slot`. Fills the inserted fields, because Node-RED filled the fields of the form before.
    */
   insert(template: string, selector: string): void {
     const place = this.root.find(selector);
@@ -120,7 +124,7 @@ export class Form {
     else field.val((value ?? '') as string);
   }
 
-  /** Returns a setting as the form shows it now; as it was saved if the form has no field for it. */
+  /** Returns the value of a setting in the form, or its saved value if the form has no field for it. */
   value<Value = unknown>(property: string): Value {
     return this.#shown(property) as Value;
   }
@@ -135,39 +139,39 @@ export class Form {
     return value === '_ADD_' ? '' : value;
   }
 
-  /** Adds a part that shows a setting. */
+  /** Adds the part that edits a setting. */
   part(property: string, part: Part): void {
     this.#parts.set(property, part);
   }
 
-  /** Shows what `selector` finds only while `property` has that value, or one of those. */
+  /** Shows the elements of `selector` only while the setting has this value, or one of an array of values. */
   showWhen(property: string, value: unknown, selector: string): this {
     this.#conditions.push({ property, wanted: [value].flat(), elements: this.root.find(selector) });
     return this;
   }
 
   /**
-   * Warns of a setting that may be meant so: `words(value)` says what is unusual about it. It can be saved all the
-   * same.
+   * Shows a warning below a setting if `warning(value)` returns one. Unlike an error, it does not make the node
+   * invalid.
    */
-  doubt<Value>(property: string, words: (value: Value) => string | undefined): this {
-    this.#doubts.set(property, words);
+  warnIf<Value>(property: string, warning: (value: Value) => string | undefined): this {
+    this.#warnings.set(property, warning);
     return this;
   }
 
-  /** Calls the listener at each refresh. */
+  /** Calls the listener on every refresh. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  /** Refreshes once after a burst of events. */
+  /** Schedules a refresh. Several calls in a short time cause one refresh. */
   later(): void {
     if (open.get(this.node.id) !== this) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.refresh(), REFRESH_DELAY_MS);
   }
 
-  /** Shows what belongs to the values of now, and marks what is wrong. */
+  /** Updates conditional rows and parts to the current values, and shows errors and warnings. */
   refresh(): void {
     for (const { property, wanted, elements } of this.#conditions) {
       elements.prop('hidden', !wanted.includes(this.value(property)));
@@ -175,7 +179,7 @@ export class Form {
     for (const listener of this.#listeners) listener();
     for (const part of this.#parts.values()) part.refresh?.();
     for (const property of Object.keys(this.#validated)) this.#showReason(property);
-    for (const property of this.#doubts.keys()) this.#showDoubt(property);
+    for (const property of this.#warnings.keys()) this.#showWarning(property);
     this.root.find('details.recheck-more').each((_, details) => {
       const reasons = $(details).find('.recheck-reason:not([hidden])');
       const wrong = reasons.filter((_, element) => !element.closest('summary')).length > 0;
@@ -201,18 +205,18 @@ export class Form {
     field.toggleClass('input-error', Boolean(reason));
     field.next('.red-ui-typedInput-container').toggleClass('input-error', Boolean(reason));
     const place = this.#placeIn(field, 'recheck-reason', 'alert', property);
-    // A list marks its rows itself; only what is wrong with the list as a whole stands below it.
+    // A list shows the errors of its rows itself; below it are only errors of the list as a whole.
     showWords(place, part?.ownReasons?.() ? undefined : reason);
   }
 
-  #showDoubt(property: string): void {
+  #showWarning(property: string): void {
     const field = this.#parts.get(property)?.element ?? this.field(property);
-    const place = this.#placeIn(field, 'recheck-doubt', 'status', property);
-    // What is wrong comes first.
-    showWords(place, this.#reason(property) ? undefined : this.#doubts.get(property)!(this.value<never>(property)));
+    const place = this.#placeIn(field, 'recheck-caution', 'status', property);
+    // An error takes precedence.
+    showWords(place, this.#reason(property) ? undefined : this.#warnings.get(property)!(this.value<never>(property)));
   }
 
-  /** Returns the place for words about a setting in its row, made the first time. */
+  /** Returns the element for a setting's error or warning in its row. Creates it if needed. */
   #placeIn(field: JQuery, kind: string, role: string, property: string): JQuery {
     const row = field.closest<HTMLElement>('.form-row');
     const place = row.children<HTMLElement>(`.${kind}[data-of="${property}"]`);
@@ -220,14 +224,14 @@ export class Form {
     return $('<div>').addClass(kind).attr({ role, 'data-of': property }).appendTo(row);
   }
 
-  /** Opens what is folded if something in it is wrong. */
+  /** Opens folded sections that contain an error. */
   unfoldWrong(): void {
     this.root.find<HTMLDetailsElement>('details.recheck-more').each((_, details) => {
       if ($(details).find('> summary > .recheck-reason').length > 0) details.open = true;
     });
   }
 
-  /** Puts the parts' values where Node-RED saves them from, and closes the form. */
+  /** Stores the values of the parts where Node-RED saves them from, and closes the form. */
   save(): void {
     for (const [property, part] of this.#parts) {
       const value = part.value?.();
@@ -237,18 +241,20 @@ export class Form {
     this.close();
   }
 
+  /** Disposes of the parts. */
   close(): void {
     clearTimeout(this.#timer);
     for (const part of this.#parts.values()) part.dispose?.();
     open.delete(this.node.id);
   }
 
+  /** Passes the new size of the form to its parts. */
   resize(size: Size): void {
     for (const part of this.#parts.values()) part.resize?.(size);
   }
 }
 
-/** Opens a node's form; `build(form)` adds its parts. */
+/** Opens the form of a node. `build` adds its parts. */
 export function openForm(node: EditorNode, build?: (form: Form) => void): void {
   open.get(node.id)?.close();
   const form = new Form(node);
@@ -256,6 +262,6 @@ export function openForm(node: EditorNode, build?: (form: Form) => void): void {
   build?.(form);
   form.refresh();
   form.unfoldWrong();
-  // Node-RED fills the lists of configuration nodes and its own error marks after this call.
+  // After this call, Node-RED fills the lists of configuration nodes and sets its own error marks.
   form.later();
 }

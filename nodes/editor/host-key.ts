@@ -8,16 +8,16 @@ interface Address {
   port: string;
 }
 
-/** The key that is pinned, and another one that the server offered since. */
+/** The pinned key, and a different one that the server has offered since. */
 interface HostKeys {
   pinned: string;
   offered: string;
 }
 
 /**
- * Shows the host key that was seen first and is pinned; old and new if the server shows another one now.
+ * Shows the pinned host key of the address in the form, and the offered one if it has changed.
  *
- * @returns asks for it again
+ * @returns reads the keys again
  */
 export function showHostKey(form: Form): () => Promise<void> {
   const place = form.root.find('#recheck-host-key');
@@ -41,8 +41,8 @@ export function showHostKey(form: Form): () => Promise<void> {
       place.closest('details').prop('open', true);
       $('<div class="recheck-bad">').text(say('hostKey.changed')).appendTo(place);
       print('hostKey.was', '', pinned);
-      print('hostKey.is', 'recheck-doubt', offered);
-      button('hostKey.believe', 'accept');
+      print('hostKey.is', 'recheck-caution', offered);
+      button('hostKey.trust', 'accept');
     }
   };
   const act = async (action: string, address: Address): Promise<void> => {

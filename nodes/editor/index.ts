@@ -1,4 +1,7 @@
-/** The bundle that the editor loads before the node types: their editor halves, by type, as `window.Recheck`. */
+/**
+ * Entry point of the bundle that the editor loads before the node types. `window.Recheck` holds each type's part of its
+ * registration, which editor.html completes.
+ */
 import ciJobs from '../ci-jobs/editor.ts';
 import cloneImage from '../clone-image/editor.ts';
 import gerritEvents from '../gerrit-events/editor.ts';

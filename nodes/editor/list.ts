@@ -1,32 +1,35 @@
-/** Lists in forms: Node-RED's editable list, with a view for each of its items. */
+/** Lists in forms: Node-RED's editableList widget, with one view per item. */
 import type { Form } from './form.ts';
 
 /** The fields of an item. */
 export interface ItemView {
+  /** Frees what the view holds, such as a code editor. */
   dispose?(): void;
 }
 
+/** Options of `makeList`. */
 export interface ListOptions<Data, View> {
-  /** The words on its button. */
+  /** Label of the button that adds an item. */
   add: string;
-  /** Shown while it is empty. */
+  /** Placeholder of an empty list. */
   empty?: string;
   sortable?: boolean;
-  /** Makes the fields of an item; `data` is an empty object for one that was added by the button. */
+  /** Makes the fields of an item; `data` is an empty object if the item was added with the button. */
   make(container: JQuery, data: Data): View;
-  /** Called after each change of the items. */
+  /** Called after an item was added, removed or moved. */
   changed(): void;
 }
 
+/** A list in a form. */
 export interface List<Data, View> {
-  /** The list with its border and its button. */
+  /** The whole widget, including its border and button. */
   element: JQuery;
   add(data: Data): void;
-  /** Returns the items' views in their order. */
+  /** Returns the views in the order of the items. */
   views(): View[];
 }
 
-/** Turns an `<ol>` into a list. An item's view is disposed of when the item is removed. */
+/** Turns an `<ol>` into a list. Removing an item disposes of its view. */
 export function makeList<Data extends object, View extends ItemView>(
   list: JQuery,
   { add, empty, sortable = true, make, changed }: ListOptions<Data, View>,
@@ -51,7 +54,7 @@ export function makeList<Data extends object, View extends ItemView>(
     sortItems: changed,
   };
   list.editableList<Data>(options);
-  // Set after the list is made: it takes the height that it has then for the one it must keep.
+  // Set last: editableList keeps the height that the element has when it is created.
   if (empty !== undefined) list.attr('data-empty', empty);
   return {
     element: list.closest<HTMLElement>('.red-ui-editableList-border'),
@@ -65,16 +68,17 @@ export function makeList<Data extends object, View extends ItemView>(
   };
 }
 
-/** A list that shows a setting: it marks what is wrong in its items itself. */
+/** A list that edits a setting and shows the errors of its items itself. */
 export interface ListPart {
   element: JQuery;
+  /** Returns the setting. */
   value(): unknown;
-  /** Marks what is wrong; returns whether all is good. */
+  /** Marks invalid items; returns whether all items are valid. */
   refresh(): boolean;
   dispose?(): void;
 }
 
-/** Adds a list to the form as the part that shows a setting. */
+/** Adds a list to the form as the part that edits a setting. */
 export function listPart(form: Form, property: string, list: ListPart): void {
   let good = true;
   form.part(property, {

@@ -1,30 +1,33 @@
 import type { EditorNode, Verdict } from './editor-node.ts';
 import { type Form, formOf, openForm, type Size } from './form.ts';
 
-/** A node with the settings of its type. */
+/** A node whose settings are typed. */
 export type NodeOf<Settings> = EditorNode & Settings;
 
-/** The editor half of a node type, beside the literals of its editor.html. */
+/** The code of a node type in the editor; its editor.html holds the constants. */
 export interface NodeEditor<Settings> {
-  /** Returns what the node is called on the canvas if it has no name. */
+  /** Returns the label of a node without a name. */
   label(node: NodeOf<Settings>): string;
-  /** Returns the label of an output; only configuration nodes have none. */
+  /** Returns the label of an output. Configuration nodes have no outputs. */
   outputLabel?(node: NodeOf<Settings>, index: number): string | undefined;
-  /** Called when the node's button is pressed. */
+  /** Called when the button of the node is pressed. */
   press?(node: NodeOf<Settings>): void;
   /** Validators of settings and credentials, by property. */
   validate: { [Property in string]?: (node: NodeOf<Settings>, value: unknown) => Verdict };
-  /** Adds to the form, when it is opened, what is more than a plain field. */
+  /** Adds everything but plain fields to the form when it is opened. */
   prepare?(form: Form, node: NodeOf<Settings>): void;
 }
 
-/** Makes what editor.html spreads into `registerType`, and `validate` for its defaults and credentials. */
+/**
+ * Makes the functions that editor.html spreads into the definition for `RED.nodes.registerType`, and `validate`: the
+ * validators, by property, that it adds to the defaults and credentials.
+ */
 export function nodeEditor<Settings>(type: string, editor: NodeEditor<Settings>): object {
   type Node = NodeOf<Settings>;
   const { outputLabel, press } = editor;
   const validate = Object.entries(editor.validate).map(([property, check]) => [
     property,
-    // Node-RED takes reasons in words from validators of two parameters only.
+    // Node-RED accepts error messages only from validators that declare two parameters.
     function (this: Node, value: unknown, _options: object): Verdict {
       return check!(this, value);
     },

@@ -1,21 +1,22 @@
-/** Words that a form offers to put into a text. */
+/** Buttons that insert a word, such as a tag or a variable, into a text field. */
 
-/** A group of words under a title. */
+/** A titled group of words. */
 export interface Offer {
   title: string;
   items: OfferedWord[];
 }
 
+/** A word that can be inserted. */
 export interface OfferedWord {
-  /** As it is shown. */
+  /** Label of its button. */
   text: string;
-  /** Its tooltip. */
+  /** Tooltip of its button. */
   title: string;
-  /** What is put in for it, if that is not the word itself. */
+  /** The text to insert, if it differs from the label. */
   insert?: string;
 }
 
-/** Shows words as buttons; `put(text)` puts one in. */
+/** Shows the words as buttons; a click calls `put` with the text to insert. Groups without words are left out. */
 export function showOffers(place: JQuery, groups: readonly Offer[], put: (text: string) => void): void {
   place.addClass('recheck-offers').empty();
   for (const { title, items } of groups.filter((group) => group.items.length > 0)) {
@@ -31,7 +32,7 @@ export function showOffers(place: JQuery, groups: readonly Offer[], put: (text: 
   }
 }
 
-/** Returns what puts a text at the cursor of whichever of the fields was used last. */
+/** Returns a function that inserts a text at the cursor of the field that had the focus last. */
 export function intoLastUsed(fields: JQuery): (text: string) => void {
   let last = fields.first();
   fields.on('focus', (event) => {

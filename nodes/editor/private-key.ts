@@ -2,10 +2,13 @@ import { copyable, iconLine } from './dom.ts';
 import type { Form } from './form.ts';
 import { ask } from './server.ts';
 
-/** What Node-RED's editor has in place of a stored secret. */
+/** What Node-RED sends to the editor in place of a stored secret. */
 export const STORED = '__PWRD__';
 
-/** Shows a private key: pasted, made new, or kept as it is stored (the editor never gets a stored key back). */
+/**
+ * Shows the private key of a connection: pasted, newly generated, or stored. The editor never receives a stored key, so
+ * it can only be kept or replaced.
+ */
 export function showPrivateKey(form: Form): void {
   const field = form.field('privateKey');
   const part = (name: string): JQuery => form.root.find(`#recheck-key-${name}`);

@@ -1,4 +1,4 @@
-/** Settings that are an array of configuration nodes. */
+/** Settings that are an array of ids of configuration nodes. */
 import { iconButton, tick } from './dom.ts';
 import type { EditorNode } from './editor-node.ts';
 import { type Form, formOf } from './form.ts';
@@ -7,7 +7,7 @@ import { say } from './words.ts';
 const MODULE = '@recheck/node-red-gerrit-ci';
 const NODE_EVENTS = ['nodes:add', 'nodes:change', 'nodes:remove'];
 
-/** Returns the arrays of configuration nodes among a node's settings: the property, and the type of its items. */
+/** Returns the settings of a node that are such an array, each as [property, type of the configuration nodes]. */
 const referenceLists = (node: EditorNode): [string, string][] =>
   Object.entries(node._def?.defaults ?? {}).flatMap(([property, { type }]) =>
     type?.endsWith('[]') && node._def.set?.module === MODULE ? [[property, type.slice(0, -2)]] : [],
@@ -26,7 +26,8 @@ function countUse(node: EditorNode, isGone = false): void {
 }
 
 /**
- * Counts the use of configuration nodes in arrays. Node-RED counts single references only, and calls the others unused.
+ * Adds the nodes that reference a configuration node from an array to its users. Node-RED does so for single references
+ * only, and would list the configuration node as unused.
  */
 export function countUseInLists(): void {
   RED.events.on('nodes:add', (node: EditorNode) => setTimeout(() => countUse(node)));
@@ -34,7 +35,10 @@ export function countUseInLists(): void {
   RED.events.on('nodes:remove', (node: EditorNode) => countUse(node, true));
 }
 
-/** Shows a setting that is an array of configuration nodes: a box for each there is, a pencil, and a plus. */
+/**
+ * Shows a setting that is an array of configuration nodes: a checkbox and an edit button for each existing node of the
+ * type, and a button that adds one.
+ */
 export function showReferences(form: Form, property: string, type: string): void {
   const { node, prefix } = form;
   const place = form.root.find(`#recheck-${property}`);
@@ -58,7 +62,7 @@ export function showReferences(form: Form, property: string, type: string): void
     RED.nodes.eachConfig((config) => {
       if (config.type === type && (!config.z || config.z === node.z)) configs.push(config);
     });
-    // The only one there is needs no choosing; one just made in this form is wanted.
+    // Ticks the only node there is, and nodes that were added from this form.
     for (const { id } of configs) {
       if (known ? !known.has(id) : configs.length === 1 && chosen.size === 0) chosen.add(id);
     }

@@ -1,15 +1,15 @@
-/** Lists of rows, such as patterns, variables, files. */
+/** Lists of rows, such as patterns, variables or files. */
 import { type Column, type Row, rowReasons } from './columns.ts';
 import { reasonPlace, showWords } from './dom.ts';
 import type { Form } from './form.ts';
 import { type ItemView, listPart, makeList } from './list.ts';
 import { say } from './words.ts';
 
-/** Returns a column's words: from the node's own locale if it says `own`, else the shared ones. */
+/** Returns a text of a column: from the node type's locale if `own` is set, otherwise a shared one. */
 const wordsOf = (form: Form, column: Column, suffix = ''): string =>
   column.own ? form.say(column.own + suffix) : say(`${column.say}${suffix}`);
 
-/** Puts a column's field into the row's line; returns how it is read and marked. */
+/** Adds the field of a column to a row. Returns functions that read it and mark it as invalid. */
 function addCell(form: Form, column: Column, row: Row, line: JQuery): { read(): Row; mark(bad: boolean): void } {
   const { key, kind = 'text' } = column;
   const field = $('<input type="text">')
@@ -37,11 +37,11 @@ function addCell(form: Form, column: Column, row: Row, line: JQuery): { read(): 
 
 interface RowView extends ItemView {
   value(): Row;
-  /** Marks what is wrong with the row; returns whether it is good. */
+  /** Shows the errors of the row; returns whether it is valid. */
   refresh(): boolean;
 }
 
-/** Makes one row's fields with the reasons below. */
+/** Makes the fields of a row, and the element for its errors. */
 function makeRow(form: Form, columns: readonly Column[], row: Row, container: JQuery): RowView {
   const line = $('<div class="recheck-cells">').appendTo(container);
   const fields = columns.map((column) => [column.key, addCell(form, column, row, line)] as const);
@@ -60,25 +60,28 @@ function makeRow(form: Form, columns: readonly Column[], row: Row, container: JQ
   };
 }
 
+/** Options of `makeRows`. */
 export interface RowsOptions {
   columns: readonly Column[];
-  /** The rows to begin with. */
+  /** The initial rows. */
   rows?: readonly Row[];
-  /** The words on its button. */
+  /** Label of the button that adds a row. */
   add: string;
-  /** Shown while it is empty. */
+  /** Placeholder of an empty list. */
   empty?: string;
-  /** Whether the order matters. */
+  /** Whether rows can be reordered. */
   sortable?: boolean;
 }
 
+/** A list of rows in a form. */
 export interface RowList {
   element: JQuery;
   value(): Row[];
+  /** Shows the errors of the rows; returns whether all rows are valid. */
   refresh(): boolean;
 }
 
-/** Makes a list of rows of an `<ol>`. */
+/** Turns an `<ol>` into a list of rows. */
 export function makeRows(form: Form, place: JQuery, options: RowsOptions): RowList {
   const { columns, rows = [], add, empty = say('rows.empty'), sortable = false } = options;
   const list = makeList<Row, RowView>(place, {
@@ -100,7 +103,7 @@ export function makeRows(form: Form, place: JQuery, options: RowsOptions): RowLi
   };
 }
 
-/** Shows a setting that is a list of rows in the `<ol>` whose id is `recheck-<property>`. */
+/** Shows a setting that is a list of rows in the `<ol>` with the id `recheck-<property>`. */
 export function showRows(form: Form, property: string, options: RowsOptions): void {
   const place = form.root.find(`#recheck-${property}`);
   listPart(form, property, makeRows(form, place, { rows: form.saved<Row[]>(property), ...options }));

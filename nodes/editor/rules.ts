@@ -1,42 +1,42 @@
-/** What a setting may be. */
-
+/** Rules for settings. */
 import type { EditorNode, Values } from './editor-node.ts';
 import { formOf } from './form.ts';
 import { say } from './words.ts';
 
-/** What a setting must be to work. */
+/** Conditions that a setting must meet to be valid. */
 export interface Rule {
-  /** Whether it may be empty. */
+  /** Whether the value may be empty. */
   optional?: boolean;
-  /** A whole number: the least and the largest. */
+  /** The value must be a whole number from the first to the second. */
   whole?: [number, number];
-  /** What its text must match; `says` is the key of the reason, `reason.<says>`. */
+  /** Pattern that the value must match; the error message is the text `reason.<says>`. */
   pattern?: RegExp;
   says?: string;
-  /** Whether it is itself a regular expression. */
+  /** Whether the value must be a regular expression. */
   regex?: boolean;
-  /** The type of the configuration node whose id it is. */
+  /** The value must be the id of a configuration node of this type. */
   config?: string;
-  /** Where the reason is found; the shared texts if it is missing. */
+  /** Looks up the error message of `pattern`; by default, in the shared texts. */
   say?(key: string, values?: Values): string;
 }
 
-/** Settings and the value, or values, of each under which another setting matters. */
+/** Settings, each with the value or values under which another setting applies. */
 export type When = Record<string, unknown>;
 
-/** Whether a value is filled in by Node-RED when the flow starts, so that nothing can be said about it here. */
+/** Returns whether a value is an environment variable such as `${HOST}`. Node-RED replaces it when the flow starts. */
 export const fromEnvironment = (value: unknown): boolean => /^\$\{[^}]+\}$/.test(String(value));
 
+/** Returns whether a value is missing or contains only white space. */
 export const isEmpty = (value: unknown): boolean =>
   value === undefined || value === null || String(value).trim() === '';
 
-/** Returns a setting as it stands in the node's open form; as it was saved if no form is open. */
+/** Returns the value of a setting in the node's open form, or its saved value if no form is open. */
 export function current(node: EditorNode, property: string): unknown {
   const form = formOf(node);
   return form ? form.value(property) : node[property];
 }
 
-/** Whether a node's settings are such that another one matters. */
+/** Returns whether a node's settings have the values in `when`. */
 export const applies = (node: EditorNode, when: When): boolean =>
   Object.entries(when).every(([property, wanted]) => [wanted].flat().includes(current(node, property)));
 
@@ -49,7 +49,7 @@ function wrongRegex(text: string): string | undefined {
   }
 }
 
-/** Returns why an id names no configuration node that works; undefined if it does. */
+/** Returns an error message if an id does not name a valid configuration node. `label` is the name of the setting. */
 export function wrongReference(label: string, type: string, id: unknown): string | undefined {
   if (isEmpty(id) || id === '_ADD_') return say('reason.choose', { label, type });
   const target = RED.nodes.node(id);
@@ -58,7 +58,7 @@ export function wrongReference(label: string, type: string, id: unknown): string
   return say('reason.inside', { label, name: RED.utils.getNodeLabel(target, String(id)) });
 }
 
-/** Returns the reason why a value cannot work; undefined if it can. `label` is what the form calls the setting. */
+/** Returns an error message if a value breaks a rule. `label` is the name of the setting in the form. */
 export function reasonOf(label: string, value: unknown, rule: Rule): string | undefined {
   if (fromEnvironment(value)) return undefined;
   if (rule.config) {

@@ -1,15 +1,15 @@
-/** Requests to the runtime, and the buttons of nodes. */
+/** Requests to Recheck's admin endpoints in the Node-RED runtime. */
 import { notify } from './dom.ts';
 import type { EditorNode } from './editor-node.ts';
 import { say, sayOf } from './words.ts';
 
-/** Milliseconds that the editor waits for an answer. */
+/** Time limit of a request. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** What the runtime answers: its fields, or the reason why it could not. */
+/** Response of the runtime: its fields, or an error message. */
 export type Answer<Fields = object> = Partial<Fields> & { ok?: boolean; error?: string };
 
-/** Asks an admin endpoint below `recheck/`. @throws Error with a sentence for people */
+/** Sends a request to an admin endpoint below `recheck/`. @throws Error with a message for the user */
 export async function ask<Fields>(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer<Fields>> {
   const isJson = body !== undefined && method !== 'GET';
   try {
@@ -27,12 +27,14 @@ export async function ask<Fields>(method: 'GET' | 'POST', path: string, body?: o
   }
 }
 
-/** Asks like `ask`; a failure becomes an answer with `error`. */
+/** Does the same as `ask`, but returns a failure as `{error}`. */
 export const answerOf = <Fields>(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer<Fields>> =>
   ask<Fields>(method, path, body).catch((error: Error) => ({ error: error.message }) as Answer<Fields>);
 
 /**
- * Runs a node's button: asks, then shows the outcome; `use(answer)` takes the answer instead if there is more to do.
+ * Runs the action of a node's button in the runtime, then shows a notification.
+ *
+ * @param use handles a successful response instead of the notification
  */
 export async function press<Fields>(
   node: EditorNode,

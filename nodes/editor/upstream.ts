@@ -1,6 +1,6 @@
 import type { EditorNode } from './editor-node.ts';
 
-/** Returns the nodes whose messages can reach this one, over wires and links. */
+/** Returns the nodes whose messages can reach this one through wires and link nodes. */
 export function upstreamOf(node: EditorNode): Set<EditorNode> {
   const found = new Set<EditorNode>();
   const waiting = [node];

@@ -5,7 +5,7 @@ import { nodeEditor } from '../editor/node-editor.ts';
 import { showRows } from '../editor/rows.ts';
 import { press } from '../editor/server.ts';
 
-/** Shows a setting that is one of some words or else a number; words and units are `choice.<word>` of the locale. */
+/** Shows a setting that is one of some choices or a number; the labels are `choice.<choice>` and `choice.number`. */
 function showChoiceOrNumber(form: Form, property: string, selector: string, choices: string[]): void {
   const field = form.root.find(selector);
   const types = [
@@ -51,7 +51,7 @@ export default nodeEditor<{ projects: { pattern: string }[] }>('gerrit-events', 
     const empty = form.say('placeholder.any');
     showRows(form, 'projects', { columns: PATTERN_COLUMNS, add: form.say('add.project') });
     showRows(form, 'branches', { columns: PATTERN_COLUMNS, add: form.say('add.branch'), empty });
-    // Four boxes, one setting each; the reason of all stands below them.
+    // Four checkboxes, one setting each, share one error message.
     form.part('onPatchset', {
       element: form.root.find('#recheck-triggers'),
       value: () => form.field('onPatchset').prop('checked'),

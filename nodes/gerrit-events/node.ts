@@ -14,12 +14,13 @@ import { textOf } from '../shared/settings.ts';
 import { askedProjects, filterSettings, type GerritEventsConfig, paceOf, triggersOf } from './settings.ts';
 import { EventStatus } from './status.ts';
 
+/** A gerrit-events node. */
 export interface GerritEventsNode extends Node {
-  /** Runs the newest open change again, for its button. Returns what the change is called. */
+  /** Runs the newest open change again, for the button. Returns a label of the change, such as `1234,2 “Subject”`. */
   runNewest(): Promise<{ label: string }>;
 }
 
-/** gerrit-events: sends a message for each event of Gerrit that should start builds. */
+/** gerrit-events: sends a message for each Gerrit event that should start builds. */
 export default function (RED: NodeAPI): void {
   const t = translator(RED);
   nodeAction(RED, 'gerrit-events', 'run', (node) => (node as GerritEventsNode).runNewest());
@@ -75,7 +76,7 @@ export default function (RED: NodeAPI): void {
     };
 
     this.runNewest = async () => {
-      // The button ignores what starts builds, but not the projects and branches.
+      // The button ignores the selected triggers, but not the projects and branches.
       const { entry, filter } = await open(['patchset']);
       if (!entry) throw new Error(t(this.type, 'status.noServer'));
       const newest = await entry.client.newestOpenChange(

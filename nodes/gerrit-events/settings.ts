@@ -22,7 +22,7 @@ export interface GerritEventsConfig extends NodeDef {
 
 const patternsOf = (rows: unknown): PatternRow[] => rowsOf<PatternRow>(rows).filter((row) => textOf(row.pattern));
 
-/** What starts builds here. */
+/** Returns the kinds of events that start builds. */
 export const triggersOf = (config: GerritEventsConfig): EventTrigger[] => [
   ...(flagOf(config.onPatchset) ? (['patchset'] as const) : []),
   ...(flagOf(config.onRecheck) ? (['recheck'] as const) : []),
@@ -31,7 +31,7 @@ export const triggersOf = (config: GerritEventsConfig): EventTrigger[] => [
 ];
 
 /**
- * Returns the projects to query: those named in full, or all (`*`) if there are patterns, which Gerrit does not
+ * Returns the projects to query: those in the list, or all (`*`) if it contains patterns, which Gerrit does not
  * support.
  */
 export const askedProjects = (config: GerritEventsConfig): string[] => {
@@ -39,7 +39,7 @@ export const askedProjects = (config: GerritEventsConfig): string[] => {
   return rows.every((row) => row.match === 'exact') ? rows.map((row) => row.pattern) : ['*'];
 };
 
-/** Returns the settings of the event filter; `entry` is missing in a replay without a server. */
+/** Returns the settings of the event filter. `entry` is undefined for a replay without a server. */
 export const filterSettings = (
   config: GerritEventsConfig,
   entry: ServerEntry | undefined,
@@ -53,6 +53,7 @@ export const filterSettings = (
   ...(textOf(config.recheck) ? { recheck: textOf(config.recheck) } : {}),
 });
 
+/** Returns the pace of a replay. */
 export function paceOf(config: GerritEventsConfig): ReplayPace {
   const pace = textOf(config.replayPace, 'recorded');
   return pace === 'asap' || pace === 'recorded' ? pace : numberOf(pace, 0);

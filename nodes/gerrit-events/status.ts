@@ -3,23 +3,23 @@ import type { LinkHealth } from '../../lib/ssh/types.ts';
 import type { Translate } from '../shared/i18n.ts';
 import type { Runtime } from '../shared/runtime.ts';
 
-/** What a gerrit-events node has seen. */
+/** Counts of a gerrit-events node. */
 interface Counts {
   seen: number;
   taken: number;
   /** Lines that are not events. */
   garbage: number;
-  /** How often the server dropped events. */
+  /** How many times the server dropped events. */
   dropped: number;
 }
 
-/** Least time between two statuses: a flood of events must not cause a flood of statuses. */
+/** Minimum time between two status updates: a flood of events must not cause a flood of updates. */
 const STATUS_INTERVAL_MS = 200;
 
-/** Counts by node, kept over deploys so that a status goes on counting. */
+/** Counts by node, kept when a node is redeployed. */
 const COUNTS = { make: () => new Map<string, Counts>() };
 
-/** The status of a gerrit-events node: the state of its stream, and how many events came. */
+/** Shows the status of a gerrit-events node: the state of its stream, and the counts of events. */
 export class EventStatus {
   readonly #node: Node;
   readonly #t: Translate;
@@ -42,7 +42,7 @@ export class EventStatus {
     });
   }
 
-  /** Adds to a count, and shows it soon. */
+  /** Increases a count, and updates the status soon. */
   count(what: keyof Counts, by = 1): void {
     this.#counts[what] += by;
     this.#timer ??= setTimeout(() => this.#paint(), STATUS_INTERVAL_MS).unref();

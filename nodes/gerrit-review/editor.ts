@@ -7,7 +7,7 @@ import { intoLastUsed, type Offer, showOffers } from '../editor/offers.ts';
 import { press } from '../editor/server.ts';
 import { checkTemplate } from '../editor/template-check.ts';
 
-/** Tags of the review's text, by the group that they are offered in. */
+/** Tags of the review text, by the group in which the form offers them. */
 const TAGS = {
   report: [
     'status',
@@ -39,7 +39,7 @@ const offersOf = (form: Form): Offer[] =>
     })),
   }));
 
-/** Checks a vote: a whole number, with or without its plus. */
+/** Checks a vote: a whole number, with or without a plus sign. */
 const checkVote = (node: EditorNode, property: string, value: unknown): Verdict => {
   const number = typeof value === 'string' ? value.replace(/^\+/, '') : value;
   return check(node, property, number, { whole: [-10, 10], when: { vote: true } });

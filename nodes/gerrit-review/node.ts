@@ -40,7 +40,7 @@ const settingsOf = (config: Config, node: string): ReviewSettings => ({
 
 /** gerrit-review: posts one review for all builds of a trigger. */
 export default function (RED: NodeAPI): void {
-  // Page of the last report, for the button.
+  // For the button: the page of the last report.
   nodeQuestion(RED, 'gerrit-review', 'last', (node) => ({
     url: runtimeOf(RED).supervisor.reporter.lastUrl(nodeKey(node)),
   }));

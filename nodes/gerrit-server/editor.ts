@@ -2,7 +2,7 @@ import { check, checkKey } from '../editor/check.ts';
 import { connectionValidators, showConnection } from '../editor/connection.ts';
 import { nodeEditor } from '../editor/node-editor.ts';
 
-/** The sandbox has no connection of its own to set. */
+/** The connection settings do not apply to the sandbox. */
 const WHEN = { kind: 'ssh' };
 
 interface Settings {

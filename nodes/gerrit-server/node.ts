@@ -11,6 +11,7 @@ import { SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-setting
 import { serverAdmin } from './admin.ts';
 import { acquireSandbox, serveSandbox } from './sandbox.ts';
 
+/** Settings of a gerrit-server node. */
 export interface GerritServerConfig extends NodeDef, SshConfig {
   name: string;
   kind: 'ssh' | 'sandbox';
@@ -44,7 +45,7 @@ export default function (RED: NodeAPI): void {
           return entry;
         }
         servers.set(config.id, entry);
-        // Reports that wait for this server are posted as soon as it is back.
+        // Posts waiting reports as soon as the server is reachable again.
         link.onHealth(({ state }) => {
           if (state === 'up') supervisor.reporter.retryNow();
         });
@@ -55,7 +56,7 @@ export default function (RED: NodeAPI): void {
         : targetOf('gerrit', config, this.credentials, 29418).then((target) =>
             open(target, textOf(config.ciName, 'my-ci'), isLoopbackHost(target.host)),
           );
-      // Nodes that use the server show the fault; this logs it once for all of them.
+      // Nodes that use the server show the error in their status; here, it is logged once.
       guard(this, async () => {
         await this.server.catch((error) => this.error(messageOf(error)));
       });

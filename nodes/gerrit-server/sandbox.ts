@@ -4,23 +4,23 @@ import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit
 import { sandboxPage } from '../../lib/sandbox/gerrit-page.ts';
 import { type Runtime, runtimeOf } from '../shared/runtime.ts';
 
-/** How long the sandbox outlives its last user: a redeploy must not restart it. */
+/** How long the sandbox keeps running without users, so that a redeploy does not restart it. */
 const GRACE_MS = 10_000;
 
-/** The sandbox Gerrit of this process and who uses it. */
+/** The sandbox Gerrit of this process. It runs while it has users. */
 class Sandbox {
   running: Promise<SandboxGerrit> | undefined;
   #users = 0;
   #grace: NodeJS.Timeout | undefined;
 
-  /** @param start starts it, if it does not run */
+  /** Adds a user. `start` is called if the sandbox is not running. */
   acquire(start: () => Promise<SandboxGerrit>): { gerrit: Promise<SandboxGerrit>; release(): void } {
     clearTimeout(this.#grace);
     this.#users += 1;
     if (!this.running) {
       const starting = start();
       this.running = starting;
-      // A start that failed is tried again by the next user.
+      // If the start fails, the next user tries again.
       starting.catch(() => {
         if (this.running === starting) this.running = undefined;
       });
@@ -38,11 +38,12 @@ class Sandbox {
     };
   }
 
+  /** Stops the sandbox, if it is running. */
   async close(): Promise<void> {
     clearTimeout(this.#grace);
     const ended = this.running;
     this.running = undefined;
-    // One that never started has nothing to close.
+    // If the start failed, there is nothing to close.
     await ended?.then((gerrit) => gerrit.close()).catch(() => undefined);
   }
 }
@@ -55,7 +56,10 @@ const SANDBOX = {
   },
 };
 
-/** Returns the sandbox Gerrit of this process, started with its first user; `release` lets go of it. */
+/**
+ * Returns the sandbox Gerrit of this process, and starts it for its first user. The caller must call `release`; shortly
+ * after the last one did, the sandbox stops.
+ */
 export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; release(): void } {
   const runtime = runtimeOf(RED);
   const { stateDir, baseUrl } = runtime;
@@ -70,7 +74,7 @@ export function acquireSandbox(RED: NodeAPI): { gerrit: Promise<SandboxGerrit>; 
   });
 }
 
-/** Serves the sandbox's page at /sandbox; while no sandbox runs it says so. */
+/** Serves the page of the sandbox at /sandbox, or a 404 response while it is not running. */
 export function serveSandbox(RED: NodeAPI): void {
   RED.httpNode?.use('/sandbox', (req, res) => {
     const { running } = runtimeOf(RED).of(SANDBOX);

@@ -1,14 +1,15 @@
+import { isLoopbackHost } from '../../lib/util/loopback.ts';
 import { check } from '../editor/check.ts';
 import { showCode } from '../editor/code-editor.ts';
 import { AUTHORIZED_KEYS } from '../editor/columns.ts';
 import type { EditorNode, Verdict } from '../editor/editor-node.ts';
 import { nodeEditor } from '../editor/node-editor.ts';
 import { fromEnvironment } from '../editor/rules.ts';
-import { checkTemplate, checkUserData } from '../editor/template-check.ts';
+import { checkTemplate, userDataValidator } from '../editor/template-check.ts';
 import { upstreamOf } from '../editor/upstream.ts';
 import { sayOf } from '../editor/words.ts';
 
-/** Tags that user-data may have. */
+/** Tags that user-data may contain. */
 const TAGS = [
   'job',
   'guest',
@@ -20,16 +21,16 @@ const TAGS = [
   'change.patchset',
 ];
 
-const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host.trim());
+const checkUserData = userDataValidator();
 
-/** Checks how guests reach the server: an address of this machine is none for the guests of another one. */
+/** Checks how guests reach the server: guests on another machine cannot reach an address of this one. */
 function checkListening(node: EditorNode, way: unknown): Verdict {
   if (way !== 'listen') return true;
   for (const { type, hosts } of upstreamOf(node)) {
     if (type !== 'clone-image') continue;
     for (const worker of ((hosts as string[] | undefined) ?? []).map((id) => RED.nodes.node(id))) {
       const host = worker?.['kind'] === 'libvirt' && RED.nodes.node(worker['host'])?.['host'];
-      if (!worker || !host || fromEnvironment(host) || isLoopback(String(host))) continue;
+      if (!worker || !host || fromEnvironment(host) || isLoopbackHost(String(host))) continue;
       return sayOf(node, 'reason.elsewhere', { worker: RED.utils.getNodeLabel(worker, worker.id) });
     }
   }

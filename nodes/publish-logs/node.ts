@@ -19,7 +19,7 @@ interface Config extends NodeDef {
   then: 'destroy' | 'keep';
 }
 
-/** publish-logs: publishes the build's logs, then destroys everything that the build held. */
+/** publish-logs: publishes the build's logs, then destroys its guests. */
 export default function (RED: NodeAPI): void {
   const t = translator(RED);
   RED.nodes.registerType('publish-logs', function (this: Node, config: Config) {

@@ -4,19 +4,20 @@ import { logHandler } from '../../lib/logs/serve.ts';
 import { guard } from '../shared/handler.ts';
 import { runtimeOf } from '../shared/runtime.ts';
 
-/** Where Node-RED serves the logs, below its root for nodes' pages. */
+/** Path of the logs, below Node-RED's `httpNodeRoot`. */
 export const LOG_PATH = '/recheck/logs';
 
-/** Time between two sweeps. */
+/** How often old logs are removed. */
 const SWEEP_INTERVAL_MS = 3600_000;
 
-/** Log folders that are served, by their path in the URL. */
+/** Served log folders, by URL path. */
 const FOLDERS = { make: () => new Map<string, { root: string; handle: ReturnType<typeof logHandler> }>() };
 
 /**
- * Serves a log folder, and removes old logs from it regularly while the node is deployed.
+ * Serves a log folder, and regularly removes old logs from it while the node is deployed.
  *
- * @returns its URL; undefined if this Node-RED serves no pages of nodes
+ * @param keep limits; 0: none
+ * @returns the URL of the folder; undefined if `httpNodeRoot` is disabled
  */
 export function serveLogs(
   RED: NodeAPI,
@@ -36,7 +37,7 @@ export function serveLogs(
   const folders = runtime.of(FOLDERS);
   let path = [...folders].find(([, folder]) => folder.root === root)?.[0];
   if (path === undefined) {
-    // The first folder has the short URL; others are numbered.
+    // The first folder gets the short URL; others are numbered.
     const taken = folders.size === 0 ? LOG_PATH : `${LOG_PATH}-${folders.size + 1}`;
     path = taken;
     folders.set(taken, { root, handle: logHandler(root) });
@@ -56,7 +57,7 @@ export function serveLogs(
         { days: keep.days || undefined, gigabytes: keep.gigabytes || undefined, keep: new Set(live) },
         closed.signal,
       ).catch((error: unknown) => {
-        // A deploy ends it; the next node of that folder sweeps again.
+        // A deploy aborts it; the next node of this folder starts it again.
         if (!closed.signal.aborted) throw error;
       });
     });

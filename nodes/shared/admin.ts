@@ -3,7 +3,10 @@ import type { Node, NodeAPI } from 'node-red';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 import { fromElsewhere } from './same-origin.ts';
 
-/** Makes a request handler of asynchronous work; what it throws is answered as `{ok: false, error}`. */
+/**
+ * Makes a request handler that responds with the result of `work` as JSON, or with `{ok: false, error}` if it throws.
+ * POST requests from other sites are refused.
+ */
 export const answer =
   (work: (req: Request) => Promise<unknown> | unknown): RequestHandler =>
   (req: Request, res: Response) => {
@@ -17,7 +20,7 @@ export const answer =
       .catch((error: unknown) => res.json({ ok: false, error: messageOf(error) }));
   };
 
-/** Serves POST recheck/<type>/<id>/<action>, for a node's button. What `act` returns is added to the answer. */
+/** Serves POST recheck/<type>/<id>/<action> for a node's button. Responds with `{ok: true}` and what `act` returns. */
 export function nodeAction(
   RED: NodeAPI,
   type: string,
@@ -31,7 +34,7 @@ export function nodeAction(
   );
 }
 
-/** Serves GET recheck/<type>/<id>/<question>, for a node's button. */
+/** Serves GET recheck/<type>/<id>/<question> for a node's button. Responds with what `ask` returns. */
 export function nodeQuestion(RED: NodeAPI, type: string, question: string, ask: (node: Node) => unknown): void {
   RED.httpAdmin.get(
     `/recheck/${type}/:id/${question}`,
@@ -40,7 +43,7 @@ export function nodeQuestion(RED: NodeAPI, type: string, question: string, ask: 
   );
 }
 
-/** Returns the deployed node that a request names. @throws Error if it is not deployed */
+/** Returns the deployed node of a type that the `id` of a request names. @throws Error if it is not deployed */
 export function find(RED: NodeAPI, type: string, req: Request): Node {
   const node = RED.nodes.getNode(String(req.params['id']));
   if (!node || (node as { type?: string }).type !== type)

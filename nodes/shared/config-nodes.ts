@@ -1,4 +1,4 @@
-/** The configuration nodes as other nodes see them, so that none has to import another's file. */
+/** Types of the configuration nodes, so that node types need not import each other's files. */
 import type { Node, NodeAPI } from 'node-red';
 import type { GerritClient } from '../../lib/gerrit/client.ts';
 import type { Link } from '../../lib/ssh/link-pool.ts';
@@ -6,68 +6,70 @@ import type { Host, SshTarget } from '../../lib/ssh/types.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
 import type { SshCredentials } from './ssh-settings.ts';
 
-/** A Gerrit server that the flow is connected to. */
+/** A Gerrit server to which the flow connects. */
 export interface ServerEntry {
   /** Id of the gerrit-server node. */
   id: string;
   label: string;
   ciName: string;
   ciUser: string;
-  /** Whether it runs on this machine, so that its changes may run without isolation. */
+  /** Whether it runs on this machine: then its changes may be built without isolation. */
   local: boolean;
   link: Link;
   client: GerritClient;
 }
 
+/** A gerrit-server node. */
 export interface GerritServerNode extends Node<Required<SshCredentials>> {
-  /** Settles once it is known where to connect; the connection itself may still be down. */
+  /** Settles once the address of the server is known; the connection may still be down. */
   server: Promise<ServerEntry>;
 }
 
+/** An ssh-host node. */
 export interface SshHostNode extends Node<Required<SshCredentials>> {
   /**
-   * Connects over the shared connection, held until `release`.
+   * Acquires the shared connection; the caller must release it.
    *
    * @throws CiError if the host cannot be reached in time
    */
   open(signal: AbortSignal): Promise<{ name: string; host: Host; release(): void }>;
-  /** Returns the address and the login; also after the node was closed. @throws CiError if its key cannot be read */
+  /** Returns the address and login, even after the node was closed. @throws CiError if its key cannot be read */
   target(): Promise<SshTarget>;
-  /** `host:port`. */
+  /** `host:port`, for messages. */
   readonly address: string;
-  /** Whether it is this machine. */
+  /** Whether the address is this machine. */
   readonly isHere: boolean;
-  /** A digest that differs for each machine, account or key. */
+  /** A digest of the machine, account and key, to compare nodes. */
   readonly identity: string;
 }
 
+/** A vm-image node. */
 export interface VmImageNode extends Node {
   /**
-   * Returns the image as it is set now, with the key of what it is built from. Looks its parent up and reads its
-   * scripts' files at each call: a deploy may have changed the parent alone.
+   * Returns the image with its current settings. Each call looks up the parent and reads the files of scripts again,
+   * because a deploy may have changed only the parent.
    *
-   * @param children the images that ask for it as their parent, the first one asked for first
-   * @throws CiError if its parent or a file is missing, or if it is its own parent
+   * @param children the chain of images that ask for it as their parent, the outermost first
+   * @throws CiError if its parent or a file is missing, or if the parents form a cycle
    */
   spec(children?: readonly VmImageNode[]): ImageSpec;
 }
 
+/** A worker-host node. */
 export interface WorkerHostNode extends Node {
   /**
-   * The worker as it is set now; the same object as before if nothing changed.
+   * The worker with its current settings; the same object as before if they did not change.
    *
-   * @throws CiError if the settings make none
+   * @throws CiError if the settings are not valid
    */
   readonly worker: Worker;
-  /**
-   * Holds its connection and cleans up what a crash left there. A worker that no node of the flow uses is left alone.
-   */
+  /** Keeps its connection open and removes what a crash left there. Called only for workers that a node uses. */
   attend(): void;
-  /** Whether a node of the flow uses it. */
+  /** Whether a node of the flow uses it, which then called `attend`. */
   attended: boolean;
 }
 
-/** The configuration nodes by their type. */
+/** Configuration nodes by type. */
 interface ConfigNodes {
   'gerrit-server': GerritServerNode;
   'ssh-host': SshHostNode;
@@ -75,7 +77,7 @@ interface ConfigNodes {
   'worker-host': WorkerHostNode;
 }
 
-/** Returns the deployed configuration node of that id; undefined if it is not deployed, or of another type. */
+/** Returns the deployed configuration node with this id, or undefined if it is not deployed or of another type. */
 export function configNode<Type extends keyof ConfigNodes>(
   RED: NodeAPI,
   type: Type,
@@ -85,7 +87,7 @@ export function configNode<Type extends keyof ConfigNodes>(
   return node?.type === type ? (node as unknown as ConfigNodes[Type]) : undefined;
 }
 
-/** Returns all configuration nodes of a type; undefined in place of one that is not deployed because it is disabled. */
+/** Returns all configuration nodes of a type, with undefined for those that are disabled and thus not deployed. */
 export function configNodes<Type extends keyof ConfigNodes>(
   RED: NodeAPI,
   type: Type,

@@ -7,13 +7,13 @@ import { CiError } from '../../lib/errors/ci-error.ts';
 import type { LogSettings } from '../../lib/logs/types.ts';
 import { nodeKey, type Registry } from './keys.ts';
 
-/** What a deployed node of Recheck offers the supervisor. */
+/** Settings of a deployed node that the supervisor reads. */
 export interface Offer {
-  /** Of publish-logs. */
+  /** Only for publish-logs: where and how to store logs. */
   logs?: LogSettings;
-  /** Of clone-image: what it requires of a host. @throws CiError if its image or hosts cannot be used */
+  /** Only for clone-image: returns what it requires of a host. @throws CiError if its image or hosts are not valid */
   clone?: () => CloneRequirement;
-  /** Of gerrit-review: how it reports. */
+  /** Only for gerrit-review: how it reports. */
   review?: ReviewSettings;
 }
 
@@ -21,7 +21,7 @@ interface RuntimeNode {
   id: string;
   type: string;
   receive(message: object): void;
-  /** Node-RED's flow that it runs in. The instance of a subflow knows the ids that it gave to its nodes. */
+  /** The Flow object that it runs in; that of a subflow instance maps saved ids to the generated ones (`node_map`). */
   _flow?: { getNode?(id: string, here?: boolean): RuntimeNode | null; node_map?: Record<string, { id: string }> };
 }
 
@@ -31,12 +31,12 @@ interface SendEvent {
   destination: { id: string };
 }
 
-/** Whether the node at a message's destination is still the deployed one. Foreign nodes say nothing when they close. */
+/** Makes a handle that tells whether a node is still deployed: nodes of other packages do not report their end. */
 const instanceOf = (node: RuntimeNode): NodeInstance => ({
   alive: () => node._flow?.getNode === undefined || node._flow.getNode(node.id, true) === node,
 });
 
-/** The deployed flow, as the supervisor reaches it. */
+/** Gives the supervisor access to the deployed flow. */
 export class FlowAdapter implements Flow {
   readonly #red: NodeAPI;
   readonly #registry: Registry<Offer>;
@@ -106,7 +106,7 @@ export class FlowAdapter implements Flow {
     this.#observe(event);
   }
 
-  /** Returns the deployed node of a key, of any package; inside a subflow, through the instances that contain it. */
+  /** Returns the deployed node with this key, of any package. Follows subflow instances. */
   #node(key: string): RuntimeNode | undefined {
     const [first, ...inner] = key.split('/');
     let node = (this.#red.nodes.getNode(first!) ?? undefined) as RuntimeNode | undefined;
@@ -118,9 +118,10 @@ export class FlowAdapter implements Flow {
   }
 
   /**
-   * Reports every message of a build that moves, and the beginning and end of every deploy.
+   * Reports every message of a build that is sent, and the start and end of every deploy.
    *
-   * @returns stops it
+   * @param moved gets the message, the key of its sender, whether that is a node of Recheck, and the receivers
+   * @returns stops the reports
    */
   follow(
     moved: (message: Message, from: string, ours: boolean, to: Destination[]) => void,

@@ -3,8 +3,9 @@ import type { Message } from '../../lib/builds/types.ts';
 import { messageOf } from '../../lib/errors/ci-error.ts';
 
 /**
- * Handles a node's input: runs the asynchronous work, calls `done` once, and shows errors. An unhandled rejection ends
- * the whole Node-RED process, so no handler is a bare async function.
+ * Runs asynchronous work for each message that a node receives. Calls `done` once, with the error that `work` returns
+ * or throws, and shows thrown errors in the node's status. A bare async handler could cause an unhandled rejection,
+ * which ends the Node-RED process.
  */
 export function onInput(node: Node, work: (message: Message) => Promise<Error | undefined> | Error | undefined): void {
   node.on('input', (msg, _send, done) => {
@@ -18,7 +19,7 @@ export function onInput(node: Node, work: (message: Message) => Promise<Error | 
   });
 }
 
-/** Runs asynchronous work of a node that belongs to no message; errors are shown on the node. */
+/** Runs asynchronous work of a node. An error is shown in the node's status and passed to `failed`, or logged. */
 export function guard(node: Node, work: () => Promise<void>, failed?: (error: Error) => void): void {
   work().catch((error: unknown) => {
     const fault = error instanceof Error ? error : new Error(messageOf(error));

@@ -2,21 +2,21 @@ import { pickHardware } from '../../lib/worker/hardware.ts';
 import type { Hardware, Network } from '../../lib/worker/types.ts';
 import { rowsOf, textOf } from './settings.ts';
 
-/** What the forms of vm-image and virsh-boot save about a guest's virtual hardware; older flows have none of it. */
+/** Settings of vm-image and virsh-boot for a guest's virtual hardware. Flows saved by older versions lack them. */
 export interface HardwareConfig {
-  /** Empty: the image's setting, else the worker's default. */
+  /** CPU model; if empty, the image's setting or else the worker's default. */
   cpu?: string;
-  /** Empty: the image's setting, else BIOS. */
+  /** `bios` or `uefi`; if empty, the image's setting or else BIOS. */
   firmware?: string;
 }
 
-/** Returns the hardware that is set; empty settings are left out. */
+/** Returns the hardware from the settings, without empty ones. */
 export function hardwareOf({ cpu, firmware }: HardwareConfig): Hardware {
   const start = textOf(firmware).toLowerCase();
   return pickHardware({ cpu: textOf(cpu) }, start === 'bios' || start === 'uefi' ? { firmware: start } : {});
 }
 
-/** Returns the networks of a list of rows; rows without a name are left out. */
+/** Returns the networks from a list of rows. Rows without a network are skipped. */
 export const networksOf = (rows: unknown): Network[] =>
   rowsOf<{ source?: unknown; mac?: unknown }>(rows)
     .filter((row) => textOf(row.source))

@@ -4,7 +4,7 @@ import type { Translate } from './i18n.ts';
 
 const TYPE = 'gerrit-review';
 
-/** Returns the status that shows how a report is doing; undefined if it says nothing about that. */
+/** Returns the node status for the state of a report, or undefined if the state does not change the status. */
 export function reportStatus(t: Translate, label: string, state: ReportState): NodeStatus | undefined {
   const vote = 'vote' in state && state.vote ? state.vote : t(TYPE, 'status.noVote');
   switch (state.state) {
@@ -26,9 +26,9 @@ export function reportStatus(t: Translate, label: string, state: ReportState): N
 }
 
 /**
- * Writes how a report is doing to Node-RED's log.
+ * Logs the state of a report.
  *
- * @param node the gerrit-review; undefined if it is not in the flow now, as within a deploy
+ * @param node the gerrit-review node; undefined if it is not deployed, for example during a deploy
  */
 export function logReport(
   RED: NodeAPI,
@@ -37,7 +37,7 @@ export function logReport(
   event: BuildEvent & { kind: 'report' },
 ): void {
   const { label, state } = event;
-  // Node-RED's own log has the same methods.
+  // Without a node: Node-RED's own log has the same methods.
   const log = node ?? RED.log;
   if (state.state === 'posted') for (const warning of state.warnings) log.warn(warning);
   if (state.state === 'failed' || state.state === 'badTemplate') log.error(state.message);

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**
- * Tells whether a request comes from a page of another site. Without a login (Node-RED's default), any page open in the
- * browser could otherwise press the buttons of nodes, since a plain form may be posted across sites. With a login, no
- * other page has its token.
+ * Returns whether a request comes from a page of another site. If Node-RED has no login (its default), any page open in
+ * the browser could otherwise press the buttons of nodes, because browsers allow cross-site form posts. If it has one,
+ * requests carry a token that other pages do not have.
  */
 export function fromElsewhere(headers: IncomingHttpHeaders): boolean {
   if (headers.authorization !== undefined) return false;

@@ -10,12 +10,12 @@ import { type SshConfig, type SshCredentials, targetOf } from './ssh-settings.ts
 
 /** Time limit of each part of a connection test. */
 export const TEST_TIMEOUT_MS = 20_000;
-/** What the editor sends for a secret that was not changed. */
+/** What the editor sends in place of an unchanged secret. */
 const UNCHANGED = '__PWRD__';
 
 /**
- * Serves what the forms of gerrit-server and ssh-host share: new key pairs, and the pinned host keys. Both types call it,
- * since either may be disabled; the first route of a path is the one that answers.
+ * Serves new key pairs and pinned host keys to the forms of gerrit-server and ssh-host. Both types call it, because
+ * either may be disabled; Express uses the first route of a path.
  */
 export function keyAdmin(RED: NodeAPI): void {
   const allowed = RED.auth.needsPermission('gerrit-server.write');
@@ -47,10 +47,10 @@ export function keyAdmin(RED: NodeAPI): void {
 }
 
 /**
- * Returns the SSH target that an open form describes. Secrets that were not typed again are read from the credentials.
+ * Returns the SSH target from the settings in an open form. Unchanged secrets are read from the stored credentials.
  *
  * @param port the default port
- * @throws Error if the form sent nothing; CiError if its key file cannot be read
+ * @throws Error if the request has no settings; CiError if its key file cannot be read
  */
 export async function targetInForm(RED: NodeAPI, req: Request, kind: string, port: number): Promise<SshTarget> {
   const body: unknown = req.body;

@@ -5,7 +5,7 @@ import { keyFileUnreadable } from '../../lib/errors/ssh-settings.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
 import { numberOf, textOf } from './settings.ts';
 
-/** What the form of an SSH target saves. */
+/** Settings of an SSH connection, as saved. */
 export interface SshConfig {
   name: string;
   host: string;
@@ -15,18 +15,21 @@ export interface SshConfig {
   hostKey: string;
 }
 
-/** Secrets of such a form; each may be missing. */
+/** Secrets of an SSH connection. */
 export type SshCredentials = Partial<Record<'privateKey' | 'passphrase', string>>;
 
+/** Definition of these secrets for `RED.nodes.registerType`. */
 export const SSH_CREDENTIALS: NodeCredentials<Required<SshCredentials>> = {
   privateKey: { type: 'password' },
   passphrase: { type: 'password' },
 };
 
 /**
- * Returns the target that a form describes. A pasted key has priority over the key file.
+ * Returns the SSH target from the settings. A pasted key takes precedence over the key file.
  *
- * @throws CiError if the file cannot be read
+ * @param kind begins the label; `gerrit` is a server without a shell
+ * @param port the default port
+ * @throws CiError if the key file cannot be read
  */
 export async function targetOf(
   kind: string,

@@ -4,31 +4,35 @@ import { formatStopwatch } from '../../lib/util/format.ts';
 import type { Translate } from './i18n.ts';
 import { reportStatus } from './report-status.ts';
 
+/** A build or step that is running. */
 interface Busy {
   label: string;
+  /** Start time, in milliseconds since the epoch. */
   at: number;
+  /** Key of the text for its progress, and its values. */
   what?: string;
   values?: Record<string, string | number>;
 }
 
+/** State of one node. */
 interface Row {
   type: string;
   busy: Map<string, Busy>;
-  /** Of ci-jobs: ids of its builds that wait for a slot. */
+  /** Only for ci-jobs: the ids of its builds that wait for a slot. */
   waiting: Set<string>;
   passed: number;
   failed: number;
-  /** What is shown while nothing runs. */
+  /** Status while nothing is running. */
   rest?: NodeStatus;
 }
 
-/** Types that show “ready” until their first build. */
+/** Node types that show "ready" until their first build. */
 const READY = new Set(['clone-image', 'metadata-server', 'virsh-boot', 'ssh-exec', 'publish-logs']);
 
-/** Shows a status on a node; returns false if the node is not deployed. */
+/** Sets the status of a node, by key. Returns false if the node is not deployed. */
 export type ShowStatus = (node: string, status: NodeStatus) => boolean;
 
-/** Shows on the nodes what their builds do: a process-wide board, so that a redeployed node shows on. */
+/** Shows the progress of builds in the status of nodes. There is one per process, so that a redeploy keeps them. */
 export class Board {
   readonly #rows = new Map<string, Row>();
   readonly #show: ShowStatus;
@@ -40,13 +44,14 @@ export class Board {
     this.#t = t;
   }
 
-  /** Call when a node was deployed: it shows its previous status, or that it is ready. */
+  /** Adds a node that was deployed, by key. If it is known, it shows its previous status. */
   enter(node: string, type: string): void {
     const row = this.#rows.get(node);
     if (row?.type !== type) this.#rows.set(node, { type, busy: new Map(), waiting: new Set(), passed: 0, failed: 0 });
     if (READY.has(type)) this.#paint(node, this.#rows.get(node)!);
   }
 
+  /** Updates the status of the nodes that an event concerns. */
   take(event: BuildEvent): void {
     this.#noteWaiting(event);
     const row = this.#rows.get(event.node);
@@ -92,7 +97,7 @@ export class Board {
     this.#paint(event.node, row);
   }
 
-  /** Sets the status that a node shows while nothing runs. */
+  /** Sets the status that a node shows while nothing is running. */
   rest(node: string, status: NodeStatus): void {
     const row = this.#rows.get(node);
     if (!row) return;
@@ -100,12 +105,13 @@ export class Board {
     this.#paint(node, row);
   }
 
+  /** Stops the timer that updates elapsed times. */
   stop(): void {
     clearInterval(this.#tick);
     this.#tick = undefined;
   }
 
-  /** Shows on a ci-jobs node how many of its builds wait for a slot. */
+  /** Updates how many builds of a ci-jobs node wait for a slot. */
   #noteWaiting(event: BuildEvent): void {
     const row = this.#rows.get(event.jobs ?? '');
     if (!row || !event.id) return;
@@ -154,7 +160,7 @@ export class Board {
       return {
         fill: held ? 'yellow' : 'blue',
         shape,
-        // A place in line says enough, and the canvas has little room.
+        // While waiting, the place in line is enough: the canvas has little room.
         text: `${first.label}${more}${what}${held ? '' : ` ${formatStopwatch(Date.now() - first.at)}`}`,
       };
     }

@@ -4,7 +4,11 @@ import type { Offer } from './flow-adapter.ts';
 import { onInput } from './handler.ts';
 import { enter, type Runtime } from './runtime.ts';
 
-/** Makes a node one step of a build: its messages go to the supervisor, which runs the step and sends them on. */
+/**
+ * Sets up a node as a step of builds: its messages go to the supervisor, which runs the work and sends them on.
+ *
+ * @param makeWork returns the work of the step; `key` is the key of the node
+ */
 export function stepNode(
   RED: NodeAPI,
   node: Node,

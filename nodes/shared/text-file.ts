@@ -3,19 +3,19 @@ import { messageOf } from '../../lib/errors/ci-error.ts';
 import { keyFileUnreadable } from '../../lib/errors/ssh-settings.ts';
 import { textOf } from './settings.ts';
 
-/** Maximum size of a file that settings name. */
+/** Maximum size of a file named in settings. */
 const MAX_FILE_BYTES = 1 << 20;
 
-/** Why a file cannot be read, by the code of the system error. */
+/** Reasons why a file cannot be read, by system error code. */
 const REASONS: Record<string, string> = {
   ENOENT: 'it does not exist',
   EACCES: "Node-RED's user has no permission to read it",
 };
 
 /**
- * Reads a small file on the controller that settings name.
+ * Reads a small file on the controller that is named in settings.
  *
- * @param unreadable makes the error, from the reason
+ * @param unreadable makes the error to throw from the reason
  */
 export function readTextFile(file: string, unreadable: (why: string) => Error): string {
   let why: string;
@@ -35,9 +35,9 @@ export function readTextFile(file: string, unreadable: (why: string) => Error): 
 }
 
 /**
- * Reads the authorized_keys file that settings name; returns an empty text if they name none.
+ * Reads the authorized_keys file named in a setting. Returns an empty text if the setting is empty.
  *
- * @param label the owner of the settings, which begins the message of the error
+ * @param label the owner of the setting, with which the error message begins
  * @throws CiError ssh-settings/key-file if it cannot be read
  */
 export function readKeysFile(label: string, setting: unknown): string {

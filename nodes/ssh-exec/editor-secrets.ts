@@ -4,10 +4,7 @@ import { listPart } from '../editor/list.ts';
 import { STORED } from '../editor/private-key.ts';
 import { makeRows, type RowList } from '../editor/rows.ts';
 
-/**
- * Returns the values typed since the last deploy, which the hidden field holds; those stored with the runtime are not
- * there.
- */
+/** Returns the values entered since the last deploy, which the hidden field contains, unlike the stored values. */
 function typedSecrets(text: unknown): Record<string, string> {
   try {
     return JSON.parse(String(text));
@@ -17,10 +14,10 @@ function typedSecrets(text: unknown): Record<string, string> {
 }
 
 /**
- * Shows the secrets: names on the node, values in its credentials. Stored values never come back to the editor, so one
- * that is changed or added asks for all of them again; one that is removed does not.
+ * Shows the secrets: their names are a setting of the node, their values one credential. The editor never receives
+ * stored values, so all values must be entered again to change or add one, but not to remove one.
  *
- * @param names the names as they were saved
+ * @param names the saved names
  */
 export function showSecrets(form: Form, names: readonly string[]): void {
   const field = form.field('secrets');

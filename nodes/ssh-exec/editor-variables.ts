@@ -3,7 +3,7 @@ import type { Offer, OfferedWord } from '../editor/offers.ts';
 import { upstreamOf } from '../editor/upstream.ts';
 import { say } from '../editor/words.ts';
 
-/** What every script of a build has in its environment, made from the event. */
+/** Environment variables that every script of a build gets from the event. */
 const EVENT_VARIABLES = [
   'GERRIT_PROJECT',
   'GERRIT_BRANCH',
@@ -26,7 +26,7 @@ type Named = { name?: string }[];
 
 const namesOf = (rows: unknown): string[] => ((rows ?? []) as Named).map((row) => row.name ?? '').filter(Boolean);
 
-/** Returns what a node adds to the environment of later scripts. */
+/** Returns the environment variables that a node adds to later scripts. */
 function addedBy(node: EditorNode): string[] {
   if (node.type === 'clone-image') return [String(node['addressEnv'] ?? '')].filter(Boolean);
   if (node.type !== 'ci-jobs') return [];
@@ -34,7 +34,7 @@ function addedBy(node: EditorNode): string[] {
   return [...namesOf(node['eventEnv']), ...jobs.flatMap((job) => namesOf(job.env))];
 }
 
-/** Returns the environment variables that a node's script has: those of the nodes before it, and those of the event. */
+/** Returns the environment variables of a node's script: those that earlier nodes set, and those of the event. */
 export function variablesFor(node: EditorNode): Offer[] {
   const added = [...upstreamOf(node)].flatMap((source) =>
     addedBy(source).map((name) => ({

@@ -23,13 +23,13 @@ interface Config extends NodeDef {
 }
 
 /**
- * Time limits of a script without one of its own: while the build passes, when the job's time limit applies too, and
- * after.
+ * Default time limits of a script: of one that runs while the build passes, to which the job's time limit applies too,
+ * and of others.
  */
 const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
 const DEFAULT_TIMEOUT_AFTER_MS = 10 * 60_000;
 
-/** ssh-exec: runs a script in guests, or on another machine. */
+/** ssh-exec: runs a script in guests or on another machine. */
 export default function (RED: NodeAPI): void {
   RED.nodes.registerType(
     'ssh-exec',
@@ -40,10 +40,10 @@ export default function (RED: NodeAPI): void {
       const secrets = secretsOf(this.credentials?.secrets, rowsOf<string>(config.secretNames));
       const limit =
         numberOf(config.timeout, 0) * 60_000 || (when === 'passing' ? DEFAULT_TIMEOUT_MS : DEFAULT_TIMEOUT_AFTER_MS);
-      // Only the patch's own scripts count for the job's time limit; what runs always or after a failure has its own.
+      // The job's time limit does not apply to scripts that run always or after a failure: they have one of their own.
       const spec = { when, timed: when === 'passing', ...(guests.length > 0 ? { guest: guests.join(', ') } : {}) };
       const openHost = async (signal: AbortSignal) => {
-        // Looked up at each build: a deploy may have changed the configuration node alone.
+        // Looked up at each build: a deploy may have changed only the configuration node.
         const host = configNode(RED, 'ssh-host', config.host);
         if (!host) throw noHost(this.name || this.type);
         return host.open(signal);
@@ -86,8 +86,8 @@ export default function (RED: NodeAPI): void {
 }
 
 /**
- * Returns the secret variables: the editor stores a JSON object in one credential, which may still contain removed
- * ones.
+ * Returns the secret variables. The editor stores them as a JSON object in one credential, which may still contain
+ * removed ones.
  */
 function secretsOf(json: string | undefined, names: string[]): Record<string, string> {
   if (!json) return {};

@@ -8,7 +8,7 @@ import { numberOf, textOf } from '../shared/settings.ts';
 import { SSH_CREDENTIALS, type SshConfig, targetOf } from '../shared/ssh-settings.ts';
 import { hostAdmin } from './admin.ts';
 
-/** ssh-host: a machine that scripts run on and that is not a guest. */
+/** ssh-host: a machine, other than a guest, on which scripts run. */
 export default function (RED: NodeAPI): void {
   hostAdmin(RED);
   RED.nodes.registerType(
@@ -17,7 +17,7 @@ export default function (RED: NodeAPI): void {
       RED.nodes.createNode(this, config);
       const { pool, connectLimit } = runtimeOf(RED);
       const { credentials } = this;
-      // Hosts with the same settings are the same, whatever their names.
+      // Hosts with the same settings are the same, even if their names differ.
       const { host, port, user, keyFile, hostKey } = config;
       const target = () => targetOf('host', config, credentials, 22);
       Object.assign(this, {

@@ -3,7 +3,7 @@ import { fromEnvironment } from '../editor/rules.ts';
 import { checkTemplate } from '../editor/template-check.ts';
 import { sayOf } from '../editor/words.ts';
 
-/** What a domain is found again by after a crash: each must stand in its template. */
+/** Tags by which a domain is recognized and removed after a crash. The template must contain all of them. */
 const OWNER_TAGS = [
   /\{\{\s*controller\s*\}\}/,
   /\{\{\s*build\s*\}\}/,
@@ -11,14 +11,14 @@ const OWNER_TAGS = [
   /\{\{\s*namespace\s*\}\}|node-red-gerrit-ci\/owner/,
 ];
 
-/** Returns what is wrong with XML, in the browser's words; undefined if it is well-formed. */
+/** Returns the browser's error message for XML that is not well-formed. */
 function wrongXml(text: string): string | undefined {
   const fault = new DOMParser().parseFromString(text, 'application/xml').querySelector('parsererror')?.textContent;
   if (fault === undefined || fault === null) return undefined;
   return /error on line.*?(?=Below is|\n|$)/.exec(fault)?.[0] ?? fault.trim();
 }
 
-/** Fills the template in, with the sections of one kind ({{#}} or {{^}}) left out. */
+/** Renders the template with placeholder values, without the sections of one kind ({{#}} or {{^}}). */
 function without(text: string, sign: '#' | '^'): string {
   const section = new RegExp(`\\{\\{\\${sign}\\s*([^{}]*?)\\s*\\}\\}[\\s\\S]*?\\{\\{/\\s*\\1\\s*\\}\\}`, 'g');
   return text
@@ -27,7 +27,7 @@ function without(text: string, sign: '#' | '^'): string {
     .replace(/\{\{[^{}]*\}\}/g, 'x');
 }
 
-/** Checks the template of a domain: empty, or XML that keeps what a guest is found again by. */
+/** Checks the template of a domain: empty, or well-formed XML with the tags by which a guest is recognized. */
 export function checkDomain(node: EditorNode, value: unknown): Verdict {
   const text = String(value ?? '');
   const say = (key: string, values?: Values): string => sayOf(node, `error.${key}`, values);

@@ -1,4 +1,4 @@
-import { CPU_MODEL, check, checkNetworks, checkRows, doubtNetworks, FIRMWARE } from '../editor/check.ts';
+import { CPU_MODEL, check, checkNetworks, checkRows, FIRMWARE, networkWarning } from '../editor/check.ts';
 import { showCode } from '../editor/code-editor.ts';
 import { type Column, GUEST_NAME, NETWORK_COLUMNS, type Row } from '../editor/columns.ts';
 import { notify } from '../editor/dom.ts';
@@ -44,7 +44,7 @@ export default nodeEditor('virsh-boot', {
   },
   prepare(form, node) {
     showRows(form, 'networks', { columns: NETWORK_COLUMNS, add: form.say('add.network'), sortable: true });
-    form.doubt('networks', (rows: Row[]) => doubtNetworks(node, 'networks', rows));
+    form.warnIf('networks', (rows: Row[]) => networkWarning(node, 'networks', rows));
     const empty = form.say('placeholder.guests');
     showRows(form, 'guests', { columns: guestColumns(node), add: form.say('add.guest'), empty });
     const editor = showCode(form, 'template', 'xml');

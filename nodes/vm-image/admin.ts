@@ -11,15 +11,16 @@ import { configNodes, type VmImageNode, type WorkerHostNode } from '../shared/co
 import { runtimeOf } from '../shared/runtime.ts';
 import { numberOf, textOf } from '../shared/settings.ts';
 
-/** Time limit of a request to a worker. */
+/** Time limit of a request to the workers. */
 const WORKER_TIMEOUT_MS = 15_000;
 
 /**
- * Serves vm-image's form, about the image as it is deployed:
+ * Serves the requests of vm-image's form about the deployed image:
  *
- * - GET recheck/images/ID: `{image, workers}`, its state on each worker host
+ * - GET recheck/images/ID: returns `{ok, image, workers}`, with its state on each worker host
  * - POST recheck/images/ID/build `{worker}`: starts an image build, even if the last one has just failed
- * - GET recheck/images/ID/console?worker=ID: the console of its last build there; with `tail`, only its last bytes
+ * - GET recheck/images/ID/console?worker=ID: returns the console of its last build there; with `tail`, only that many
+ *   bytes from its end
  */
 export function imageAdmin(RED: NodeAPI): void {
   const read = RED.auth.needsPermission('vm-image.read');
@@ -44,7 +45,7 @@ export function imageAdmin(RED: NodeAPI): void {
       const image = imageOf(req);
       const worker = workerOf(RED, isRecord(req.body) ? req.body['worker'] : undefined);
       images().forget(worker, image);
-      // The limit applies to this wait only: the image build continues, and the form asks for its state.
+      // The limit ends this wait only: the image build continues, and the form polls its state.
       images()
         .provide(worker, image, { signal: AbortSignal.timeout(WORKER_TIMEOUT_MS) })
         .catch(() => undefined);
@@ -59,7 +60,7 @@ export function imageAdmin(RED: NodeAPI): void {
     });
   });
 
-  /** Returns the state of an image on a worker host; if its settings are not valid, the reason. */
+  /** Returns the state of an image on a worker host, which is unknown if the settings of the host are not valid. */
   async function stateOn(host: WorkerHostNode, image: ImageSpec, signal: AbortSignal): Promise<WorkerImage> {
     try {
       return await imageOn(images(), host.worker, image, { signal });
@@ -70,7 +71,7 @@ export function imageAdmin(RED: NodeAPI): void {
   }
 
   async function sendConsole(req: Request, res: Response): Promise<void> {
-    // Output of a guest: browsers must treat it as plain text only.
+    // A guest wrote this: browsers must treat it as plain text only.
     res.set({
       'X-Content-Type-Options': 'nosniff',
       'Content-Security-Policy': "sandbox; default-src 'none'",
@@ -84,7 +85,7 @@ export function imageAdmin(RED: NodeAPI): void {
       const { size } = await handle.stat();
       const start = Math.max(0, size - numberOf(req.query['tail'], size));
       res.type('text/plain; charset=utf-8');
-      // The file may grow meanwhile: its size of now is sent.
+      // The file may grow meanwhile: only its current size is sent.
       if (size > start) await pipeline(handle.createReadStream({ start, end: size - 1, autoClose: false }), res);
       else res.end();
     } finally {
@@ -93,7 +94,7 @@ export function imageAdmin(RED: NodeAPI): void {
   }
 }
 
-/** Returns all worker hosts that are deployed. */
+/** Returns all deployed worker hosts. */
 const hostsOf = (RED: NodeAPI): WorkerHostNode[] =>
   configNodes(RED, 'worker-host').filter((host) => host !== undefined);
 

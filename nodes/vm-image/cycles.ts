@@ -24,8 +24,8 @@ export function cyclesOf(images: readonly Saved[]): Saved[][] {
 }
 
 /**
- * Logs which images name each other as parent: Node-RED (5.0.7, Flow.start) then starts neither these nor the nodes it
- * has not started yet, and reports it on its standard output only.
+ * Logs images that name each other as parent when flows start. Node-RED (5.0.7, Flow.start) then starts neither these
+ * nor the nodes it has not started yet, and reports it only on its standard output.
  */
 export function logCycles(RED: NodeAPI): void {
   RED.events.on('flows:starting', (event: { config?: { flows?: unknown } }) => {

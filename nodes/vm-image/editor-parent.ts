@@ -6,7 +6,7 @@ import { sayOf } from '../editor/words.ts';
 
 const WHEN = { source: 'parent' };
 
-/** Returns the image of that id and those it is built from, nearest first; one that is met again ends the list. */
+/** Returns the image with this id and its ancestors, nearest first. A cycle ends the list. */
 function lineOf(id: unknown): EditorNode[] {
   const line: EditorNode[] = [];
   for (let image = RED.nodes.node(id); image && !line.includes(image); image = RED.nodes.node(image['parent'])) {
@@ -17,18 +17,18 @@ function lineOf(id: unknown): EditorNode[] {
 
 const makesCycle = (node: EditorNode, parent: unknown): boolean => lineOf(parent).some(({ id }) => id === node.id);
 
-/** Checks the parent of an image: there is one, it has a disk, and it is not built from this image. */
+/** Checks the parent of an image: it exists, has a disk, and is not built from this image. */
 export function checkParent(node: EditorNode, property: string, value: unknown): Verdict {
   const verdict = check(node, property, value, { config: 'vm-image', when: WHEN });
   const parent = RED.nodes.node(value);
   if (!parent || !applies(node, WHEN)) return verdict;
   const name = RED.utils.getNodeLabel(parent, parent.id);
-  if (makesCycle(node, value)) return sayOf(node, 'error.circle', { name });
+  if (makesCycle(node, value)) return sayOf(node, 'error.cycle', { name });
   if (parent['source'] === 'empty') return sayOf(node, 'error.emptyParent', { name });
   return verdict;
 }
 
-/** Shows the choice of a parent: an image that would make a cycle is not on offer. */
+/** Sets up the choice of a parent, without images that would form a cycle. */
 export function showParent(form: Form, property: string): void {
   const field = form.field(property);
   form.onChange(() => {
@@ -36,7 +36,7 @@ export function showParent(form: Form, property: string): void {
       if (option.value !== '_ADD_' && !option.selected && makesCycle(form.node, option.value)) option.remove();
     });
   });
-  // Kept of an image that has another source, it would still tie the two together.
+  // Cleared for other sources: otherwise, Node-RED would still treat the parent as used.
   form.part(property, {
     field: { val: (id) => field.val(id || '_ADD_') },
     value: () => (form.value('source') === 'parent' && field.val() !== '_ADD_' ? field.val() || '' : ''),

@@ -1,4 +1,4 @@
-/** The scripts that build an image: an ordered list, each with a code editor of its own, or the path of a file. */
+/** The list of scripts that build an image. Each script is edited in its own code editor or read from a file. */
 import { ABSOLUTE_PATH, checkEach } from '../editor/check.ts';
 import { type CodeEditor, makeCodeEditor } from '../editor/code-editor.ts';
 import { foldButton, formRow, reasonPlace, showWords } from '../editor/dom.ts';
@@ -15,13 +15,13 @@ interface Script {
   user: string;
   interpreter: string;
   text: string;
-  /** Path on the controller; with one, `text` does not count. */
+  /** Path on the controller; if set, `text` is ignored. */
   file: string;
 }
 
 type Reasons = Partial<Record<keyof Script, string>>;
 
-/** Returns what cannot work in a script, by what it concerns. */
+/** Returns the errors of a script, by setting. */
 function scriptReasons(node: EditorNode, script: Script, isFile = Boolean(script.file)): Reasons {
   const word = (key: string): string => sayOf(node, `script.${key}`);
   const body = isFile
@@ -47,11 +47,11 @@ function scriptReasons(node: EditorNode, script: Script, isFile = Boolean(script
 interface ScriptView {
   value(): Script;
   dispose(): void;
-  /** Marks what is wrong; returns whether the script is good. */
+  /** Shows errors; returns whether the script is valid. */
   refresh(): boolean;
 }
 
-/** Makes one script's fields. */
+/** Makes the fields of a script. */
 function makeScript(form: Form, container: JQuery, script: Script, isNew: boolean): ScriptView {
   const say = (key: string, values?: Values): string => form.say(`script.${key}`, values);
   const input = (key: keyof Script, placeholder = say(key)): JQuery =>
@@ -92,7 +92,7 @@ function makeScript(form: Form, container: JQuery, script: Script, isNew: boolea
     details.prop('hidden', !isShown);
     gist.prop('hidden', isShown);
     fold.attr('aria-expanded', String(isShown));
-    // Made when it is seen first: a code editor is expensive, and a list may be long.
+    // Created on first use: a code editor is expensive, and the list may be long.
     if (!isShown || isFile()) return;
     editor ??= makeCodeEditor(form, code, expand, { mode: 'sh', stateId: RED.nodes.id(), value: script.text });
   };
@@ -129,11 +129,11 @@ function makeScript(form: Form, container: JQuery, script: Script, isNew: boolea
   };
 }
 
-/** Checks the scripts: at least one, and each can work. */
+/** Checks the scripts: at least one, all valid. */
 export const checkScripts = (node: EditorNode, property: string, scripts: unknown): true | string | string[] =>
   checkEach<Script>(node, property, scripts, (script) => Object.values(scriptReasons(node, script)), 1);
 
-/** Shows a setting that is an ordered list of scripts in the `<ol>` whose id is `recheck-<property>`. */
+/** Shows a setting that is an ordered list of scripts in the `<ol>` with the id `recheck-<property>`. */
 export function showScripts(form: Form, property: string): void {
   const list = makeList<{ script?: Script }, ScriptView>(form.root.find(`#recheck-${property}`), {
     add: form.say('add.script'),

@@ -1,17 +1,17 @@
-/** How the image, as it is deployed, stands on each worker host. */
+/** The state of the deployed image on each worker host. */
 import { notify, textButton } from '../editor/dom.ts';
 import type { EditorNode } from '../editor/editor-node.ts';
 import type { Form } from '../editor/form.ts';
 import { type Answer, answerOf } from '../editor/server.ts';
 
-/** Milliseconds between two requests, while an image is being built and while none is. */
+/** Intervals of the requests for the state, while an image is being built and otherwise. */
 const BUSY_INTERVAL_MS = 1500;
 const IDLE_INTERVAL_MS = 10_000;
-/** How much of a console's end the form shows. */
+/** How much of the end of a console the form shows. */
 const CONSOLE_TAIL_BYTES = 64 << 10;
-/** Milliseconds after which the browser may forget a console that was opened. */
+/** How long the browser keeps the text of a console that was opened in a new tab. */
 const OBJECT_URL_LIFETIME_MS = 60_000;
-/** How far from its end a console may be scrolled and still follow what is added. */
+/** Maximum distance from the end at which a console scrolls along with new output. */
 const FOLLOW_DISTANCE_PX = 20;
 
 const ICONS = {
@@ -19,10 +19,10 @@ const ICONS = {
   absent: 'fa-circle-thin',
   making: 'fa-spinner fa-pulse',
   failed: 'fa-times recheck-bad',
-  unknown: 'fa-question recheck-doubt',
+  unknown: 'fa-question recheck-caution',
 };
 
-/** How an image stands on a worker, as the runtime says it. */
+/** State of an image on a worker, from the runtime. */
 interface WorkerImage {
   /** Id of the worker-host. */
   worker: string;
@@ -30,11 +30,14 @@ interface WorkerImage {
   state: keyof typeof ICONS;
   text?: string;
   since?: number;
-  /** Whether there is a console of its last build. */
+  /** Whether the console of its last build exists. */
   console: boolean;
 }
 
-/** Reads a console. Asked for and not linked to: if Node-RED has a login, only the editor's own requests carry it. */
+/**
+ * Reads a console. A link to it would not work if Node-RED requires a login, because only the editor's own requests are
+ * authenticated.
+ */
 const readConsole = (node: EditorNode, worker: string, more = ''): PromiseLike<string> =>
   $.ajax({
     url: `recheck/images/${node.id}/console?worker=${encodeURIComponent(worker)}${more}`,
@@ -52,7 +55,7 @@ const notifyFailure = (error: { responseText?: string; message?: string }): void
   notify(error.responseText || error.message || '', 'error');
 };
 
-/** Makes the view of a console, hidden at first. */
+/** Makes the view of a console, initially hidden, and the button that shows it. */
 function makeConsole(form: Form, worker: string, place: JQuery) {
   const { node } = form;
   const shown = $('<div hidden>').appendTo(place);
@@ -80,8 +83,8 @@ interface WorkerRow {
   update(now: WorkerImage): void;
 }
 
-/** Makes one worker's row; `again` asks how the image stands. */
-function makeWorkerRow(form: Form, place: JQuery, worker: string, again: () => void): WorkerRow {
+/** Makes the row of a worker. `poll` requests the state again. */
+function makeWorkerRow(form: Form, place: JQuery, worker: string, poll: () => void): WorkerRow {
   const row = $('<div class="recheck-worker">').appendTo(place);
   const icon = $('<i>');
   const words = $('<span>');
@@ -92,7 +95,7 @@ function makeWorkerRow(form: Form, place: JQuery, worker: string, again: () => v
     build.prop('disabled', true);
     const answer = await answerOf('POST', `images/${form.node.id}/build`, { worker });
     if (!answer.ok) notify(answer.error ?? '', 'error');
-    again();
+    poll();
   });
   $('<div class="recheck-line">').append(state, build, console.button).prependTo(row);
   return {
@@ -109,7 +112,7 @@ function makeWorkerRow(form: Form, place: JQuery, worker: string, again: () => v
   };
 }
 
-/** Shows how the image stands on each worker host in the element `recheck-workers`, as long as the form is open. */
+/** Shows the state of the image on each worker host in the element `recheck-workers` while the form is open. */
 export function showWorkers(form: Form): void {
   const place = form.root.find('#recheck-workers');
   const rows = new Map<string, WorkerRow>();
@@ -123,12 +126,12 @@ export function showWorkers(form: Form): void {
     }
     if (rows.size === 0) place.empty();
     for (const now of workers) {
-      const row = rows.get(now.worker) ?? makeWorkerRow(form, place, now.worker, look);
+      const row = rows.get(now.worker) ?? makeWorkerRow(form, place, now.worker, poll);
       rows.set(now.worker, row);
       row.update(now);
     }
   };
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     clearTimeout(timer);
     const isDeployed = RED.nodes.node(form.node.id) && !form.node.changed;
     const answer = isDeployed
@@ -138,9 +141,9 @@ export function showWorkers(form: Form): void {
     show(answer);
     const isBusy = answer.workers?.some(({ state }) => state === 'making');
     clearTimeout(timer);
-    if (isDeployed) timer = setTimeout(look, isBusy ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);
+    if (isDeployed) timer = setTimeout(poll, isBusy ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);
   };
-  void look();
+  void poll();
   form.part('workers', {
     dispose: () => {
       isOpen = false;

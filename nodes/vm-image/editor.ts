@@ -1,24 +1,26 @@
-import { ABSOLUTE_PATH, CPU_MODEL, check, checkNetworks, doubtNetworks, FIRMWARE } from '../editor/check.ts';
+import { ABSOLUTE_PATH, CPU_MODEL, check, checkNetworks, FIRMWARE, networkWarning } from '../editor/check.ts';
 import { showCode } from '../editor/code-editor.ts';
 import { AUTHORIZED_KEYS, NETWORK_COLUMNS, type Row } from '../editor/columns.ts';
 import type { EditorNode, Verdict } from '../editor/editor-node.ts';
 import { nodeEditor } from '../editor/node-editor.ts';
 import { showRows } from '../editor/rows.ts';
 import { applies } from '../editor/rules.ts';
-import { checkUserData } from '../editor/template-check.ts';
+import { userDataValidator } from '../editor/template-check.ts';
 import { checkParent, showParent } from './editor-parent.ts';
 import { checkScripts, showScripts } from './editor-scripts.ts';
 import { showWorkers } from './editor-workers.ts';
 
-/** What an image's name must be: files and guests on a worker are named after it. */
+/** Rule for the name of an image, from which files and guests on a worker are named. */
 export const IMAGE_NAME = { pattern: /^[A-Za-z0-9][\w.-]*$/, says: 'imageName' };
 
 const CHECKSUM = /^\s*((sha256:)?[0-9a-f]{64}|(sha512:)?[0-9a-f]{128}|https?:\/\/[^\s/]\S*|file:\/\/\/\S+)\s*$/i;
 
+const checkUserData = userDataValidator();
+
 const DIRECTORY = { source: 'directory' };
 const URL_SOURCE = { source: 'url' };
 const PARENT = { source: 'parent' };
-/** Sources that have a disk. */
+/** Sources with disk files. */
 const FILES = { source: ['url', 'parent', 'directory'] };
 
 const ifParent =
@@ -57,7 +59,7 @@ export default nodeEditor('vm-image', {
     showParent(form, 'parent');
     showScripts(form, 'scripts');
     showRows(form, 'networks', { columns: NETWORK_COLUMNS, add: form.say('add.network'), sortable: true });
-    form.doubt('networks', (rows: Row[]) => doubtNetworks(node, 'networks', rows));
+    form.warnIf('networks', (rows: Row[]) => networkWarning(node, 'networks', rows));
     showCode(form, 'userData', 'yaml');
     showWorkers(form);
   },

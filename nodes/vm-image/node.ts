@@ -7,7 +7,7 @@ import { imageAdmin } from './admin.ts';
 import { logCycles } from './cycles.ts';
 import { type ImageConfig, imageName, imageOf } from './settings.ts';
 
-/** vm-image: what a guest's disk starts from. */
+/** vm-image: the image from which a guest's disk is cloned. */
 export default function (RED: NodeAPI): void {
   imageAdmin(RED);
   logCycles(RED);

@@ -17,7 +17,7 @@ interface ScriptRow {
   file: string;
 }
 
-/** What the form of a vm-image saves; anything but the name and the source may be missing. */
+/** Settings of a vm-image node; any but the name and the source may be missing. */
 export interface ImageConfig extends HardwareConfig {
   name: string;
   source: ImageSource['kind'];
@@ -48,13 +48,13 @@ export interface ImageConfig extends HardwareConfig {
   ownHostKey?: boolean;
 }
 
-/** Returns an image's name as it is used in names of files and guests on a worker. */
+/** Returns an image's name as used in the names of files and guests on a worker. */
 export const imageName = (name: unknown): string => textOf(name, 'image').replace(/[^A-Za-z0-9._-]+/g, '-');
 
 /**
- * Returns the image that a form describes, without its key. Reads the files of scripts and keys.
+ * Returns the image from the settings, without its key. Reads the files of scripts and keys.
  *
- * @param parentOf returns the parent as it is set now
+ * @param parentOf returns the parent with its current settings
  * @throws CiError if the parent is missing, or the file of a script or of keys cannot be read
  */
 export function imageOf(config: ImageConfig, parentOf: () => ImageSpec): Omit<ImageSpec, 'key'> {

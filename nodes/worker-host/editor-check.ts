@@ -2,7 +2,7 @@ import { copyable, iconLine } from '../editor/dom.ts';
 import type { Form } from '../editor/form.ts';
 import { answerOf } from '../editor/server.ts';
 
-/** One thing that was checked on a host. */
+/** Result of one check on a host. */
 interface Check {
   what: string;
   ok: boolean;
@@ -11,10 +11,10 @@ interface Check {
   fix?: string;
 }
 
-/** Returns the icon of a check and the class of its colour. What is good but has a command can be better. */
+/** Returns the icon of a check and the CSS class of its colour. A check that passed and has a fix could be better. */
 function markOf({ ok, fix }: Check): [string, string] {
   if (!ok) return ['fa-times', 'recheck-bad'];
-  return fix ? ['fa-exclamation-triangle', 'recheck-doubt'] : ['fa-check', 'recheck-good'];
+  return fix ? ['fa-exclamation-triangle', 'recheck-caution'] : ['fa-check', 'recheck-good'];
 }
 
 function showCheck(form: Form, place: JQuery, check: Check): void {
@@ -27,7 +27,7 @@ function showCheck(form: Form, place: JQuery, check: Check): void {
   if (check.fix) copyable(check.fix.replaceAll(' && ', ' &&\n'), check.fix).appendTo(row);
 }
 
-/** Makes the button "Check this host", which shows what was found below it. */
+/** Sets up the button "Check this host", which shows the results below it. */
 export function makeCheckButton(form: Form): void {
   const button = form.root.find('#recheck-check');
   const place = form.root.find('#recheck-checks');

@@ -5,12 +5,12 @@ import { nodeEditor } from '../editor/node-editor.ts';
 import { current } from '../editor/rules.ts';
 import { makeCheckButton } from './editor-check.ts';
 
-/** The path of a libvirt worker, unless it is changed. */
+/** Default path of a libvirt worker. */
 const DEFAULT_PATH = '/ci/recheck';
 
 const WHEN = { kind: 'libvirt' };
 
-/** Checks where a worker's images and clones are: a dataset of zfs, else a path; the sandbox has one of its own. */
+/** Checks where a worker stores images and clones: a ZFS dataset or a path, which is optional for the sandbox. */
 function checkPath(node: EditorNode, value: unknown): Verdict {
   if (current(node, 'kind') === 'sandbox') return check(node, 'path', value, { optional: true, ...ABSOLUTE_PATH });
   const dataset = { pattern: /^[A-Za-z][\w.-]*(\/[\w.:-]+)*$/, says: 'dataset' };
@@ -18,7 +18,7 @@ function checkPath(node: EditorNode, value: unknown): Verdict {
   return check(node, 'path', value, current(node, 'storage') === 'zfs' ? dataset : path);
 }
 
-/** Shows the path where it belongs for the worker's kind, with a default that fits. */
+/** Moves the path to its place for the kind of worker, and sets the default of that kind. */
 function showPath(form: Form): void {
   const row = form.root.find('#recheck-place');
   const beside = row.prev();
@@ -31,12 +31,12 @@ function showPath(form: Form): void {
   form.onChange(() => {
     const isSandbox = form.value('kind') === 'sandbox';
     const storage = form.value<string>('storage');
-    // The sandbox's own folder is good for nearly everybody: folded.
+    // The sandbox's default folder rarely needs to be changed: the row goes to the folded section.
     if (isSandbox) row.prependTo(form.root.find('details.recheck-more').first()).insertAfter(row.siblings('summary'));
     else row.insertAfter(beside);
     row.find('.recheck-directory').prop('hidden', isSandbox || storage !== 'directory');
     path.attr('placeholder', form.say(`placeholder.${isSandbox ? 'path' : storage}`));
-    // Node-RED's word for no configuration node is "none".
+    // Node-RED labels this option "none".
     form.field('host').find('option[value="_ADD_"]').text(form.say('kind.here'));
   });
 }

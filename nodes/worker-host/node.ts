@@ -12,7 +12,7 @@ export default function (RED: NodeAPI): void {
   RED.nodes.registerType('worker-host', function (this: WorkerHostNode, config: WorkerConfig) {
     RED.nodes.createNode(this, config);
     const runtime = runtimeOf(RED);
-    // Created on demand: a deploy may have changed its ssh-host alone.
+    // Looked up at each use: a deploy may have changed only its ssh-host.
     Object.defineProperty(this, 'worker', { get: () => workerOf(RED, runtime, config).worker });
     this.attended = false;
     this.attend = () => {

@@ -5,15 +5,15 @@ import { messageOf } from '../../lib/errors/ci-error.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import type { Placed } from './settings.ts';
 
-/** Delays between attempts to remove what a crash left; the last one is repeated until it succeeds. */
+/** Delays between attempts to remove the leftovers of a crash; the last delay repeats until an attempt succeeds. */
 const RETRY_DELAYS_MS = [30_000, 60_000, 120_000, 300_000];
 
-/** Places that were looked over for what a crash left. */
+/** Locations of which the leftovers of a crash were removed. */
 const REAPED = { make: () => new Set<string>() };
 
 /**
- * Holds a worker's connection until the node is closed, and removes what a crash left on it, retrying until the worker
- * can be reached and everything is removed. It is done once per process and place.
+ * Keeps a worker's connection open until the node is closed, and removes the leftovers of a crash from the worker, once
+ * per process and location. Retries until the worker can be reached and everything is removed.
  */
 export async function attend(
   node: Node,
@@ -34,7 +34,7 @@ export async function attend(
   for (let tries = 1; !reaped.has(place); tries += 1) {
     try {
       await link?.host(signal);
-      // Before it begins, so that another node of this place does not do it too.
+      // Set before it starts, so that another node of this location does not start it too.
       reaped.add(place);
       await reap(worker, controller, (owner) => supervisor.owns(owner) || images.owns(owner));
     } catch (error) {

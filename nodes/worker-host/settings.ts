@@ -19,10 +19,10 @@ import { configNode, type SshHostNode } from '../shared/config-nodes.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import { flagOf, numberOf, textOf } from '../shared/settings.ts';
 
-/** A worker-host as the editor saves it; any value may be missing. */
+/** Settings of a worker-host node; any may be missing. */
 export interface WorkerConfig extends NodeDef {
   kind: 'sandbox' | 'libvirt';
-  /** Id of an ssh-host; empty for this machine directly. */
+  /** Id of an ssh-host; empty for direct access to this machine. */
   host: string;
   storage: 'btrfs' | 'zfs' | 'directory';
   path: string;
@@ -36,23 +36,23 @@ export interface WorkerConfig extends NodeDef {
 
 /** The machine of a worker. */
 export interface Machine {
-  /** Whether it is this machine, directly or over SSH. */
+  /** Whether it is this machine, accessed directly or over SSH. */
   isHere: boolean;
-  /** Its address, as people are told. */
+  /** Its address, for messages. */
   address: string;
-  /** Differs for each machine and login. */
+  /** Identifies the machine and the login, to compare workers. */
   identity: string;
   source: HostSource;
-  /** The same, but fails immediately if it cannot be reached. */
+  /** Does the same, but fails immediately if the machine cannot be reached. */
   sourceNow: HostSource;
-  /** Returns how to log in; missing for this machine directly. */
+  /** Returns the address and login; missing for direct access to this machine. */
   target?: () => Promise<SshTarget>;
 }
 
-export const URI = 'qemu:///system';
-export const PLACE = '/ci/recheck';
+const DEFAULT_URI = 'qemu:///system';
+const DEFAULT_PATH = '/ci/recheck';
 
-/** Returns what messages call a worker. */
+/** Returns the name of a worker for messages. */
 export function labelOf(RED: NodeAPI, config: WorkerConfig): string {
   const host = config.kind === 'libvirt' ? hostNode(RED, config) : undefined;
   return `worker ${textOf(config.name, host ? host.name || host.address : 'this machine')}`;
@@ -95,10 +95,10 @@ export function machineOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig):
   };
 }
 
-/** Returns the settings that a check of the machine needs. */
+/** Returns the settings for a check of the machine. */
 export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConfig, machine: Machine): CheckSettings {
   const { domainType, storage } = config;
-  const uri = textOf(config.uri, URI);
+  const uri = textOf(config.uri, DEFAULT_URI);
   const { controller, images } = runtime.services;
   return {
     controller,
@@ -106,7 +106,7 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
     type: domainType === 'kvm' || domainType === 'qemu' ? domainType : 'auto',
     storage: {
       kind: storage === 'zfs' || storage === 'directory' ? storage : 'btrfs',
-      place: textOf(config.path, PLACE),
+      place: textOf(config.path, DEFAULT_PATH),
     },
     limits: {
       memory: numberOf(config.memory, CAPACITY_LIMITS.memory),
@@ -118,23 +118,23 @@ export function checkSettings(RED: NodeAPI, runtime: Runtime, config: WorkerConf
   };
 }
 
-/** What the worker hosts of one process share. */
+/** State that all worker-host nodes of the process share. */
 const WORKERS = {
   make: () => ({
-    /** What was found out about KVM on each host. */
+    /** Whether each host can use KVM. */
     answers: undefined as KvmCache | undefined,
     /**
-     * The worker of each node as it is now, and what it was made of: settings that did not change give the same worker,
-     * and so do nodes that are set alike, as in a flow that was imported as a copy: two workers on one machine would
-     * each take all of its slots, and their guests' route to the metadata server from each other.
+     * The current worker of each node, and the digest of its settings. A redeploy with unchanged settings reuses the
+     * worker. Nodes with equal settings, as in a copied flow, share one: two workers on one machine would each use all
+     * slots, and would take over each other's route from the guests to the metadata server.
      */
     workers: new Map<string, { settings: string; worker: Worker }>(),
-    /** Storages by machine and place: two for one place would not know of each other's work. */
+    /** Storages by machine and path. Two storages for one path would interfere with each other. */
     storages: new Map<string, Storage>(),
   }),
 };
 
-/** What was found out about KVM on each host: remembered in the state folder, and logged when it is new. */
+/** Returns the results of the KVM checks, which are kept in the state folder. New results are logged. */
 function answersOf(RED: NodeAPI, runtime: Runtime): KvmCache {
   const shared = runtime.of(WORKERS);
   shared.answers ??= new KvmCache(join(runtime.stateDir, 'domain-types.json'), (host, { type, why }) =>
@@ -143,7 +143,7 @@ function answersOf(RED: NodeAPI, runtime: Runtime): KvmCache {
   return shared.answers;
 }
 
-/** Where a worker's things are, so that what a crash left there is looked for once. */
+/** A worker and its location, by which leftovers of a crash are removed only once. */
 export interface Placed {
   worker: Worker;
   place: string;
@@ -195,7 +195,7 @@ export function workerOf(RED: NodeAPI, runtime: Runtime, config: WorkerConfig): 
   return { worker, place, machine };
 }
 
-/** The worker that these settings made last time, for this node or another, else a new one. */
+/** Returns the existing worker with the same settings, of this node or another, or makes a new one. */
 function kept(runtime: Runtime, id: string, values: object, make: () => Worker): Worker {
   const { workers } = runtime.of(WORKERS);
   const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex');

@@ -148,20 +148,20 @@ test('an image built from another by scripts, with the button; a custom domain',
 
   await t.test('a private bridge as the first card causes a warning; as the second it is fine', async () => {
     await editor.open('boot');
-    const doubt = page.locator('.recheck-doubt[role=status]:not([hidden])');
+    const warning = page.locator('.recheck-caution[role=status]:not([hidden])');
     const sources = page.locator('#recheck-networks [data-column="source"]');
-    assert.equal(await doubt.count(), 0);
+    assert.equal(await warning.count(), 0);
     await page.locator('.red-ui-editableList-addButton', { hasText: 'network' }).click();
     await sources.last().fill('br0');
     await sources.first().fill('lan%');
-    await doubt.waitFor();
-    assert.match(await doubt.innerText(), /first card is on a private bridge.*Move “br0” to the top/);
+    await warning.waitFor();
+    assert.match(await warning.innerText(), /first card is on a private bridge.*Move “br0” to the top/);
     assert.deepEqual(await reasons(page), []);
     await sources.last().fill('other%');
     await waitFor('only private ones are wrong', async () => /cannot be reached/.test((await reasons(page)).join()));
-    assert.equal(await doubt.count(), 0);
+    assert.equal(await warning.count(), 0);
     await sources.first().fill('default');
-    await waitFor('all is well', async () => (await reasons(page)).length === 0 && (await doubt.count()) === 0);
+    await waitFor('all is well', async () => (await reasons(page)).length === 0 && (await warning.count()) === 0);
     await editor.close('cancel');
   });
 

@@ -1,8 +1,8 @@
-/** Node-RED's editor as the forms use it: its own types, and what those leave out or declare too loosely. */
+/** The part of Node-RED's editor API that the forms use, including what its own types omit or declare too loosely. */
 import type { EditorRED } from 'node-red';
 import type { EditorNode } from '../editor-node.ts';
 
-/** Node-RED's code editor; it offers Ace's interface over Monaco too, and a few functions of its own. */
+/** Node-RED's code editor. Monaco also gets Ace's interface; the functions below are Node-RED's or Monaco's own. */
 type CodeEditor = AceAjax.Editor & {
   updateOptions?(options: { minimap: { enabled: boolean } }): void;
   saveView?(): void;
@@ -14,7 +14,7 @@ interface EditorNodes {
   eachNode(take: (node: EditorNode) => void): void;
   eachConfig(take: (node: EditorNode) => void): void;
   filterLinks(filter: { target: EditorNode }): { source: EditorNode }[];
-  /** Makes a new id. */
+  /** Generates an id. */
   id(): string;
 }
 
@@ -44,12 +44,12 @@ declare global {
   const RED: Red;
 
   interface Window {
-    /** What the bundle offers the editor.html of each node type. */
+    /** The bundle's part of each node type's definition, for its editor.html. */
     Recheck: Record<string, object>;
   }
 
   interface JQuery {
-    /** Fills the elements with `data-i18n` in it. */
+    /** Fills the elements that have `data-i18n` with their texts. */
     i18n(): this;
   }
 }
