@@ -124,7 +124,7 @@ export const isDiskFull = (error: unknown): boolean => {
 /** Returns anything thrown as a CiError: itself, or an `internal` one that says where it happened. */
 export function toCiError(error: unknown, where: string): CiError {
   if (error instanceof CiError) return error;
-  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC') {
+  if (isDiskFull(error)) {
     return new CiError({
       code: 'disk-full',
       blame: 'controller',

@@ -43,6 +43,8 @@ test('anything thrown becomes a CiError, and has no facts before', () => {
   assert.equal(told(internal), 'internal controller ERROR');
   assert.equal(internal.message, 'here: boom');
   assert.equal(told(toCiError(full, 'here')), 'disk-full controller DISK_FULL');
+  const overQuota = Object.assign(new Error('disk quota exceeded'), { code: 'EDQUOT' });
+  assert.equal(told(toCiError(overQuota, 'here')), 'disk-full controller DISK_FULL');
 });
 
 test('a full disk of a worker is told from that of the controller or a guest', () => {
