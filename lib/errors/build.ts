@@ -64,11 +64,11 @@ export const messageLost = (node: string): CiError =>
     advice: 'To skip a job, set msg.result to SKIPPED instead of dropping the message.',
   });
 
-export const noRoom = (minutes: number, why: string): CiError =>
+export const noFreeSlot = (minutes: number, why: string): CiError =>
   new CiError({
     code: 'build/no-room',
     blame: 'worker',
-    message: `No worker had room within ${minutes} min: ${clause(why)}.`,
+    message: `No worker had a free slot within ${minutes} min: ${clause(why)}.`,
     advice: 'Add a worker host or slots, or let builds wait longer.',
   });
 
@@ -89,7 +89,7 @@ export const otherWorker = (node: string, worker: string, hosts: string): CiErro
     advice: 'Select the same worker hosts in each clone-image node of the lane.',
   });
 
-export const noImage = (node: string): CiError =>
+export const noImageSelected = (node: string): CiError =>
   new CiError({
     code: 'build/no-image',
     blame: 'config',

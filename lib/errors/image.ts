@@ -152,7 +152,7 @@ export const imageFailedBefore = (error: CiError, minutes: number): CiError => {
 export const oldImageUsed = (image: string, key: string, why: string): string =>
   `Image ${image} could not be renewed, so the build uses the existing one (${image}@${key}). ${why}`;
 
-export const makingStopped = (): CiError =>
+export const imageBuildStopped = (): CiError =>
   new CiError({
     code: 'image/stopped',
     blame: 'controller',

@@ -48,7 +48,7 @@ export const badDomainTemplate = (lacks: string): CiError =>
     advice: 'Copy it from the original template.',
   });
 
-export const noDisk = (domain: string): CiError =>
+export const cloneWithoutDisk = (domain: string): CiError =>
   new CiError({
     code: 'libvirt/no-disk',
     blame: 'image',

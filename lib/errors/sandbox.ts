@@ -63,7 +63,7 @@ export const noSuchAccount = (user: string): CiError =>
     advice: 'Its accounts are my-ci, ann and admin.',
   });
 
-export const changeClosed = (change: number, status: string): CiError =>
+export const sandboxChangeClosed = (change: number, status: string): CiError =>
   new CiError({
     code: 'sandbox/change-closed',
     blame: 'config',
@@ -96,7 +96,7 @@ export const badFileName = (path: string): CiError =>
     advice: 'Use a relative path without "..", such as src/a.txt.',
   });
 
-export const reviewRefused = (words: string): CiError =>
+export const sandboxReviewRefused = (words: string): CiError =>
   new CiError({
     code: 'sandbox/review-refused',
     blame: 'config',
