@@ -13,7 +13,7 @@ const ending = (console: string): string => {
   return tail === '' ? 'Its console is empty.' : `Its console ends with: "${tail}"`;
 };
 
-/** @param how a verb phrase: "powered off" @param console its serial console */
+/** A guest ended while it booted. @param how a verb phrase: "powered off" @param console its serial console */
 export const guestDied = (domain: string, how: string, console: string): CiError =>
   new CiError({
     code: 'worker/guest-died',
@@ -33,6 +33,7 @@ export const guestEnded = (domain: string): CiError =>
     advice: 'Something on this machine killed it; check whether memory is short.',
   });
 
+/** A guest's address was asked for, but its worker does not know the guest. */
 export const guestNotBooted = (domain: string): CiError =>
   new CiError({
     code: 'worker/no-guest',
@@ -40,6 +41,7 @@ export const guestNotBooted = (domain: string): CiError =>
     message: `Guest ${domain} is not running on this worker: it was never booted, or was already stopped.`,
   });
 
+/** Another build, or another attempt of the same one, runs a guest of that name. */
 export const foreignGuest = (domain: string, build: string, attempt: number): CiError =>
   new CiError({
     code: 'worker/foreign-guest',
@@ -49,6 +51,7 @@ export const foreignGuest = (domain: string, build: string, attempt: number): Ci
     retryable: true,
   });
 
+/** A guest of the sandbox worker ended before the login to it. */
 export const noGuestAt = (worker: string, address: string): CiError =>
   new CiError({
     code: 'worker/no-guest-at-address',
@@ -57,6 +60,7 @@ export const noGuestAt = (worker: string, address: string): CiError =>
     isLoginFutile: true,
   });
 
+/** The sandbox worker could not start the process that serves as a guest. */
 export const guestNotStarted = (domain: string, cause: unknown): CiError =>
   new CiError({
     code: 'worker/guest-not-started',
@@ -66,6 +70,7 @@ export const guestNotStarted = (domain: string, cause: unknown): CiError =>
     cause,
   });
 
+/** Processes of a guest of the sandbox worker survive SIGKILL or belong to another user. */
 export const guestNotEnded = (domain: string, pids: number[]): CiError =>
   new CiError({
     code: 'worker/guest-not-ended',
@@ -76,6 +81,7 @@ export const guestNotEnded = (domain: string, pids: number[]): CiError =>
     retryable: true,
   });
 
+/** The SSH port of a guest accepts no connection in time, or no packet reaches it. */
 export const guestSilent = (address: string, seconds: number): CiError =>
   new CiError({
     code: 'worker/guest-silent',
@@ -87,6 +93,7 @@ export const guestSilent = (address: string, seconds: number): CiError =>
 
 // Metadata
 
+/** The sandbox worker cannot listen on any loopback address but 127.0.0.1, or all are in use. */
 export const noLoopback = (): CiError =>
   new CiError({
     code: 'worker/no-loopback',
@@ -97,6 +104,7 @@ export const noLoopback = (): CiError =>
     excludesHost: true,
   });
 
+/** The port through which guests of the sandbox worker request metadata could not be opened. */
 export const linkFailed = (worker: string, cause: unknown): CiError =>
   new CiError({
     code: 'worker/metadata-link',
@@ -106,6 +114,7 @@ export const linkFailed = (worker: string, cause: unknown): CiError =>
     cause,
   });
 
+/** The worker could not change its iptables rules for metadata. */
 export const rulesFailed = (worker: string, said: string): CiError =>
   new CiError({
     code: 'worker/metadata-rules',
@@ -115,6 +124,7 @@ export const rulesFailed = (worker: string, said: string): CiError =>
     excludesHost: true,
   });
 
+/** An iptables rule before Recheck's sends metadata requests elsewhere. @param rule as "iptables -S" prints it */
 export const rulesTaken = (worker: string, rule: string): CiError =>
   new CiError({
     code: 'worker/metadata-taken',
@@ -125,6 +135,7 @@ export const rulesTaken = (worker: string, rule: string): CiError =>
     excludesHost: true,
   });
 
+/** The port for metadata requests from guests could not be opened on the controller. */
 export const listenerFailed = (address: string, port: number, cause: unknown): CiError =>
   new CiError({
     code: 'worker/metadata-listen',
@@ -135,6 +146,7 @@ export const listenerFailed = (address: string, port: number, cause: unknown): C
     cause,
   });
 
+/** Metadata is to be served at an address of the controller to guests of another machine. */
 export const listenerElsewhere = (worker: string): CiError =>
   new CiError({
     code: 'worker/metadata-elsewhere',
@@ -145,6 +157,7 @@ export const listenerElsewhere = (worker: string): CiError =>
 
 // The machine
 
+/** A worker's /proc lacks the figures that its free capacity is computed from. */
 export const factsUnread = (worker: string): CiError =>
   new CiError({
     code: 'worker/facts',
@@ -153,6 +166,7 @@ export const factsUnread = (worker: string): CiError =>
     advice: 'Is it a Linux machine?',
   });
 
+/** The ssh-host node that a worker host selects was deleted or disabled. */
 export const hostNodeGone = (worker: string): CiError =>
   new CiError({
     code: 'worker/no-ssh-host',
