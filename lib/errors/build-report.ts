@@ -1,5 +1,5 @@
 /** Errors of a build's end: fetching its logs and posting its report. */
-import { CiError } from './ci-error.ts';
+import { asSentence, CiError } from './ci-error.ts';
 
 /**
  * Logs are missing because guests or the controller failed while they were fetched.
@@ -10,7 +10,7 @@ export const postFailed = (why: string): CiError =>
   new CiError({
     code: 'build/post-failed',
     blame: 'guest',
-    message: `The logs could not be fetched: ${why.replace(/\.$/, '')}.`,
+    message: `The logs could not be fetched: ${asSentence(why)}`,
     result: 'POST_FAILURE',
   });
 

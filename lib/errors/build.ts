@@ -1,8 +1,5 @@
 /** Errors of builds: how the flow is wired, what messages ask for, time limits and capacity. */
-import { CiError } from './ci-error.ts';
-
-/** Returns a sentence without its full stop, to be put inside another one. */
-const clause = (sentence: string): string => sentence.replace(/\.$/, '');
+import { asSentence, CiError } from './ci-error.ts';
 
 /** A message without msg.build, or of a build that has ended, arrived at a step. */
 export const noBuild = (node: string): CiError =>
@@ -75,7 +72,7 @@ export const noFreeSlot = (minutes: number, why: string): CiError =>
   new CiError({
     code: 'build/no-room',
     blame: 'worker',
-    message: `No worker had a free slot within ${minutes} min: ${clause(why)}.`,
+    message: `No worker had a free slot within ${minutes} min: ${asSentence(why)}`,
     advice: 'Add a worker host or slots, or let builds wait longer.',
   });
 
@@ -223,5 +220,5 @@ export const releaseFailed = (what: string, why: string): CiError =>
   new CiError({
     code: 'build/release-failed',
     blame: 'worker',
-    message: `${what} could not be removed: ${clause(why)}.`,
+    message: `${what} could not be removed: ${asSentence(why)}`,
   });

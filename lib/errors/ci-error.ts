@@ -115,6 +115,9 @@ export const factsOf = (error: unknown): Readonly<CiErrorFacts> => (error instan
 /** Returns the message of anything thrown, without a stack. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Returns a reason as the end of a message: with a full stop, unless it already ends a sentence. */
+export const asSentence = (reason: string): string => (/[.?!]$/.test(reason) ? reason : `${reason}.`);
+
 /** Returns whether a file system is full, or a quota on it is used up, by Node's error code. */
 export const isDiskFull = (error: unknown): boolean => {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

@@ -143,6 +143,7 @@ export const changeClosed = (what: Reviewed, answer: string): CiError =>
     code: 'gerrit/change-closed',
     blame: 'controller',
     message: `${of(what)} was refused because the change is closed; ${said(answer)}. Recheck does not try again.`,
+    advice: 'If it was abandoned, restore it and comment "recheck".',
   });
 
 /** Gerrit does not know the patchset of a review: it was deleted, or is hidden from the account. */
@@ -160,6 +161,7 @@ export const reviewRefused = (what: Reviewed, answer: string): CiError =>
     code: 'gerrit/review-refused',
     blame: 'controller',
     message: `${of(what)} was refused; ${said(answer)}.`,
+    advice: 'Check the review in the gerrit-review node, and the permissions of the account.',
   });
 
 /** Gerrit could not store a review because of an error of its own. */

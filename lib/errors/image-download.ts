@@ -1,6 +1,6 @@
 /** Errors of images that are downloaded or copied from a file. */
 import { formatGib } from '../util/format.ts';
-import { CiError } from './ci-error.ts';
+import { asSentence, CiError } from './ci-error.ts';
 
 const gib = (size: number): string => formatGib(size * 2 ** 30);
 
@@ -102,7 +102,8 @@ export const notAnImage = (image: string, from: string, worker: string, why: str
   new CiError({
     code: 'image/no-image',
     blame: 'image',
-    message: `Image ${image}: ${from} is not a usable disk image: ${why}${/[.?!]$/.test(why) ? '' : '.'} ${dropped(worker)}`,
+    message: `Image ${image}: ${from} is not a usable disk image: ${asSentence(why)} ${dropped(worker)}`,
+    advice: 'Set the URL of an undamaged qcow2 or raw image.',
   });
 
 /** An image is in a format of another virtualization product, such as VMDK. */

@@ -165,7 +165,8 @@ export const imageFailedBefore = (error: CiError, minutes: number): CiError => {
     ...facts,
     code: error.code,
     blame: error.blame,
-    message: `${error.message} It failed ${ago}. It is built again when it is changed, when "Build now" is pressed, or half an hour after it failed.`,
+    message: `${error.message} It failed ${ago}.`,
+    advice: 'It is built again when it is changed, when "Build now" is pressed, or half an hour after it failed.',
     result: error.result,
     cause: error,
   });

@@ -41,6 +41,7 @@ export const virshFailed = (worker: string, what: string, said: string): CiError
     code: 'libvirt/failed',
     blame: 'worker',
     message: `${worker}: ${what} failed: ${words(said)}.`,
+    advice: 'The system log there may say more (journalctl).',
     excludesHost: true,
   });
 

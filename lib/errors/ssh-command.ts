@@ -89,6 +89,7 @@ export const badEnvironment = (name: string, why: string): CiError =>
     code: 'ssh/script-environment',
     blame: 'config',
     message: `The script's environment variable "${name}" cannot be set: ${why}.`,
+    advice: 'Correct it where it is set, such as in the node or in ci-jobs.',
   });
 
 /** The user that a script is to run as is not a plain login name. */
@@ -108,7 +109,8 @@ export const badUser = (user: string): CiError =>
 export const scriptNotStarted = (label: string, user: string | undefined, said: string): CiError => {
   const full = /no space left/i.test(said);
   const as = user === undefined ? '' : ` as user ${user}`;
-  let advice = '';
+  let advice =
+    user === undefined ? 'Is its interpreter installed there?' : 'Do that user and its interpreter exist there?';
   if (full) advice = 'Its disk is full: give the image a larger disk, or free some space there.';
   else if (/^sudo:/m.test(said) && user !== undefined)
     advice = `The login user must be root, or sudo must allow it to run commands as ${user} without a password.`;

@@ -137,6 +137,7 @@ export const workFailed = (what: string, worker: string, said: string): CiError 
     code: 'storage/fault',
     blame: 'worker',
     message: `${what} failed on ${worker}: ${quoted(said, -3, 500) || '(no output)'}.`,
+    advice: 'Check the storage there: its folder, its file system, and dmesg.',
     excludesHost: true,
   });
 

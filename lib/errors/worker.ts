@@ -1,6 +1,6 @@
 /** Errors of workers of every kind: their guests, and how these get metadata. */
 import { quoted } from '../util/plain-text.ts';
-import { CiError, messageOf } from './ci-error.ts';
+import { asSentence, CiError, messageOf } from './ci-error.ts';
 
 /** Returns whether the disk of a worker is full, as opposed to the controller's or a guest's. */
 export const isWorkerFull = (error: unknown): error is CiError =>
@@ -39,6 +39,7 @@ export const guestNotBooted = (domain: string): CiError =>
     code: 'worker/no-guest',
     blame: 'guest',
     message: `Guest ${domain} is not running on this worker: it was never booted, or was already stopped.`,
+    advice: 'If it was booted, see its console in the logs.',
   });
 
 /** Another build, or another attempt of the same one, runs a guest of that name. */
@@ -57,6 +58,7 @@ export const noGuestAt = (worker: string, address: string): CiError =>
     code: 'worker/no-guest-at-address',
     blame: 'guest',
     message: `Worker ${worker}: none of its guests has the address ${address}, so Recheck does not log in there. The guest may have been stopped.`,
+    advice: 'See its console in the logs.',
     isLoginFutile: true,
   });
 
@@ -65,7 +67,8 @@ export const guestNotStarted = (domain: string, cause: unknown): CiError =>
   new CiError({
     code: 'worker/guest-not-started',
     blame: 'worker',
-    message: `Guest ${domain} could not be started: ${messageOf(cause)}`,
+    message: `Guest ${domain} could not be started: ${asSentence(messageOf(cause))}`,
+    advice: 'Has somebody deleted its clone, or is memory short?',
     excludesHost: true,
     cause,
   });
@@ -110,6 +113,7 @@ export const linkFailed = (worker: string, cause: unknown): CiError =>
     code: 'worker/metadata-link',
     blame: 'worker',
     message: `Worker ${worker}: its guests cannot get metadata, because no port on 127.0.0.1 could be opened (${messageOf(cause)}).`,
+    advice: 'Has Node-RED reached its limit of open files (ulimit -n)?',
     excludesHost: true,
     cause,
   });
