@@ -58,7 +58,7 @@ export const otherHostKey = (worker: string, address: string): CiError =>
   });
 
 /**
- * A guest's SSH server accepts the login, but only to print a notice, as cloud images do for root.
+ * The SSH server accepts the login, but only prints a notice: cloud images do that for root.
  *
  * @param words what the guest printed instead of running a command
  */
@@ -75,7 +75,7 @@ export const notAdmitted = (guest: string, user: string, words: string): CiError
   });
 };
 
-/** cloud-init still runs in a guest when the time limit for it ends. @param milliseconds the limit */
+/** cloud-init is still running in a guest after its time limit. @param milliseconds the limit */
 export const cloudInitLate = (guest: string, milliseconds: number): CiError =>
   new CiError({
     code: 'build/cloud-init-late',
@@ -102,7 +102,7 @@ export const cloudInitFailed = (guest: string, code: number | undefined, lines: 
 };
 
 /**
- * A guest that was up cannot be reached any more, and its script with it.
+ * The connection to a guest that was up broke and could not be restored.
  *
  * @param why a clause: "it was cut while a script ran"
  */

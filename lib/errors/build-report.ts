@@ -14,7 +14,7 @@ export const postFailed = (why: string): CiError =>
     result: 'POST_FAILURE',
   });
 
-/** A guest's files took longer to fetch than the limit allows. Part of the sentence of postFailed. */
+/** Fetching a guest's files exceeded its time limit. The message becomes part of postFailed's. */
 export const fetchTooLong = (guest: string, minutes: number): CiError =>
   new CiError({
     code: 'build/fetch-too-long',

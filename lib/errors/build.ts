@@ -28,7 +28,7 @@ export const superseded = (by: string): CiError =>
     result: 'ABORTED',
   });
 
-/** A build ended at publish-logs while another branch of its lane was still at work. */
+/** A build ended at publish-logs while a step of another branch was running. */
 export const buildOver = (build: string): CiError =>
   new CiError({
     code: 'build/over',
@@ -58,7 +58,7 @@ export const stepTimeUp = (seconds: number): CiError =>
     result: 'TIMED_OUT',
   });
 
-/** A build's message did not arrive at any further node of its lane. */
+/** A build's message left a node and reached no other node of its lane. */
 export const messageLost = (node: string): CiError =>
   new CiError({
     code: 'build/message-lost',
@@ -67,7 +67,7 @@ export const messageLost = (node: string): CiError =>
     advice: 'To skip a job, set msg.result to SKIPPED instead of dropping the message.',
   });
 
-/** A build waited for a slot for as long as it may. @param why what it waited for, as a sentence */
+/** A build waited for a slot longer than its node allows. @param why what it waited for, as a sentence */
 export const noFreeSlot = (minutes: number, why: string): CiError =>
   new CiError({
     code: 'build/no-room',
@@ -152,7 +152,7 @@ export const nothingToBoot = (): CiError =>
     advice: 'Add a clone-image node before this step.',
   });
 
-/** A function node set an environment variable that a shell could not read. */
+/** A name or a value in msg.env cannot be an environment variable. */
 export const badVariable = (name: string): CiError =>
   new CiError({
     code: 'build/bad-variable',
@@ -161,7 +161,7 @@ export const badVariable = (name: string): CiError =>
     advice: 'Use letters, digits and underscores for the name, and a string, number or boolean as the value.',
   });
 
-/** A function node set msg.result to a result that is reserved for steps, or to none at all. */
+/** A function node set msg.result to something that is not a result, or to one that only steps may set. */
 export const badResult = (value: string, allowed: readonly string[]): CiError =>
   new CiError({
     code: 'build/bad-result',
@@ -188,7 +188,7 @@ export const editedByHand = (node: string): CiError =>
     advice: 'Set msg.env to add variables, or msg.result to decide the result.',
   });
 
-/** A branch of a lane reached publish-logs after that had stopped waiting for it. */
+/** A branch of a lane reached publish-logs after the build had been published. */
 export const lateBranch = (build: string, node: string): CiError =>
   new CiError({
     code: 'build/late-branch',
@@ -215,7 +215,7 @@ export const noChange = (): CiError =>
     advice: 'Wire gerrit-events before this node, or send {change: {project, number}, patchset}.',
   });
 
-/** Something that a build held is still there after the build's end. @param what "Guest d on worker a" */
+/** A build has ended, but not everything that it used could be removed. @param what "Guest d on worker a" */
 export const releaseFailed = (what: string, why: string): CiError =>
   new CiError({
     code: 'build/release-failed',

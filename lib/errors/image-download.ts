@@ -97,7 +97,7 @@ export const checksumWrong = (
     advice: `${listedAt ? 'If the publisher is replacing the file right now, try again later' : 'If a new version was published, set its checksum'}; otherwise the file is damaged or not the expected one.`,
   });
 
-/** A downloaded file is no disk, is damaged, or would read other files of the worker. @param why "it is a web page" */
+/** A downloaded file is not a disk, is damaged, or refers to other files. @param why "it is a web page" */
 export const notAnImage = (image: string, from: string, worker: string, why: string): CiError =>
   new CiError({
     code: 'image/no-image',
@@ -136,7 +136,7 @@ export const otherMachine = (
   });
 
 /**
- * A file is too large to be the image of a disk with the size that is set.
+ * A file is larger than an image of the disk size that is set can be.
  *
  * @param what a verb phrase: "unpacks to"
  * @param limit GiB

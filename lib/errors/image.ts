@@ -1,7 +1,7 @@
 /** Errors of images: their settings, and building them. */
 import { CiError, messageOf } from './ci-error.ts';
 
-/** A worker has not finished a storage command long after it should have. @param what "Image focal" */
+/** A storage command exceeded its time limit on a worker. @param what "Image focal" */
 export const workerSilent = (what: string, worker: string, minutes: number): CiError =>
   new CiError({
     code: 'image/worker-silent',
@@ -49,7 +49,7 @@ export const noParent = (image: string): CiError =>
     advice: "Select a parent in the image's settings, enable it if it is disabled, and deploy.",
   });
 
-/** An image is, through its parents, its own parent. @param names the images of the cycle, each once */
+/** An image is its own parent, directly or through other images. @param names the images of the cycle, each once */
 export const parentCircle = (names: readonly string[]): CiError =>
   new CiError({
     code: 'image/parent-circle',
@@ -78,7 +78,7 @@ export const draftGone = (image: string, worker: string): CiError =>
     retryable: true,
   });
 
-/** A disk to build an image on was requested, but the image is finished. */
+/** A build of an image started on a worker that already has the image. */
 export const imageThere = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/there',
@@ -87,7 +87,7 @@ export const imageThere = (image: string, worker: string): CiError =>
     retryable: true,
   });
 
-/** The folder of an image contains no file with the name of a disk. */
+/** The folder of an image contains no file that is named like a disk. */
 export const noDisk = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/no-disk',

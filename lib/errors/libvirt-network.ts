@@ -2,7 +2,7 @@
 import { CiError } from './ci-error.ts';
 import { words } from './libvirt.ts';
 
-/** Two running guests were given one address, so a login may end in either. */
+/** Two running guests have the same address, so a login could reach either. */
 export const addressShared = (worker: string, domain: string, other: string, address: string): CiError =>
   new CiError({
     code: 'libvirt/address-shared',
@@ -13,7 +13,7 @@ export const addressShared = (worker: string, domain: string, other: string, add
   });
 
 /**
- * A guest is to be attached to something that does not exist on the worker.
+ * The network or bridge that is set for a guest does not exist on the worker.
  *
  * @param source as set in virsh-boot
  * @param there names of what exists
@@ -27,7 +27,7 @@ export const networkMissing = (worker: string, source: string, there: readonly s
     excludesHost: true,
   });
 
-/** A guest is to be attached to a libvirt network that is defined but stopped. */
+/** The libvirt network that is set for a guest is defined, but stopped. */
 export const networkDown = (worker: string, network: string): CiError =>
   new CiError({
     code: 'libvirt/network-down',
@@ -64,7 +64,7 @@ export const macTaken = (worker: string, domain: string, mac: string, holder: st
     advice: 'Leave the MAC empty for a new one each time, or give the worker one slot.',
   });
 
-/** The name of a private bridge is too long for a network interface, or has other characters. */
+/** The name of a private bridge is too long or has characters that an interface's cannot have. */
 export const badBridgeName = (name: string): CiError =>
   new CiError({
     code: 'libvirt/bridge-name',

@@ -45,7 +45,7 @@ export const virshFailed = (worker: string, what: string, said: string): CiError
     excludesHost: true,
   });
 
-/** The guest that tries out KVM could not be run, for another reason than KVM. */
+/** The check whether KVM works could not run its guest, for a reason other than KVM. */
 export const kvmUnknown = (worker: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/kvm-probe',
@@ -154,7 +154,7 @@ export const diskFault = (worker: string, domain: string, why: string): CiError 
   });
 
 /**
- * QEMU stopped a guest because the processor could not go on with KVM.
+ * QEMU stopped a guest because of an internal error of KVM.
  *
  * @param fault the line of QEMU's log
  * @param canEmulate whether the worker's next guest is emulated

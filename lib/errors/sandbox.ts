@@ -45,7 +45,7 @@ export const stateTooNew = (file: string, version: unknown): CiError =>
     advice: 'Delete the folder that contains it to start over.',
   });
 
-/** The port of the sandbox Gerrit is in use or not permitted. */
+/** The port of the sandbox Gerrit is in use, or this user may not open it. */
 export const cannotListen = (port: number, cause: unknown): CiError =>
   new CiError({
     code: 'sandbox/port',
@@ -65,7 +65,7 @@ export const noSuchChange = (change: number): CiError =>
     isNotFound: true,
   });
 
-/** Somebody logs in to the sandbox Gerrit, or acts in it, with an unknown user name. */
+/** An unknown user name is used in the sandbox Gerrit. */
 export const noSuchAccount = (user: string): CiError =>
   new CiError({
     code: 'sandbox/no-such-account',
@@ -115,7 +115,7 @@ export const badFileName = (path: string): CiError =>
     advice: 'Use a relative path without "..", such as src/a.txt.',
   });
 
-/** A review from this process is refused as `gerrit review` would refuse it. */
+/** A review posted from inside this process was refused, as `gerrit review` would refuse it. */
 export const sandboxReviewRefused = (words: string): CiError =>
   new CiError({
     code: 'sandbox/review-refused',

@@ -83,7 +83,7 @@ export const nulInCommand = (): CiError =>
 
 // Scripts
 
-/** A name or a value is not possible for a shell variable. */
+/** A shell variable cannot have this name or value. */
 export const badEnvironment = (name: string, why: string): CiError =>
   sshError({
     code: 'ssh/script-environment',

@@ -22,7 +22,7 @@ export const sshError = (fields: Omit<CiErrorFields, 'blame'> & { blame?: Blame 
 
 // Connecting
 
-/** DNS does not know the host's name. */
+/** The host's name cannot be resolved. */
 export const nameNotFound = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/name-not-found',
@@ -42,7 +42,7 @@ export const connectionRefused = (place: SshPlace, cause: unknown): CiError =>
     cause,
   });
 
-/** The network reports that there is no way to the machine. */
+/** The network reports that there is no route to the machine, or that it is down. */
 export const unreachable = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/unreachable',
@@ -90,7 +90,7 @@ export const loginEnded = (place: SshPlace, said: string, cause: unknown): CiErr
   });
 
 /**
- * The server does not know the public key, or not for this user.
+ * The server does not accept the public key, or not for this user.
  *
  * @param keysPlace where the server looks for public keys, if not in the user's authorized_keys
  * @param said its banners; empty if it sent none
@@ -211,7 +211,7 @@ export const connectionLost = (place: SshPlace, cause?: unknown): CiError =>
     cause,
   });
 
-/** A connection was closed here while something still used it, because of a deploy or a stop. */
+/** Recheck closed a connection that was in use, because of a deploy or because it stops. */
 export const hostClosed = (label: string): CiError =>
   sshError({
     code: 'ssh/closed',
@@ -234,7 +234,7 @@ export const channelRefused = (label: string, what: string, cause: unknown): CiE
     cause,
   });
 
-/** The server opened a session, but refused what it is for. @param what a quoted command, or "file transfer (SFTP)" */
+/** The server opened a session, but not for this purpose. @param what a quoted command, or "file transfer (SFTP)" */
 export const requestRefused = (label: string, what: string, cause: unknown): CiError =>
   sshError({
     code: 'ssh/request-refused',
@@ -246,7 +246,7 @@ export const requestRefused = (label: string, what: string, cause: unknown): CiE
   });
 
 /**
- * A command waited in vain for one of the sessions that a server permits.
+ * All sessions that a server permits stayed in use while a command waited for one.
  *
  * @param cause why the last attempt was refused
  */
@@ -260,7 +260,7 @@ export const noSessionFree = (milliseconds: number, cause: unknown): CiError =>
     cause,
   });
 
-/** Too many commands wait for one server to queue another. */
+/** The queue of commands that wait for a session on a server is full. */
 export const tooManyWaiting = (count: number): CiError =>
   sshError({
     code: 'ssh/channel-refused',
@@ -270,7 +270,7 @@ export const tooManyWaiting = (count: number): CiError =>
     isInterruption: true,
   });
 
-/** A port cannot be opened on the other machine to forward its connections here. */
+/** The other machine cannot open a port whose connections are forwarded to this one. */
 export const listenFailed = (label: string, address: string, port: number, cause: unknown): CiError =>
   sshError({
     code: 'ssh/listen',
@@ -279,7 +279,7 @@ export const listenFailed = (label: string, address: string, port: number, cause
     cause,
   });
 
-/** The other machine cannot connect to where a connection is to be forwarded. */
+/** The other machine cannot connect to the address that a connection is forwarded to. */
 export const connectFromThere = (label: string, host: string, port: number, cause: unknown): CiError =>
   sshError({
     code: 'ssh/forward',

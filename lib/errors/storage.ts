@@ -8,7 +8,7 @@ export const saysDiskFull = (output: string): boolean =>
 
 // Where a worker keeps images and clones
 
-/** A worker's storage path is not absolute or has unsafe characters, or is no name of a dataset. */
+/** A worker's storage path is not absolute or has unsafe characters, or is not a dataset's name. */
 export const badPlace = (kind: string, place: string): CiError =>
   new CiError({
     code: 'storage/bad-place',
@@ -56,7 +56,7 @@ export const placeMissing = (worker: string, kind: string, place: string): CiErr
   });
 };
 
-/** The ZFS dataset for images and clones exists, but has no folder. */
+/** The ZFS dataset for images and clones exists, but is not part of the file system. */
 export const placeUnmounted = (worker: string, place: string): CiError =>
   new CiError({
     code: 'storage/unmounted',
@@ -178,7 +178,7 @@ export const badName = (what: string, name: string): CiError =>
     advice: 'Use at most 128 letters, digits, dots, dashes and underscores, starting with a letter or digit.',
   });
 
-/** Something else on the worker has the path of a new clone. */
+/** The path of a new clone is already used by something that Recheck did not create. */
 export const nameTaken = (worker: string, place: string, name: string): CiError =>
   new CiError({
     code: 'storage/name-taken',
@@ -197,7 +197,7 @@ export const noSource = (image: string, path: string, cause: unknown): CiError =
     cause,
   });
 
-/** A sandbox image names a file to be copied from. */
+/** The path that a sandbox image is copied from is a file. */
 export const sourceNotFolder = (image: string, path: string): CiError =>
   new CiError({
     code: 'storage/source-not-a-folder',
@@ -206,7 +206,7 @@ export const sourceNotFolder = (image: string, path: string): CiError =>
     advice: 'Enter a folder whose files every clone starts with.',
   });
 
-/** An image that is to be cloned or built upon was removed from the worker. */
+/** The image to clone, or to build another one from, does not exist on the worker. */
 export const noImage = (image: string): CiError =>
   new CiError({
     code: 'storage/no-image',

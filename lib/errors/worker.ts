@@ -84,7 +84,7 @@ export const guestNotEnded = (domain: string, pids: number[]): CiError =>
     retryable: true,
   });
 
-/** The SSH port of a guest accepts no connection in time, or no packet reaches it. */
+/** A connection to a guest's SSH port could not be opened in time. */
 export const guestSilent = (address: string, seconds: number): CiError =>
   new CiError({
     code: 'worker/guest-silent',
@@ -150,7 +150,7 @@ export const listenerFailed = (address: string, port: number, cause: unknown): C
     cause,
   });
 
-/** Metadata is to be served at an address of the controller to guests of another machine. */
+/** The metadata server listens on the controller, but the guests run on another machine behind NAT. */
 export const listenerElsewhere = (worker: string): CiError =>
   new CiError({
     code: 'worker/metadata-elsewhere',
