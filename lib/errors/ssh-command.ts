@@ -89,7 +89,7 @@ export const badEnvironment = (name: string, why: string): CiError =>
     code: 'ssh/script-environment',
     blame: 'config',
     message: `The script's environment variable "${name}" cannot be set: ${why}.`,
-    advice: 'Correct it where it is set, such as in the node or in ci-jobs.',
+    advice: 'Correct the variable in the node, in ci-jobs or in msg.env.',
   });
 
 /** The user that a script is to run as is not a plain login name. */
