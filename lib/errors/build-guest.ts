@@ -2,6 +2,13 @@
 import { quoted } from '../util/plain-text.ts';
 import { CiError } from './ci-error.ts';
 
+/**
+ * A guest had no address or no SSH login in time, or powered off before.
+ *
+ * @param guest its name in the flow
+ * @param why one or more sentences
+ * @param console the last line of its console; may be empty
+ */
 export const bootFailed = (guest: string, worker: string, why: string, console: string): CiError =>
   new CiError({
     code: 'build/boot-failed',
@@ -40,6 +47,7 @@ export const notUpInTime = (
   return `it has no address after ${seconds} s. ${advice}`;
 };
 
+/** The guest answered with another SSH host key than the one that its user-data sets. */
 export const otherHostKey = (worker: string, address: string): CiError =>
   new CiError({
     code: 'build/other-host-key',
@@ -49,7 +57,11 @@ export const otherHostKey = (worker: string, address: string): CiError =>
     loginFailure: 'other-host-key',
   });
 
-/** @param words what the guest printed instead of running a command */
+/**
+ * The SSH server accepts the login, but only prints a notice: cloud images do that for root.
+ *
+ * @param words what the guest printed instead of running a command
+ */
 export const notAdmitted = (guest: string, user: string, words: string): CiError => {
   const said = quoted(words);
   return new CiError({
@@ -63,7 +75,7 @@ export const notAdmitted = (guest: string, user: string, words: string): CiError
   });
 };
 
-/** @param milliseconds the limit */
+/** cloud-init is still running in a guest after its time limit. @param milliseconds the limit */
 export const cloudInitLate = (guest: string, milliseconds: number): CiError =>
   new CiError({
     code: 'build/cloud-init-late',
@@ -73,7 +85,11 @@ export const cloudInitLate = (guest: string, milliseconds: number): CiError =>
       "See the guest's console for what it is doing. Raise the limit, or set it to 0 to start without cloud-init.",
   });
 
-/** @param lines the output of `cloud-init status --long`, then the end of cloud-init's output */
+/**
+ * cloud-init ended in a guest with an error.
+ *
+ * @param lines the output of `cloud-init status --long`, then the end of cloud-init's output
+ */
 export const cloudInitFailed = (guest: string, code: number | undefined, lines: readonly string[]): CiError => {
   const errors = lines.filter((line) => !/^\w*(status|status_code|last_update|detail|errors): *\S*$/.test(line.trim()));
   const why = quoted(errors.find((line) => /error|fail|invalid|traceback/i.test(line)) ?? '');
@@ -85,6 +101,11 @@ export const cloudInitFailed = (guest: string, code: number | undefined, lines: 
   });
 };
 
+/**
+ * The connection to a guest that was up broke and could not be restored.
+ *
+ * @param why a clause: "it was cut while a script ran"
+ */
 export const guestLost = (guest: string, why: string): CiError =>
   new CiError({
     code: 'build/guest-lost',
@@ -93,6 +114,7 @@ export const guestLost = (guest: string, why: string): CiError =>
     advice: "See the guest's console in the logs.",
   });
 
+/** A script rebooted its guest, which its step does not allow. */
 export const guestRebooted = (guest: string): CiError =>
   new CiError({
     code: 'build/guest-rebooted',

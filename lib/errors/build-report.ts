@@ -1,14 +1,20 @@
 /** Errors of a build's end: fetching its logs and posting its report. */
-import { CiError } from './ci-error.ts';
+import { asSentence, CiError } from './ci-error.ts';
 
+/**
+ * Logs are missing because guests or the controller failed while they were fetched.
+ *
+ * @param why the faults of all guests, as sentences
+ */
 export const postFailed = (why: string): CiError =>
   new CiError({
     code: 'build/post-failed',
     blame: 'guest',
-    message: `The logs could not be fetched: ${why.replace(/\.$/, '')}.`,
+    message: `The logs could not be fetched: ${asSentence(why)}`,
     result: 'POST_FAILURE',
   });
 
+/** Fetching a guest's files exceeded its time limit. The message becomes part of postFailed's. */
 export const fetchTooLong = (guest: string, minutes: number): CiError =>
   new CiError({
     code: 'build/fetch-too-long',
@@ -18,6 +24,7 @@ export const fetchTooLong = (guest: string, minutes: number): CiError =>
     result: 'POST_FAILURE',
   });
 
+/** Rows of msg.comments are malformed, or there are too many. */
 export const badComments = (count: number): CiError =>
   new CiError({
     code: 'build/bad-comments',
@@ -26,6 +33,7 @@ export const badComments = (count: number): CiError =>
     advice: 'Send {file: [{line, message}]}, at most 500 comments.',
   });
 
+/** A report is due while its Gerrit server is disconnected. @param why the connection's last error; may be empty */
 export const serverDown = (server: string, why: string): CiError =>
   new CiError({
     code: 'build/server-down',
@@ -36,6 +44,7 @@ export const serverDown = (server: string, why: string): CiError =>
     awaitsConnection: true,
   });
 
+/** A report is due, but its gerrit-server node was deleted or disabled. @param server the node's id */
 export const serverMissing = (server: string): CiError =>
   new CiError({
     code: 'build/no-server',
@@ -46,6 +55,7 @@ export const serverMissing = (server: string): CiError =>
     retryable: true,
   });
 
+/** A report is due for a change that did not come from a Gerrit server, and its node selects none. */
 export const noServer = (): CiError =>
   new CiError({
     code: 'build/no-server-named',
@@ -54,6 +64,11 @@ export const noServer = (): CiError =>
     advice: 'Select a server in the gerrit-review node, or send change.server.',
   });
 
+/**
+ * All builds of a buildset have ended, but the gerrit-review node that waited for them was deleted.
+ *
+ * @param label one of its builds
+ */
 export const reviewGone = (label: string): CiError =>
   new CiError({
     code: 'build/review-gone',

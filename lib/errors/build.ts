@@ -1,9 +1,7 @@
 /** Errors of builds: how the flow is wired, what messages ask for, time limits and capacity. */
-import { CiError } from './ci-error.ts';
+import { asSentence, CiError } from './ci-error.ts';
 
-/** Returns a sentence without its full stop, to be put inside another one. */
-const clause = (sentence: string): string => sentence.replace(/\.$/, '');
-
+/** A message without msg.build, or of a build that has ended, arrived at a step. */
 export const noBuild = (node: string): CiError =>
   new CiError({
     code: 'build/none',
@@ -12,6 +10,7 @@ export const noBuild = (node: string): CiError =>
     advice: 'Wire this node after a ci-jobs node.',
   });
 
+/** Someone stopped a build, or Node-RED stops. @param by a clause or a name: "Node-RED is stopping" */
 export const aborted = (by: string): CiError =>
   new CiError({
     code: 'build/aborted',
@@ -20,7 +19,7 @@ export const aborted = (by: string): CiError =>
     result: 'ABORTED',
   });
 
-/** @param by a noun phrase: "patchset 3" */
+/** A newer trigger for the same change cancelled a build. @param by a noun phrase: "patchset 3" */
 export const superseded = (by: string): CiError =>
   new CiError({
     code: 'build/superseded',
@@ -29,6 +28,7 @@ export const superseded = (by: string): CiError =>
     result: 'ABORTED',
   });
 
+/** A build ended at publish-logs while a step of another branch was running. */
 export const buildOver = (build: string): CiError =>
   new CiError({
     code: 'build/over',
@@ -38,6 +38,7 @@ export const buildOver = (build: string): CiError =>
     result: 'ABORTED',
   });
 
+/** The test steps of a build took longer than its job allows. */
 export const jobTimeUp = (minutes: number): CiError =>
   new CiError({
     code: 'build/job-timeout',
@@ -47,6 +48,7 @@ export const jobTimeUp = (minutes: number): CiError =>
     result: 'TIMED_OUT',
   });
 
+/** A script took longer than its step allows. */
 export const stepTimeUp = (seconds: number): CiError =>
   new CiError({
     code: 'build/step-timeout',
@@ -56,6 +58,7 @@ export const stepTimeUp = (seconds: number): CiError =>
     result: 'TIMED_OUT',
   });
 
+/** A build's message left a node and reached no other node of its lane. */
 export const messageLost = (node: string): CiError =>
   new CiError({
     code: 'build/message-lost',
@@ -64,14 +67,16 @@ export const messageLost = (node: string): CiError =>
     advice: 'To skip a job, set msg.result to SKIPPED instead of dropping the message.',
   });
 
-export const noRoom = (minutes: number, why: string): CiError =>
+/** A build waited for a slot longer than its node allows. @param why what it waited for, as a sentence */
+export const noFreeSlot = (minutes: number, why: string): CiError =>
   new CiError({
     code: 'build/no-room',
     blame: 'worker',
-    message: `No worker had room within ${minutes} min: ${clause(why)}.`,
+    message: `No worker had a free slot within ${minutes} min: ${asSentence(why)}`,
     advice: 'Add a worker host or slots, or let builds wait longer.',
   });
 
+/** A clone-image node has no worker host. */
 export const noWorker = (node: string): CiError =>
   new CiError({
     code: 'build/no-worker',
@@ -80,7 +85,11 @@ export const noWorker = (node: string): CiError =>
     advice: 'Select one in the node.',
   });
 
-/** @param hosts what the node names: "worker b, worker c" */
+/**
+ * A second clone-image node excludes the worker that the build already runs on.
+ *
+ * @param hosts what the node names: "worker b, worker c"
+ */
 export const otherWorker = (node: string, worker: string, hosts: string): CiError =>
   new CiError({
     code: 'build/other-worker',
@@ -89,7 +98,8 @@ export const otherWorker = (node: string, worker: string, hosts: string): CiErro
     advice: 'Select the same worker hosts in each clone-image node of the lane.',
   });
 
-export const noImage = (node: string): CiError =>
+/** A clone-image node has no image, or its vm-image node is missing or disabled. */
+export const noImageSelected = (node: string): CiError =>
   new CiError({
     code: 'build/no-image',
     blame: 'config',
@@ -97,6 +107,7 @@ export const noImage = (node: string): CiError =>
     advice: 'Select one in the node.',
   });
 
+/** An ssh-exec node is set to run on an SSH host, but none is selected. */
 export const noHost = (node: string): CiError =>
   new CiError({
     code: 'build/no-host',
@@ -105,6 +116,7 @@ export const noHost = (node: string): CiError =>
     advice: 'Select one in the node.',
   });
 
+/** Every worker host of a build would run code from another machine's Gerrit without isolation. */
 export const untrustedCode = (worker: string): CiError =>
   new CiError({
     code: 'build/strangers-code',
@@ -113,6 +125,7 @@ export const untrustedCode = (worker: string): CiError =>
     advice: 'Use a worker with virtual machines, or allow untrusted code in the worker host.',
   });
 
+/** Two clone-image nodes of a lane use one guest name. */
 export const guestTwice = (guest: string): CiError =>
   new CiError({
     code: 'build/guest-twice',
@@ -121,6 +134,7 @@ export const guestTwice = (guest: string): CiError =>
     advice: 'Give each clone-image node of a lane a different guest name.',
   });
 
+/** A step names a guest that the build has not booted. @param known names of its booted guests */
 export const noSuchGuest = (guest: string, known: string[]): CiError =>
   new CiError({
     code: 'build/no-such-guest',
@@ -129,6 +143,7 @@ export const noSuchGuest = (guest: string, known: string[]): CiError =>
     advice: 'Add a clone-image node with that guest name and a virsh-boot node before this step.',
   });
 
+/** A build arrived at virsh-boot before any clone-image node. */
 export const nothingToBoot = (): CiError =>
   new CiError({
     code: 'build/nothing-to-boot',
@@ -137,6 +152,7 @@ export const nothingToBoot = (): CiError =>
     advice: 'Add a clone-image node before this step.',
   });
 
+/** A name or a value in msg.env cannot be an environment variable. */
 export const badVariable = (name: string): CiError =>
   new CiError({
     code: 'build/bad-variable',
@@ -145,6 +161,7 @@ export const badVariable = (name: string): CiError =>
     advice: 'Use letters, digits and underscores for the name, and a string, number or boolean as the value.',
   });
 
+/** A function node set msg.result to something that is not a result, or to one that only steps may set. */
 export const badResult = (value: string, allowed: readonly string[]): CiError =>
   new CiError({
     code: 'build/bad-result',
@@ -153,6 +170,7 @@ export const badResult = (value: string, allowed: readonly string[]): CiError =>
     advice: `Set ${allowed.join(', ')}; the steps decide every other result.`,
   });
 
+/** A function node set msg.result after publish-logs. */
 export const resultTooLate = (value: string): CiError =>
   new CiError({
     code: 'build/result-too-late',
@@ -161,6 +179,7 @@ export const resultTooLate = (value: string): CiError =>
     advice: 'Set it before publish-logs.',
   });
 
+/** A node changed msg.build, which only Recheck writes. */
 export const editedByHand = (node: string): CiError =>
   new CiError({
     code: 'build/edited-by-hand',
@@ -169,6 +188,7 @@ export const editedByHand = (node: string): CiError =>
     advice: 'Set msg.env to add variables, or msg.result to decide the result.',
   });
 
+/** A branch of a lane reached publish-logs after the build had been published. */
 export const lateBranch = (build: string, node: string): CiError =>
   new CiError({
     code: 'build/late-branch',
@@ -177,6 +197,7 @@ export const lateBranch = (build: string, node: string): CiError =>
     advice: 'Set its field "branches" to the number of branches that meet there.',
   });
 
+/** A job is assigned to an output that its ci-jobs node had before. */
 export const noLane = (job: string): CiError =>
   new CiError({
     code: 'build/no-lane',
@@ -185,6 +206,7 @@ export const noLane = (job: string): CiError =>
     advice: 'Open the node and select one.',
   });
 
+/** A message that should start jobs contains neither a change nor an event about one. */
 export const noChange = (): CiError =>
   new CiError({
     code: 'build/no-change',
@@ -193,9 +215,10 @@ export const noChange = (): CiError =>
     advice: 'Wire gerrit-events before this node, or send {change: {project, number}, patchset}.',
   });
 
+/** A build has ended, but not everything that it used could be removed. @param what "Guest d on worker a" */
 export const releaseFailed = (what: string, why: string): CiError =>
   new CiError({
     code: 'build/release-failed',
     blame: 'worker',
-    message: `${what} could not be removed: ${clause(why)}.`,
+    message: `${what} could not be removed: ${asSentence(why)}`,
   });

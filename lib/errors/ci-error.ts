@@ -115,6 +115,9 @@ export const factsOf = (error: unknown): Readonly<CiErrorFacts> => (error instan
 /** Returns the message of anything thrown, without a stack. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Returns a reason as the end of a message: with a full stop, unless it already ends a sentence. */
+export const asSentence = (reason: string): string => (/[.?!]$/.test(reason) ? reason : `${reason}.`);
+
 /** Returns whether a file system is full, or a quota on it is used up, by Node's error code. */
 export const isDiskFull = (error: unknown): boolean => {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
@@ -124,7 +127,7 @@ export const isDiskFull = (error: unknown): boolean => {
 /** Returns anything thrown as a CiError: itself, or an `internal` one that says where it happened. */
 export function toCiError(error: unknown, where: string): CiError {
   if (error instanceof CiError) return error;
-  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC') {
+  if (isDiskFull(error)) {
     return new CiError({
       code: 'disk-full',
       blame: 'controller',

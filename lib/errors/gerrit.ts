@@ -10,6 +10,7 @@ const said = (text: string): string => {
 
 // Settings
 
+/** A project or branch pattern of a node is empty, or not a valid regular expression. @param index counted from 0 */
 export const badPattern = (index: number, pattern: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/pattern',
@@ -18,6 +19,7 @@ export const badPattern = (index: number, pattern: string, cause: unknown): CiEr
     advice: 'Enter an exact name, a glob such as openstack/*, or a regular expression that matches the whole name.',
   });
 
+/** A node's own expression for recheck comments is not a valid regular expression. */
 export const badRecheck = (pattern: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/recheck-pattern',
@@ -26,6 +28,7 @@ export const badRecheck = (pattern: string, cause: unknown): CiError =>
     advice: 'Leave it empty to accept the usual forms, such as recheck and <CI name> recheck.',
   });
 
+/** A command for Gerrit would be sent with an empty argument. */
 export const emptyArgument = (command: string): CiError =>
   new CiError({
     code: 'gerrit/empty-argument',
@@ -36,6 +39,7 @@ export const emptyArgument = (command: string): CiError =>
 
 // Commands
 
+/** Gerrit could not run a command: it is starting, broken, or not a Gerrit server at all. */
 export const commandFailed = (label: string, command: string, answer: string): CiError =>
   new CiError({
     code: 'gerrit/command-failed',
@@ -46,6 +50,7 @@ export const commandFailed = (label: string, command: string, answer: string): C
     retryable: true,
   });
 
+/** Gerrit rejected a query for changes, for example because of its syntax. */
 export const queryRefused = (label: string, query: string, answer: string): CiError =>
   new CiError({
     code: 'gerrit/query-refused',
@@ -54,6 +59,7 @@ export const queryRefused = (label: string, query: string, answer: string): CiEr
     advice: "Correct the node's projects and branches, or the search.",
   });
 
+/** Gerrit did not finish answering a query for changes in time. */
 export const queryTimeout = (label: string, milliseconds: number): CiError =>
   new CiError({
     code: 'gerrit/query-timeout',
@@ -65,6 +71,7 @@ export const queryTimeout = (label: string, milliseconds: number): CiError =>
 
 // The event stream
 
+/** Gerrit does not let this account read events. */
 export const mayNotStream = (label: string, user: string): CiError =>
   new CiError({
     code: 'gerrit/may-not-stream',
@@ -75,6 +82,7 @@ export const mayNotStream = (label: string, user: string): CiError =>
     isPermissionDenied: true,
   });
 
+/** Gerrit closed the event stream, or the connection with it. */
 export const streamEnded = (label: string, answer: string): CiError =>
   new CiError({
     code: 'gerrit/stream-ended',
@@ -84,6 +92,7 @@ export const streamEnded = (label: string, answer: string): CiError =>
     retryable: true,
   });
 
+/** A command that checks the connection of a silent event stream failed. */
 export const streamHung = (label: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/stream-hung',
@@ -94,6 +103,7 @@ export const streamHung = (label: string, cause: unknown): CiError =>
     cause,
   });
 
+/** The connection to Gerrit is up, but the command that streams events did not start. */
 export const streamNotOpened = (label: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/stream-not-opened',
@@ -104,6 +114,7 @@ export const streamNotOpened = (label: string, cause: unknown): CiError =>
     cause,
   });
 
+/** A file of recorded events is missing or cannot be read. */
 export const replayUnreadable = (path: string, cause: unknown): CiError =>
   new CiError({
     code: 'gerrit/replay',
@@ -126,13 +137,16 @@ interface Reviewed {
 const of = ({ label, project, change, patchset }: Reviewed): string =>
   `${label}: the review of ${change},${patchset} on ${project}`;
 
+/** A change was merged or abandoned before its review could be posted. */
 export const changeClosed = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/change-closed',
     blame: 'controller',
     message: `${of(what)} was refused because the change is closed; ${said(answer)}. Recheck does not try again.`,
+    advice: 'If it was abandoned, restore it and comment "recheck".',
   });
 
+/** Gerrit does not know the patchset of a review: it was deleted, or is hidden from the account. */
 export const noSuchPatchset = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/no-such-patchset',
@@ -141,13 +155,16 @@ export const noSuchPatchset = (what: Reviewed, answer: string): CiError =>
     advice: 'If the patchset exists, give the account read access to the project.',
   });
 
+/** Gerrit rejected a review for a reason that trying again would not change. */
 export const reviewRefused = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/review-refused',
     blame: 'controller',
     message: `${of(what)} was refused; ${said(answer)}.`,
+    advice: 'Check the review in the gerrit-review node, and the permissions of the account.',
   });
 
+/** Gerrit could not store a review because of an error of its own. */
 export const reviewFailed = (what: Reviewed, answer: string): CiError =>
   new CiError({
     code: 'gerrit/review-failed',

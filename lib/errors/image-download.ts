@@ -1,6 +1,6 @@
 /** Errors of images that are downloaded or copied from a file. */
 import { formatGib } from '../util/format.ts';
-import { CiError } from './ci-error.ts';
+import { asSentence, CiError } from './ci-error.ts';
 
 const gib = (size: number): string => formatGib(size * 2 ** 30);
 
@@ -13,6 +13,7 @@ export function isResumable(error: unknown): boolean {
   return error.result !== 'DISK_FULL' && (error.retryable || error.facts.keepsDownload === true);
 }
 
+/** An image's URL is malformed, or its protocol is not supported. */
 export const badImageUrl = (image: string, url: string): CiError =>
   new CiError({
     code: 'image/bad-url',
@@ -21,6 +22,11 @@ export const badImageUrl = (image: string, url: string): CiError =>
     advice: 'Start it with https://, http://, or file:/// for a file on the worker.',
   });
 
+/**
+ * A server refused the download of an image, or the file or folder of one is missing on the worker.
+ *
+ * @param why a clause: "the server answered 404"
+ */
 export const downloadRefused = (image: string, from: string, why: string): CiError =>
   new CiError({
     code: 'image/not-found',
@@ -39,7 +45,12 @@ export const sourceChanging = (image: string, from: string, worker: string): CiE
     retryable: true,
   });
 
-/** @param have MB received @param total MB; 0 if the server did not say */
+/**
+ * The download of an image broke off, and again at each further attempt.
+ *
+ * @param have MB received
+ * @param total MB; 0 if the server did not say
+ */
 export const downloadEnded = (image: string, from: string, have: number, total: number, why: string): CiError =>
   new CiError({
     code: 'image/download-ended',
@@ -49,6 +60,7 @@ export const downloadEnded = (image: string, from: string, have: number, total: 
     keepsDownload: true,
   });
 
+/** An image's checksum is neither hexadecimal digits of the right number nor a URL. */
 export const badChecksum = (image: string, text: string): CiError =>
   new CiError({
     code: 'image/bad-checksum',
@@ -57,7 +69,7 @@ export const badChecksum = (image: string, text: string): CiError =>
     advice: 'Enter 64 (SHA-256) or 128 (SHA-512) hexadecimal digits, or the URL of a file such as SHA256SUMS.',
   });
 
-/** @param why follows "it": "does not list …" */
+/** The file of checksums could not be read, or does not list the image. @param why follows "it": "does not list …" */
 export const checksumFileUseless = (image: string, from: string, worker: string, why: string): CiError =>
   new CiError({
     code: 'image/checksum-file',
@@ -66,7 +78,11 @@ export const checksumFileUseless = (image: string, from: string, worker: string,
     advice: "Correct the checksum in the image's settings.",
   });
 
-/** @param wanted as set, or as listed in a checksum file */
+/**
+ * An image was downloaded completely, but is not the expected file.
+ *
+ * @param wanted as set, or as listed in a checksum file
+ */
 export const checksumWrong = (
   image: string,
   from: string,
@@ -81,14 +97,16 @@ export const checksumWrong = (
     advice: `${listedAt ? 'If the publisher is replacing the file right now, try again later' : 'If a new version was published, set its checksum'}; otherwise the file is damaged or not the expected one.`,
   });
 
-/** @param why "it is a web page" */
+/** A downloaded file is not a disk, is damaged, or refers to other files. @param why "it is a web page" */
 export const notAnImage = (image: string, from: string, worker: string, why: string): CiError =>
   new CiError({
     code: 'image/no-image',
     blame: 'image',
-    message: `Image ${image}: ${from} is not a usable disk image: ${why}${/[.?!]$/.test(why) ? '' : '.'} ${dropped(worker)}`,
+    message: `Image ${image}: ${from} is not a usable disk image: ${asSentence(why)} ${dropped(worker)}`,
+    advice: 'Set the URL of an undamaged qcow2 or raw image.',
   });
 
+/** An image is in a format of another virtualization product, such as VMDK. */
 export const unknownFormat = (image: string, from: string, worker: string, format: string): CiError =>
   new CiError({
     code: 'image/format',
@@ -97,7 +115,13 @@ export const unknownFormat = (image: string, from: string, worker: string, forma
     advice: 'Use a qcow2 or raw image; "qemu-img convert -O qcow2" converts it.',
   });
 
-/** @param evidence "its name" @param archs that the image is for @param machine the worker's `uname -m` */
+/**
+ * An image is made for another processor architecture than the worker's.
+ *
+ * @param evidence "its name"
+ * @param archs that the image is for
+ * @param machine the worker's `uname -m`
+ */
 export const otherMachine = (
   image: string,
   from: string,
@@ -112,6 +136,8 @@ export const otherMachine = (
   });
 
 /**
+ * A file is larger than an image of the disk size that is set can be.
+ *
  * @param what a verb phrase: "unpacks to"
  * @param limit GiB
  * @param set whether the limit comes from the image's disk size
@@ -131,7 +157,7 @@ export const fileTooLarge = (
     advice: 'If that is right, set a larger disk size.',
   });
 
-/** @param size GiB @param wanted GiB */
+/** An image's virtual disk is larger than the size that is set. @param size GiB @param wanted GiB */
 export const diskTooLarge = (image: string, from: string, worker: string, size: number, wanted: number): CiError =>
   new CiError({
     code: 'image/disk-size',

@@ -1,6 +1,7 @@
 /** Errors of images: their settings, and building them. */
 import { CiError, messageOf } from './ci-error.ts';
 
+/** A storage command exceeded its time limit on a worker. @param what "Image focal" */
 export const workerSilent = (what: string, worker: string, minutes: number): CiError =>
   new CiError({
     code: 'image/worker-silent',
@@ -13,6 +14,7 @@ export const workerSilent = (what: string, worker: string, minutes: number): CiE
 
 // Settings of an image
 
+/** An image without a source was selected on a worker with virtual machines. */
 export const emptyImage = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/empty',
@@ -21,6 +23,7 @@ export const emptyImage = (image: string, worker: string): CiError =>
     advice: 'Set a URL or a parent for the image.',
   });
 
+/** Storage was asked to create an image that only a guest can build. */
 export const guestImage = (image: string): CiError =>
   new CiError({
     code: 'image/needs-guest',
@@ -37,6 +40,7 @@ export const diskImage = (image: string): CiError =>
     advice: 'Use an empty image or a folder, or a worker host with libvirt.',
   });
 
+/** The vm-image node of an image's parent was deleted or disabled. */
 export const noParent = (image: string): CiError =>
   new CiError({
     code: 'image/no-parent',
@@ -45,7 +49,7 @@ export const noParent = (image: string): CiError =>
     advice: "Select a parent in the image's settings, enable it if it is disabled, and deploy.",
   });
 
-/** @param names the images of the cycle, each once */
+/** An image is its own parent, directly or through other images. @param names the images of the cycle, each once */
 export const parentCircle = (names: readonly string[]): CiError =>
   new CiError({
     code: 'image/parent-circle',
@@ -54,6 +58,7 @@ export const parentCircle = (names: readonly string[]): CiError =>
     advice: 'Select another parent for one of them.',
   });
 
+/** A script of an image is kept in a file that cannot be read. @param why the system's words */
 export const scriptUnreadable = (image: string, script: string, file: string, why: string): CiError =>
   new CiError({
     code: 'image/script-file',
@@ -64,6 +69,7 @@ export const scriptUnreadable = (image: string, script: string, file: string, wh
 
 // Images on a worker
 
+/** The disk of an image disappeared while the image was built. */
 export const draftGone = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/draft-gone',
@@ -72,6 +78,7 @@ export const draftGone = (image: string, worker: string): CiError =>
     retryable: true,
   });
 
+/** A build of an image started on a worker that already has the image. */
 export const imageThere = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/there',
@@ -80,6 +87,7 @@ export const imageThere = (image: string, worker: string): CiError =>
     retryable: true,
   });
 
+/** The folder of an image contains no file that is named like a disk. */
 export const noDisk = (image: string, worker: string): CiError =>
   new CiError({
     code: 'image/no-disk',
@@ -90,7 +98,11 @@ export const noDisk = (image: string, worker: string): CiError =>
 
 // Building an image in a guest
 
-/** @param console last line of the guest's console; may be empty */
+/**
+ * The guest that an image is built in had no SSH login in time, or powered off before.
+ *
+ * @param console last line of the guest's console; may be empty
+ */
 export const imageNotBooted = (image: string, worker: string, why: string, console: string): CiError =>
   new CiError({
     code: 'image/not-booted',
@@ -99,7 +111,12 @@ export const imageNotBooted = (image: string, worker: string, why: string, conso
     isNotStarted: true,
   });
 
-/** @param how "ended with exit code 2" @param said the last line of its output; may be empty */
+/**
+ * A script that builds an image ended with an error.
+ *
+ * @param how "ended with exit code 2"
+ * @param said the last line of its output; may be empty
+ */
 export const imageScriptFailed = (image: string, script: string, how: string, said: string): CiError =>
   new CiError({
     code: 'image/script-failed',
@@ -108,7 +125,11 @@ export const imageScriptFailed = (image: string, script: string, how: string, sa
     advice: "See the image's console.",
   });
 
-/** @param at the stage that it was in: "script init_dsvm" */
+/**
+ * The scripts of an image took longer than its settings allow.
+ *
+ * @param at the stage that it was in: "script init_dsvm"
+ */
 export const imageTimeUp = (image: string, minutes: number, at: string): CiError =>
   new CiError({
     code: 'image/time-up',
@@ -118,6 +139,8 @@ export const imageTimeUp = (image: string, minutes: number, at: string): CiError
   });
 
 /**
+ * The guest that an image is built in went down, or its worker cannot be reached any more.
+ *
  * @param at the stage that it was in
  * @param cutOff whether the worker could not be reached either, which is temporary
  */
@@ -142,7 +165,8 @@ export const imageFailedBefore = (error: CiError, minutes: number): CiError => {
     ...facts,
     code: error.code,
     blame: error.blame,
-    message: `${error.message} It failed ${ago}. It is built again when it is changed, when "Build now" is pressed, or half an hour after it failed.`,
+    message: `${error.message} It failed ${ago}.`,
+    advice: 'It is built again when it is changed, when "Build now" is pressed, or half an hour after it failed.',
     result: error.result,
     cause: error,
   });
@@ -152,7 +176,8 @@ export const imageFailedBefore = (error: CiError, minutes: number): CiError => {
 export const oldImageUsed = (image: string, key: string, why: string): string =>
   `Image ${image} could not be renewed, so the build uses the existing one (${image}@${key}). ${why}`;
 
-export const makingStopped = (): CiError =>
+/** Recheck stops while images are being built. */
+export const imageBuildStopped = (): CiError =>
   new CiError({
     code: 'image/stopped',
     blame: 'controller',

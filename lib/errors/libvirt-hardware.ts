@@ -6,6 +6,7 @@ const CPU_FIELD = 'CPU model, under More in the vm-image or in virsh-boot';
 /** Where the firmware is set. */
 const FIRMWARE_FIELD = 'Firmware, under More in the vm-image or in virsh-boot';
 
+/** The CPU model that is set for an emulated guest exists with KVM only. */
 export const cpuNeedsKvm = (domain: string, cpu: string): CiError =>
   new CiError({
     code: 'libvirt/cpu',
@@ -14,7 +15,11 @@ export const cpuNeedsKvm = (domain: string, cpu: string): CiError =>
     advice: `Choose max or x86-64-v2 (${CPU_FIELD}), or fix KVM on the worker.`,
   });
 
-/** @param qemu the first version of QEMU that can: "7.2" */
+/**
+ * A CPU level is set that this version of QEMU does not emulate.
+ *
+ * @param qemu the first version of QEMU that can: "7.2"
+ */
 export const cpuTooNew = (domain: string, cpu: string, qemu: string): CiError =>
   new CiError({
     code: 'libvirt/cpu',
@@ -23,6 +28,7 @@ export const cpuTooNew = (domain: string, cpu: string, qemu: string): CiError =>
     advice: `Choose x86-64-v2 (${CPU_FIELD}) if that is enough for the image, or upgrade QEMU on the worker.`,
   });
 
+/** An x86 level is set as the CPU model of a guest on another architecture. */
 export const cpuNotForArch = (domain: string, cpu: string, arch: string): CiError =>
   new CiError({
     code: 'libvirt/cpu',
@@ -31,6 +37,7 @@ export const cpuNotForArch = (domain: string, cpu: string, arch: string): CiErro
     advice: `Leave the CPU model empty (${CPU_FIELD}), and use an image for ${arch}.`,
   });
 
+/** A guest on an architecture without a BIOS is set to boot with one. */
 export const biosNotForArch = (domain: string, arch: string): CiError =>
   new CiError({
     code: 'libvirt/firmware',
@@ -39,7 +46,11 @@ export const biosNotForArch = (domain: string, arch: string): CiError =>
     advice: `Leave the firmware to the worker (${FIRMWARE_FIELD}).`,
   });
 
-/** @param lacks what the XML does not contain: "the domain's name" */
+/**
+ * A domain template of the user omits something that Recheck relies on.
+ *
+ * @param lacks what the XML does not contain: "the domain's name"
+ */
 export const badDomainTemplate = (lacks: string): CiError =>
   new CiError({
     code: 'libvirt/template',
@@ -48,7 +59,8 @@ export const badDomainTemplate = (lacks: string): CiError =>
     advice: 'Copy it from the original template.',
   });
 
-export const noDisk = (domain: string): CiError =>
+/** A clone is empty, so there is nothing to boot from. */
+export const cloneWithoutDisk = (domain: string): CiError =>
   new CiError({
     code: 'libvirt/no-disk',
     blame: 'image',
@@ -59,6 +71,7 @@ export const noDisk = (domain: string): CiError =>
 /** Debian and Ubuntu packages with UEFI firmware for guests, by architecture. */
 export const UEFI_PACKAGES: Readonly<Record<string, string>> = { x86_64: 'ovmf', aarch64: 'qemu-efi-aarch64' };
 
+/** A guest must boot with UEFI, but the worker has no firmware for it. */
 export const noUefi = (worker: string, arch: string): CiError =>
   new CiError({
     code: 'libvirt/no-uefi',

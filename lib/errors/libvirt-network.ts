@@ -2,6 +2,7 @@
 import { CiError } from './ci-error.ts';
 import { words } from './libvirt.ts';
 
+/** Two running guests have the same address, so a login could reach either. */
 export const addressShared = (worker: string, domain: string, other: string, address: string): CiError =>
   new CiError({
     code: 'libvirt/address-shared',
@@ -11,6 +12,12 @@ export const addressShared = (worker: string, domain: string, other: string, add
     isLoginFutile: true,
   });
 
+/**
+ * The network or bridge that is set for a guest does not exist on the worker.
+ *
+ * @param source as set in virsh-boot
+ * @param there names of what exists
+ */
 export const networkMissing = (worker: string, source: string, there: readonly string[]): CiError =>
   new CiError({
     code: 'libvirt/no-network',
@@ -20,6 +27,7 @@ export const networkMissing = (worker: string, source: string, there: readonly s
     excludesHost: true,
   });
 
+/** The libvirt network that is set for a guest is defined, but stopped. */
 export const networkDown = (worker: string, network: string): CiError =>
   new CiError({
     code: 'libvirt/network-down',
@@ -29,6 +37,7 @@ export const networkDown = (worker: string, network: string): CiError =>
     excludesHost: true,
   });
 
+/** A guest has no network card that leads to the worker. */
 export const onlyPrivate = (domain: string): CiError =>
   new CiError({
     code: 'libvirt/only-private',
@@ -37,6 +46,7 @@ export const onlyPrivate = (domain: string): CiError =>
     advice: 'Add a libvirt network or a bridge of the worker.',
   });
 
+/** A MAC address is malformed, or is a multicast address. */
 export const badMac = (mac: string): CiError =>
   new CiError({
     code: 'libvirt/mac',
@@ -45,7 +55,7 @@ export const badMac = (mac: string): CiError =>
     advice: 'Enter six bytes such as 52:54:00:12:34:56, the first one even; or leave it empty for a new one each time.',
   });
 
-/** @param holder the guest that has the MAC */
+/** A fixed MAC address is in use by another guest of the worker. @param holder the guest that has the MAC */
 export const macTaken = (worker: string, domain: string, mac: string, holder: string): CiError =>
   new CiError({
     code: 'libvirt/mac-taken',
@@ -54,6 +64,7 @@ export const macTaken = (worker: string, domain: string, mac: string, holder: st
     advice: 'Leave the MAC empty for a new one each time, or give the worker one slot.',
   });
 
+/** The name of a private bridge is too long or has characters that an interface's cannot have. */
 export const badBridgeName = (name: string): CiError =>
   new CiError({
     code: 'libvirt/bridge-name',
@@ -62,6 +73,7 @@ export const badBridgeName = (name: string): CiError =>
     advice: 'Use up to 11 letters, digits, dots, dashes and underscores before the %.',
   });
 
+/** The worker could not set up or remove a bridge that connects the guests of one build. */
 export const bridgeFailed = (worker: string, bridge: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/bridge',

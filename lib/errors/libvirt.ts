@@ -9,6 +9,7 @@ export const words = (output: string): string =>
 
 // The worker
 
+/** A worker has no virsh command. */
 export const virshMissing = (worker: string): CiError =>
   new CiError({
     code: 'libvirt/no-virsh',
@@ -19,6 +20,7 @@ export const virshMissing = (worker: string): CiError =>
     excludesHost: true,
   });
 
+/** virsh cannot connect to the libvirt daemon. */
 export const libvirtDown = (worker: string, uri: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/down',
@@ -29,15 +31,21 @@ export const libvirtDown = (worker: string, uri: string, said: string): CiError 
     excludesHost: true,
   });
 
-/** @param what was being done: "the list of guests" */
+/**
+ * A command for libvirt failed for a reason that has no error of its own.
+ *
+ * @param what was being done: "the list of guests"
+ */
 export const virshFailed = (worker: string, what: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/failed',
     blame: 'worker',
     message: `${worker}: ${what} failed: ${words(said)}.`,
+    advice: 'The system log there may say more (journalctl).',
     excludesHost: true,
   });
 
+/** The check whether KVM works could not run its guest, for a reason other than KVM. */
 export const kvmUnknown = (worker: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/kvm-probe',
@@ -89,7 +97,7 @@ const logEnd = (log: string): string => (log === '' ? '' : ` QEMU's log ends wit
 /** What every guest has in common that its worker stopped. */
 const STOPPED = { guestEnd: 'stopped', isLoginFutile: true } as const;
 
-/** @param log QEMU's last lines; may be empty */
+/** The domain of a guest that was up does not exist or run any more. @param log QEMU's last lines; may be empty */
 export const guestVanished = (worker: string, domain: string, log = ''): CiError =>
   new CiError({
     code: 'libvirt/guest-gone',
@@ -101,7 +109,12 @@ export const guestVanished = (worker: string, domain: string, log = ''): CiError
     isInterruption: true,
   });
 
-/** @param state as virsh prints it: "paused (unknown)" @param log QEMU's last lines; may be empty */
+/**
+ * A guest is paused or crashed, and neither its disk nor KVM is known to be the cause.
+ *
+ * @param state as virsh prints it: "paused (unknown)"
+ * @param log QEMU's last lines; may be empty
+ */
 export const guestHalted = (worker: string, domain: string, state: string, log: string): CiError =>
   new CiError({
     code: 'libvirt/guest-halted',
@@ -112,7 +125,11 @@ export const guestHalted = (worker: string, domain: string, state: string, log: 
     isInterruption: true,
   });
 
-/** @param why the system's words: "No space left on device" */
+/**
+ * QEMU paused a guest because no space is left on the worker.
+ *
+ * @param why the system's words: "No space left on device"
+ */
 export const diskFull = (worker: string, domain: string, why: string): CiError =>
   new CiError({
     code: 'libvirt/guest-stopped',
@@ -124,7 +141,7 @@ export const diskFull = (worker: string, domain: string, why: string): CiError =
     ...STOPPED,
   });
 
-/** @param why the system's words: "Input/output error" */
+/** QEMU paused a guest because of an I/O error on the worker. @param why the system's words: "Input/output error" */
 export const diskFault = (worker: string, domain: string, why: string): CiError =>
   new CiError({
     code: 'libvirt/guest-io',
@@ -137,6 +154,8 @@ export const diskFault = (worker: string, domain: string, why: string): CiError 
   });
 
 /**
+ * QEMU stopped a guest because of an internal error of KVM.
+ *
  * @param fault the line of QEMU's log
  * @param canEmulate whether the worker's next guest is emulated
  */
@@ -151,6 +170,7 @@ export const kvmFault = (worker: string, domain: string, fault: string, canEmula
     ...(canEmulate ? { kvm: 'failed' } : {}),
   });
 
+/** A guest ignored the request to power off. */
 export const notShutDown = (worker: string, domain: string, seconds: number): CiError =>
   new CiError({
     code: 'libvirt/not-shut-down',
@@ -160,6 +180,7 @@ export const notShutDown = (worker: string, domain: string, seconds: number): Ci
       'Its system must react to the power button (systemd-logind or acpid), and nothing in it may block the shutdown.',
   });
 
+/** libvirt could not destroy a guest. */
 export const stillThere = (worker: string, domain: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/still-there',
@@ -170,7 +191,11 @@ export const stillThere = (worker: string, domain: string, said: string): CiErro
     retryable: true,
   });
 
-/** @param files with its UEFI variables, separated by spaces */
+/**
+ * A guest was removed, but not its file of UEFI variables.
+ *
+ * @param files with its UEFI variables, separated by spaces
+ */
 export const nvramLeft = (worker: string, domain: string, files: string, said: string): CiError =>
   new CiError({
     code: 'libvirt/nvram-left',

@@ -14,6 +14,12 @@ export const badUserData = (why: string, line?: number): CiError =>
     message: `The user-data cannot be used${line === undefined ? '' : `: line ${line}`}: ${why}`,
   });
 
+/**
+ * A line of the authorized keys that guests are to get has no public key.
+ *
+ * @param source where the keys are set
+ * @param line counted from 1
+ */
 export const badAuthorizedKey = (source: string, line: number): CiError =>
   new CiError({
     code: 'metadata/authorized-key',

@@ -2,6 +2,7 @@
 import { quoted } from '../util/plain-text.ts';
 import { CiError, messageOf } from './ci-error.ts';
 
+/** The sandbox Gerrit starts on a machine without git. */
 export const gitMissing = (cause: unknown): CiError =>
   new CiError({
     code: 'sandbox/git-missing',
@@ -12,6 +13,11 @@ export const gitMissing = (cause: unknown): CiError =>
     cause,
   });
 
+/**
+ * A git command of the sandbox Gerrit failed, usually because its repository was changed from outside.
+ *
+ * @param said the command's stderr
+ */
 export const gitFailed = (args: readonly string[], said: string): CiError =>
   new CiError({
     code: 'sandbox/git-failed',
@@ -20,6 +26,7 @@ export const gitFailed = (args: readonly string[], said: string): CiError =>
     advice: 'If its folder was changed by hand, delete the folder to start over.',
   });
 
+/** The state file of the sandbox Gerrit is damaged or not readable. */
 export const stateUnreadable = (file: string, cause: unknown): CiError =>
   new CiError({
     code: 'sandbox/state-unreadable',
@@ -29,6 +36,7 @@ export const stateUnreadable = (file: string, cause: unknown): CiError =>
     cause,
   });
 
+/** The state file of the sandbox Gerrit was written by a newer release. */
 export const stateTooNew = (file: string, version: unknown): CiError =>
   new CiError({
     code: 'sandbox/state-version',
@@ -37,6 +45,7 @@ export const stateTooNew = (file: string, version: unknown): CiError =>
     advice: 'Delete the folder that contains it to start over.',
   });
 
+/** The port of the sandbox Gerrit is in use, or this user may not open it. */
 export const cannotListen = (port: number, cause: unknown): CiError =>
   new CiError({
     code: 'sandbox/port',
@@ -46,6 +55,7 @@ export const cannotListen = (port: number, cause: unknown): CiError =>
     cause,
   });
 
+/** A command or a request names a change that the sandbox Gerrit does not have. */
 export const noSuchChange = (change: number): CiError =>
   new CiError({
     code: 'sandbox/no-such-change',
@@ -55,6 +65,7 @@ export const noSuchChange = (change: number): CiError =>
     isNotFound: true,
   });
 
+/** An unknown user name is used in the sandbox Gerrit. */
 export const noSuchAccount = (user: string): CiError =>
   new CiError({
     code: 'sandbox/no-such-account',
@@ -63,7 +74,12 @@ export const noSuchAccount = (user: string): CiError =>
     advice: 'Its accounts are my-ci, ann and admin.',
   });
 
-export const changeClosed = (change: number, status: string): CiError =>
+/**
+ * A change of the sandbox Gerrit that was merged or abandoned is to be modified.
+ *
+ * @param status as Gerrit spells it: "MERGED"
+ */
+export const sandboxChangeClosed = (change: number, status: string): CiError =>
   new CiError({
     code: 'sandbox/change-closed',
     blame: 'config',
@@ -71,6 +87,7 @@ export const changeClosed = (change: number, status: string): CiError =>
     advice: 'Upload a new change.',
   });
 
+/** A comment without text is posted on a change of the sandbox Gerrit. */
 export const emptyComment = (): CiError =>
   new CiError({
     code: 'sandbox/empty-comment',
@@ -79,6 +96,7 @@ export const emptyComment = (): CiError =>
     advice: 'Write something, such as "recheck".',
   });
 
+/** A file of a change in the sandbox Gerrit was modified on the branch by another change. */
 export const mergeConflict = (change: number, path: string): CiError =>
   new CiError({
     code: 'sandbox/merge-conflict',
@@ -88,6 +106,7 @@ export const mergeConflict = (change: number, path: string): CiError =>
     result: 'ERROR',
   });
 
+/** A file of an uploaded patchset would be outside of the sandbox Gerrit's repository. */
 export const badFileName = (path: string): CiError =>
   new CiError({
     code: 'sandbox/file-name',
@@ -96,7 +115,8 @@ export const badFileName = (path: string): CiError =>
     advice: 'Use a relative path without "..", such as src/a.txt.',
   });
 
-export const reviewRefused = (words: string): CiError =>
+/** A review posted from inside this process was refused, as `gerrit review` would refuse it. */
+export const sandboxReviewRefused = (words: string): CiError =>
   new CiError({
     code: 'sandbox/review-refused',
     blame: 'config',

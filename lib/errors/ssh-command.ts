@@ -29,6 +29,7 @@ export const sftpNoise = (place: SshPlace, said: string, cause: unknown): CiErro
     cause,
   });
 
+/** A command's channel was closed without an exit status or a signal (RFC 4254, section 6.10). */
 export const noExitStatus = (label: string): CiError =>
   sshError({
     code: 'ssh/no-exit-status',
@@ -37,6 +38,7 @@ export const noExitStatus = (label: string): CiError =>
     isInterruption: true,
   });
 
+/** The caller cancelled a command. */
 export const commandClosed = (label: string): CiError =>
   sshError({
     code: 'ssh/command-closed',
@@ -47,7 +49,11 @@ export const commandClosed = (label: string): CiError =>
     isInterruption: true,
   });
 
-/** @param noise what the login shell printed instead of running it; may be empty */
+/**
+ * A command took longer than its caller allows.
+ *
+ * @param noise what the login shell printed instead of running it; may be empty
+ */
 export const commandTimeout = (label: string, command: string, milliseconds: number, noise = ''): CiError =>
   sshError({
     code: 'ssh/command-timeout',
@@ -57,6 +63,7 @@ export const commandTimeout = (label: string, command: string, milliseconds: num
     isInterruption: true,
   });
 
+/** The system could not start a program on this machine. */
 export const commandNotRun = (label: string, command: string, cause: unknown): CiError =>
   sshError({
     code: 'ssh/command-not-run',
@@ -65,6 +72,7 @@ export const commandNotRun = (label: string, command: string, cause: unknown): C
     cause,
   });
 
+/** An argument contains a NUL character, which ends an argument in every system call. */
 export const nulInCommand = (): CiError =>
   sshError({
     code: 'ssh/nul',
@@ -75,13 +83,16 @@ export const nulInCommand = (): CiError =>
 
 // Scripts
 
+/** A shell variable cannot have this name or value. */
 export const badEnvironment = (name: string, why: string): CiError =>
   sshError({
     code: 'ssh/script-environment',
     blame: 'config',
     message: `The script's environment variable "${name}" cannot be set: ${why}.`,
+    advice: 'Correct the variable in the node, in ci-jobs or in msg.env.',
   });
 
+/** The user that a script is to run as is not a plain login name. */
 export const badUser = (user: string): CiError =>
   sshError({
     code: 'ssh/script-user',
@@ -90,11 +101,16 @@ export const badUser = (user: string): CiError =>
     advice: 'Enter a login name such as root or stack.',
   });
 
-/** @param said stderr of the machine that should run it */
+/**
+ * The interpreter of a script, or the switch to its user, failed before the script's first line.
+ *
+ * @param said stderr of the machine that should run it
+ */
 export const scriptNotStarted = (label: string, user: string | undefined, said: string): CiError => {
   const full = /no space left/i.test(said);
   const as = user === undefined ? '' : ` as user ${user}`;
-  let advice = '';
+  let advice =
+    user === undefined ? 'Is its interpreter installed there?' : 'Do that user and its interpreter exist there?';
   if (full) advice = 'Its disk is full: give the image a larger disk, or free some space there.';
   else if (/^sudo:/m.test(said) && user !== undefined)
     advice = `The login user must be root, or sudo must allow it to run commands as ${user} without a password.`;

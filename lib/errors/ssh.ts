@@ -22,6 +22,7 @@ export const sshError = (fields: Omit<CiErrorFields, 'blame'> & { blame?: Blame 
 
 // Connecting
 
+/** The host's name cannot be resolved. */
 export const nameNotFound = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/name-not-found',
@@ -31,6 +32,7 @@ export const nameNotFound = (place: SshPlace, cause: unknown): CiError =>
     cause,
   });
 
+/** The machine is up, but has no SSH server on that port. */
 export const connectionRefused = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/refused',
@@ -40,6 +42,7 @@ export const connectionRefused = (place: SshPlace, cause: unknown): CiError =>
     cause,
   });
 
+/** The network reports that there is no route to the machine, or that it is down. */
 export const unreachable = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/unreachable',
@@ -49,6 +52,7 @@ export const unreachable = (place: SshPlace, cause: unknown): CiError =>
     cause,
   });
 
+/** The connection was not set up in time: a firewall drops packets, or the server hangs. */
 export const noAnswer = (place: SshPlace, milliseconds: number): CiError =>
   sshError({
     code: 'ssh/no-answer',
@@ -57,6 +61,7 @@ export const noAnswer = (place: SshPlace, milliseconds: number): CiError =>
     retryable: true,
   });
 
+/** The connection ended, or the sides could not agree on algorithms, before the login. */
 export const handshakeFailed = (place: SshPlace, cause: unknown): CiError =>
   sshError({
     code: 'ssh/handshake',
@@ -85,6 +90,8 @@ export const loginEnded = (place: SshPlace, said: string, cause: unknown): CiErr
   });
 
 /**
+ * The server does not accept the public key, or not for this user.
+ *
  * @param keysPlace where the server looks for public keys, if not in the user's authorized_keys
  * @param said its banners; empty if it sent none
  */
@@ -101,6 +108,7 @@ export const keyRefused = (place: SshPlace, publicKey: string, keysPlace?: strin
 
 // Keys
 
+/** A connection has neither the text of a private key nor the path of one. */
 export const noKey = (): CiError =>
   sshError({
     code: 'ssh/key-missing',
@@ -110,6 +118,7 @@ export const noKey = (): CiError =>
     result: 'NODE_FAILURE',
   });
 
+/** A private key is damaged, cut off, or in an unsupported format. */
 export const keyUnreadable = (cause: unknown): CiError =>
   sshError({
     code: 'ssh/key-unreadable',
@@ -120,6 +129,7 @@ export const keyUnreadable = (cause: unknown): CiError =>
     cause,
   });
 
+/** A public key was pasted as the private one. */
 export const publicNotPrivate = (): CiError =>
   sshError({
     code: 'ssh/key-unreadable',
@@ -129,6 +139,7 @@ export const publicNotPrivate = (): CiError =>
     result: 'NODE_FAILURE',
   });
 
+/** An encrypted private key is set without its passphrase. */
 export const passphraseMissing = (): CiError =>
   sshError({
     code: 'ssh/passphrase-missing',
@@ -138,6 +149,7 @@ export const passphraseMissing = (): CiError =>
     result: 'NODE_FAILURE',
   });
 
+/** An encrypted private key is set with the passphrase of another one. */
 export const passphraseWrong = (cause: unknown): CiError =>
   sshError({
     code: 'ssh/passphrase-wrong',
@@ -150,7 +162,11 @@ export const passphraseWrong = (cause: unknown): CiError =>
 
 // Host keys
 
-/** @param given whether the old key was set by the operator, rather than pinned at the first connection */
+/**
+ * The server showed another host key than the pinned one.
+ *
+ * @param given whether the old key was set by the operator, rather than pinned at the first connection
+ */
 export const hostKeyChanged = (place: SshPlace, was: string, is: string, given: boolean): CiError =>
   sshError({
     code: 'ssh/host-key-changed',
@@ -161,6 +177,7 @@ export const hostKeyChanged = (place: SshPlace, was: string, is: string, given: 
     loginFailure: 'other-host-key',
   });
 
+/** The host key that the operator set is neither a fingerprint nor a public key. */
 export const hostKeySetting = (place: SshPlace): CiError =>
   sshError({
     code: 'ssh/host-key-setting',
@@ -170,6 +187,7 @@ export const hostKeySetting = (place: SshPlace): CiError =>
     result: 'NODE_FAILURE',
   });
 
+/** The file of pinned host keys is damaged or not accessible. */
 export const knownHostsBroken = (file: string, cause: unknown): CiError =>
   sshError({
     code: 'ssh/known-hosts',
@@ -182,6 +200,7 @@ export const knownHostsBroken = (file: string, cause: unknown): CiError =>
 
 // An open connection
 
+/** An established connection broke, or the other side ended it. */
 export const connectionLost = (place: SshPlace, cause?: unknown): CiError =>
   sshError({
     code: 'ssh/connection-lost',
@@ -192,6 +211,7 @@ export const connectionLost = (place: SshPlace, cause?: unknown): CiError =>
     cause,
   });
 
+/** Recheck closed a connection that was in use, because of a deploy or because it stops. */
 export const hostClosed = (label: string): CiError =>
   sshError({
     code: 'ssh/closed',
@@ -202,6 +222,7 @@ export const hostClosed = (label: string): CiError =>
     isInterruption: true,
   });
 
+/** The server opened no further session on a connection. @param what a quoted command, or "file transfer (SFTP)" */
 export const channelRefused = (label: string, what: string, cause: unknown): CiError =>
   sshError({
     code: 'ssh/channel-refused',
@@ -213,6 +234,7 @@ export const channelRefused = (label: string, what: string, cause: unknown): CiE
     cause,
   });
 
+/** The server opened a session, but not for this purpose. @param what a quoted command, or "file transfer (SFTP)" */
 export const requestRefused = (label: string, what: string, cause: unknown): CiError =>
   sshError({
     code: 'ssh/request-refused',
@@ -223,7 +245,11 @@ export const requestRefused = (label: string, what: string, cause: unknown): CiE
     cause,
   });
 
-/** @param cause why the last attempt was refused */
+/**
+ * All sessions that a server permits stayed in use while a command waited for one.
+ *
+ * @param cause why the last attempt was refused
+ */
 export const noSessionFree = (milliseconds: number, cause: unknown): CiError =>
   sshError({
     code: 'ssh/channel-refused',
@@ -234,6 +260,7 @@ export const noSessionFree = (milliseconds: number, cause: unknown): CiError =>
     cause,
   });
 
+/** The queue of commands that wait for a session on a server is full. */
 export const tooManyWaiting = (count: number): CiError =>
   sshError({
     code: 'ssh/channel-refused',
@@ -243,6 +270,7 @@ export const tooManyWaiting = (count: number): CiError =>
     isInterruption: true,
   });
 
+/** The other machine cannot open a port whose connections are forwarded to this one. */
 export const listenFailed = (label: string, address: string, port: number, cause: unknown): CiError =>
   sshError({
     code: 'ssh/listen',
@@ -251,6 +279,7 @@ export const listenFailed = (label: string, address: string, port: number, cause
     cause,
   });
 
+/** The other machine cannot connect to the address that a connection is forwarded to. */
 export const connectFromThere = (label: string, host: string, port: number, cause: unknown): CiError =>
   sshError({
     code: 'ssh/forward',

@@ -8,6 +8,7 @@ export const saysDiskFull = (output: string): boolean =>
 
 // Where a worker keeps images and clones
 
+/** A worker's storage path is not absolute or has unsafe characters, or is not a dataset's name. */
 export const badPlace = (kind: string, place: string): CiError =>
   new CiError({
     code: 'storage/bad-place',
@@ -19,6 +20,11 @@ export const badPlace = (kind: string, place: string): CiError =>
         : 'Enter the absolute path of a folder, such as /ci/recheck.',
   });
 
+/**
+ * A program that the storage or a download needs is not installed on the worker.
+ *
+ * @param packages Debian packages that contain it, separated by spaces
+ */
 export const commandMissing = (worker: string, command: string, packages: string): CiError =>
   new CiError({
     code: 'storage/no-command',
@@ -34,6 +40,11 @@ const HOW_TO_CREATE: Readonly<Record<string, { what: string; command: string }>>
   zfs: { what: 'ZFS dataset', command: 'as root: zfs create' },
 };
 
+/**
+ * The folder or dataset for images and clones does not exist on the worker.
+ *
+ * @param kind the storage backend: "btrfs"
+ */
 export const placeMissing = (worker: string, kind: string, place: string): CiError => {
   const { what, command } = HOW_TO_CREATE[kind] ?? { what: 'folder', command: 'as root: mkdir -p' };
   return new CiError({
@@ -45,6 +56,7 @@ export const placeMissing = (worker: string, kind: string, place: string): CiErr
   });
 };
 
+/** The ZFS dataset for images and clones exists, but is not part of the file system. */
 export const placeUnmounted = (worker: string, place: string): CiError =>
   new CiError({
     code: 'storage/unmounted',
@@ -54,6 +66,7 @@ export const placeUnmounted = (worker: string, place: string): CiError =>
     excludesHost: true,
   });
 
+/** The folder for images and clones is on a file system that the storage backend cannot use. */
 export const wrongFileSystem = (worker: string, place: string, wanted: string, found: string): CiError =>
   new CiError({
     code: 'storage/wrong-file-system',
@@ -63,6 +76,7 @@ export const wrongFileSystem = (worker: string, place: string, wanted: string, f
     excludesHost: true,
   });
 
+/** Only root may run the commands of the storage backend, and the login is another user. */
 export const notRoot = (worker: string, user: string): CiError =>
   new CiError({
     code: 'storage/not-root',
@@ -72,7 +86,11 @@ export const notRoot = (worker: string, user: string): CiError =>
     excludesHost: true,
   });
 
-/** @param what was being done: "Clone recheck-1-1-vm" */
+/**
+ * A storage command found the worker's disk full or a quota used up.
+ *
+ * @param what was being done: "Clone recheck-1-1-vm"
+ */
 export const storageFull = (what: string, worker: string): CiError =>
   new CiError({
     code: 'storage/disk-full',
@@ -94,6 +112,11 @@ export const spaceRunsOut = (image: string, from: string, worker: string): CiErr
     retryable: true,
   });
 
+/**
+ * A storage command for the same image or clone has not ended, so another would interfere with it.
+ *
+ * @param what "Clone recheck-1-1-vm"
+ */
 export const storageBusy = (what: string, worker: string): CiError =>
   new CiError({
     code: 'storage/busy',
@@ -104,12 +127,17 @@ export const storageBusy = (what: string, worker: string): CiError =>
     excludesHost: true,
   });
 
-/** @param said the output of the command that failed */
+/**
+ * A storage command failed for a reason that has no error of its own.
+ *
+ * @param said the output of the command that failed
+ */
 export const workFailed = (what: string, worker: string, said: string): CiError =>
   new CiError({
     code: 'storage/fault',
     blame: 'worker',
     message: `${what} failed on ${worker}: ${quoted(said, -3, 500) || '(no output)'}.`,
+    advice: 'Check the storage there: its folder, its file system, and dmesg.',
     excludesHost: true,
   });
 
@@ -141,6 +169,7 @@ export function storageFault(what: string, error: unknown): CiError {
 
 // Images and clones
 
+/** A name is not safe as part of a path on a worker. @param what "a clone" */
 export const badName = (what: string, name: string): CiError =>
   new CiError({
     code: 'storage/bad-name',
@@ -149,6 +178,7 @@ export const badName = (what: string, name: string): CiError =>
     advice: 'Use at most 128 letters, digits, dots, dashes and underscores, starting with a letter or digit.',
   });
 
+/** The path of a new clone is already used by something that Recheck did not create. */
 export const nameTaken = (worker: string, place: string, name: string): CiError =>
   new CiError({
     code: 'storage/name-taken',
@@ -157,6 +187,7 @@ export const nameTaken = (worker: string, place: string, name: string): CiError 
     advice: 'Move it away.',
   });
 
+/** The folder that a sandbox image is copied from is missing or not readable. */
 export const noSource = (image: string, path: string, cause: unknown): CiError =>
   new CiError({
     code: 'storage/no-source',
@@ -166,6 +197,7 @@ export const noSource = (image: string, path: string, cause: unknown): CiError =
     cause,
   });
 
+/** The path that a sandbox image is copied from is a file. */
 export const sourceNotFolder = (image: string, path: string): CiError =>
   new CiError({
     code: 'storage/source-not-a-folder',
@@ -174,6 +206,7 @@ export const sourceNotFolder = (image: string, path: string): CiError =>
     advice: 'Enter a folder whose files every clone starts with.',
   });
 
+/** The image to clone, or to build another one from, does not exist on the worker. */
 export const noImage = (image: string): CiError =>
   new CiError({
     code: 'storage/no-image',
@@ -183,6 +216,7 @@ export const noImage = (image: string): CiError =>
     isNotFound: true,
   });
 
+/** Another build, or another attempt of the same one, has a clone of that name. */
 export const foreignClone = (name: string, build: string, attempt: number): CiError =>
   new CiError({
     code: 'storage/foreign-clone',
@@ -192,7 +226,7 @@ export const foreignClone = (name: string, build: string, attempt: number): CiEr
     retryable: true,
   });
 
-/** @param command that removes it manually */
+/** A clone or image could not be deleted from the worker. @param command that removes it manually */
 export const notRemoved = (what: string, worker: string, why: string, command: string): CiError =>
   new CiError({
     code: 'storage/not-removed',
@@ -203,7 +237,11 @@ export const notRemoved = (what: string, worker: string, why: string, command: s
     excludesHost: true,
   });
 
-/** @param removed images that were removed in the same run */
+/**
+ * Images that no node uses any more could not be deleted from the worker.
+ *
+ * @param removed images that were removed in the same run
+ */
 export const imagesNotRemoved = (
   worker: string,
   removed: readonly string[],

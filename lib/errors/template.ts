@@ -1,6 +1,7 @@
 /** Errors of templates. */
 import { CiError, messageOf } from './ci-error.ts';
 
+/** A template of the user has a syntax error. @param kind "xml" */
 export const badTemplate = (kind: string, cause: unknown): CiError =>
   new CiError({
     code: 'template/syntax',
@@ -10,6 +11,7 @@ export const badTemplate = (kind: string, cause: unknown): CiError =>
     cause,
   });
 
+/** A template of the user contains a tag that would insert a value unescaped, such as {{{name}}}. */
 export const unescapedTag = (kind: string, name: string): CiError =>
   new CiError({
     code: 'template/unescaped',

@@ -1,6 +1,6 @@
 /** Errors of workers of every kind: their guests, and how these get metadata. */
 import { quoted } from '../util/plain-text.ts';
-import { CiError, messageOf } from './ci-error.ts';
+import { asSentence, CiError, messageOf } from './ci-error.ts';
 
 /** Returns whether the disk of a worker is full, as opposed to the controller's or a guest's. */
 export const isWorkerFull = (error: unknown): error is CiError =>
@@ -13,7 +13,7 @@ const ending = (console: string): string => {
   return tail === '' ? 'Its console is empty.' : `Its console ends with: "${tail}"`;
 };
 
-/** @param how a verb phrase: "powered off" @param console its serial console */
+/** A guest ended while it booted. @param how a verb phrase: "powered off" @param console its serial console */
 export const guestDied = (domain: string, how: string, console: string): CiError =>
   new CiError({
     code: 'worker/guest-died',
@@ -33,13 +33,16 @@ export const guestEnded = (domain: string): CiError =>
     advice: 'Something on this machine killed it; check whether memory is short.',
   });
 
+/** A guest's address was asked for, but its worker does not know the guest. */
 export const guestNotBooted = (domain: string): CiError =>
   new CiError({
     code: 'worker/no-guest',
     blame: 'guest',
     message: `Guest ${domain} is not running on this worker: it was never booted, or was already stopped.`,
+    advice: 'If it was booted, see its console in the logs.',
   });
 
+/** Another build, or another attempt of the same one, runs a guest of that name. */
 export const foreignGuest = (domain: string, build: string, attempt: number): CiError =>
   new CiError({
     code: 'worker/foreign-guest',
@@ -49,23 +52,28 @@ export const foreignGuest = (domain: string, build: string, attempt: number): Ci
     retryable: true,
   });
 
+/** A guest of the sandbox worker ended before the login to it. */
 export const noGuestAt = (worker: string, address: string): CiError =>
   new CiError({
     code: 'worker/no-guest-at-address',
     blame: 'guest',
     message: `Worker ${worker}: none of its guests has the address ${address}, so Recheck does not log in there. The guest may have been stopped.`,
+    advice: 'See its console in the logs.',
     isLoginFutile: true,
   });
 
+/** The sandbox worker could not start the process that serves as a guest. */
 export const guestNotStarted = (domain: string, cause: unknown): CiError =>
   new CiError({
     code: 'worker/guest-not-started',
     blame: 'worker',
-    message: `Guest ${domain} could not be started: ${messageOf(cause)}`,
+    message: `Guest ${domain} could not be started: ${asSentence(messageOf(cause))}`,
+    advice: 'Has somebody deleted its clone, or is memory short?',
     excludesHost: true,
     cause,
   });
 
+/** Processes of a guest of the sandbox worker survive SIGKILL or belong to another user. */
 export const guestNotEnded = (domain: string, pids: number[]): CiError =>
   new CiError({
     code: 'worker/guest-not-ended',
@@ -76,6 +84,7 @@ export const guestNotEnded = (domain: string, pids: number[]): CiError =>
     retryable: true,
   });
 
+/** A connection to a guest's SSH port could not be opened in time. */
 export const guestSilent = (address: string, seconds: number): CiError =>
   new CiError({
     code: 'worker/guest-silent',
@@ -87,6 +96,7 @@ export const guestSilent = (address: string, seconds: number): CiError =>
 
 // Metadata
 
+/** The sandbox worker cannot listen on any loopback address but 127.0.0.1, or all are in use. */
 export const noLoopback = (): CiError =>
   new CiError({
     code: 'worker/no-loopback',
@@ -97,15 +107,18 @@ export const noLoopback = (): CiError =>
     excludesHost: true,
   });
 
+/** The port through which guests of the sandbox worker request metadata could not be opened. */
 export const linkFailed = (worker: string, cause: unknown): CiError =>
   new CiError({
     code: 'worker/metadata-link',
     blame: 'worker',
     message: `Worker ${worker}: its guests cannot get metadata, because no port on 127.0.0.1 could be opened (${messageOf(cause)}).`,
+    advice: 'Has Node-RED reached its limit of open files (ulimit -n)?',
     excludesHost: true,
     cause,
   });
 
+/** The worker could not change its iptables rules for metadata. */
 export const rulesFailed = (worker: string, said: string): CiError =>
   new CiError({
     code: 'worker/metadata-rules',
@@ -115,6 +128,7 @@ export const rulesFailed = (worker: string, said: string): CiError =>
     excludesHost: true,
   });
 
+/** An iptables rule before Recheck's sends metadata requests elsewhere. @param rule as "iptables -S" prints it */
 export const rulesTaken = (worker: string, rule: string): CiError =>
   new CiError({
     code: 'worker/metadata-taken',
@@ -125,6 +139,7 @@ export const rulesTaken = (worker: string, rule: string): CiError =>
     excludesHost: true,
   });
 
+/** The port for metadata requests from guests could not be opened on the controller. */
 export const listenerFailed = (address: string, port: number, cause: unknown): CiError =>
   new CiError({
     code: 'worker/metadata-listen',
@@ -135,6 +150,7 @@ export const listenerFailed = (address: string, port: number, cause: unknown): C
     cause,
   });
 
+/** The metadata server listens on the controller, but the guests run on another machine behind NAT. */
 export const listenerElsewhere = (worker: string): CiError =>
   new CiError({
     code: 'worker/metadata-elsewhere',
@@ -145,6 +161,7 @@ export const listenerElsewhere = (worker: string): CiError =>
 
 // The machine
 
+/** A worker's /proc lacks the figures that its free capacity is computed from. */
 export const factsUnread = (worker: string): CiError =>
   new CiError({
     code: 'worker/facts',
@@ -153,6 +170,7 @@ export const factsUnread = (worker: string): CiError =>
     advice: 'Is it a Linux machine?',
   });
 
+/** The ssh-host node that a worker host selects was deleted or disabled. */
 export const hostNodeGone = (worker: string): CiError =>
   new CiError({
     code: 'worker/no-ssh-host',

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CiError, factsOf, messageOf, toCiError } from '../errors/ci-error.ts';
-import { imageFailedBefore, makingStopped, oldImageUsed, workerSilent } from '../errors/image.ts';
+import { imageBuildStopped, imageFailedBefore, oldImageUsed, workerSilent } from '../errors/image.ts';
 import { ConsoleWriter } from '../logs/console.ts';
 import { safeName } from '../logs/file-name.ts';
 import { imageFolder } from '../storage/names.ts';
@@ -174,7 +174,7 @@ export class ImageBuilder {
 
   /** Ends all builds, and waits until everything of them is removed. */
   async close(): Promise<void> {
-    this.#stop.abort(makingStopped());
+    this.#stop.abort(imageBuildStopped());
     await Promise.allSettled([...this.#builds.values()].map(({ promise }) => promise));
   }
 

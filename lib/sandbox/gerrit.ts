@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { emptyComment, reviewRefused, stateUnreadable } from '../errors/sandbox.ts';
+import { emptyComment, sandboxReviewRefused, stateUnreadable } from '../errors/sandbox.ts';
 import { fingerprint, readPrivateKey } from '../ssh/keys.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import { writeFileAtomic } from '../util/atomic-file.ts';
@@ -171,7 +171,7 @@ async function review(site: Site, author: string, number: number, input: ReviewI
       await applyReview(site, accountOf(author), { change: number, patchset }, input);
     });
   } catch (error) {
-    throw error instanceof Refusal ? reviewRefused(error.message) : error;
+    throw error instanceof Refusal ? sandboxReviewRefused(error.message) : error;
   }
 }
 

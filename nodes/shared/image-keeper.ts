@@ -1,5 +1,5 @@
 import type { NodeAPI } from 'node-red';
-import { noImage } from '../../lib/errors/build.ts';
+import { noImageSelected } from '../../lib/errors/build.ts';
 import type { ImageBuilder } from '../../lib/images/builder.ts';
 import { ImageCollector } from '../../lib/images/gc.ts';
 import type { ImageSpec, Worker } from '../../lib/worker/types.ts';
@@ -11,7 +11,7 @@ export function keepImages(RED: NodeAPI, builder: ImageBuilder): ImageCollector 
     images: (): ImageSpec[] =>
       configNodes(RED, 'vm-image').map((node) => {
         // A disabled image may be needed again.
-        if (!node) throw noImage('vm-image');
+        if (!node) throw noImageSelected('vm-image');
         return node.spec();
       }),
     // As after a crash, workers that no node uses are left alone.

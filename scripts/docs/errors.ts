@@ -49,8 +49,8 @@ export async function collectErrors(folder = FOLDER, samples: SampleTable = SAMP
 const escaped = (text: string): string => text.replace(/[\\`*_<>[\]~|]/g, '\\$&').replaceAll('\n', ' ');
 
 /** Returns what to do about an error whose message says nothing about that. */
-function defaultAdvice({ result, retryable }: CiError): string {
-  if (result === 'ABORTED') return 'Nothing.';
+function defaultAdvice({ facts, result, retryable }: CiError): string {
+  if (result === 'ABORTED' || facts.isCancelled) return 'Nothing.';
   return retryable ? 'Nothing, unless it keeps happening.' : 'See the message.';
 }
 

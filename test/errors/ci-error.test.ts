@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Blame, CiError, factsOf, messageOf, toCiError } from '../../lib/errors/ci-error.ts';
+import { releaseFailed } from '../../lib/errors/build.ts';
+import { postFailed } from '../../lib/errors/build-report.ts';
+import { asSentence, type Blame, CiError, factsOf, messageOf, toCiError } from '../../lib/errors/ci-error.ts';
 import { imageFailedBefore } from '../../lib/errors/image.ts';
 import { isResumable } from '../../lib/errors/image-download.ts';
 import { diskFault, diskFull, domainRefused, guestHalted, guestVanished, kvmFault } from '../../lib/errors/libvirt.ts';
@@ -32,6 +34,13 @@ test('the message ends with the advice', () => {
   assert.equal(new CiError({ code: 'x', blame: 'config', message: 'It failed.' }).advice, '');
 });
 
+test('a reason inside a message ends with one punctuation mark', () => {
+  assert.equal(asSentence('it failed'), 'it failed.');
+  assert.equal(asSentence('It failed.'), 'It failed.');
+  assert.match(postFailed('vm: Is the guest out of memory?').message, /memory\?$/);
+  assert.match(releaseFailed('Guest d', 'Is it up?').message, /: Is it up\?$/);
+});
+
 test('anything thrown becomes a CiError, and has no facts before', () => {
   assert.deepEqual(factsOf(new Error('x')), {});
   assert.deepEqual(factsOf(undefined), {});
@@ -43,6 +52,8 @@ test('anything thrown becomes a CiError, and has no facts before', () => {
   assert.equal(told(internal), 'internal controller ERROR');
   assert.equal(internal.message, 'here: boom');
   assert.equal(told(toCiError(full, 'here')), 'disk-full controller DISK_FULL');
+  const overQuota = Object.assign(new Error('disk quota exceeded'), { code: 'EDQUOT' });
+  assert.equal(told(toCiError(overQuota, 'here')), 'disk-full controller DISK_FULL');
 });
 
 test('a full disk of a worker is told from that of the controller or a guest', () => {

@@ -20,7 +20,8 @@ test('a command returns its output; a failed one reports what failed, on which w
   const bad = virshOf(() => ({ code: 1, stderr: 'error: failed to do it\nerror: no right\n' }));
   await assert.rejects(bad.run(['list'], { signal, what }), {
     code: 'libvirt/failed',
-    message: 'worker host-a: the list of guests failed: failed to do it / no right.',
+    message:
+      'worker host-a: the list of guests failed: failed to do it / no right. The system log there may say more (journalctl).',
   });
   const none = virshOf(() => ({ code: 127, stderr: "env: 'virsh': No such file or directory\n" }));
   await assert.rejects(none.run(['list'], { signal, what }), { code: 'libvirt/no-virsh' });

@@ -139,7 +139,7 @@ describe('clone-image', () => {
     assert.equal(late.result, 'NODE_FAILURE');
     assert.match(
       late.build.steps[0]!.message!,
-      /^No worker had room within .*: worker host a has 1 of 1 slots in use\. Add a worker host or slots/,
+      /^No worker had a free slot within .*: worker host a has 1 of 1 slots in use\. Add a worker host or slots/,
     );
     assert.equal((await first).result, 'SUCCESS');
   });

@@ -65,7 +65,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
     await waitFor('the first has its slot', () => lab.red.runtime().supervisor.active()[0]?.resources.worker, 20_000);
     const second = await runBuild(lab.red, handMade());
     const says =
-      /No worker had room within 0\.1 min: worker host-a has 1 of 1 slots in use\. Add a worker host or slots/;
+      /No worker had a free slot within 0\.1 min: worker host-a has 1 of 1 slots in use\. Add a worker host or slots/;
     assertEnd(lab.red, second, { result: 'NODE_FAILURE', at: 'clone vm', says });
     assertEnd(lab.red, await first, { result: 'SUCCESS', vote: 1 });
   });
@@ -150,7 +150,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
     await lab.sshd.start();
     const outcome = await lab.run({ clone: { wait: '0.1' } });
     const says =
-      /No worker had room within 0\.1 min: worker host-a .*its host key changed from SHA256:.*clear the pinned key/;
+      /No worker had a free slot within 0\.1 min: worker host-a .*its host key changed from SHA256:.*clear the pinned key/;
     assertEnd(lab.red, outcome, { result: 'NODE_FAILURE', at: 'clone vm', says });
     await lab.sshd.stop();
     writeFileSync(file, own);

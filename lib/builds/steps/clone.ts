@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { guestTwice, noImage, noWorker, otherWorker } from '../../errors/build.ts';
+import { guestTwice, noImageSelected, noWorker, otherWorker } from '../../errors/build.ts';
 import type { Guest } from '../../guests/guest.ts';
 import { formatOrdinal } from '../../util/format.ts';
 import type { ImageSpec, Worker } from '../../worker/types.ts';
@@ -42,7 +42,7 @@ export async function cloneStep(
   services: Services,
 ): Promise<StepOutcome> {
   const { image, workers, guest: name } = settings;
-  if (!image) throw noImage(settings.node);
+  if (!image) throw noImageSelected(settings.node);
   if (workers().length === 0) throw noWorker(settings.node);
   const { images } = services;
   const { resources } = build;

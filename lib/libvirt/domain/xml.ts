@@ -1,4 +1,4 @@
-import { badDomainTemplate, noDisk } from '../../errors/libvirt-hardware.ts';
+import { badDomainTemplate, cloneWithoutDisk } from '../../errors/libvirt-hardware.ts';
 import { render } from '../../template/render.ts';
 import type { GuestSpec } from '../../worker/types.ts';
 import { tapName } from '../network/mac.ts';
@@ -35,7 +35,7 @@ const nvramFile = ({ clone, domain }: GuestSpec): string => `${clone.path}/${dom
  * @throws CiError if the template is broken, or lacks the name or owner by which the guest is found and removed
  */
 export function domainXml(template: string, spec: GuestSpec, facts: DomainFacts): string {
-  if (spec.clone.disks.length === 0) throw noDisk(spec.domain);
+  if (spec.clone.disks.length === 0) throw cloneWithoutDisk(spec.domain);
   const { loader = false, ...hardware } = facts.hardware ?? guestHardware(spec, facts.type, UNKNOWN_HOST);
   const xml = render('xml', template, {
     type: facts.type,

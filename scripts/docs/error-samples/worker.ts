@@ -30,7 +30,7 @@ export const workerSamples = {
       ['{image}', '{stage}', cause, true],
     ],
     imageFailedBefore: [[new CiError({ code: 'image/script-failed', blame: 'image', message: '{message}' }), 5]],
-    makingStopped: [[]],
+    imageBuildStopped: [[]],
   } satisfies Samples<typeof image>,
   'image-download.ts': {
     badImageUrl: [['{image}', '{url}']],
@@ -87,7 +87,7 @@ export const workerSamples = {
     cpuNotForArch: [['{guest}', '{cpu}', '{arch}']],
     biosNotForArch: [['{guest}', '{arch}']],
     badDomainTemplate: [['{part}']],
-    noDisk: [['{guest}']],
+    cloneWithoutDisk: [['{guest}']],
     noUefi: [['{worker}', 'x86_64']],
   } satisfies Samples<typeof hardware>,
   'libvirt-network.ts': {

@@ -1,4 +1,4 @@
-import { changeClosed, mergeConflict } from '../../../errors/sandbox.ts';
+import { mergeConflict, sandboxChangeClosed } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
 import type { Files } from './git.ts';
 import { logEntry, type Site } from './site.ts';
@@ -7,7 +7,7 @@ import { type Account, type Change, newest } from './types.ts';
 /** Abandons an open change. @throws CiError if it is closed */
 export async function abandon(site: Site, account: Account, number: number, reason?: string): Promise<void> {
   const change = site.draft(number);
-  if (change.status !== 'NEW') throw changeClosed(number, change.status);
+  if (change.status !== 'NEW') throw sandboxChangeClosed(number, change.status);
   change.status = 'ABANDONED';
   await close(site, account, change, 'Abandoned', 'abandon', 'change-abandoned', 'abandoner', reason);
 }
@@ -15,7 +15,7 @@ export async function abandon(site: Site, account: Account, number: number, reas
 /** Restores an abandoned change. @throws CiError if it is not abandoned */
 export async function restore(site: Site, account: Account, number: number, reason?: string): Promise<void> {
   const change = site.draft(number);
-  if (change.status !== 'ABANDONED') throw changeClosed(number, change.status);
+  if (change.status !== 'ABANDONED') throw sandboxChangeClosed(number, change.status);
   change.status = 'NEW';
   await close(site, account, change, 'Restored', 'restore', 'change-restored', 'restorer', reason);
 }
@@ -46,7 +46,7 @@ async function close(
  */
 export async function submit(site: Site, account: Account, number: number): Promise<void> {
   const change = site.draft(number);
-  if (change.status !== 'NEW') throw changeClosed(number, change.status);
+  if (change.status !== 'NEW') throw sandboxChangeClosed(number, change.status);
   const patchset = newest(change);
   const branch = `refs/heads/${change.branch}`;
   const tip = (await site.repository.resolve(branch))!;

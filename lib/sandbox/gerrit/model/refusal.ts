@@ -12,7 +12,7 @@ export class Refusal extends Error {
 export const fatal = (text: string): Refusal => new Refusal(`fatal: ${text}\n`);
 
 /** Returns the refusal of `gerrit review` for a review that was not posted. */
-export const reviewFailed = (text: string): Refusal =>
+export const sandboxReviewFailed = (text: string): Refusal =>
   new Refusal(`error: ${text}\n\nfatal: one or more reviews failed; review output above\n`);
 
 /** Returns the refusal of `gerrit review --json` for input that cannot be parsed. */

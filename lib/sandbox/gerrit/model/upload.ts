@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { changeClosed } from '../../../errors/sandbox.ts';
+import { sandboxChangeClosed } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
 import type { Files } from './git.ts';
 import { BRANCH, logEntry, PROJECT, patchsetRef, type Site } from './site.ts';
@@ -26,7 +26,7 @@ export async function upload(
   spec: Upload,
 ): Promise<{ change: number; patchset: number }> {
   const old = spec.change === undefined ? undefined : site.draft(spec.change);
-  if (old && old.status !== 'NEW') throw changeClosed(old.number, old.status);
+  if (old && old.status !== 'NEW') throw sandboxChangeClosed(old.number, old.status);
   const last = old && newest(old);
   const id = old?.id ?? `I${randomBytes(20).toString('hex')}`;
   const words = (spec.message ?? last?.commitMessage ?? 'Change something').replace(CHANGE_ID, '').trim();

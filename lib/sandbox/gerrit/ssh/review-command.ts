@@ -1,7 +1,7 @@
 import { LABEL_NAMES, labelRange } from '../model/accounts.ts';
 import { applyReview } from '../model/apply-review.ts';
 import { abandon, restore, submit } from '../model/lifecycle.ts';
-import { fatal, Refusal, reviewFailed } from '../model/refusal.ts';
+import { fatal, Refusal, sandboxReviewFailed } from '../model/refusal.ts';
 import { readReviewInput } from '../model/review-input.ts';
 import { findRevision, PROJECTS, type Site } from '../model/site.ts';
 import type { Account, ReviewInput } from '../model/types.ts';
@@ -75,7 +75,7 @@ export async function reviewCommand(
         }
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        throw reviewFailed(json ? error.message : `fatal: ${error.message}`);
+        throw sandboxReviewFailed(json ? error.message : `fatal: ${error.message}`);
       }
     });
   }
