@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exec, outcome } from '../../support/ssh-client.ts';
-import { waitFor, within } from '../../support/wait.ts';
+import { waitFor, waitForPromise } from '../../support/wait.ts';
 import { guestFor } from './client.ts';
 
 test('exit codes and signals arrive as sshd sends them', async (t) => {
@@ -27,10 +27,10 @@ test('the exit is reported immediately, and output of a background process still
   channel.on('data', (chunk: Buffer) => {
     seen += chunk;
   });
-  assert.deepEqual(await within('its exit', exited), [7]);
+  assert.deepEqual(await waitForPromise('its exit', exited), [7]);
   assert.doesNotMatch(seen, /late/);
   await writeFile(join(world.root, 'clones', 'unit-1', 'go'), '');
-  await within('its end', closed);
+  await waitForPromise('its end', closed);
   assert.equal(seen, 'early\nlate\n');
 });
 
@@ -95,7 +95,7 @@ test('floods of output and errors at the same time both arrive completely', asyn
   await delay(300);
   channel.on('data', (chunk: Buffer) => hashes[0]!.update(chunk)).resume();
   channel.stderr.on('data', (chunk: Buffer) => hashes[1]!.update(chunk)).resume();
-  await within('both have come', closed, 60_000);
+  await waitForPromise('both have come', closed, 60_000);
   const expected = await outcome(await exec(client, 'seq 1 300000 | sha256sum; seq 300001 600000 | sha256sum'));
   assert.equal(hashes.map((hash) => `${hash.digest('hex')}  -\n`).join(''), expected.stdout);
 });

@@ -5,7 +5,7 @@ import ssh2 from 'ssh2';
 import { parseAuthorizedKey } from '../../../lib/sandbox/guest/ssh-server.ts';
 import { generateKeyPair } from '../../../lib/ssh/keys.ts';
 import { exec, outcome, shell, subsystem } from '../../support/ssh-client.ts';
-import { waitForEvent, within } from '../../support/wait.ts';
+import { waitForEvent, waitForPromise } from '../../support/wait.ts';
 import { guestFor } from './client.ts';
 
 test('authorized keys are read with the options that may stand before them', () => {
@@ -76,5 +76,5 @@ test('an sftp client that is done gets its session closed, which it waits for', 
   const client = await (await guestFor(t)).connect();
   const { channel, closed } = await subsystem(client, 'sftp');
   channel.resume().end();
-  await within('the server closes it', closed, 60_000);
+  await waitForPromise('the server closes it', closed, 60_000);
 });

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { guestProcesses } from '../../../lib/sandbox/guest-processes.ts';
 import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
 import { end, endOf } from '../../support/child.ts';
-import { waitForEvent } from '../../support/wait.ts';
-import { eventually, owner, within } from './sandbox-world.ts';
+import { waitFor, waitForEvent } from '../../support/wait.ts';
+import { callOptions, owner } from './sandbox-world.ts';
 
 const CONTROLLER = fileURLToPath(new URL('./controller.ts', import.meta.url));
 
@@ -28,7 +28,7 @@ async function startController(t: TestContext) {
   assert.equal(String(line), 'ready\n');
   const { mark } = JSON.parse(await readFile(join(root, 'guests', 'orphan.json'), 'utf8'));
   // Both sleep, and whatever started them is gone.
-  await eventually('the guest and its two processes run', async () => {
+  await waitFor('the guest and its two processes run', async () => {
     const commands = (await Promise.all(guestProcesses(mark).map(commandOf))).filter(Boolean);
     return commands.length === 3 && commands.filter((command) => command.startsWith('sleep\0')).length === 2;
   });
@@ -41,7 +41,7 @@ const commandOf = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8').catc
 test('guests and all their processes end with a controller that was killed with -9', async (t) => {
   const { child, mark } = await startController(t);
   child.kill('SIGKILL');
-  await eventually('nothing of the guest runs', () => guestProcesses(mark).length === 0);
+  await waitFor('nothing of the guest runs', () => guestProcesses(mark).length === 0);
 });
 
 test('the next controller lists, ends and removes what a crash left, and nothing else', async (t) => {
@@ -53,16 +53,16 @@ test('the next controller lists, ends and removes what a crash left, and nothing
     if ((await commandOf(pid)).includes('main.ts')) process.kill(pid, 'SIGKILL');
   }
   await end(child);
-  await eventually('processes of the guest, and no more of it, outlive it', () => guestProcesses(mark).length === 2);
+  await waitFor('processes of the guest, and no more of it, outlive it', () => guestProcesses(mark).length === 2);
 
   const { hypervisor, storage } = sandboxWorker({ id: 'w1', label: 'worker w1', slots: 1, root });
-  assert.deepEqual(await hypervisor.list(within()), [{ domain: 'orphan', owner }]);
-  assert.deepEqual(await storage.list(within()), [{ name: 'orphan', owner }]);
-  await hypervisor.stop('orphan', within());
-  await storage.remove('orphan', within());
+  assert.deepEqual(await hypervisor.list(callOptions()), [{ domain: 'orphan', owner }]);
+  assert.deepEqual(await storage.list(callOptions()), [{ name: 'orphan', owner }]);
+  await hypervisor.stop('orphan', callOptions());
+  await storage.remove('orphan', callOptions());
   assert.deepEqual(guestProcesses(mark), []);
   assert.equal(bystander.exitCode ?? bystander.signalCode, null);
-  assert.deepEqual(await hypervisor.list(within()), []);
+  assert.deepEqual(await hypervisor.list(callOptions()), []);
   assert.deepEqual(await readdir(join(root, 'guests')), []);
   assert.deepEqual(await readdir(join(root, 'clones')), []);
 });

@@ -8,7 +8,7 @@ import { fingerprint, generateKeyPair } from '../../../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../../../lib/ssh/types.ts';
 import { runLine } from '../../../support/gerrit-session.ts';
 import { exec, logIn } from '../../../support/ssh-client.ts';
-import { waitFor, within } from '../../../support/wait.ts';
+import { waitFor, waitForPromise } from '../../../support/wait.ts';
 import { temporaryFolder, temporaryGerrit } from '../temporary.ts';
 
 async function connect(target: SshTarget, hostVerifier?: (key: Buffer) => boolean): Promise<Client> {
@@ -88,7 +88,7 @@ test('twenty streams that open and close leave nothing behind', async (t) => {
     const { channel, closed } = await exec(client, 'gerrit stream-events');
     channel.resume();
     channel.close();
-    await within('the stream is closed', closed);
+    await waitForPromise('the stream is closed', closed);
   }
   const seen: string[] = [];
   const { channel } = await exec(client, 'gerrit stream-events -s comment-added');
