@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
-import { ask, assertWords, variable } from '../support/build-runs.ts';
-import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
+import { ask, assertStatusTexts, variable } from '../support/build-runs.ts';
+import { type FakeGerrit, shortenDelays, startFakeGerrit } from '../support/fake-gerrit.ts';
 import { flow, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { lockedKey, startSshServer } from '../support/ssh-server.ts';
@@ -15,16 +15,16 @@ describe('gerrit-server', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
   let red: TestRed;
   let gerrit: FakeGerrit;
-  let calm: () => void;
+  let closeConnections: () => void;
 
   before(async () => {
     gerrit = await startFakeGerrit();
     red = await startRed();
     await red.deploy(flow(jobs()));
-    calm = await hurry(red);
+    closeConnections = await shortenDelays(red);
   });
   after(async () => {
-    calm?.();
+    closeConnections?.();
     await red?.close();
     await gerrit?.close();
     rmSync(dir, { recursive: true, force: true });
@@ -211,5 +211,5 @@ describe('gerrit-server', () => {
     assert.equal(page.status, 200);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
-import { ask, assertWords, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { ask, assertStatusTexts, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -144,5 +144,5 @@ describe('metadata-server', () => {
     assert.match(said, /Check the path/);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

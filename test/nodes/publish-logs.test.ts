@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -255,5 +255,5 @@ describe('publish-logs', () => {
     assert.deepEqual([record.build.id, record.build.result], [build.id, 'SUCCESS']);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

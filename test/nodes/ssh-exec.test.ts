@@ -4,7 +4,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, type Ended, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, type Ended, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { execThere, flow, jobs, make, scriptLane } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
@@ -252,5 +252,5 @@ describe('ssh-exec', () => {
     assert.ok(step.duration < 10_000, 'the other guest was not waited for');
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

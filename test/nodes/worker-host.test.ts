@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import { DirectoryStorage } from '../../lib/sandbox/worker/storage.ts';
 import type { Worker } from '../../lib/worker/types.ts';
-import { assertWords, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -95,5 +95,5 @@ describe('worker-host', () => {
     assert.deepEqual([await hypervisor.list({ signal }), await storage.list({ signal })], [[], []]);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });
