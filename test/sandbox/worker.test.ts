@@ -11,7 +11,7 @@ import { callOptions, image, owner, type World, worldFor } from './worker/sandbo
 
 const markOf = async (world: World, domain: string): Promise<string> =>
   JSON.parse(await readFile(join(world.root, 'guests', `${domain}.json`), 'utf8')).mark;
-const isGone = (path: string) =>
+const isRemoved = (path: string) =>
   access(path).then(
     () => false,
     () => true,
@@ -19,7 +19,7 @@ const isGone = (path: string) =>
 const consoleOf = async (world: World, domain: string): Promise<string> =>
   text((await world.worker.hypervisor.console(domain, callOptions()))!);
 
-test("a guest's life from clone to removal: metadata, login, exec, sftp, stop, nothing left", async (t) => {
+test('a guest works from clone to removal: metadata, login, exec, sftp, stop, and nothing is left', async (t) => {
   const world = await worldFor(t);
   const { hypervisor, storage } = world.worker;
   const address = await world.boot('unit-1', '#!/bin/sh\necho "user data of $HOSTNAME"\necho made > from-user-data\n');
@@ -41,10 +41,10 @@ test("a guest's life from clone to removal: metadata, login, exec, sftp, stop, n
   assert.match(boot, /user data of host-unit-1\n.*the script ended with exit code 0/s);
   assert.match(boot, /ssh: open at/);
 
-  // A process that left its session, its parent and its standard streams behind.
+  // A process with its own session, a different parent and no standard streams.
   await host.run(['sh', '-c', '(setsid sleep 1000 >/dev/null 2>&1 </dev/null &)']);
   const mark = await markOf(world, 'unit-1');
-  await waitFor('the process in the background runs', () => guestProcesses(mark).length === 2);
+  await waitFor('the background process runs', () => guestProcesses(mark).length === 2);
 
   const gone = new Promise((resolve) => host.gone.addEventListener('abort', resolve));
   await hypervisor.stop('unit-1', callOptions());
@@ -52,14 +52,14 @@ test("a guest's life from clone to removal: metadata, login, exec, sftp, stop, n
   await gone;
   assert.equal(await hypervisor.domainAt(address.host, callOptions()), undefined);
   assert.deepEqual(await hypervisor.list(callOptions()), []);
-  assert.equal(await isGone(join(world.root, 'guests', 'unit-1')), true);
+  assert.equal(await isRemoved(join(world.root, 'guests', 'unit-1')), true);
   assert.equal(await hypervisor.console('unit-1', callOptions()), undefined);
   await assert.rejects(new Promise((_, reject) => connect(address.port, address.host).on('error', reject)), {
     code: 'ECONNREFUSED',
   });
   await storage.remove('unit-1', callOptions());
   assert.deepEqual(await storage.list(callOptions()), []);
-  assert.equal(await isGone(home), true);
+  assert.equal(await isRemoved(home), true);
   await hypervisor.stop('unit-1', callOptions());
 });
 
@@ -73,12 +73,12 @@ test('a guest cannot read the metadata of another', async (t) => {
       response.on('data', (body) => console.log(response.statusCode, String(body))));`;
   const own = await host.run([process.execPath, '-e', ask, ann.host]);
   assert.equal(own.stdout, '200 ann\n');
-  const nobody = await host.run([process.execPath, '-e', ask, '127.0.0.1']);
-  assert.equal(nobody.stdout, '404 Not Found\n');
+  const other = await host.run([process.execPath, '-e', ask, '127.0.0.1']);
+  assert.equal(other.stdout, '404 Not Found\n');
   host.close();
 });
 
-test('boot again changes nothing; another owner is refused; another domain gets its own address', async (t) => {
+test('a second boot changes nothing; another owner is refused; another domain gets its own address', async (t) => {
   const world = await worldFor(t);
   const first = await world.boot('unit-1');
   assert.deepEqual(await world.boot('unit-1'), first);
@@ -97,9 +97,9 @@ test("only a key from the metadata is accepted, and only the guest's own host ke
   await assert.rejects(world.worker.login(login, callOptions()), /key/);
   const wrongHost = { ...address, user: 'ci', privateKey: world.keys.privateKey, hostKey: stranger.publicKey };
   await assert.rejects(world.worker.login(wrongHost, callOptions()), /host key/);
-  const nobody = { ...login, host: '127.0.0.1' };
-  await assert.rejects(world.worker.login(nobody, callOptions()), { code: 'worker/no-guest-at-address' });
-  assert.equal(await isGone(join(world.root, 'known-hosts.json')), true, 'throw-away host keys are not kept');
+  const noGuest = { ...login, host: '127.0.0.1' };
+  await assert.rejects(world.worker.login(noGuest, callOptions()), { code: 'worker/no-guest-at-address' });
+  assert.equal(await isRemoved(join(world.root, 'known-hosts.json')), true, 'host keys of guests are not stored');
 });
 
 test('a guest whose metadata never answers ends with the reason on its console and in the error', async (t) => {
@@ -127,7 +127,7 @@ test('booting without a metadata server is an error that says what to do', async
   );
 });
 
-test('waiting for an address ends with the abort, and the guest continues', async (t) => {
+test('an abort ends the wait for an address, and the guest continues', async (t) => {
   const world = await worldFor(t);
   const { hypervisor } = world.worker;
   await hypervisor.boot(await world.spec('slow'), callOptions());
@@ -140,7 +140,7 @@ test('waiting for an address ends with the abort, and the guest continues', asyn
   await hypervisor.addresses('slow', callOptions());
 });
 
-test('a guest that was killed is not found any more, and stop ends its processes', async (t) => {
+test('a killed guest is no longer found, and stop ends its processes', async (t) => {
   const world = await worldFor(t);
   const { hypervisor } = world.worker;
   const address = await world.boot('unit-1');
@@ -149,14 +149,14 @@ test('a guest that was killed is not found any more, and stop ends its processes
   const mark = await markOf(world, 'unit-1');
   const isGuest = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => line.includes('main.ts'));
   for (const pid of guestProcesses(mark)) if (await isGuest(pid)) process.kill(pid, 'SIGKILL');
-  await waitFor('nobody has the address', async () => !(await hypervisor.domainAt(address.host, callOptions())));
+  await waitFor('no guest has the address', async () => !(await hypervisor.domainAt(address.host, callOptions())));
   await assert.rejects(hypervisor.addresses('unit-1', callOptions()), { code: 'worker/guest-ended' });
-  assert.equal(guestProcesses(mark).length, 1, 'the process in the background is left');
+  assert.equal(guestProcesses(mark).length, 1, 'the background process still runs');
   await hypervisor.stop('unit-1', callOptions());
   assert.deepEqual(guestProcesses(mark), []);
 });
 
-test('a guest that was never booted, and names that leave the folder, are errors', async (t) => {
+test('a guest that was never booted, and names that point outside the folder, are errors', async (t) => {
   const { worker } = await worldFor(t);
   await assert.rejects(worker.hypervisor.addresses('nobody', callOptions()), { code: 'worker/no-guest' });
   await assert.rejects(worker.hypervisor.stop('../x', callOptions()), { code: 'storage/bad-name' });

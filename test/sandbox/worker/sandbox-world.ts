@@ -15,7 +15,7 @@ export const image = { name: 'empty', key: 'k', source: { kind: 'empty' } as con
 /** Options of a call to a worker: an abort signal after `time` milliseconds. */
 export const callOptions = (time = 20_000) => ({ signal: AbortSignal.timeout(time) });
 
-/** A worker with its metadata server, as in a build. */
+/** A sandbox worker with a metadata server, as in a build. */
 export interface World {
   root: string;
   worker: Worker;
@@ -30,6 +30,7 @@ export interface World {
   close(): Promise<void>;
 }
 
+/** Starts a world in `root`, or in a temporary folder. The caller closes it. */
 export async function openWorld(options: { root?: string; times?: Partial<SandboxTimes> } = {}): Promise<World> {
   const root = options.root ?? (await mkdtemp(join(tmpdir(), 'recheck-worker-')));
   const worker = sandboxWorker({ id: 'w1', label: 'worker w1', slots: 2, root, times: options.times ?? {} });
@@ -67,7 +68,7 @@ export async function openWorld(options: { root?: string; times?: Partial<Sandbo
   return world;
 }
 
-/** Opens a world for one test. */
+/** Starts a world that is closed after the test. */
 export async function worldFor(t: TestContext, options?: { times?: Partial<SandboxTimes> }): Promise<World> {
   const world = await openWorld(options);
   t.after(() => world.close());
