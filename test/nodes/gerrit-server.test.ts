@@ -114,9 +114,9 @@ describe('gerrit-server', () => {
   });
 
   test('a host where nothing listens, an unknown host name and a missing key file are reported', async () => {
-    const nobody = await startSshServer({ authorized: [gerrit.target.host && publicKeyOf(gerrit.target.privateKey)] });
-    await nobody.close();
-    await deploy({ port: String(nobody.port) });
+    const stopped = await startSshServer({ authorized: [gerrit.target.host && publicKeyOf(gerrit.target.privateKey)] });
+    await stopped.close();
+    await deploy({ port: String(stopped.port) });
     await waitForStatus(/^retry in \d+ s: .*nothing listens on port \d+ there|connection was refused/);
     await deploy({ host: 'no-such-host.invalid' });
     await waitForStatus(/^retry in \d+ s: .*unknown host name/);
@@ -137,12 +137,12 @@ describe('gerrit-server', () => {
     const second = await startFakeGerrit({ port, authorized: [publicKeyOf(first.target.privateKey)] });
     try {
       await waitForStatus(/its host key changed/);
-      const said = await waitFor('the changed key is logged', () =>
+      const logged = await waitFor('the changed key is logged', () =>
         red.logs.find(({ msg }) => msg.includes('host key changed')),
       );
       assert.ok(
-        said.msg.includes(`changed from ${first.server.fingerprint} to ${second.server.fingerprint}`),
-        said.msg,
+        logged.msg.includes(`changed from ${first.server.fingerprint} to ${second.server.fingerprint}`),
+        logged.msg,
       );
       assert.equal(second.server.logins, 0);
       const known = { pinned: first.server.fingerprint, offered: second.server.fingerprint };

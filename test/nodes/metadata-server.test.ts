@@ -139,9 +139,9 @@ describe('metadata-server', () => {
     await deploy({ authorizedKeysFile: join(dir, 'nowhere') }, 'true');
     const missing = await run(red);
     assert.equal(missing.result, 'ERROR');
-    const said = missing.build.steps.at(-2)!.message!;
-    assert.ok(said.startsWith(`metadata: the key file ${join(dir, 'nowhere')} cannot be read`), said);
-    assert.match(said, /Check the path/);
+    const error = missing.build.steps.at(-2)!.message!;
+    assert.ok(error.startsWith(`metadata: the key file ${join(dir, 'nowhere')} cannot be read`), error);
+    assert.match(error, /Check the path/);
   });
 
   test('every status is a finished text', () => assertStatusTexts(red));

@@ -47,7 +47,7 @@ describe('a redeploy during builds', () => {
   const inside = new Tab('inside')
     .jobs()
     .add('pause', 'subflow:sub')
-    .exec('work', 'echo behind the pause', onHost)
+    .exec('work', 'echo after the pause', onHost)
     .publish()
     .review()
     .line('jobs', 'pause', 'work', 'publish', 'review');
@@ -107,7 +107,7 @@ describe('a redeploy during builds', () => {
       );
 
       assert.deepEqual(three!.results, { unit: 'SUCCESS' });
-      assert.equal(three!.console.match(/behind the pause/g)!.length, 1);
+      assert.equal(three!.console.match(/after the pause/g)!.length, 1);
     });
   }
 

@@ -154,7 +154,7 @@ describe('ends of lanes', { concurrency: true }, () => {
     const [caught] = ci.red.received(faulty.idOf('caught'));
     assert.match((caught!['error'] as { message: string }).message, /no booted guest "nobody"/);
     assert.deepEqual(
-      ci.said(/Set its field "branches"/),
+      ci.warnings(/Set its field "branches"/),
       [],
       'the message of the Catch node does not count as a late branch',
     );

@@ -78,8 +78,8 @@ describe('branches that join', { concurrency: true }, () => {
     const { results, builds } = await ci.verdict(await ci.run(late));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);
-    assert.match(ci.said(/after the build was published there/).join(), /Set its field "branches" to the number/);
-    assert.equal(ci.said(/after the build was published there/).length, 1);
+    assert.match(ci.warnings(/after the build was published there/).join(), /Set its field "branches" to the number/);
+    assert.equal(ci.warnings(/after the build was published there/).length, 1);
   });
 
   test('publish-logs waits for as many branches as its setting says', async () => {

@@ -8,7 +8,7 @@ const onHost = { target: 'host', host: 'host' };
 describe('links and subflows', { concurrency: true }, () => {
   const far = new Tab('far')
     .add('in', 'link in', { links: ['linked-out'] })
-    .exec('there', 'echo ran behind the link', onHost)
+    .exec('there', 'echo ran after the link', onHost)
     .publish()
     .review()
     .line('in', 'there', 'publish', 'review');
@@ -56,7 +56,7 @@ describe('links and subflows', { concurrency: true }, () => {
   test('a lane continues on another tab through link out and link in', async () => {
     const { results, console } = await ci.verdict(await ci.run(linked));
     assert.deepEqual(results, { unit: 'SUCCESS' });
-    assert.match(console, /ran behind the link/);
+    assert.match(console, /ran after the link/);
   });
 
   test('the steps of a link call run, and the lane continues after it', async () => {

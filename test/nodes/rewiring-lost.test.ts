@@ -63,7 +63,7 @@ describe('lost messages', { concurrency: true }, () => {
     const number = await ci.run(unwired);
     await ci.over(number);
     assert.deepEqual(ci.reviews(number), []);
-    assert.equal(ci.said(/lost after "end": a node dropped it, or its output is not wired/).length, 1);
+    assert.equal(ci.warnings(/lost after "end": a node dropped it, or its output is not wired/).length, 1);
     const statuses = ci.red.statuses.filter(({ id }) => id === unwired.idOf('jobs')).map(({ text }) => text);
     assert.ok(
       statuses.some((text) => /lost/.test(text)),

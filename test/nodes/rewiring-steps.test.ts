@@ -69,7 +69,7 @@ describe('core nodes between steps', { concurrency: true }, () => {
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /colour=dark red count=3 job=demo/);
     assert.match(console, /later: dark red/);
-    assert.equal(ci.said(/"BAD NAME", which cannot be an environment variable/).length, 1);
+    assert.equal(ci.warnings(/"BAD NAME", which cannot be an environment variable/).length, 1);
   });
 
   for (const [wanted, vote] of [
@@ -88,7 +88,7 @@ describe('core nodes between steps', { concurrency: true }, () => {
     const verdict = await ci.verdict(await ci.run(result, { payload: 'GREEN' }));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(verdict.console, /after ran/);
-    assert.equal(ci.said(/msg\.result is "GREEN", which a node may not set\. Set FAILURE, /).length, 1);
+    assert.equal(ci.warnings(/msg\.result is "GREEN", which a node may not set\. Set FAILURE, /).length, 1);
   });
 
   test('a changed msg.build is ignored, and the warning names the node that changed it', async () => {
@@ -98,8 +98,8 @@ describe('core nodes between steps', { concurrency: true }, () => {
       verdict.builds[0]!.steps.map(({ name }) => name),
       ['fail', 'publish'],
     );
-    assert.equal(ci.said(/"whitewash" changed msg\.build, which was ignored/).length, 1);
-    assert.equal(ci.said(/changed msg\.build/).length, 1, 'no other node is named');
+    assert.equal(ci.warnings(/"whitewash" changed msg\.build, which was ignored/).length, 1);
+    assert.equal(ci.warnings(/changed msg\.build/).length, 1, 'no other node is named');
   });
 
   test('msg.comments become inline comments of the review', async () => {
@@ -107,7 +107,7 @@ describe('core nodes between steps', { concurrency: true }, () => {
     await ci.verdict(number);
     const posted = ci.change(number).messages.flatMap(({ comments }) => comments ?? []);
     assert.deepEqual(posted, [{ file: 'a.txt', line: 1, message: 'no full stop' }]);
-    assert.equal(ci.said(/1 inline comments in msg\.comments were left out/).length, 1);
+    assert.equal(ci.warnings(/1 inline comments in msg\.comments were left out/).length, 1);
   });
 
   test('a switch routes a build to one of its outputs', async () => {

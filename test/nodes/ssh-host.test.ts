@@ -103,9 +103,9 @@ describe('ssh-host', () => {
   });
 
   test('an unreachable host is not blamed on the patch', async () => {
-    const nobody = await startSshServer({ authorized: [pair.publicKey] });
-    await nobody.close();
-    await deploy({ port: String(nobody.port) });
+    const stopped = await startSshServer({ authorized: [pair.publicKey] });
+    await stopped.close();
+    await deploy({ port: String(stopped.port) });
     assert.match(await runFailing(), /nothing listens on port \d+ there/);
   });
 
@@ -164,9 +164,9 @@ describe('ssh-host', () => {
     const typed = { ...form, credentials: generateKeyPair('typed') };
     const refused = await ask(red, 'POST', 'test/ssh-host', typed);
     assert.match(String(refused['error']), /the server refused this key/);
-    const nobody = await startSshServer({ authorized: [] });
-    await nobody.close();
-    const wrong = await ask(red, 'POST', 'test/ssh-host', { ...form, config: { ...form.config, port: nobody.port } });
+    const stopped = await startSshServer({ authorized: [] });
+    await stopped.close();
+    const wrong = await ask(red, 'POST', 'test/ssh-host', { ...form, config: { ...form.config, port: stopped.port } });
     assert.match(String(wrong['error']), /nothing listens/);
   });
 

@@ -179,8 +179,8 @@ describe('worker-host of kind libvirt', () => {
       );
       assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?\d\w\w in line · (unreachable|no answer)$/);
     };
-    const nobody = String(await freePort());
-    await checkWaiting({ port: nobody }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
+    const unusedPort = String(await freePort());
+    await checkWaiting({ port: unusedPort }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
     const stranger = generateKeyPair('stranger').privateKey;
     await checkWaiting(
       { credentials: { privateKey: stranger, passphrase: '' } },
@@ -218,12 +218,12 @@ describe('worker-host of kind libvirt', () => {
     assert.ok(uefi.ok);
     if (/^BIOS only/.test(uefi.detail)) assert.match(needed.detail, /: disk\.$/);
     else assert.deepEqual(needed, uefi);
-    const gone = await check({ ...form, host: 'nobody' });
-    assert.match(gone.checks[0]!.detail, /its SSH host does not exist any more/);
+    const withoutHost = await check({ ...form, host: 'nobody' });
+    assert.match(withoutHost.checks[0]!.detail, /its SSH host does not exist any more/);
     await deploy({ path: join(dir, 'kept') }, undefined, { port: String(await freePort()) });
-    const far = await check(form);
-    assert.deepEqual([far.ok, far.checks.length], [false, 1]);
-    assert.match(far.checks[0]!.detail, /^worker a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
+    const unreachable = await check(form);
+    assert.deepEqual([unreachable.ok, unreachable.checks.length], [false, 1]);
+    assert.match(unreachable.checks[0]!.detail, /^worker a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
   });
 
   test('every status is a finished text', () => assertStatusTexts(red));

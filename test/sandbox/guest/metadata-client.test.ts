@@ -15,8 +15,8 @@ async function serve(t: TestContext, listener: RequestListener): Promise<string>
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const read = (baseUrl: string, timeout: number, said: string[] = []) =>
-  readMetadata({ baseUrl, address: '127.64.8.1', timeout, log: (text) => said.push(text) });
+const read = (baseUrl: string, timeout: number, log: string[] = []) =>
+  readMetadata({ baseUrl, address: '127.64.8.1', timeout, log: (text) => log.push(text) });
 
 test("metadata is read in cloud-init's order from the guest's address, and retried until the server is ready", async (t) => {
   const requested: string[] = [];
@@ -27,7 +27,7 @@ test("metadata is read in cloud-init's order from the guest's address, and retri
     'meta-data/public-keys/1/openssh-key': 'ssh-ed25519 AAAA two\n',
   };
   let notReady = 2;
-  const said: string[] = [];
+  const log: string[] = [];
   const url = await serve(t, (request, response) => {
     assert.equal(request.socket.remoteAddress, '127.64.8.1');
     const path = request.url!.replace('/2009-04-04/', '');
@@ -36,7 +36,7 @@ test("metadata is read in cloud-init's order from the guest's address, and retri
     else if (files[path] === undefined) response.writeHead(404).end();
     else response.end(files[path]);
   });
-  assert.deepEqual(await read(url, 10_000, said), {
+  assert.deepEqual(await read(url, 10_000, log), {
     instanceId: 'i-1',
     hostname: 'i-1',
     publicKeys: ['ssh-ed25519 AAAA one', 'ssh-ed25519 AAAA two'],
@@ -52,7 +52,7 @@ test("metadata is read in cloud-init's order from the guest's address, and retri
     'meta-data/public-keys/1/openssh-key',
     'user-data',
   ]);
-  assert.match(said[0]!, /the answer was 503; asking again/);
+  assert.match(log[0]!, /the answer was 503; asking again/);
 });
 
 test('if a server never answers, an error with the last reason is thrown at the time limit', async (t) => {
@@ -71,7 +71,7 @@ test('an endless answer is abandoned and requested again', async (t) => {
     };
     more();
   });
-  const said: string[] = [];
-  assert.equal((await read(url, 20_000, said)).instanceId, 'i-1');
-  assert.match(said[0]!, /the answer is longer than 1048576 bytes; asking again/);
+  const log: string[] = [];
+  assert.equal((await read(url, 20_000, log)).instanceId, 'i-1');
+  assert.match(log[0]!, /the answer is longer than 1048576 bytes; asking again/);
 });

@@ -48,8 +48,8 @@ test("gerrit review refuses with the real server's messages, and posts nothing",
   await gerrit.uploadSample('good');
   const before = gerrit.changes();
   for (const [args, stderr, stdin] of refusals) {
-    const { code, ...said } = await runLine(gerrit.target, `gerrit review ${args}`, stdin);
-    assert.deepEqual({ args, code, ...said }, { args, code: 1, stdout: '', stderr });
+    const { code, ...output } = await runLine(gerrit.target, `gerrit review ${args}`, stdin);
+    assert.deepEqual({ args, code, ...output }, { args, code: 1, stdout: '', stderr });
   }
   assert.deepEqual(gerrit.changes(), before);
 });
