@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** The forms of images and of a domain's template, used as a user would. */
+/** The forms of images and of domain templates, driven as by a user. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

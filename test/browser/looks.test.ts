@@ -1,4 +1,4 @@
-/** Screenshots of the editor, forms and pages in both themes, with checks for what a program can detect in them. */
+/** Takes screenshots of the editor, forms and pages in both themes, and checks what a program can detect in them. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -171,7 +171,7 @@ describe('ci-jobs', () => {
     assert.deepEqual([env['GERRIT_REF'], env['GERRIT_PATCHSET_REVISION']], ['refs/x/2', 'abc']);
     // A repeated manual start is intentional.
     red.send('ci-jobs1', two);
-    await waitFor('it starts again', () => builds('first', 5).length === 2);
+    await waitFor('the build starts again', () => builds('first', 5).length === 2);
   });
 
   test('messages without a change are reported on the node and to Catch nodes, and the node continues', async () => {
@@ -245,7 +245,9 @@ describe('ci-jobs', () => {
     const four = await start();
     assert.deepEqual(await ask(red, 'POST', 'ci-jobs/ci-jobs1/abort'), { ok: true });
     assert.equal((await four.ended).result, 'ABORTED');
-    await waitFor('it is reported without a vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
+    await waitFor('the build is reported without a vote', () =>
+      / dry run: no vote$/.test(red.status('gerrit-review1')),
+    );
   });
 
   test('every status is a finished text', () => assertStatusTexts(red));

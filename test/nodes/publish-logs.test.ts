@@ -175,7 +175,7 @@ describe('publish-logs', () => {
     );
     const ended = run(red, handMade(), 20_000);
     const guest = await waitFor(
-      'it is logged in to',
+      'the controller is logged in to the guest',
       () => {
         const vm = red.runtime().supervisor.active()[0]?.resources.guests.get('vm');
         return vm?.host && vm;

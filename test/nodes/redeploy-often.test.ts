@@ -104,7 +104,7 @@ describe('twenty full deploys', () => {
     waitFor('the event stream is connected', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
   const waitForScript = async (number: number): Promise<void> => {
     const build = await ci.build(number);
-    await waitFor('its script runs', () => build.running.values().next().value?.name === 'work', 20_000);
+    await waitFor('the build’s script runs', () => build.running.values().next().value?.name === 'work', 20_000);
   };
   /** Lets the script of a change's build end. */
   const endScript = (number: number) => {

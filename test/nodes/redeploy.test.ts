@@ -75,7 +75,7 @@ describe('a redeploy during builds', () => {
       const delayed = await ci.run(waits);
       const paused = await ci.run(inside);
       await Promise.all([waitForDelay(delayed), waitForDelay(paused), waitForStep(delayed, 'side')]);
-      // The types that deploy only changes need some: in the nodes that run, wait and come next.
+      // Two of the types deploy only changes, so change the nodes that run, wait and come next.
       script.node('work')['env'] = [{ name: 'ROUND', value: String(index) }];
       script.node('next')['script'] = `echo "next of round ${index}"`;
       script.node('publish')['days'] = String(7 + index);

@@ -27,10 +27,10 @@ test('the exit is reported immediately, and later output of a background process
   channel.on('data', (chunk: Buffer) => {
     seen += chunk;
   });
-  assert.deepEqual(await waitForPromise('its exit', exited), [7]);
+  assert.deepEqual(await waitForPromise('the exit is reported', exited), [7]);
   assert.doesNotMatch(seen, /late/);
   await writeFile(join(world.root, 'clones', 'unit-1', 'go'), '');
-  await waitForPromise('its end', closed);
+  await waitForPromise('the channel closes', closed);
   assert.equal(seen, 'early\nlate\n');
 });
 
