@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-/** Headless Chromium, with pages of either theme. */
+/** Starts headless Chromium and opens pages in either theme. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 
 export type Theme = 'light' | 'dark';
 
-/** Where pictures go: git-ignored, for people to look at. */
+/** The git-ignored folder of the screenshots, which are for people to look at. */
 export const SCREENSHOTS = join(import.meta.dirname, '..', '..', 'test-results', 'screenshots');
 
 const ARGUMENTS = [
@@ -20,6 +20,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+/** Starts Chromium (`$CHROMIUM`, or the system's), which is closed after the test. */
 export async function openBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
@@ -29,7 +30,7 @@ export async function openBrowser(t: Pick<TestContext, 'after'>): Promise<Browse
   return browser;
 }
 
-/** Pages of one theme; `faults` collects what their consoles say is wrong, and requests that leave the machine. */
+/** Opens a context for pages in one theme. `faults` collects their console errors, and requests to other machines. */
 export async function openContext(
   browser: Browser,
   url: string,
@@ -39,19 +40,19 @@ export async function openContext(
   const context = await browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: theme,
-    // Where the editor keeps the theme that a person chose.
+    // The editor stores the selected theme here.
     storageState: {
       cookies: [],
       origins: [{ origin: url, localStorage: [{ name: 'view-dark-theme', value: theme }] }],
     },
   });
   await context.addInitScript(() => {
-    window.scrolls = (selector) => {
+    window.hiddenSize = (selector) => {
       let width = 0;
       let height = 0;
-      for (let at = document.querySelector(selector); at; at = at.parentElement) {
-        width = Math.max(width, at.scrollWidth - at.clientWidth);
-        height = Math.max(height, at.scrollHeight - at.clientHeight);
+      for (let element = document.querySelector(selector); element; element = element.parentElement) {
+        width = Math.max(width, element.scrollWidth - element.clientWidth);
+        height = Math.max(height, element.scrollHeight - element.clientHeight);
       }
       return { width, height };
     };
@@ -62,7 +63,8 @@ export async function openContext(
   });
   context.on('weberror', (error) => faults.push(`thrown: ${error.error().stack}`));
   context.on('request', (request) => {
-    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) faults.push(`asked ${request.url()}`);
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url()))
+      faults.push(`requested ${request.url()}`);
   });
   return { context, faults };
 }

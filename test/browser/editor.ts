@@ -1,14 +1,14 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-/** Node-RED's editor in headless Chromium, worked as a person does. */
+/** Drives Node-RED's editor in headless Chromium, as a user would. */
 import type { BrowserContext, Page } from 'playwright-core';
 
-/** What the editor's pages hold, as far as the tests ask. */
+/** The part of the editor's node objects that tests use. */
 interface EditorNode {
   id: string;
   type: string;
   name: string;
-  /** Of a gerrit-server: ssh or sandbox. */
+  /** The kind of a gerrit-server: ssh or sandbox. */
   kind?: string;
   x: number;
   y: number;
@@ -17,8 +17,8 @@ interface EditorNode {
   z: string;
   _def: { category: string; align?: string; button?: object; set?: { module: string } };
 }
-/** A node on the canvas and what it is called there. */
-type Placed = Pick<EditorNode, 'id' | 'type'> & { label: string };
+/** A node on the canvas, with the label shown there. */
+type CanvasNode = Pick<EditorNode, 'id' | 'type'> & { label: string };
 
 interface EditorApi {
   nodes: {
@@ -37,12 +37,13 @@ interface EditorApi {
 declare global {
   interface Window {
     RED: EditorApi;
-    /** What statuses showed, and how long the page has been still: kept by the functions below. */
+    /** Statuses seen so far, as `watchStatuses` collects them. */
     seen: Set<string>;
+    /** The number of polls in which nothing moved, and the positions at the last one: see `settled`. */
     still: number;
     boxes: string;
-    /** How much of an element one must scroll to see. */
-    scrolls(selector: string): { width: number; height: number };
+    /** Returns how many pixels of an element are hidden until it is scrolled. */
+    hiddenSize(selector: string): { width: number; height: number };
   }
 }
 
@@ -53,6 +54,7 @@ export class Editor {
     this.page = page;
   }
 
+  /** Opens the editor in a new page and waits until it has loaded. */
   static async open(context: BrowserContext, url: string): Promise<Editor> {
     const page = await context.newPage();
     await page.goto(`${url}/`);
@@ -65,13 +67,14 @@ export class Editor {
     return new Editor(page);
   }
 
-  /** Ids of the tabs and their labels. */
+  /** Returns the ids and labels of the tabs. */
   tabs(): Promise<{ id: string; label: string }[]> {
     return this.page.evaluate(() =>
       window.RED.nodes.getWorkspaceOrder().map((id) => ({ id, label: window.RED.nodes.workspace(id).label })),
     );
   }
 
+  /** Switches to a tab, by its id. */
   async show(tab: string): Promise<void> {
     await this.page.evaluate((id) => window.RED.workspaces.show(id), tab);
     await this.page.waitForFunction(
@@ -81,7 +84,7 @@ export class Editor {
     await settled(this.page);
   }
 
-  /** Imports an example as a person does: menu, Import, Examples, the package, its name. */
+  /** Imports an example with the mouse: menu, Import, Examples, the package, its name. */
   async importExample(name: string): Promise<void> {
     const { page } = this;
     await page.click('#red-ui-header-button-sidemenu');
@@ -97,8 +100,8 @@ export class Editor {
     await settled(page);
   }
 
-  /** The nodes of the tab that is shown. */
-  nodes(): Promise<Placed[]> {
+  /** Returns the nodes of the current tab. */
+  nodes(): Promise<CanvasNode[]> {
     return this.page.evaluate(() =>
       window.RED.nodes.filterNodes({ z: window.RED.workspaces.active() }).map((node) => ({
         id: node.id,
@@ -113,13 +116,14 @@ export class Editor {
     );
   }
 
-  async node(label: string): Promise<Placed> {
+  /** Returns the node with a label; throws if there is none. */
+  async node(label: string): Promise<CanvasNode> {
     const found = (await this.nodes()).find((node) => node.label === label);
     if (!found) throw new Error(`no node ${label} on the canvas`);
     return found;
   }
 
-  /** Middle of the wire between two nodes, on the screen. */
+  /** Returns the middle of the wire between two nodes, in screen coordinates. */
   wire(from: string, to: string): Promise<{ x: number; y: number }> {
     return this.page.evaluate(
       ([source, target]) => {
@@ -136,7 +140,7 @@ export class Editor {
     );
   }
 
-  /** Drags a node out of the palette onto an empty place, or onto a wire; gives its id. */
+  /** Drags a node from the palette onto the canvas or onto a wire, and returns its id. */
   async drag(type: string, to: { x: number; y: number }, onto: 'canvas' | 'wire' = 'canvas'): Promise<string> {
     const { page } = this;
     const before = new Set((await this.nodes()).map((node) => node.id));
@@ -146,10 +150,10 @@ export class Editor {
     await page.mouse.down();
     await page.mouse.move(to.x - 60, to.y + 40, { steps: 12 });
     await page.mouse.move(to.x, to.y, { steps: 12 });
-    // The node does not hang by its middle: a person looks at it, not at the mouse, and waits for the wire to change.
-    const hung = (await page.locator('.ui-draggable-dragging').boundingBox())!;
-    const x = to.x + to.x - (hung.x + hung.width / 2);
-    const y = to.y + to.y - (hung.y + hung.height / 2);
+    // The mouse does not hold the node by its centre: move the centre to the target, then up until the wire highlights.
+    const dragged = (await page.locator('.ui-draggable-dragging').boundingBox())!;
+    const x = to.x + to.x - (dragged.x + dragged.width / 2);
+    const y = to.y + to.y - (dragged.y + dragged.height / 2);
     await page.mouse.move(x, y, { steps: 4 });
     for (let lift = 0; onto === 'wire' && lift <= 20; lift += 2) {
       await page.mouse.move(x, y - lift, { steps: 2 });
@@ -157,9 +161,9 @@ export class Editor {
       if (await page.locator('.red-ui-flow-link-splice').count()) break;
     }
     await page.mouse.up();
-    const made = (await this.nodes()).filter((node) => !before.has(node.id));
-    if (made.length !== 1) throw new Error(`${made.length} nodes were made by the drag`);
-    return made[0]!.id;
+    const added = (await this.nodes()).filter((node) => !before.has(node.id));
+    if (added.length !== 1) throw new Error(`${added.length} nodes were added by the drag`);
+    return added[0]!.id;
   }
 
   /** Draws a wire from an output to an input. */
@@ -176,7 +180,7 @@ export class Editor {
     await page.mouse.up();
   }
 
-  /** Opens a node's form, as a double click does; that of a new configuration node where `id` is none yet. */
+  /** Opens a node's form as a double click does, or the form of a new configuration node of `type` if `id` is unknown. */
   async open(id: string, type = ''): Promise<void> {
     await this.page.evaluate(
       ([node, kind]) => {
@@ -192,12 +196,13 @@ export class Editor {
     await settled(this.page);
   }
 
+  /** Closes the form with one of its buttons. */
   async close(button: 'ok' | 'cancel'): Promise<void> {
     await this.page.locator(`#node-config-dialog-${button}, #node-dialog-${button}`).last().click();
     await this.page.waitForSelector('.red-ui-tray', { state: 'detached' });
   }
 
-  /** Replaces the text of the code editor in the form that is open. */
+  /** Replaces the text in the code editor of the open form. */
   async write(text: string): Promise<void> {
     const code = this.page.locator('.recheck-scripting .node-text-editor');
     await code.click({ position: { x: 200, y: 30 } });
@@ -206,12 +211,13 @@ export class Editor {
     await this.page.keyboard.insertText(text);
   }
 
+  /** Presses Deploy and waits until everything is deployed. */
   async deploy(): Promise<void> {
     await this.page.click('#red-ui-header-button-deploy');
     await this.page.waitForSelector('#red-ui-header-button-deploy.disabled');
   }
 
-  /** Keeps what the nodes' statuses show from now on: `label: text`. */
+  /** Starts to collect statuses; the returned function returns those seen so far, as `label: text`. */
   async watchStatuses(): Promise<() => Promise<string[]>> {
     await this.page.evaluate(() => {
       const seen = new Set<string>();
@@ -233,7 +239,7 @@ export class Editor {
   }
 }
 
-/** Waits until nothing moves on the page any more. */
+/** Waits until the page stops moving. */
 export async function settled(page: Page): Promise<void> {
   await page.evaluate(() => {
     window.still = 0;

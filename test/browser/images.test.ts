@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** The forms of images and of a domain's template, worked as a person does. */
+/** The forms of images and of domain templates, driven as by a user. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,22 +22,25 @@ interface Saved {
   firmware?: string;
 }
 
+/** Returns the reasons that the open form shows for invalid settings. */
 const reasons = async (page: Page): Promise<string[]> =>
   (await page.locator('.recheck-reason:not([hidden])').allInnerTexts()).filter((text) => text.trim() !== '');
-/** The images that the open form offers as parent. */
+/** Returns the images that the open form offers as parent. */
 const parents = (page: Page): Promise<string[]> => page.locator('#node-config-input-parent option').allInnerTexts();
 
-test('an image built from another by scripts, with the button; a custom domain', { timeout: 240_000 }, async (t) => {
+test('images built by scripts from another, the button that builds them, and a custom domain template', {
+  timeout: 240_000,
+}, async (t) => {
   const dir = stateDir(t);
   const folder = join(dir, 'files');
   mkdirSync(folder);
   const flows = [
-    { id: 'tab', type: 'tab', label: 'images' },
-    { id: 'host', type: 'worker-host', name: 'here', kind: 'sandbox', path: '', slots: '1', strangers: true },
-    { id: 'image-a', type: 'vm-image', name: 'a', source: 'directory', path: folder, loginUser: 'ci' },
-    // Saved before images had scripts.
-    { id: 'image-b', type: 'vm-image', name: 'b', source: 'directory', path: folder, loginUser: 'ci' },
-    // The editor asks back before it deploys what nothing uses.
+    make('tab', { id: 'tab', label: 'images' }),
+    make('worker-host', { id: 'host', name: 'here', slots: '1', strangers: true }),
+    // The settings that images had before they had scripts.
+    make('vm-image', { id: 'image-a', name: 'a', source: 'directory', path: folder }),
+    make('vm-image', { id: 'image-b', name: 'b', source: 'directory', path: folder }),
+    // The editor asks for confirmation before it deploys unused configuration nodes.
     ...['image-a', 'image-b'].map((image, index) =>
       make('clone-image', {
         ...{ id: `clone-${index}`, name: '', x: 300, y: 100 + 60 * index, wires: [['boot']] },
@@ -62,7 +65,7 @@ test('an image built from another by scripts, with the button; a custom domain',
   const deploy = async () => {
     const before = readFileSync(join(dir, 'flows.json'), 'utf8');
     await editor.deploy();
-    await waitFor('it is saved', () => readFileSync(join(dir, 'flows.json'), 'utf8') !== before);
+    await waitFor('the deploy is saved', () => readFileSync(join(dir, 'flows.json'), 'utf8') !== before);
   };
   const apply = async () => {
     await page.locator('#node-config-dialog-ok').click();
@@ -72,9 +75,9 @@ test('an image built from another by scripts, with the button; a custom domain',
   await t.test('neither the image itself nor an image built from it can be chosen as parent', async () => {
     await editor.open('image-b');
     await page.selectOption('#node-config-input-source', 'parent');
-    await waitFor('it is not on offer', async () => !(await parents(page)).includes('b'));
+    await waitFor('the image itself is not offered', async () => !(await parents(page)).includes('b'));
     assert.deepEqual((await parents(page)).sort(), ['a', 'none']);
-    // A parent that is made here and now: the same form on top of itself.
+    // A new parent is created from the form: the same form opens on top.
     await page.click('#node-config-input-btn-parent-add');
     await page.waitForSelector('.red-ui-tray-breadcrumbs li:nth-child(2)');
     await settled(page);
@@ -85,7 +88,7 @@ test('an image built from another by scripts, with the button; a custom domain',
     await page.locator('[data-column="name"]').fill('init');
     await page.locator('#recheck-scripts .node-text-editor').click({ position: { x: 120, y: 30 } });
     await page.keyboard.insertText('echo init');
-    await waitFor('c is whole', async () => (await reasons(page)).length === 0);
+    await waitFor('c is valid', async () => (await reasons(page)).length === 0);
     await apply();
     assert.equal(await page.inputValue('#node-config-input-name'), 'b');
     assert.equal(await page.locator('#node-config-input-parent option:checked').innerText(), 'c');
@@ -96,20 +99,20 @@ test('an image built from another by scripts, with the button; a custom domain',
       await page.locator('[data-column="file"]').last().fill('/etc/hostname');
       await page.locator('#recheck-scripts button[aria-expanded="true"]').last().click();
     }
-    await waitFor('both are whole', async () => (await reasons(page)).length === 0);
+    await waitFor('both scripts are valid', async () => (await reasons(page)).length === 0);
     const rows = page.locator('#recheck-scripts > li');
     const handle = (await rows.nth(1).locator('.red-ui-editableList-item-handle').boundingBox())!;
     const { y: top } = (await rows.first().boundingBox())!;
     await page.mouse.move(handle.x + 5, handle.y + handle.height / 2);
     await page.mouse.down();
     let steps = 0;
-    await waitFor('its place is the first', async () => {
+    await waitFor('the script is dragged to the first place', async () => {
       steps += 1;
       await page.mouse.move(handle.x + 5, top - (steps % 8), { steps: 5 });
       return rows.first().evaluate((row) => row.classList.contains('ui-sortable-placeholder'));
     });
     await page.mouse.up();
-    await waitFor('nothing is red', async () => (await reasons(page)).length === 0);
+    await waitFor('everything is valid', async () => (await reasons(page)).length === 0);
     await editor.close('ok');
     await deploy();
     const [b, c] = ['b', 'c'].map((name) => saved().find((node) => node.type === 'vm-image' && node.name === name)!);
@@ -124,29 +127,32 @@ test('an image built from another by scripts, with the button; a custom domain',
     assert.deepEqual([c!.parent, c!.scripts![0]!.text], ['image-a', 'echo init']);
     await editor.open('image-a');
     await page.selectOption('#node-config-input-source', 'parent');
-    await waitFor('none is left', async () => (await parents(page)).join() === 'none');
+    await waitFor('no image is offered', async () => (await parents(page)).join() === 'none');
     await editor.close('cancel');
   });
 
-  await t.test('its state on the worker, the button that builds it, and the reason of a failure', async () => {
-    await editor.open('image-b');
-    const row = page.locator('.recheck-worker');
-    await row.getByText('not built yet').waitFor();
-    await row.getByRole('button', { name: 'Build now' }).click();
-    await row.getByText(/failed 0 min ago/).waitFor();
-    assert.match(await row.innerText(), /disk for virtual machines, but the sandbox worker only has folders/);
-    await editor.close('cancel');
-    const c = saved().find(({ name }) => name === 'c')!;
-    await editor.open(c.id);
-    await row.getByRole('button', { name: 'Show console' }).click();
-    await page.locator('.recheck-console', { hasText: '=== cloning' }).waitFor();
-    const whole = page.waitForEvent('popup');
-    await row.getByRole('button', { name: 'Open full console' }).click();
-    assert.match(await (await whole).locator('body').innerText(), /=== cloning/);
-    await editor.close('cancel');
-  });
+  await t.test(
+    'the form shows its state on the worker, builds it by button, and shows why a build failed',
+    async () => {
+      await editor.open('image-b');
+      const row = page.locator('.recheck-worker');
+      await row.getByText('not built yet').waitFor();
+      await row.getByRole('button', { name: 'Build now' }).click();
+      await row.getByText(/failed 0 min ago/).waitFor();
+      assert.match(await row.innerText(), /disk for virtual machines, but the sandbox worker only has folders/);
+      await editor.close('cancel');
+      const c = saved().find(({ name }) => name === 'c')!;
+      await editor.open(c.id);
+      await row.getByRole('button', { name: 'Show console' }).click();
+      await page.locator('.recheck-console', { hasText: '=== cloning' }).waitFor();
+      const popup = page.waitForEvent('popup');
+      await row.getByRole('button', { name: 'Open full console' }).click();
+      assert.match(await (await popup).locator('body').innerText(), /=== cloning/);
+      await editor.close('cancel');
+    },
+  );
 
-  await t.test('a private bridge as the first card causes a warning; as the second it is fine', async () => {
+  await t.test('a private bridge causes a warning as the first network, but not as the second', async () => {
     await editor.open('boot');
     const warning = page.locator('.recheck-caution[role=status]:not([hidden])');
     const sources = page.locator('#recheck-networks [data-column="source"]');
@@ -158,10 +164,15 @@ test('an image built from another by scripts, with the button; a custom domain',
     assert.match(await warning.innerText(), /first card is on a private bridge.*Move “br0” to the top/);
     assert.deepEqual(await reasons(page), []);
     await sources.last().fill('other%');
-    await waitFor('only private ones are wrong', async () => /cannot be reached/.test((await reasons(page)).join()));
+    await waitFor('having only private networks is an error', async () =>
+      /cannot be reached/.test((await reasons(page)).join()),
+    );
     assert.equal(await warning.count(), 0);
     await sources.first().fill('default');
-    await waitFor('all is well', async () => (await reasons(page)).length === 0 && (await warning.count()) === 0);
+    await waitFor(
+      'there is no error and no warning',
+      async () => (await reasons(page)).length === 0 && (await warning.count()) === 0,
+    );
     await editor.close('cancel');
   });
 
@@ -170,11 +181,11 @@ test('an image built from another by scripts, with the button; a custom domain',
     await page.selectOption('#node-config-input-source', 'url');
     await page.fill('#node-config-input-url', 'https://example.com/a.qcow2');
     await page.click('summary');
-    const checksum = async (value: string, red: boolean): Promise<void> => {
+    const checksum = async (value: string, invalid: boolean): Promise<void> => {
       await page.fill('#node-config-input-sha256', value);
-      const said = async () =>
+      const isMarked = async () =>
         (await reasons(page)).some((text) => /^Checksum must be 64 .* 128 .*SHA256SUMS/.test(text));
-      await waitFor(`"${value}" is ${red ? 'red' : 'taken'}`, async () => (await said()) === red);
+      await waitFor(`"${value}" is ${invalid ? 'marked' : 'accepted'}`, async () => (await isMarked()) === invalid);
     };
     for (const bad of [
       'ab'.repeat(31),
@@ -193,12 +204,12 @@ test('an image built from another by scripts, with the button; a custom domain',
     await editor.close('cancel');
   });
 
-  await t.test('a domain starts from the shipped template; invalid ones are marked', async () => {
+  await t.test('a domain template starts from the shipped one, and an invalid one is marked', async () => {
     await editor.open('boot');
     await page.click('summary');
     await page.click('#recheck-template-fill');
     await page.locator('#recheck-template', { hasText: '<domain' }).waitFor();
-    await waitFor('nothing is red', async () => (await reasons(page)).length === 0);
+    await waitFor('everything is valid', async () => (await reasons(page)).length === 0);
     const change = async (from: string, to: string, reason: RegExp) => {
       await page.evaluate(
         ([a, b]) => {
@@ -236,13 +247,13 @@ test('an image built from another by scripts, with the button; a custom domain',
       assert.deepEqual(await reasons(page), []);
       for (const wrong of ['qemu64,+avx', 'x86-64-v9', 'x86-64']) {
         await page.fill(cpu, wrong);
-        await waitFor(`${wrong} is red`, async () =>
+        await waitFor(`${wrong} is marked`, async () =>
           /CPU model must be x86-64-v2, .*not “/.test((await reasons(page)).join()),
         );
       }
       for (const right of ['EPYC-Milan', '486', '${CPU}', 'host', 'x86-64-v3']) {
         await page.fill(cpu, right);
-        await waitFor(`${right} is not red`, async () => (await reasons(page)).length === 0);
+        await waitFor(`${right} is accepted`, async () => (await reasons(page)).length === 0);
       }
       await page.selectOption(firmware, 'uefi');
       await editor.close('ok');
@@ -254,7 +265,7 @@ test('an image built from another by scripts, with the button; a custom domain',
     }
   });
 
-  await t.test('an image that gets another source loses its parent', async () => {
+  await t.test('an image whose source changes loses its parent', async () => {
     await editor.open('image-b');
     await page.selectOption('#node-config-input-source', 'directory');
     await editor.close('ok');

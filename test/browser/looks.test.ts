@@ -1,4 +1,4 @@
-/** What everything looks like, in both themes: pictures for people, and what a machine can tell of them. */
+/** Takes screenshots of the editor, forms and pages in both themes, and checks what a program can detect in them. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { openBrowser, openContext, SCREENSHOTS, type Theme } from './chromium.ts
 import { Editor, settled } from './editor.ts';
 import { type Product, startProduct, stateDir } from './product.ts';
 
-/** A key of a locale file, shown where a text should be. */
+/** A locale key that is shown instead of its text. */
 const KEY = /^[a-z-]+(\.[a-zA-Z-]+)+$/;
-/** What has no answer before a person gives it: the Gerrit of `1 noop`, a new ssh-host. */
-const ASKED_FOR = ['Host is missing.', 'User is missing.', 'There is no key to log in with'];
+/** Reasons that a form shows until the user fills it in: the Gerrit of `1 noop`, a new ssh-host. */
+const EXPECTED_REASONS = ['Host is missing.', 'User is missing.', 'There is no key to log in with'];
 
 const picture = (theme: Theme, name: string): string => join(SCREENSHOTS, `${theme}-${name.replaceAll(' ', '-')}.png`);
 
-/** Texts of labels, buttons, options, hints and placeholders that look like keys. */
+/** Returns texts of labels, buttons, options, hints and placeholders that look like locale keys. */
 const untranslated = (page: Page): Promise<string[]> =>
   page.evaluate((key) => {
     const pattern = new RegExp(key);
@@ -34,25 +34,25 @@ const untranslated = (page: Page): Promise<string[]> =>
       .filter((text) => pattern.test(text) && !text.endsWith('.example.com'));
   }, KEY.source);
 
-/** Opens all that is folded in the form, and gives the window the height that the form needs. */
-async function unfold(page: Page): Promise<void> {
+/** Expands all folded parts of the form, and makes the window as tall as the form needs. */
+async function expand(page: Page): Promise<void> {
   const missing = await page.evaluate(() => {
     for (const fold of document.querySelectorAll<HTMLDetailsElement>('details.recheck-more')) fold.open = true;
     document.querySelector<HTMLButtonElement>('#recheck-jobs .recheck-cells > button')?.click();
-    return window.scrolls('.recheck-form').height;
+    return window.hiddenSize('.recheck-form').height;
   });
   await page.setViewportSize({ width: 1900, height: 900 + missing });
   await settled(page);
 }
 
-/** Whatever stands on each other on the canvas, or leaves its group, or runs backwards. */
-async function crowded(editor: Editor): Promise<string[]> {
+/** Returns descriptions of nodes or groups that overlap or leave the canvas, and of wires that run backwards. */
+async function layoutFaults(editor: Editor): Promise<string[]> {
   return editor.page.evaluate(() => {
     const { RED } = window;
     const z = RED.workspaces.active();
     const found: string[] = [];
     const boxes = RED.nodes.filterNodes({ z }).map((node) => {
-      // A button stands 25 beside its node; a status 18 below.
+      // A button extends 25 px beside its node, a status 18 px below it.
       const button = node._def.button && node.type !== 'comment' ? 25 : 0;
       const [left, right] = node._def.align === 'right' ? [0, button] : [button, 0];
       return {
@@ -70,7 +70,7 @@ async function crowded(editor: Editor): Promise<string[]> {
       top: group.y,
       bottom: group.y + group.h,
     }));
-    const meet = (list: typeof boxes, gap: number) =>
+    const findOverlaps = (list: typeof boxes, gap: number) =>
       list.forEach((one, index) => {
         for (const other of list.slice(index + 1)) {
           if (
@@ -83,8 +83,8 @@ async function crowded(editor: Editor): Promise<string[]> {
           }
         }
       });
-    meet(boxes, 10);
-    meet(groups, 10);
+    findOverlaps(boxes, 10);
+    findOverlaps(groups, 10);
     for (const box of [...boxes, ...groups])
       if (box.left < 5 || box.top < 5) found.push(`${box.name} leaves the canvas`);
     for (const { source, target } of RED.nodes.filterLinks({})) {
@@ -95,7 +95,7 @@ async function crowded(editor: Editor): Promise<string[]> {
   });
 }
 
-/** Ids of one node of each of our types on a tab, and of our configuration nodes. */
+/** Returns the ids of our configuration nodes, and of one node of each other type of ours on a tab. */
 const nodesToOpen = (page: Page, tab: string): Promise<{ id: string; name: string }[]> =>
   page.evaluate((z) => {
     const { RED } = window;
@@ -107,7 +107,7 @@ const nodesToOpen = (page: Page, tab: string): Promise<{ id: string; name: strin
     return named.filter(({ name }, index) => named.findIndex((each) => each.name === name) === index);
   }, tab);
 
-async function forms(t: TestContext, editor: Editor, theme: Theme, tab: string): Promise<void> {
+async function checkForms(t: TestContext, editor: Editor, theme: Theme, tab: string): Promise<void> {
   const { page } = editor;
   // No shipped flow has an ssh-host.
   for (const { id, name } of [...(await nodesToOpen(page, tab)), { id: '', name: 'ssh-host' }]) {
@@ -115,40 +115,42 @@ async function forms(t: TestContext, editor: Editor, theme: Theme, tab: string):
       await editor.open(id, name);
       const tray = page.locator('.red-ui-tray').last();
       await tray.screenshot({ path: picture(theme, `form-${name}`) });
-      await unfold(page);
-      await tray.screenshot({ path: picture(theme, `form-${name}-unfolded`) });
+      await expand(page);
+      await tray.screenshot({ path: picture(theme, `form-${name}-expanded`) });
       const reasons = await page.locator('.recheck-reason:not([hidden])').allInnerTexts();
       const keys = await untranslated(page);
-      const { width } = await page.evaluate(() => window.scrolls('.recheck-form'));
+      const { width } = await page.evaluate(() => window.hiddenSize('.recheck-form'));
       await editor.close('cancel');
       await page.setViewportSize({ width: 1900, height: 900 });
-      const red = reasons.filter((text) => text.trim() !== '');
-      const asked = ['gerrit-server ssh', 'ssh-host'].includes(name) ? ASKED_FOR : [];
+      const shown = reasons.filter((text) => text.trim() !== '');
+      const expected = ['gerrit-server ssh', 'ssh-host'].includes(name) ? EXPECTED_REASONS : [];
       assert.deepEqual(
-        red.filter((text) => !asked.some((each) => text.includes(each))),
+        shown.filter((text) => !expected.some((each) => text.includes(each))),
         [],
       );
       assert.deepEqual(keys, []);
-      assert.equal(width, 0, 'the form is cut at its side');
+      assert.equal(width, 0, 'the form is cut off at its side');
     });
   }
 }
 
-async function pages(product: Product, page: Page, theme: Theme): Promise<void> {
+async function checkPages(product: Product, page: Page, theme: Theme): Promise<void> {
   await page.setViewportSize({ width: 1200, height: 900 });
-  const shoot = async (name: string) => {
+  const capture = async (name: string) => {
     await page.screenshot({ path: picture(theme, name), fullPage: true });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.ok(wide <= 0, `${name} is ${wide} px too wide`);
+    const excess = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.ok(excess <= 0, `${name} is ${excess} px too wide`);
   };
   await page.goto(`${product.url}/sandbox`);
-  await shoot('sandbox');
+  await capture('sandbox');
   for (const [change, result] of [
     [1, 'failed'],
     [2, 'succeeded'],
   ] as const) {
     await page.goto(`${product.url}/sandbox/${change}`);
-    await shoot(`sandbox-${result}`);
+    await capture(`sandbox-${result}`);
     await page.locator('#results tr', { hasText: 'unit' }).getByRole('link').click();
     await page.waitForSelector('h2:text-is("Steps")');
     assert.match(await page.locator('dl').innerText(), /guests\s+vm · image empty · on worker this machine · 127\./);
@@ -157,18 +159,18 @@ async function pages(product: Product, page: Page, theme: Theme): Promise<void> 
       await again.innerText(),
       /^Run it again\s+Comment on the change: my-ci recheck\s+Or boot the same guest manually:\s+cp -a \S/,
     );
-    await shoot(`build-${result}`);
+    await capture(`build-${result}`);
     await page.getByRole('link', { name: 'Console', exact: true }).click();
     await page.waitForSelector('h1:has-text("Console of")');
     const tone = result === 'failed' ? 'bad' : 'good';
     assert.match(await page.locator(`p.own.${tone}`).last().innerText(), /=== .*: (FAILURE|SUCCESS) in /);
-    await shoot(`console-${result}`);
+    await capture(`console-${result}`);
   }
   await page.setViewportSize({ width: 420, height: 860 });
   await page.goBack();
-  await shoot('build-narrow');
+  await capture('build-narrow');
   await page.goto(`${product.url}/sandbox/1`);
-  await shoot('sandbox-narrow');
+  await capture('sandbox-narrow');
 }
 
 suite('looks', () => {
@@ -179,7 +181,7 @@ suite('looks', () => {
 
   test('the editor, every form and every page', { timeout: 400_000 }, async (t) => {
     const product = await startProduct(t, stateDir(t));
-    await product.says(/^Now comment/m);
+    await product.waitForLine(/^Now comment/m);
     const browser = await openBrowser(t);
     for (const theme of ['light', 'dark'] as const) {
       await t.test(`in the ${theme} theme`, async (t) => {
@@ -195,12 +197,12 @@ suite('looks', () => {
         ]);
         for (const { id, label } of tabs) {
           await editor.show(id);
-          assert.deepEqual(await crowded(editor), [], label);
+          assert.deepEqual(await layoutFaults(editor), [], label);
           await editor.page.screenshot({ path: picture(theme, `editor-${label}`) });
         }
         await editor.show(tabs[0]!.id);
-        await forms(t, editor, theme, tabs[0]!.id);
-        await pages(product, await context.newPage(), theme);
+        await checkForms(t, editor, theme, tabs[0]!.id);
+        await checkPages(product, await context.newPage(), theme);
         assert.deepEqual(faults, []);
         await context.close();
       });

@@ -1,4 +1,4 @@
-/** The product as `npm start` runs it, in a process of its own. */
+/** Runs the product as `npm start` does, in a separate process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,40 +12,41 @@ export const root = join(import.meta.dirname, '..', '..');
 
 export interface Product {
   url: string;
-  /** Folder of its state. */
+  /** The folder that holds its state. */
   dir: string;
-  /** What the terminal shows. */
-  said(): string;
-  /** Waits for a line; throws where the process ends first. */
-  says(pattern: RegExp, limit?: number): Promise<unknown>;
-  /** Ends it as Ctrl-C does; gives its exit code. */
+  /** Returns what the terminal shows. */
+  output(): string;
+  /** Waits until the output matches; throws if the process exits first, or after the limit (milliseconds). */
+  waitForLine(pattern: RegExp, limit?: number): Promise<unknown>;
+  /** Stops it as Ctrl-C does, and returns its exit code. */
   stop(): Promise<number | null>;
-  /** Its exit code, if it has exited. */
+  /** Resolves to its exit code when it exits. */
   ended: Promise<number | null>;
 }
 
-/** An empty folder for the product's state, removed after the test. */
+/** Creates an empty folder for the product's state, which is removed after the test. */
 export function stateDir(t: Pick<TestContext, 'after'>): string {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-sandbox-'));
   t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
   return dir;
 }
 
+/** Starts the product with its state in `dir`, on `port` or any free port; it is stopped after the test. */
 export async function startProduct(
   t: Pick<TestContext, 'after'>,
   dir: string,
   port: number | undefined = undefined,
 ): Promise<Product> {
-  const at = port ?? (await freePort());
+  const listenPort = port ?? (await freePort());
   const child = spawn(process.execPath, [join(root, 'scripts', 'start.ts')], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, RECHECK_SANDBOX: dir, PORT: String(at) },
+    env: { ...process.env, RECHECK_SANDBOX: dir, PORT: String(listenPort) },
   });
-  let said = '';
+  let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
-      said += chunk;
+      output += chunk;
     });
   }
   const ended = once(child, 'close').then(([code]) => code as number | null);
@@ -55,22 +56,22 @@ export async function startProduct(
   };
   t.after(stop);
   return {
-    url: `http://127.0.0.1:${at}`,
+    url: `http://127.0.0.1:${listenPort}`,
     dir,
-    said: () => said,
-    async says(pattern, limit = 60_000) {
+    output: () => output,
+    async waitForLine(pattern, limit = 60_000) {
       try {
         return await waitFor(
           String(pattern),
           () => {
-            if (pattern.test(said)) return true;
-            if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`);
+            if (pattern.test(output)) return true;
+            if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}`);
             return false;
           },
           limit,
         );
       } catch (error) {
-        throw new Error(`${(error as Error).message}; the terminal shows:\n${said}`);
+        throw new Error(`${(error as Error).message}; the terminal shows:\n${output}`);
       }
     },
     stop,

@@ -7,12 +7,14 @@ import { openBrowser, openContext } from './chromium.ts';
 import { Editor } from './editor.ts';
 import { startProduct, stateDir } from './product.ts';
 
-test('an example is imported, rewired by hand, deployed, and verifies a patchset', { timeout: 240_000 }, async (t) => {
+test('an imported example that is rewired in the editor and deployed verifies a patchset', {
+  timeout: 240_000,
+}, async (t) => {
   const dir = stateDir(t);
-  // An empty canvas, as that of a Node-RED that has just got the package.
+  // An empty canvas, as after the package was installed.
   writeFileSync(join(dir, 'flows.json'), '[]');
   const product = await startProduct(t, dir);
-  await product.says(/state .*delete it/);
+  await product.waitForLine(/state .*delete it/);
   const browser = await openBrowser(t);
   const { context, faults } = await openContext(browser, product.url, 'light', 2400);
   await waitFor(
@@ -26,17 +28,17 @@ test('an example is imported, rewired by hand, deployed, and verifies a patchset
   const fetchStep = await editor.node('fetch the change');
   const tests = await editor.node('run its tests');
 
-  // A step dropped onto a wire stands in it.
+  // A step dropped onto a wire is inserted into it.
   const hello = await editor.drag('ssh-exec', await editor.wire(fetchStep.id, tests.id), 'wire');
   await editor.open(hello);
   await editor.page.fill('#node-input-name', 'say hello');
-  // Long enough for the canvas to show it at work.
+  // Long enough for the canvas to show that it runs.
   await editor.write('echo "hello $GERRIT_CHANGE_NUMBER"; sleep 1');
   await editor.close('ok');
   await editor.wire(fetchStep.id, hello);
   await editor.wire(hello, tests.id);
 
-  // A wire that forks: a step beside the lane, whose end meets it again at publish-logs.
+  // The wire forks to a step beside the lane, and joins it again at publish-logs.
   const boot = await editor.node('boot');
   const place = await editor.wire(boot.id, fetchStep.id);
   const beside = await editor.drag('ssh-exec', { x: place.x + 160, y: place.y + 160 });
@@ -49,18 +51,18 @@ test('an example is imported, rewired by hand, deployed, and verifies a patchset
 
   const statuses = await editor.watchStatuses();
   await editor.deploy();
-  await product.says(/^Build succeeded \(check pipeline\)\.$/m);
-  await product.says(/^Now comment/m);
+  await product.waitForLine(/^Build succeeded \(check pipeline\)\.$/m);
+  await product.waitForLine(/^Now comment/m);
 
-  // A patchset uploaded with the sandbox page's button.
+  // Upload a patchset with the button of the sandbox page.
   const changes = await context.newPage();
   await changes.goto(`${product.url}/sandbox`);
   await changes.getByRole('button', { name: 'Upload a good patchset' }).click();
-  await product.says(/change 3, patchset 1 on demo[\s\S]*Build succeeded/);
+  await product.waitForLine(/change 3, patchset 1 on demo[\s\S]*Build succeeded/);
   await changes.goto(`${product.url}/sandbox/3`);
   assert.match(await changes.locator('#log').innerText(), /Verified \+1[\s\S]*Build succeeded \(check pipeline\)\./);
 
-  // The canvas was followed with the eyes: work on each step, then what came of it.
+  // The canvas showed each step while it ran, then its result.
   await editor.page.bringToFront();
   const expected = [/^say hello: 3,1 .*\d:\d\d$/, /^boot: 3,1 /, /^say hello: 3 ok$/, /^beside the lane: 3 ok$/];
   await waitFor(
@@ -76,7 +78,7 @@ test('an example is imported, rewired by hand, deployed, and verifies a patchset
   const seen = await statuses();
   assert.ok(seen.includes('post review: 3,1 Verified +1'), seen.join('\n'));
 
-  // The log page has the new steps, and the console what they printed.
+  // The log page lists the new steps, and the console has their output.
   await changes.locator('#results a', { hasText: 'log' }).first().click();
   await changes.waitForSelector('h1:has-text("unit")');
   const steps = await changes.locator('section:has(h2:text-is("Steps")) td:first-child').allInnerTexts();

@@ -19,9 +19,8 @@ const LINE =
   /^- (?<job>[^ ]+) (?:(?<link>https?:\/\/[^ ]+)|[^ ]+) : (?:ERROR (?<message>.*?) in (?<errorTime>.*)|(?<result>[^ ]+)(?: in (?<time>.*))?)/;
 
 /**
- * Reads a message as the zuul-results-summary plugin of Gerrit's UI does, by the rules written down about it: header,
- * then job lines with single spaces, ` (non-voting)` behind the time. Throws where the header is not read, since the
- * whole message is not shown then.
+ * Parses a message as Gerrit's plugin zuul-results-summary does: a header, then job lines with single spaces, with
+ * ` (non-voting)` after the time. Throws if there is no header, since the plugin then shows no table.
  */
 export function parseTable(message: string): Table {
   const header = message
@@ -32,12 +31,12 @@ export function parseTable(message: string): Table {
   const rows = message.split('\n').flatMap((line): TableRow[] => {
     const groups = LINE.exec(line)?.groups;
     if (groups === undefined) return [];
-    const { job, link, message: words, errorTime, result } = groups;
+    const { job, link, message: text, errorTime, result } = groups;
     const time = errorTime ?? groups.time;
     const voting = !time?.endsWith(' (non-voting)');
     const row: TableRow = { job: job!, result: result ?? 'ERROR', voting };
     if (link !== undefined) row.link = link;
-    if (words !== undefined) row.message = words;
+    if (text !== undefined) row.message = text;
     if (time !== undefined) row.time = time.replace(/ \(non-voting\)$/, '');
     return [row];
   });

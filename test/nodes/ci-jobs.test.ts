@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Message } from '../../lib/builds/types.ts';
 import type { BuildView } from '../../lib/model/build.ts';
 import { refUpdated, uploaded } from '../gerrit/events.ts';
-import { ask, assertWords, faults, handMade, run, variable } from '../support/build-runs.ts';
+import { ask, assertStatusTexts, faults, handMade, run, variable } from '../support/build-runs.ts';
 import { flow, job, jobs, make } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -16,7 +16,7 @@ describe('ci-jobs', () => {
   });
   after(() => red?.close());
 
-  /** Two lanes, each seen by a debug node of its own, both reported; `wait` milliseconds lie on the first. */
+  /** Deploys two lanes, each with a debug node, that end at one review; the first is delayed by `wait` milliseconds. */
   const deploy = (settings: Record<string, unknown> = {}, wait = 0) =>
     red.deploy(
       flow(
@@ -46,7 +46,7 @@ describe('ci-jobs', () => {
         make('debug', { id: 'report', active: false }),
       ),
     );
-  /** Builds of a change that came down a lane. */
+  /** Returns the builds of a change on a lane. */
   const builds = (lane: 'first' | 'second', number: unknown): BuildView[] =>
     red
       .received(lane)
@@ -54,20 +54,20 @@ describe('ci-jobs', () => {
       .map(({ build }) => build as BuildView);
   const numberOf = (message: Message) => message.change!.number;
   const report = (message: Message) =>
-    waitFor('the report is in', () =>
+    waitFor('the report is sent', () =>
       red.received('report').find(({ change }) => (change as { number: number }).number === numberOf(message)),
     ) as Promise<Message & { payload: { message: string } }>;
   const trigger = (type: string, key = type) => ({ trigger: { type, key, reason: 'a test' } });
-  const status = (words: RegExp) =>
-    waitFor(`ci-jobs shows ${words}`, () => words.test(red.status('ci-jobs1'))).catch((error) => {
+  const waitForStatus = (pattern: RegExp) =>
+    waitFor(`ci-jobs shows ${pattern}`, () => pattern.test(red.status('ci-jobs1'))).catch((error) => {
       throw new Error(`${error.message}, but "${red.status('ci-jobs1')}"`);
     });
 
-  test('idle at first; each row starts a build on its lane, whatever the order of the rows', async () => {
+  test('the node is idle at first; each row starts a build on its lane, in any order of rows', async () => {
     await deploy({
       jobs: [job('lint', { lane: 'lane-2' }), job('unit'), job('style', { lane: 'lane-2', voting: false })],
     });
-    await status(/^idle$/);
+    await waitForStatus(/^idle$/);
     const message = handMade();
     await run(red, message);
     const { payload, build } = await report(message);
@@ -84,11 +84,11 @@ describe('ci-jobs', () => {
       /^Build succeeded \(check pipeline\)\.\n\n- lint .*\n- unit .*\n- style .*\(non-voting\)/,
     );
     assert.equal(build!.set.count, 3);
-    await status(/^idle$/);
+    await waitForStatus(/^idle$/);
     assert.ok(red.statuses.some(({ text }) => text === '3 running'));
   });
 
-  test('each job has its own events, projects and branches; the status says if none applies', async () => {
+  test('each job has its own events, projects and branches; the status says if no job matches', async () => {
     const only = (match: string, pattern: string) => [{ match, pattern }];
     await deploy({
       jobs: [
@@ -109,20 +109,20 @@ describe('ci-jobs', () => {
     assert.deepEqual(await names({}, 'merged'), ['merged']);
     assert.deepEqual(await names({ project: 'openstack/nova' }, 'patchset'), ['usual', 'nova']);
     assert.deepEqual(await names({ branch: 'stable/2' }, 'patchset'), ['usual', 'stable']);
-    // A person who starts builds by hand means all that fit.
+    // A manual start runs all jobs that match the project and branch.
     assert.deepEqual(await names({ branch: 'stable/2' }, 'manual'), ['usual', 'merged', 'stable']);
     red.send('ci-jobs1', handMade({ project: 'x' }, trigger('ref')));
-    await status(/^no job for x$/);
+    await waitForStatus(/^no job for x$/);
     const event = refUpdated('refs/heads/stable/3');
     const change = { server: '', project: 'demo', branch: 'stable/3', ref: 'refs/heads/stable/3', revision: 'abc' };
     red.send('ci-jobs1', { change, payload: event, ...trigger('ref') });
-    const built = await waitFor('the ref is built', () =>
+    const built = await waitFor('a build of the ref starts', () =>
       red.received('first').find(({ change: c }) => (c as { ref?: string }).ref === change.ref),
     );
     assert.equal((built['build'] as BuildView).job, 'stable');
   });
 
-  test('the environment has the event, chosen fields and the job’s variables, all as data', async () => {
+  test('the environment contains the event, the selected fields and the job’s variables, all as data', async () => {
     await deploy({
       pipeline: 'gate',
       jobs: [
@@ -158,23 +158,23 @@ describe('ci-jobs', () => {
     assert.match((await report(message)).payload.message, /\(gate pipeline\)/);
   });
 
-  test('a message made by hand needs a project and a number; patchset and ref are found', async () => {
+  test('a manual message needs a project and a number; patchset and ref are derived', async () => {
     await deploy();
     const one = { change: { project: 'demo', number: '4321' }, patchset: '3' };
     red.send('ci-jobs1', one);
-    const built = await waitFor('it is built', () => builds('first', 4321)[0]);
+    const built = await waitFor('the build starts', () => builds('first', 4321)[0]);
     assert.equal(built.env['GERRIT_REF'], 'refs/changes/21/4321/3');
     assert.equal(built.env['GERRIT_EVENT_TYPE'], 'manual');
     const two = { change: { project: 'demo', number: 5 }, patchset: { number: 2, ref: 'refs/x/2', revision: 'abc' } };
     red.send('ci-jobs1', two);
-    const { env } = await waitFor('it is built', () => builds('first', 5)[0]);
+    const { env } = await waitFor('the build starts', () => builds('first', 5)[0]);
     assert.deepEqual([env['GERRIT_REF'], env['GERRIT_PATCHSET_REVISION']], ['refs/x/2', 'abc']);
-    // The same by hand again is meant.
+    // A repeated manual start is intentional.
     red.send('ci-jobs1', two);
-    await waitFor('it is built again', () => builds('first', 5).length === 2);
+    await waitFor('the build starts again', () => builds('first', 5).length === 2);
   });
 
-  test('messages without a change are reported on the node and to Catch nodes, and break nothing', async () => {
+  test('messages without a change are reported on the node and to Catch nodes, and the node continues', async () => {
     await deploy();
     const before = faults(red).length;
     const bad = [
@@ -188,50 +188,50 @@ describe('ci-jobs', () => {
     for (const message of bad) red.send('ci-jobs1', message);
     await waitFor('all are caught', () => faults(red).length === before + bad.length);
     for (const fault of faults(red).slice(before)) assert.match(fault, /^This message names no change\. Wire/);
-    await status(/^This message names no change/);
+    await waitForStatus(/^This message names no change/);
     const odd = handMade(
       { branch: 7, subject: { a: 1 } },
       { patchset: -1, trigger: 'now', payload: 'text', kill: false },
     );
     red.send('ci-jobs1', odd);
-    await waitFor('what can be used is', () => builds('first', numberOf(odd)).length === 1);
+    await waitFor('valid fields of an odd message are used', () => builds('first', numberOf(odd)).length === 1);
   });
 
-  test('a broken pattern in a row is named', async () => {
+  test('an invalid pattern is reported with its row', async () => {
     await deploy({ jobs: [job('unit', { projects: [{ match: 'regex', pattern: '(' }] })] });
     red.send('ci-jobs1', handMade());
-    await status(/^Row 1 of the list, "\(", cannot be used/);
+    await waitForStatus(/^Row 1 of the list, "\(", cannot be used/);
   });
 
-  test('the same trigger again starts nothing; another node’s jobs are its own', async () => {
+  test('a repeated trigger starts no build, and another trigger starts one', async () => {
     await deploy();
     const message = handMade({}, trigger('patchset', 'ps'));
     await run(red, message);
     red.send('ci-jobs1', message);
-    await status(/^duplicate event, skipped$/);
+    await waitForStatus(/^duplicate event, skipped$/);
     assert.equal(builds('first', numberOf(message)).length, 1);
     await run(red, { ...message, ...trigger('recheck', 'recheck-1') });
   });
 
-  test('a newer patchset cancels the build of the older one, if that is ticked', async () => {
+  test('a newer patchset cancels the build of the older one if the option is ticked', async () => {
     for (const supersede of [true, false]) {
       await deploy({ supersede }, 400);
       const first = handMade({}, trigger('patchset'));
       const next = { ...first, change: { ...first.change, patchset: 2 } } as Message;
       const one = run(red, first);
-      await waitFor('it is on its way', () => builds('first', numberOf(first)).length === 1);
+      await waitFor('its build runs', () => builds('first', numberOf(first)).length === 1);
       const two = run(red, next);
       assert.equal((await one).result, supersede ? 'ABORTED' : 'SUCCESS');
       assert.equal((await two).result, 'SUCCESS');
     }
   });
 
-  test('msg.kill aborts all builds of the node, or one by its id; so does the button', async () => {
+  test('msg.kill aborts all builds of the node, or the one with the given id; the button aborts all', async () => {
     await deploy({}, 300);
     const start = async () => {
       const message = handMade();
       const ended = run(red, message);
-      const build = await waitFor('it runs', () => builds('first', numberOf(message))[0]);
+      const build = await waitFor('the build runs', () => builds('first', numberOf(message))[0]);
       return { ended, build };
     };
     const [one, two] = [await start(), await start()];
@@ -245,8 +245,10 @@ describe('ci-jobs', () => {
     const four = await start();
     assert.deepEqual(await ask(red, 'POST', 'ci-jobs/ci-jobs1/abort'), { ok: true });
     assert.equal((await four.ended).result, 'ABORTED');
-    await waitFor('it is reported without a vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
+    await waitFor('the build is reported without a vote', () =>
+      / dry run: no vote$/.test(red.status('gerrit-review1')),
+    );
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

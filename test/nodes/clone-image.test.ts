@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, faults, handMade, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, faults, handMade, run, variable } from '../support/build-runs.ts';
 import { flow, job, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -25,7 +25,7 @@ describe('clone-image', () => {
     make('worker-host', { id, name: id.replace('-', ' '), path: join(dir, id), strangers: true, ...settings });
   const clone = (settings: Record<string, unknown> = {}) =>
     make('clone-image', { name: 'clone it', image: 'vm-image1', hosts: ['host-a'], guest: 'vm', ...settings });
-  /** Milliseconds for which the build holds what it has. */
+  /** Returns a delay during which the build keeps its resources. */
   const hold = (milliseconds: number) =>
     make('delay', { pauseType: 'delay', timeout: String(milliseconds), timeoutUnits: 'milliseconds', outputs: 1 });
   const deploy = (nodes: FlowConfig[], hosts = [host('host-a')], more: Record<string, unknown> = {}) =>
@@ -42,14 +42,14 @@ describe('clone-image', () => {
       ),
     );
   const clones = (id: string): string[] =>
-    // One that is being made has a name that begins with a dot.
+    // The name of an unfinished clone begins with a dot.
     (existsSync(join(dir, id, 'clones')) ? readdirSync(join(dir, id, 'clones')) : []).filter(
       (name) => /^recheck-/.test(name) && !name.endsWith('.json'),
     );
-  const sentence = async (result: string): Promise<string> => {
+  const errorMessage = async (result: string): Promise<string> => {
     const ended = await run(red);
     assert.equal(ended.result, result, ended.build.steps[0]?.message);
-    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
+    await waitFor('the review has no vote', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     return ended.build.steps.at(-1)!.message!;
   };
 
@@ -57,7 +57,7 @@ describe('clone-image', () => {
     await deploy([clone({ guest: variable('TEST_GUEST', 'master') }), hold(200)]);
     assert.equal(red.status('clone-image1'), 'ready');
     const ended = run(red);
-    const [name] = await waitFor('it is cloned', () => {
+    const [name] = await waitFor('the disk is cloned', () => {
       const found = clones('host-a');
       return found.length > 0 ? found : undefined;
     });
@@ -65,17 +65,17 @@ describe('clone-image', () => {
     assert.equal(name, `recheck-${build.id}-1-master`);
     assert.deepEqual(clones('host-a'), []);
     assert.equal(red.status('clone-image1'), '1 ok');
-    const out = await waitFor('the message went on', () => red.received('out').at(-1));
-    assert.deepEqual((out['build'] as { guests: object }).guests, {}, 'what is gone is not shown');
+    const out = await waitFor('the message is passed on', () => red.received('out').at(-1));
+    assert.deepEqual((out['build'] as { guests: object }).guests, {}, 'removed guests are not listed');
   });
 
-  test('no image, no host, or deleted ones: reported, without a vote', async () => {
+  test('a missing or deleted image or host is reported without a vote', async () => {
     await deploy([clone({ image: '' })]);
-    assert.equal(await sentence('ERROR'), 'clone it: no image is selected. Select one in the node.');
+    assert.equal(await errorMessage('ERROR'), 'clone it: no image is selected. Select one in the node.');
     await deploy([clone({ hosts: [] })]);
-    assert.equal(await sentence('ERROR'), 'clone it: no worker host is selected. Select one in the node.');
+    assert.equal(await errorMessage('ERROR'), 'clone it: no worker host is selected. Select one in the node.');
     await deploy([clone({ hosts: ['gone'], image: 'gone' })]);
-    assert.match(await sentence('ERROR'), /no image is selected/);
+    assert.match(await errorMessage('ERROR'), /no image is selected/);
     assert.ok(faults(red).some((fault) => fault.startsWith('clone it: no image is selected')));
     assert.match(red.status('clone-image1'), /^ERROR: clone it: no image is selected/);
   });
@@ -83,13 +83,13 @@ describe('clone-image', () => {
   test('the same guest twice in a lane is refused', async () => {
     await deploy([clone(), clone({ id: 'again', name: 'again' })]);
     assert.match(
-      await sentence('ERROR'),
+      await errorMessage('ERROR'),
       /^This build already has a guest "vm"\. Give each clone-image .* a different guest name\.$/,
     );
     assert.deepEqual(clones('host-a'), []);
   });
 
-  test('of several hosts the one with the most free slots is used, and all guests of a build are on one host', async () => {
+  test('the host with the most free slots is used, and all guests of a build are on one host', async () => {
     const hosts = [host('host-a', { slots: '1' }), host('host-b', { slots: variable('TEST_SLOTS', '3') })];
     const both = { hosts: ['host-a', 'host-b'] };
     await deploy([clone({ ...both, guest: 'one' }), clone({ ...both, id: 'two', guest: 'two' }), hold(150)], hosts);
@@ -99,7 +99,7 @@ describe('clone-image', () => {
     await ended;
   });
 
-  test('the first guest gets a host that a later clone-image has too; if there is none, the later one reports it', async () => {
+  test('the first guest gets a host that later clone-image nodes share; if there is none, the later node reports it', async () => {
     const hosts = [host('host-a', { slots: '3' }), host('host-b', { slots: '1' })];
     const second = (names: string[]) => clone({ id: 'two', name: 'clone two', guest: 'two', hosts: names });
     await deploy([clone({ hosts: ['host-a', 'host-b'], guest: 'one' }), second(['host-b'])], hosts);
@@ -110,7 +110,7 @@ describe('clone-image', () => {
     );
     await deploy([clone({ hosts: ['host-a'], guest: 'one' }), second(['host-b'])], hosts);
     assert.match(
-      await sentence('ERROR'),
+      await errorMessage('ERROR'),
       /^clone two: this build runs on worker host a, but this node names worker host b\. .* same worker hosts/,
     );
   });
@@ -134,7 +134,7 @@ describe('clone-image', () => {
   test('a build that waits too long ends as NODE_FAILURE, names the full hosts, and does not vote', async () => {
     await deploy([clone({ wait: '0.005' }), hold(900)], [host('host-a', { slots: '1' })]);
     const first = run(red);
-    await waitFor('it holds the slot', () => red.runtime().supervisor.active()[0]?.resources.worker);
+    await waitFor('the build holds the slot', () => red.runtime().supervisor.active()[0]?.resources.worker);
     const late = await run(red);
     assert.equal(late.result, 'NODE_FAILURE');
     assert.match(
@@ -144,17 +144,17 @@ describe('clone-image', () => {
     assert.equal((await first).result, 'SUCCESS');
   });
 
-  test('a build that is aborted while it waits leaves the line', async () => {
+  test('a build that is aborted while it waits leaves the queue', async () => {
     await deploy([clone(), hold(700)], [host('host-a', { slots: '1' })]);
     const first = run(red);
-    const held = await waitFor('it holds the slot', () =>
+    const held = await waitFor('the build holds the slot', () =>
       red
         .runtime()
         .supervisor.active()
         .find((build) => build.resources.worker),
     );
     const second = run(red);
-    const waiting = await waitFor('another waits', () =>
+    const waiting = await waitFor('another build waits', () =>
       red
         .runtime()
         .supervisor.active()
@@ -166,7 +166,7 @@ describe('clone-image', () => {
     assert.equal((await run(red)).result, 'SUCCESS', 'the slot is free');
   });
 
-  test('an untrusted change runs on a host without isolation only if that is ticked', async () => {
+  test('an untrusted change runs on a host without isolation only if the option is ticked', async () => {
     const far = {
       label: '',
       host: 'review.invalid',
@@ -192,14 +192,14 @@ describe('clone-image', () => {
     assert.equal((await from('far')).result, 'SUCCESS');
   });
 
-  test('jobs of one trigger each have a clone of their own', async () => {
+  test('each job of a trigger has its own clone', async () => {
     await deploy([clone(), hold(200)], [host('host-a', { slots: '2' })], { jobs: [job('one'), job('two')] });
     const message = handMade();
     const ended = run(red, message);
     await waitFor('both are cloned', () => clones('host-a').length === 2);
     await ended;
-    await waitFor('both are gone', () => clones('host-a').length === 0);
+    await waitFor('both are removed', () => clones('host-a').length === 0);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

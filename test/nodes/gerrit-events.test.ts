@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type SandboxGerrit, startSandboxGerrit } from '../../lib/sandbox/gerrit.ts';
 import { commented, refUpdated, uploaded } from '../gerrit/events.ts';
-import { ask, assertWords, variable } from '../support/build-runs.ts';
-import { type FakeGerrit, hurry, startFakeGerrit } from '../support/fake-gerrit.ts';
+import { ask, assertStatusTexts, variable } from '../support/build-runs.ts';
+import { type FakeGerrit, shortenDelays, startFakeGerrit } from '../support/fake-gerrit.ts';
 import { flow, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -16,8 +16,8 @@ describe('gerrit-events', () => {
   let red: TestRed;
   let gerrit: FakeGerrit;
   let sandbox: SandboxGerrit;
-  let calm: () => void;
-  /** The node of this test: each has one of its own, so that none sees another's counts. */
+  let closeConnections: () => void;
+  /** The id of the node under test. Each deploy uses a new one, so that its counts start at 0. */
   let id = 'events0';
   let nodes = 0;
 
@@ -26,10 +26,10 @@ describe('gerrit-events', () => {
     sandbox = await startSandboxGerrit({ dir: join(dir, 'gerrit') });
     red = await startRed();
     await red.deploy(flow(jobs()));
-    calm = await hurry(red);
+    closeConnections = await shortenDelays(red);
   });
   after(async () => {
-    calm?.();
+    closeConnections?.();
     await red?.close();
     await gerrit?.close();
     await sandbox?.close();
@@ -37,8 +37,8 @@ describe('gerrit-events', () => {
   });
 
   const status = () => red.status(id);
-  const shows = (words: RegExp, limit = 60_000) =>
-    waitFor(`the node shows ${words}`, () => words.test(status()), limit).catch((error) => {
+  const waitForStatus = (pattern: RegExp, limit = 60_000) =>
+    waitFor(`the node shows ${pattern}`, () => pattern.test(status()), limit).catch((error) => {
       throw new Error(`${error.message}, but "${status()}"`);
     });
   const deploy = async (settings: Record<string, unknown> = {}, server = gerrit.target) => {
@@ -55,16 +55,16 @@ describe('gerrit-events', () => {
       ),
     );
     if (server === gerrit.target && settings['source'] !== 'replay')
-      await waitFor('its stream is open', () => gerrit.opened > before && status().startsWith('connected'));
+      await waitFor('the event stream is open', () => gerrit.opened > before && status().startsWith('connected'));
   };
-  const taken = () => red.received(`out${nodes}`);
-  /** Sends events and waits until the node has seen them all. */
-  const say = async (...lines: (string | object)[]) => {
+  const messages = () => red.received(`out${nodes}`);
+  /** Sends events and waits until the node has counted them all. */
+  const sendEvents = async (...lines: (string | object)[]) => {
     const seen = Number(/of (\d+)/.exec(status())?.[1]) || 0;
     const bad = Number(/(\d+) unreadable/.exec(status())?.[1]) || 0;
     for (const line of lines) gerrit.say(line);
     const garbage = lines.filter((line) => typeof line === 'string').length;
-    await waitFor('all was read', () => {
+    await waitFor('all events are counted', () => {
       const now = status();
       const [, count] = /of (\d+)/.exec(now) ?? [];
       return (
@@ -73,16 +73,16 @@ describe('gerrit-events', () => {
       );
     });
   };
-  const on = (project: string, branch = 'master', number = 1) => {
+  const uploadedTo = (project: string, branch = 'master', number = 1) => {
     const event = uploaded() as unknown as { change: object; patchSet: object };
     return { ...event, change: { ...event.change, project, branch, number } };
   };
 
-  test('a patchset and a recheck become messages: event, change, trigger, topic', async () => {
+  test('a patchset and a recheck become messages with event, change, trigger and topic', async () => {
     await deploy();
-    await say(uploaded(), commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nlooks good'));
+    await sendEvents(uploaded(), commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nlooks good'));
     assert.match(status(), /^connected · 2 of 3$/);
-    const [patchset, recheck] = taken();
+    const [patchset, recheck] = messages();
     assert.equal(patchset!['topic'], 'demo');
     assert.deepEqual(patchset!['payload'], uploaded());
     assert.deepEqual(patchset!['change'], {
@@ -102,50 +102,50 @@ describe('gerrit-events', () => {
     assert.equal((recheck!['trigger'] as { reason: string }).reason, 'ann commented: recheck');
   });
 
-  test('each kind of start can be ticked; the CI’s own comments never start anything', async () => {
+  test('each kind of event can be ticked; the CI’s own comments never start a build', async () => {
     await deploy({ onPatchset: false, onRecheck: false, onMerged: true, onRefUpdated: true });
-    // Each patchset and comment moves such a ref: it is not worth a number on the node.
+    // Each patchset and comment updates such a ref, so these events are not counted.
     gerrit.say(refUpdated('refs/changes/01/1/meta'));
-    await say(
+    await sendEvents(
       uploaded(),
       commented('Patch Set 2:\n\nrecheck'),
       { ...uploaded(), type: 'change-merged', newRev: '1'.repeat(40) },
       refUpdated('refs/heads/stable'),
     );
-    const kinds = taken().map(({ trigger }) => (trigger as { type: string }).type);
+    const kinds = messages().map(({ trigger }) => (trigger as { type: string }).type);
     assert.deepEqual(kinds, ['merged', 'ref']);
-    assert.equal((taken()[1]!['change'] as { branch: string }).branch, 'stable');
+    assert.equal((messages()[1]!['change'] as { branch: string }).branch, 'stable');
 
     await deploy();
-    // Its own footer says how to run it again.
+    // The CI's own footer contains its recheck comment.
     const me = { author: { name: 'My CI', username: 'my-ci' } };
-    await say(commented('Patch Set 2: Verified-1\n\nComment "my-ci recheck" to run again.\n\nrecheck', me));
-    assert.equal(taken().length, 0);
+    await sendEvents(commented('Patch Set 2: Verified-1\n\nComment "my-ci recheck" to run again.\n\nrecheck', me));
+    assert.equal(messages().length, 0);
   });
 
-  test('projects and branches: exact, glob, regex; all of them only with "*"', async () => {
+  test('projects and branches match exactly, by glob or by regex; only "*" matches all', async () => {
     const projects = [
       { match: 'exact', pattern: 'demo' },
       { match: 'glob', pattern: 'openstack/*' },
       { match: 'regex', pattern: 'infra/(a|b)' },
     ];
     await deploy({ projects, branches: [{ match: 'glob', pattern: 'stable/*' }] });
-    await say(
-      on('demo', 'stable/1'),
-      on('demo', 'master'),
-      on('openstack/nova', 'stable/2'),
-      on('infra/a', 'stable/3'),
-      on('infra/ab', 'stable/3'),
-      on('demo2', 'stable/1'),
+    await sendEvents(
+      uploadedTo('demo', 'stable/1'),
+      uploadedTo('demo', 'master'),
+      uploadedTo('openstack/nova', 'stable/2'),
+      uploadedTo('infra/a', 'stable/3'),
+      uploadedTo('infra/ab', 'stable/3'),
+      uploadedTo('demo2', 'stable/1'),
     );
-    const names = taken().map(({ change }) => (change as { project: string }).project);
+    const names = messages().map(({ change }) => (change as { project: string }).project);
     assert.deepEqual(names, ['demo', 'openstack/nova', 'infra/a']);
     await deploy({ projects: [{ match: 'exact', pattern: '' }] });
-    await say(on('demo'));
-    assert.equal(taken().length, 0, 'an empty row is no wildcard');
+    await sendEvents(uploadedTo('demo'));
+    assert.equal(messages().length, 0, 'an empty row matches nothing');
     await deploy({ projects: [{ match: 'glob', pattern: '*' }] });
-    await say(on('demo'), on('anything/else'));
-    assert.equal(taken().length, 2);
+    await sendEvents(uploadedTo('demo'), uploadedTo('anything/else'));
+    assert.equal(messages().length, 2);
   });
 
   test('an invalid pattern or recheck expression is reported on the node, with its row', async () => {
@@ -153,25 +153,25 @@ describe('gerrit-events', () => {
     nodes += 1;
     id = `events${nodes}`;
     await red.deploy(flow(make('gerrit-server', reaching(gerrit.target)), make('gerrit-events', { id, ...broken })));
-    await shows(/^Row 1 of the list, "\(", cannot be used/);
+    await waitForStatus(/^Row 1 of the list, "\(", cannot be used/);
     nodes += 1;
     id = `events${nodes}`;
     await red.deploy(flow(make('gerrit-events', { id, server: '', recheck: '[' })));
-    await shows(/^The recheck expression "\[" cannot be used/);
+    await waitForStatus(/^The recheck expression "\[" cannot be used/);
   });
 
-  test('recheck comments: the operator’s expression, and the CI’s name', async () => {
+  test('recheck comments match the operator’s expression, and may name the CI', async () => {
     await deploy({ recheck: variable('RECHECK_WORDS', '^please test$') });
-    await say(commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nPlease test'));
-    assert.equal(taken().length, 1);
+    await sendEvents(commented('Patch Set 2:\n\nrecheck'), commented('Patch Set 2:\n\nPlease test'));
+    assert.equal(messages().length, 1);
     await deploy();
-    await say(commented('Patch Set 2:\n\nother-ci recheck'), commented('Patch Set 2:\n\nmy-ci recheck'));
-    assert.equal(taken().length, 1);
+    await sendEvents(commented('Patch Set 2:\n\nother-ci recheck'), commented('Patch Set 2:\n\nmy-ci recheck'));
+    assert.equal(messages().length, 1);
   });
 
-  test('unreadable lines, events without fields, unknown types: counted and shown, never fatal', async () => {
+  test('unreadable lines, events without fields and unknown types are counted and shown, and are never fatal', async () => {
     await deploy();
-    await say(
+    await sendEvents(
       '{"type":"patchset-created"',
       'not json at all',
       '[1,2]',
@@ -179,86 +179,88 @@ describe('gerrit-events', () => {
       { type: 'from-mars' },
     );
     gerrit.say('x'.repeat(1_100_000));
-    await waitFor('the endless line is counted', () => / · 4 unreadable/.test(status()));
-    await say(on('demo'));
+    await waitFor('the overlong line is counted', () => / · 4 unreadable/.test(status()));
+    await sendEvents(uploadedTo('demo'));
     assert.match(status(), /^connected · 1 of 3 · 4 unreadable$/);
   });
 
-  test('a stream that ends is reopened; one that hangs is detected and replaced', async () => {
+  test('a stream that ends is reopened, and one that hangs is detected and replaced', async () => {
     await deploy();
-    await say(on('demo', 'master', 1));
+    await sendEvents(uploadedTo('demo', 'master', 1));
     const opened = gerrit.opened;
     gerrit.endStreams();
-    await shows(/^retry in \d+ s: .*the event stream ended/);
-    await waitFor('it is open again', () => gerrit.opened > opened && status().startsWith('connected'));
-    await say(on('demo', 'master', 2));
+    await waitForStatus(/^retry in \d+ s: .*the event stream ended/);
+    await waitFor('the stream is open again', () => gerrit.opened > opened && status().startsWith('connected'));
+    await sendEvents(uploadedTo('demo', 'master', 2));
     const logins = gerrit.server.logins;
     gerrit.mute = true;
-    await shows(/is silent and the server does not answer|connection was lost|Recheck closed the connection/);
+    await waitForStatus(/is silent and the server does not answer|connection was lost|Recheck closed the connection/);
     gerrit.mute = false;
-    await waitFor('it is connected anew', () => gerrit.server.logins > logins && status().startsWith('connected'));
+    await waitFor('the node connects again', () => gerrit.server.logins > logins && status().startsWith('connected'));
     gerrit.server.cut();
-    await shows(/^retry in \d+ s: .*the connection was lost/);
-    await waitFor('and again', () => gerrit.server.logins > logins + 1 && status().startsWith('connected'));
-    await say(on('demo', 'master', 3));
-    assert.equal(taken().length, 3);
+    await waitForStatus(/^retry in \d+ s: .*the connection was lost/);
+    await waitFor('it connects once more', () => gerrit.server.logins > logins + 1 && status().startsWith('connected'));
+    await sendEvents(uploadedTo('demo', 'master', 3));
+    assert.equal(messages().length, 3);
   });
 
-  test('a recorded stream is replayed without or with pauses, and counted; unreadable lines in it are harmless', async () => {
+  test('a recorded stream is replayed with or without pauses and counted; unreadable lines in it are skipped', async () => {
     const file = join(dir, 'events.jsonl');
-    const lines = [on('demo', 'master', 7), on('other'), on('demo', 'master', 8)].map((event) => JSON.stringify(event));
+    const lines = [uploadedTo('demo', 'master', 7), uploadedTo('other'), uploadedTo('demo', 'master', 8)].map((event) =>
+      JSON.stringify(event),
+    );
     writeFileSync(file, [lines[0], 'rubbish', ...lines.slice(1), ''].join('\n'));
     await deploy({ source: 'replay', replayFile: variable('REPLAY', file), replayPace: 'asap' });
-    await shows(/^replayed · 2 of 3 · 1 unreadable$/);
-    const numbers = () => taken().map(({ change }) => (change as { number: number }).number);
+    await waitForStatus(/^replayed · 2 of 3 · 1 unreadable$/);
+    const numbers = () => messages().map(({ change }) => (change as { number: number }).number);
     assert.deepEqual(numbers(), [7, 8]);
-    const began = Date.now();
+    const startedAt = Date.now();
     await deploy({ source: 'replay', server: '', replayFile: file, replayPace: '250' });
-    await shows(/^replaying · \d of \d/);
-    await shows(/^replayed · 2 of 3/);
-    assert.ok(Date.now() - began >= 490, 'two pauses of 250 ms');
+    await waitForStatus(/^replaying · \d of \d/);
+    await waitForStatus(/^replayed · 2 of 3/);
+    assert.ok(Date.now() - startedAt >= 490, 'two pauses of 250 ms');
     await deploy({ source: 'replay', server: '', replayFile: join(dir, 'nowhere'), replayPace: 'asap' });
-    await shows(/^The recorded stream .*nowhere/);
+    await waitForStatus(/^The recorded stream .*nowhere/);
     assert.ok(red.logs.some(({ msg }) => /nowhere cannot be read: .*one JSON event per line/.test(msg)));
   });
 
-  test('the button runs the newest open change again; if it cannot, it says why', async () => {
+  test('the button runs the newest open change again, or says why it cannot', async () => {
     const first = await sandbox.uploadSample('good');
     const second = await sandbox.uploadSample('broken');
     await sandbox.uploadPatchset(first, 'good');
     await deploy({}, sandbox.target);
-    await shows(/^connected/);
+    await waitForStatus(/^connected/);
     const answer = await ask(red, 'POST', `gerrit-events/${id}/run`);
     assert.equal(answer['ok'], true);
     assert.match(String(answer['label']), new RegExp(`^${first},2 “\\w.*”$`));
-    await waitFor('it runs', () => taken().length === 1);
-    const { change, trigger } = taken()[0] as { change: { number: number; patchset: number }; trigger: object };
+    await waitFor('its message is sent', () => messages().length === 1);
+    const { change, trigger } = messages()[0] as { change: { number: number; patchset: number }; trigger: object };
     assert.deepEqual([change.number, change.patchset], [first, 2]);
     assert.equal((trigger as { reason: string }).reason, 'started in the editor');
     await ask(red, 'POST', `gerrit-events/${id}/run`);
-    await waitFor('it runs once more: this is no duplicate', () => taken().length === 2);
-    const keys = taken().map((message) => (message['trigger'] as { key: string }).key);
+    await waitFor('a second message is sent, which is not a duplicate', () => messages().length === 2);
+    const keys = messages().map((message) => (message['trigger'] as { key: string }).key);
     assert.notEqual(keys[0], keys[1]);
 
     for (const number of [first, second]) await sandbox.abandon(number);
-    const none = await ask(red, 'POST', `gerrit-events/${id}/run`);
-    assert.deepEqual(none, {
+    const noChange = await ask(red, 'POST', `gerrit-events/${id}/run`);
+    assert.deepEqual(noChange, {
       ok: false,
       error: "No open change matches this node's projects and branches.",
     });
-    const gone = await ask(red, 'POST', 'gerrit-events/not-there/run');
-    assert.match(String(gone['error']), /not deployed yet/);
+    const notDeployed = await ask(red, 'POST', 'gerrit-events/not-there/run');
+    assert.match(String(notDeployed['error']), /not deployed yet/);
     await deploy({ server: '', source: 'replay', replayFile: join(dir, 'events.jsonl'), replayPace: 'asap' });
-    await shows(/^replayed/);
+    await waitForStatus(/^replayed/);
     assert.deepEqual(await ask(red, 'POST', `gerrit-events/${id}/run`), { ok: false, error: 'choose a Gerrit server' });
   });
 
-  test('a node without a server says what to do', async () => {
+  test('a node without a server shows what to do', async () => {
     nodes += 1;
     id = `events${nodes}`;
     await red.deploy(flow(make('gerrit-events', { id, server: '' })));
-    await shows(/^choose a Gerrit server$/);
+    await waitForStatus(/^choose a Gerrit server$/);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

@@ -1,4 +1,4 @@
-/** The help of each node says what the node really takes and sends. */
+/** The help of each node matches the messages that it accepts and sends. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const nodes = join(import.meta.dirname, '..', '..', 'dist', 'nodes');
 const unescaped = (html: string): string =>
   html.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 
-/** A section of a node's help, from its heading to the next. */
+/** Returns a section of a node's help, from its heading to the next one. */
 function section(type: string, heading: 'Inputs' | 'Outputs'): string {
   const help = readFileSync(join(nodes, type, 'locales', 'en-US', 'node.html'), 'utf8');
   const found = new RegExp(`<h3>${heading}</h3>([\\s\\S]*?)(?=<h3>|</script>)`).exec(help)?.[1];
@@ -21,20 +21,20 @@ function section(type: string, heading: 'Inputs' | 'Outputs'): string {
   return found;
 }
 
-/** The properties that a section describes: name, type, whether it is always there, and what is said of it. */
+/** Returns the properties that a section describes: name, type, description, and whether the property is optional. */
 const described = (text: string) =>
   [
     ...text.matchAll(
       /<dt( class="optional")?>([^ ]+) <span class="property-type">([^<]+)<\/span><\/dt>\s*<dd>([\s\S]*?)<\/dd>/g,
     ),
-  ].map(([, optional, name, type, words]) => ({
+  ].map(([, optional, name, type, description]) => ({
     name: unescaped(name!),
     type: type!,
-    words: unescaped(words!),
+    description: unescaped(description!),
     isOptional: optional !== undefined,
   }));
 
-/** The value of a dotted property of a message. */
+/** Returns the value of a message's property, given as a dotted path. */
 const at = (message: object, name: string): unknown =>
   name.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], message);
 
@@ -46,7 +46,7 @@ const typeOf = (value: unknown): string =>
       : typeof value;
 
 let red: TestRed;
-/** Messages sent, by type of the node and its output. */
+/** The last message sent, by node type and output. */
 const sent = new Map<string, object>();
 
 before(async () => {
@@ -76,9 +76,9 @@ after(async () => {
   await red?.close();
 });
 
-test('a message as the help of ci-jobs shows it starts a build', async () => {
-  const { words } = described(section('ci-jobs', 'Inputs')).find(({ name }) => name === 'change')!;
-  const change = JSON.parse(/<code>(\{.*?\})<\/code>/.exec(words)![1]!);
+test('the example message in the help of ci-jobs starts a build', async () => {
+  const { description } = described(section('ci-jobs', 'Inputs')).find(({ name }) => name === 'change')!;
+  const change = JSON.parse(/<code>(\{.*?\})<\/code>/.exec(description)![1]!);
   const { result } = await run(red, { change, patchset: 1 } as never);
   assert.equal(result, 'SUCCESS');
   await red.event('report');
@@ -96,20 +96,20 @@ for (const [type, output] of [
 ] as const) {
   test(`output ${output + 1} of ${type} sends what its help says`, () => {
     const message = sent.get(`${type} ${output}`);
-    assert.ok(message, 'a message was sent');
+    assert.ok(message, 'a message is sent');
     const text = section(type, 'Outputs');
     const outputs = text.includes('node-ports') ? text.split(/<li>/).slice(1)[output]! : text;
     const properties = described(outputs);
     assert.ok(properties.length > 0);
     for (const { name, type: kind, isOptional } of properties) {
       const value = at(message, name);
-      // A name in angle brackets stands for several.
+      // A name in angle brackets is a placeholder.
       if ((value === undefined && isOptional) || name.includes('<') || (value !== undefined && kind === 'any'))
         continue;
       assert.equal(typeOf(value), kind, name);
     }
     const { payload } = message as { payload?: object };
-    // The event is Gerrit's, and addresses are listed by the guests' names.
+    // ci-jobs sends Gerrit's event; virsh-boot sends addresses by guest name.
     if (payload === undefined || Array.isArray(payload) || ['ci-jobs', 'virsh-boot'].includes(type)) return;
     for (const key of Object.keys(payload)) {
       assert.match(outputs, new RegExp(`payload\\.${key}\\b`), `payload.${key} is described`);

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { connectHost } from '../../lib/ssh/connect.ts';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import { KnownHosts } from '../../lib/ssh/known-hosts.ts';
-import { ask, assertWords, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { ask, assertStatusTexts, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -64,7 +64,7 @@ describe('metadata-server', () => {
     assert.ok(!existsSync(join(dir, 'owned')));
   });
 
-  test('a #cloud-config is checked and given to the guest; the console shows what the sandbox does with it', async () => {
+  test('a #cloud-config is checked and passed to the guest; the console shows what the sandbox does with it', async () => {
     await deploy({ userData: '#cloud-config\nruncmd:\n  - echo {{job}}\n', vendorData: '#!/bin/sh\ntrue\n' }, 'true');
     const ended = await run(red, handMade(), 20_000);
     assert.equal(ended.result, 'SUCCESS');
@@ -89,7 +89,7 @@ describe('metadata-server', () => {
     }
   });
 
-  test('the form asks whether a template makes valid user-data, with a sample for each value', async () => {
+  test('the form checks that a template renders to valid user-data, with a sample for each value', async () => {
     const check = (text: unknown) => ask(red, 'POST', 'check/user-data', { text });
     for (const good of [
       '',
@@ -97,14 +97,14 @@ describe('metadata-server', () => {
       '#!/bin/sh\necho {{job}}: [',
     ])
       assert.deepEqual(await check(good), { ok: true }, good);
-    const said = async (text: unknown) => (await check(text))['error'] as string;
-    assert.match(await said('#cloud-config\n\ta: 1'), /line 2: it is not YAML: Tabs/);
-    assert.match(await said('#cloud-config\na: {{job}}{{guest}}'), /line 2: it is not YAML/);
-    assert.match(await said('#cloud-config\n- a'), /line 2: a #cloud-config holds "name: value"/);
-    assert.match(await said(7), /sent no text/);
+    const errorOf = async (text: unknown) => (await check(text))['error'] as string;
+    assert.match(await errorOf('#cloud-config\n\ta: 1'), /line 2: it is not YAML: Tabs/);
+    assert.match(await errorOf('#cloud-config\na: {{job}}{{guest}}'), /line 2: it is not YAML/);
+    assert.match(await errorOf('#cloud-config\n- a'), /line 2: a #cloud-config holds "name: value"/);
+    assert.match(await errorOf(7), /sent no text/);
   });
 
-  test('guests of the sandbox have their own access, even if an address is set for others', async () => {
+  test('sandbox guests have their own metadata access, even if an address is set for others', async () => {
     await deploy({ way: 'listen', listenAddress: '127.0.0.1', listenPort: '1', hostname: 'me' }, 'hostname');
     assert.equal((await run(red, handMade(), 20_000)).result, 'SUCCESS');
   });
@@ -118,7 +118,7 @@ describe('metadata-server', () => {
       'sleep 1',
     );
     const ended = run(red, handMade(), 20_000);
-    const { address } = await waitFor('it is up', () => {
+    const { address } = await waitFor('the guest is booted', () => {
       const guest = red.runtime().supervisor.active()[0]?.resources.guests.get('vm');
       return guest?.host && guest.address ? { address: guest.address } : undefined;
     });
@@ -131,7 +131,7 @@ describe('metadata-server', () => {
     assert.equal((await ended).result, 'SUCCESS');
   });
 
-  test('invalid keys and a missing keys file are reported with their place', async () => {
+  test('invalid keys and a missing key file are reported with their place', async () => {
     await deploy({ authorizedKeys: 'ssh-ed25519 nonsense' }, 'true');
     const bad = await run(red);
     assert.equal(bad.result, 'ERROR');
@@ -139,10 +139,10 @@ describe('metadata-server', () => {
     await deploy({ authorizedKeysFile: join(dir, 'nowhere') }, 'true');
     const missing = await run(red);
     assert.equal(missing.result, 'ERROR');
-    const said = missing.build.steps.at(-2)!.message!;
-    assert.ok(said.startsWith(`metadata: the key file ${join(dir, 'nowhere')} cannot be read`), said);
-    assert.match(said, /Check the path/);
+    const error = missing.build.steps.at(-2)!.message!;
+    assert.ok(error.startsWith(`metadata: the key file ${join(dir, 'nowhere')} cannot be read`), error);
+    assert.match(error, /Check the path/);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

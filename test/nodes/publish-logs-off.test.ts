@@ -17,9 +17,9 @@ const deploy = (url: string) =>
   red.deploy(flow(...row(jobs(), make('publish-logs', { files: [], url }), make('gerrit-review', { silent: true }))));
 const warnings = () => red.logs.filter(({ msg }) => /serves no HTTP for nodes \(httpNodeRoot is off\)/.test(msg));
 
-test('if httpNodeRoot is off, the node says what to do; logs are written, and no dead link is reported', async () => {
+test('if httpNodeRoot is off, the node says what to do, writes the logs, and reports no dead link', async () => {
   await deploy('');
-  await waitFor('it is said', () => warnings().length === 1);
+  await waitFor('the warning is logged', () => warnings().length === 1);
   assert.match(warnings()[0]!.msg, /Serve the log folder with a web server and set its public URL/);
   const { build, label, result } = await run(red);
   assert.equal(result, 'SUCCESS');
@@ -29,7 +29,7 @@ test('if httpNodeRoot is off, the node says what to do; logs are written, and no
   assert.match('message' in report.state ? report.state.message : '', /- unit no-logs : SUCCESS/);
 });
 
-test('with a public URL there is nothing to warn about', async () => {
+test('there is no warning if a public URL is set', async () => {
   const before = warnings().length;
   await deploy('https://ci.example.com/logs');
   const { build } = await run(red);

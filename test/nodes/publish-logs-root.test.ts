@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => red?.close());
 
-test('with another httpNodeRoot, logs are served below it, and their links are right', async () => {
+test('logs are served below a custom httpNodeRoot, with links that work', async () => {
   await red.deploy(flow(...row(jobs(), make('publish-logs', { files: [] }), make('gerrit-review', { silent: true }))));
   const ended = await run(red);
   assert.ok(ended.build.logUrl!.startsWith(`${red.url}/nodes/recheck/logs/`), ended.build.logUrl);
@@ -20,5 +20,5 @@ test('with another httpNodeRoot, logs are served below it, and their links are r
     await logOf(ended, link);
   }
   const found = await fetch(ended.build.logUrl!.replace(/\/$/, ''));
-  assert.equal(found.url, ended.build.logUrl, 'without its slash it is found too');
+  assert.equal(found.url, ended.build.logUrl, 'a URL without the final slash works too');
 });

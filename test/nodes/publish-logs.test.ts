@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -24,7 +24,7 @@ describe('publish-logs', () => {
   const publish = (settings: Record<string, unknown> = {}) =>
     make('publish-logs', { name: '', files: [], ...settings });
   const exec = (id: string, script: string) => make('ssh-exec', { id, name: id, script, interpreter: '/bin/sh -e' });
-  /** A lane with one guest in which a script writes what is fetched then. */
+  /** Deploys a lane with one guest, in which a script writes the files to be fetched. */
   const deploy = (script: string, ...rest: FlowConfig[]) =>
     red.deploy(
       flow(
@@ -37,7 +37,7 @@ describe('publish-logs', () => {
   const workerEmpty = () =>
     readdirSync(join(red.userDir, 'recheck/worker/clones')).filter((name) => !name.endsWith('.json'));
 
-  test('rows fetch files, folders and patterns, into folders, from one guest or all; missing files are listed', async () => {
+  test('rows fetch files, folders and patterns from one guest or all into folders; missing files are listed', async () => {
     await deploy(
       'mkdir -p logs/deep; echo one >logs/one.log; echo two >logs/deep/two.log; echo three >three.txt; echo "<script>" >page.html; echo packed | gzip -c >packed.txt.gz',
       publish({
@@ -58,21 +58,21 @@ describe('publish-logs', () => {
     assert.equal(await logOf(ended, 'all/one.log'), 'one\n');
     assert.equal(await logOf(ended, 'all/deep/two.log'), 'two\n');
     assert.equal(await logOf(ended, 'texts/three.txt'), 'three\n');
-    assert.equal(await logOf(ended, 'packed.txt.gz'), 'packed\n', 'shown in place');
+    assert.equal(await logOf(ended, 'packed.txt.gz'), 'packed\n', 'the client decompresses it');
     assert.match(await logOf(ended), /nowhere\/\*\.log does not exist/);
     assert.equal(red.status('publish-logs1'), `${ended.label}: 5 files`);
-    const out = (await waitFor('the message went on', () => red.received('out')[before])) as {
+    const out = (await waitFor('the message is passed on', () => red.received('out')[before])) as {
       parts: object;
       build: { set: { id: string } };
     };
     assert.deepEqual(out.parts, { id: out.build.set.id, type: 'array', index: 0, count: 1 });
-    assert.deepEqual(workerEmpty(), [], 'nothing is left of the guest');
+    assert.deepEqual(workerEmpty(), [], 'the guest is removed');
     const page = await logOf(ended, '');
     for (const file of ['all/deep/two.log', 'texts/three.txt', 'consoles/vm.log']) assert.ok(page.includes(file), file);
     assert.match(await logOf(ended, 'consoles/vm.log'), /sandbox guest/);
   });
 
-  test('served files cannot act in Node-RED’s origin', async () => {
+  test('scripts in served files do not run in Node-RED’s origin', async () => {
     await deploy(
       'echo "<script>alert(1)</script>" >page.html',
       publish({ files: [{ guest: '', path: 'page.html', dir: '' }] }),
@@ -111,7 +111,7 @@ describe('publish-logs', () => {
     assert.match(await (await fetch(url)).text(), /SUCCESS/);
   });
 
-  test('folder and public URL as set; the path is change, patchset, pipeline, job, build', async () => {
+  test('folder and public URL are configurable; the path is change, patchset, pipeline, job, build', async () => {
     const root = join(dir, 'logs');
     await deploy(
       'true',
@@ -122,10 +122,10 @@ describe('publish-logs', () => {
     assert.equal(build.logUrl, `https://ci.example.com/logs/${path}`);
     assert.ok(existsSync(join(root, path, 'index.html')));
     const served = await fetch(`${red.url}/recheck/logs-2/${path}`);
-    assert.equal(served.status, 200, 'another folder is served beside the first');
+    assert.equal(served.status, 200, 'another folder is served too');
   });
 
-  test('names from outside stay inside the folder', async () => {
+  test('names from an event cannot leave the folder', async () => {
     const root = join(dir, 'hostile');
     const nodes = flow(
       ...row(
@@ -143,7 +143,7 @@ describe('publish-logs', () => {
     assert.deepEqual(readdirSync(root), [String(message.change!.number)]);
   });
 
-  test('keep, then destroy: a lane may publish, continue in the guest, and publish again', async () => {
+  test('a lane may publish and keep the guest, continue in it, and publish again', async () => {
     await deploy(
       'echo first >a.txt',
       publish({ id: 'keep', name: 'first logs', then: 'keep', files: [{ guest: '', path: 'a.txt', dir: '' }] }),
@@ -161,7 +161,7 @@ describe('publish-logs', () => {
     assert.deepEqual(workerEmpty(), []);
   });
 
-  test('logs that cannot be fetched after a pass: POST_FAILURE, reported, without a vote', async () => {
+  test('a passed build whose logs cannot be fetched is reported as POST_FAILURE without a vote', async () => {
     await red.deploy(
       flow(
         ...guests('vm', 'delay1'),
@@ -175,7 +175,7 @@ describe('publish-logs', () => {
     );
     const ended = run(red, handMade(), 20_000);
     const guest = await waitFor(
-      'it is logged in to',
+      'the controller is logged in to the guest',
       () => {
         const vm = red.runtime().supervisor.active()[0]?.resources.guests.get('vm');
         return vm?.host && vm;
@@ -187,7 +187,7 @@ describe('publish-logs', () => {
     assert.equal(result, 'POST_FAILURE');
     assert.match(build.steps.at(-1)!.message!, /^The logs could not be fetched: vm: /);
     assert.match(red.status('publish-logs1'), /^POST_FAILURE: /);
-    await waitFor('no vote', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
+    await waitFor('the review has no vote', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     assert.deepEqual(workerEmpty(), []);
   });
 
@@ -210,15 +210,18 @@ describe('publish-logs', () => {
     const [ancient, old, young] = [make1('ancient', 400), make1('old', 40), make1('young', 1)];
     await red.deploy(flow(publish({ root, days: '', gigabytes: '' })));
     await red.deploy(flow(publish({ id: 'p2', root, days: '100', gigabytes: '' })));
-    await waitFor('the ancient one is gone', () => !existsSync(ancient!));
-    assert.ok(existsSync(old!), 'it is within 100 days, and nothing else was asked for');
+    await waitFor('the oldest log is removed', () => !existsSync(ancient!));
+    assert.ok(existsSync(old!), 'it is within the limit of 100 days');
     await red.deploy(flow(publish({ id: 'p3', root, days: variable('TEST_DAYS', '20'), gigabytes: '' })));
-    await waitFor('the old one is gone', () => !existsSync(old!));
+    await waitFor('the old log is removed', () => !existsSync(old!));
     await red.deploy(flow(publish({ id: 'p4', root, days: '', gigabytes: '1' })));
     assert.ok(existsSync(young!));
     make1('other', 2);
     await red.deploy(flow(publish({ id: 'p5', root, days: '', gigabytes: '1' })));
-    await waitFor('the oldest makes room', () => readdirSync(join(root, '1/1/check/unit')).join() === 'young');
+    await waitFor(
+      'the size limit removes the older log',
+      () => readdirSync(join(root, '1/1/check/unit')).join() === 'young',
+    );
   });
 
   test('a public URL that only this machine can open causes a warning if Gerrit is on another machine', async () => {
@@ -232,18 +235,18 @@ describe('publish-logs', () => {
     await red.deploy(flow(make('gerrit-server', { name: 'far', ...reaching(target) }), ...row(jobs(), publish())));
     await run(red, handMade({ server: 'gerrit-server1' }));
     const warned = () => red.logs.filter(({ id, level }) => id === 'publish-logs1' && level === 30);
-    await waitFor('it is warned about', () => warned().length === 1);
+    await waitFor('the warning is logged', () => warned().length === 1);
     assert.ok(warned()[0]!.msg.includes(red.url), warned()[0]!.msg);
     await run(red, handMade({ server: 'gerrit-server1' }));
     assert.equal(warned().length, 1, 'once');
   });
 
-  test('a message without a build is passed on, with an error', async () => {
+  test('a message without a build is passed on and causes an error', async () => {
     await red.deploy(flow(...row(publish(), make('debug', { id: 'out', active: false }))));
     const [before, caught] = [red.received('out').length, faults(red).length];
     red.send('publish-logs1', { payload: 'lost' });
-    await waitFor('it went on', () => red.received('out').length > before);
-    await waitFor('it is said', () => faults(red).length > caught);
+    await waitFor('the message is passed on', () => red.received('out').length > before);
+    await waitFor('the error reaches the Catch node', () => faults(red).length > caught);
     assert.match(faults(red).at(-1)!, /belongs to no running build.*Wire this node after a ci-jobs node/);
   });
 
@@ -255,5 +258,5 @@ describe('publish-logs', () => {
     assert.deepEqual([record.build.id, record.build.result], [build.id, 'SUCCESS']);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

@@ -9,13 +9,13 @@ import { waitFor } from '../support/wait.ts';
 
 const onHost = { target: 'host', host: 'host' };
 
-/** What a process holds that a leak would show in. */
+/** Resources of a process in which a leak would show. */
 interface Holdings {
-  /** Open sockets, timers, children and the like that Node.js keeps the process alive for. */
+  /** Number of resources that keep the process alive, by type: sockets, timers, child processes. */
   resources: Record<string, number>;
-  /** Open file descriptors, by what they are. */
+  /** Number of open file descriptors, by type. */
   files: Record<string, number>;
-  /** Listeners on the process, on Node-RED's events and on its web server's routes. */
+  /** Number of listeners on the process and on Node-RED's events, and of its web server's routes. */
   listeners: Record<string, number>;
 }
 
@@ -37,7 +37,7 @@ function holdings(): Holdings {
   const names = Object.keys(_events);
   const routes = (app: unknown) => (app as { _router?: { stack: unknown[] } })._router?.stack.length ?? 0;
   return {
-    // What reads or writes a file at this moment holds nothing.
+    // A file operation in progress is not a leak.
     resources: countOf(process.getActiveResourcesInfo().filter((name) => !name.startsWith('FSReq'))),
     files: countOf(files.filter((file) => !file.startsWith('/'))),
     listeners: {
@@ -51,7 +51,7 @@ function holdings(): Holdings {
   };
 }
 
-/** The client's ports of the connections that are open to a port of this machine. */
+/** Returns the client addresses of the connections that are open to a port of this machine. */
 function clientsOf(port: number): string[] {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0');
   return readFileSync('/proc/net/tcp', 'utf8')
@@ -61,11 +61,11 @@ function clientsOf(port: number): string[] {
     .map(([, local]) => local!);
 }
 
-/** What is held once that does not change for a moment: what a build let go of may take one to be gone. */
+/** Waits until the resources stay the same for a second, since a build's take a moment to close, and returns them. */
 async function settled(): Promise<Holdings> {
   let last = holdings();
   let since = Date.now();
-  return waitFor('what is held stays the same', () => {
+  return waitFor('the resources stay the same', () => {
     const now = holdings();
     if (!isDeepStrictEqual(now, last)) {
       last = now;
@@ -100,34 +100,34 @@ describe('twenty full deploys', () => {
     ci = await Ci.start([tab]);
   });
   after(() => ci.close());
-  const connected = () =>
-    waitFor('the stream is heard', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
-  const works = async (number: number): Promise<void> => {
+  const waitForStream = () =>
+    waitFor('the event stream is connected', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
+  const waitForScript = async (number: number): Promise<void> => {
     const build = await ci.build(number);
-    await waitFor('its script runs', () => build.running.values().next().value?.name === 'work', 20_000);
+    await waitFor('the build’s script runs', () => build.running.values().next().value?.name === 'work', 20_000);
   };
-  /** Lets the script of a change end. */
-  const goOn = (number: number) => {
+  /** Lets the script of a change's build end. */
+  const endScript = (number: number) => {
     const guests = [...ci.builds(number)[0]!.resources.guests.values()];
     return guests[0]!.host!.run(['touch', 'go'], { timeout: 5_000 });
   };
 
-  test('many deploys leave no more behind than one, interrupt no stream, and lose neither a build nor an event', async () => {
-    await connected();
-    // What is made once by the first build and the first deploy is there.
+  test('many deploys leave no more resources than one, do not interrupt the stream, and lose no build or event', async () => {
+    await waitForStream();
+    // The first build and the first deploy create some resources that are kept.
     const warm = (await ci.upload()).number;
-    await works(warm);
+    await waitForScript(warm);
     await ci.deploy([tab]);
-    await goOn(warm);
+    await endScript(warm);
     await ci.review(warm);
-    await waitFor('everything that the first build held is released', () =>
+    await waitFor('the first build has released everything', () =>
       ci.builds(warm).every(({ isFinished }) => isFinished),
     );
 
     const running = (await ci.upload()).number;
-    await works(running);
+    await waitForScript(running);
     await ci.deploy([tab]);
-    await connected();
+    await waitForStream();
     const { port } = ci.gerrit.target;
     const streams = clientsOf(port);
     assert.equal(streams.length, 1, 'one connection to Gerrit');
@@ -135,28 +135,30 @@ describe('twenty full deploys', () => {
     const one = await settled();
     const during: number[] = [];
     for (let count = 1; count < 20; count += 1) {
-      // Events that come in the middle of a deploy are heard after it.
+      // Events that arrive during a deploy are processed after it.
       const uploaded = count % 9 === 0 ? ci.upload() : undefined;
       await ci.deploy([tab]);
       if (uploaded) during.push((await uploaded).number);
     }
-    await connected();
-    assert.deepEqual(clientsOf(port), streams, 'the same connection: it was never cut');
+    await waitForStream();
+    assert.deepEqual(clientsOf(port), streams, 'the connection was never interrupted');
     assert.equal(during.length, 2);
-    for (const number of during) await works(number);
-    for (const number of during) await goOn(number);
+    for (const number of during) await waitForScript(number);
+    for (const number of during) await endScript(number);
     for (const number of during) await ci.review(number);
-    // The guests of those two take a moment to be gone.
-    await waitFor('all is as after one deploy', () => isDeepStrictEqual(holdings(), one)).catch(() => undefined);
+    // The guests of those two builds take a moment to end.
+    await waitFor('the resources are those after one deploy', () => isDeepStrictEqual(holdings(), one)).catch(
+      () => undefined,
+    );
     assert.deepEqual(holdings(), one);
 
-    await goOn(running);
+    await endScript(running);
     const { results, vote, console } = await ci.verdict(running);
     for (const number of [warm, ...during]) assert.deepEqual((await ci.verdict(number)).results, { unit: 'SUCCESS' });
     assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(console, /begun[\s\S]*ended[\s\S]*elsewhere/);
     assert.equal(console.match(/begun/g)!.length, 1);
-    assert.ok(ci.red.received(tab.idOf('lines')).length > lines, 'its lines still come out of the second output');
+    assert.ok(ci.red.received(tab.idOf('lines')).length > lines, 'the second output still sends its lines');
     assert.deepEqual(clientsOf(port), streams);
   });
 });

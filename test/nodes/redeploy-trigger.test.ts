@@ -4,7 +4,7 @@ import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 
-describe('a deploy while an event is on its way to ci-jobs', () => {
+describe('a deploy while an event is between gerrit-events and ci-jobs', () => {
   const tab = new Tab('all')
     .add('events', 'gerrit-events', {
       source: 'stream',
@@ -13,7 +13,7 @@ describe('a deploy while an event is on its way to ci-jobs', () => {
       projects: [{ match: 'exact', pattern: 'demo' }],
       branches: [],
     })
-    // It holds its message when the deploy comes, and gives it to a ci-jobs that is closed by then.
+    // It still holds its message when the deploy starts, and sends it to a ci-jobs that is closed by then.
     .fn('slow', 'node.status({text: `has ${msg.change.number}`});\nsetTimeout(() => node.send(msg), 300);')
     .jobs()
     .publish()
@@ -25,19 +25,23 @@ describe('a deploy while an event is on its way to ci-jobs', () => {
   });
   after(() => ci.close());
 
-  test('starts its build, once', async () => {
+  test('starts its build once', async () => {
     const has = (number: number) => ci.red.status(tab.idOf('slow')) === `has ${number}`;
-    await waitFor('the stream is heard', () => ci.red.status(tab.idOf('events')).startsWith('connected'), 10_000);
+    await waitFor(
+      'the event stream is connected',
+      () => ci.red.status(tab.idOf('events')).startsWith('connected'),
+      10_000,
+    );
     const before = await ci.upload();
-    await waitFor('the event is on its way', () => has(before.number));
+    await waitFor('the function holds the event', () => has(before.number));
     await ci.deploy([tab]);
     assert.deepEqual((await ci.verdict(before.number)).results, { unit: 'SUCCESS' });
-    // One that had arrived is not run again.
+    // An event that had arrived before the deploy does not start a second build.
     const next = await ci.upload();
     await ci.build(next.number);
     await ci.deploy([tab]);
     assert.deepEqual((await ci.verdict(next.number)).results, { unit: 'SUCCESS' });
-    await waitFor('what was sent again has come', () => has(next.number));
+    await waitFor('the event is sent again', () => has(next.number));
     for (const { number } of [before, next]) {
       assert.equal(ci.builds(number).length, 1, `builds of ${number}`);
       assert.equal(ci.reviews(number).length, 1, `reviews of ${number}`);

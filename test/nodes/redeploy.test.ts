@@ -7,7 +7,7 @@ import { waitFor } from '../support/wait.ts';
 const onHost = { target: 'host', host: 'host' };
 const SCRIPT = 'echo begun\nfor i in 1 2 3 4 5 6; do sleep 0.4; echo "tick $i"; done\necho done';
 
-/** A subflow that only waits. */
+/** A subflow with nothing but a delay. */
 const pause = new Tab('sub', 'sub').delay('wait', 1.5);
 pause.nodes.unshift({
   id: 'sub',
@@ -17,8 +17,8 @@ pause.nodes.unshift({
   out: [{ x: 0, y: 0, wires: [{ id: 'sub-wait', port: 0 }] }],
 });
 
-describe('a redeploy in the middle of builds', () => {
-  /** jobs → a guest → work → next → publish → review, and a debug node that shows what came by. */
+describe('a redeploy during builds', () => {
+  /** jobs → a guest → work → next → publish → review, with a debug node for messages and output lines. */
   const script = new Tab('script')
     .jobs()
     .guest()
@@ -47,7 +47,7 @@ describe('a redeploy in the middle of builds', () => {
   const inside = new Tab('inside')
     .jobs()
     .add('pause', 'subflow:sub')
-    .exec('work', 'echo behind the pause', onHost)
+    .exec('work', 'echo after the pause', onHost)
     .publish()
     .review()
     .line('jobs', 'pause', 'work', 'publish', 'review');
@@ -59,19 +59,23 @@ describe('a redeploy in the middle of builds', () => {
   });
   after(() => ci.close());
 
-  const works = (number: number, step = 'work') =>
+  const waitForStep = (number: number, step = 'work') =>
     waitFor(`${step} runs`, () => ci.builds(number)[0]!.running.values().next().value?.name === step, 20_000);
-  const held = (number: number) =>
-    waitFor('it waits', () => ci.builds(number)[0]!.tracker.hasHeld((node) => node.endsWith('wait')), 20_000);
+  const waitForDelay = (number: number) =>
+    waitFor(
+      'a delay node holds its message',
+      () => ci.builds(number)[0]!.tracker.hasHeld((node) => node.endsWith('wait')),
+      20_000,
+    );
 
   for (const [index, type] of (['full', 'flows', 'nodes'] as const).entries()) {
-    test(`${type}: a running script goes on, waiting messages wait on; each build is reported once`, async () => {
+    test(`${type}: running scripts and waiting messages survive, and each build is reported once`, async () => {
       const running = await ci.run(script);
-      await works(running);
+      await waitForStep(running);
       const delayed = await ci.run(waits);
       const paused = await ci.run(inside);
-      await Promise.all([held(delayed), held(paused), works(delayed, 'side')]);
-      // Where only what was changed is deployed, something is: the nodes that work, wait, and come next.
+      await Promise.all([waitForDelay(delayed), waitForDelay(paused), waitForStep(delayed, 'side')]);
+      // Two of the types deploy only changes, so change the nodes that run, wait and come next.
       script.node('work')['env'] = [{ name: 'ROUND', value: String(index) }];
       script.node('next')['script'] = `echo "next of round ${index}"`;
       script.node('publish')['days'] = String(7 + index);
@@ -81,7 +85,7 @@ describe('a redeploy in the middle of builds', () => {
       pause.node('wait')['timeout'] = String(1 + index / 10);
       const before = ci.red.received(waits.idOf('seen')).length;
       await ci.deploy(tabs, type);
-      await works(running);
+      await waitForStep(running);
       await ci.deploy(tabs, type);
       const [one, two, three] = await Promise.all([running, delayed, paused].map((number) => ci.review(number)));
       all.push(running, delayed, paused);
@@ -103,32 +107,32 @@ describe('a redeploy in the middle of builds', () => {
       );
 
       assert.deepEqual(three!.results, { unit: 'SUCCESS' });
-      assert.equal(three!.console.match(/behind the pause/g)!.length, 1);
+      assert.equal(three!.console.match(/after the pause/g)!.length, 1);
     });
   }
 
-  test('a script that ends while the flows are stopped: its message is delivered when they run again', async () => {
+  test('the message of a script that ends while the flows are stopped is delivered when they run again', async () => {
     const gap = new Tab('gap')
       .jobs()
       .exec('work', 'sleep 0.7\necho ended in the gap', onHost)
       .publish()
       .review()
-      // Node-RED waits for it: all nodes are closed, none is there yet.
+      // Node-RED waits for this node while all others are closed and none has been created again.
       .fn('slow to close', 'node.on("close", (done) => setTimeout(done, 2500)); return null;')
       .line('jobs', 'work', 'publish', 'review');
     await ci.deploy([...tabs, gap]);
     ci.red.send(gap.idOf('slow to close'), {});
     const number = await ci.run(gap);
-    await works(number);
+    await waitForStep(number);
     const before = Date.now();
     await ci.deploy([...tabs, gap]);
-    assert.ok(Date.now() - before > 2000, 'the deploy took its time');
+    assert.ok(Date.now() - before > 2000, 'the deploy waited for the slow node');
     const { results, vote, console } = await ci.verdict(number);
     assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(console, /ended in the gap/);
   });
 
-  test('no build was reported twice, and none holds anything', async () => {
+  test('no build was reported twice, and none holds any resource', async () => {
     assert.equal(all.length, 9);
     for (const number of all) await ci.verdict(number);
   });

@@ -7,7 +7,7 @@ import { Ci, processesOf } from '../support/ci.ts';
 import { Tab } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** A lane whose script would run for a minute. */
+/** Returns a lane whose script would run for a minute. */
 const lane = (id: string): Tab =>
   new Tab(id)
     .jobs()
@@ -19,7 +19,7 @@ const lane = (id: string): Tab =>
     .line('jobs', 'clone')
     .line('boot', 'work', 'next', 'publish', 'review');
 
-describe('builds that are ended before their time', { concurrency: true }, () => {
+describe('builds that are aborted', { concurrency: true }, () => {
   const button = lane('button');
   const kill = lane('kill');
   const killOne = lane('killOne');
@@ -57,61 +57,65 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     rmSync(dir, { recursive: true });
   });
 
-  const runs = (number: number) =>
-    waitFor('its script runs', () => ci.builds(number).at(-1)?.running.values().next().value?.name === 'work', 20_000);
-  const isAborted = async (number: number, since: number): Promise<void> => {
+  const waitForScript = (number: number) =>
+    waitFor(
+      'the build’s script runs',
+      () => ci.builds(number).at(-1)?.running.values().next().value?.name === 'work',
+      20_000,
+    );
+  const checkAborted = async (number: number, since: number): Promise<void> => {
     const { results, vote, console, builds } = await ci.verdict(number);
     assert.deepEqual([results, vote], [{ unit: 'ABORTED' }, 0]);
     assert.match(console, /The build was aborted: /);
     assert.doesNotMatch(console, /never/);
     const took = builds[0]!.endedAt!.getTime() - since;
-    assert.ok(took < 40_000, `it ended ${took} ms after that`);
+    assert.ok(took < 40_000, `the build ended ${took} ms after the abort`);
   };
 
-  test('the button of ci-jobs ends its builds: ABORTED, no vote, nothing left over', async () => {
+  test('the button of ci-jobs ends its builds as ABORTED, without a vote, and nothing is left behind', async () => {
     const number = await ci.run(button);
-    await runs(number);
-    assert.notDeepEqual(processesOf(ci.builds(number)[0]!.id), [], 'the test sees a guest that runs');
+    await waitForScript(number);
+    assert.notDeepEqual(processesOf(ci.builds(number)[0]!.id), [], 'the guest has processes');
     const at = Date.now();
     const answer = await fetch(`${ci.red.url}/recheck/ci-jobs/${button.idOf('jobs')}/abort`, { method: 'POST' });
     assert.deepEqual([answer.status, await answer.json()], [200, { ok: true }]);
-    await isAborted(number, at);
+    await checkAborted(number, at);
   });
 
-  test('msg.kill ends all builds', async () => {
+  test('msg.kill ends all builds of the node', async () => {
     const number = await ci.run(kill);
-    await runs(number);
+    await waitForScript(number);
     const at = Date.now();
     ci.red.send(kill.idOf('jobs'), { kill: true });
-    await isAborted(number, at);
+    await checkAborted(number, at);
   });
 
-  test("msg.kill with a build's id ends that one", async () => {
+  test("msg.kill with a build's id ends only that build", async () => {
     const [one, other] = [await ci.run(killOne), await ci.run(killOne)];
-    await Promise.all([runs(one), runs(other)]);
+    await Promise.all([waitForScript(one), waitForScript(other)]);
     let at = Date.now();
     ci.red.send(killOne.idOf('jobs'), { kill: ci.builds(one)[0]!.id });
-    await isAborted(one, at);
-    assert.equal(ci.builds(other)[0]!.endedAt, undefined, 'the other one runs on');
+    await checkAborted(one, at);
+    assert.equal(ci.builds(other)[0]!.endedAt, undefined, 'the other build continues');
     at = Date.now();
     ci.red.send(killOne.idOf('jobs'), { kill: ci.builds(other)[0]!.id });
-    await isAborted(other, at);
+    await checkAborted(other, at);
   });
 
-  test('a build that waits in a delay ends at once as well, and its guest is destroyed', async () => {
+  test('a build that waits in a delay ends immediately too, and its guest is destroyed', async () => {
     const number = await ci.run(waiting);
-    await waitFor('it waits', () => ci.builds(number)[0]!.inFlight.has(waiting.idOf('work')), 20_000);
+    await waitFor('the delay holds the build', () => ci.builds(number)[0]!.inFlight.has(waiting.idOf('work')), 20_000);
     const at = Date.now();
     ci.red.send(waiting.idOf('jobs'), { kill: true });
-    await isAborted(number, at);
+    await checkAborted(number, at);
   });
 
-  test('a new patchset ends the build of the older one: no report for that, one for the new one', async () => {
+  test('a new patchset ends the build of the older one, and only the new one is reported', async () => {
     const number = await ci.run(newer);
-    await runs(number);
+    await waitForScript(number);
     await ci.upload(number);
     ci.again(newer, number);
-    await waitFor('the second build', () => ci.builds(number).length === 2);
+    await waitFor('the second build starts', () => ci.builds(number).length === 2);
     const { builds, results, vote } = await ci.verdict(number);
     assert.deepEqual(
       builds.map(({ result }) => result),
@@ -125,7 +129,7 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
     );
   });
 
-  test('the same event twice starts nothing twice', async () => {
+  test('a repeated event does not start a second build', async () => {
     const { number, project, branch, subject, id, patchsets } = await ci.upload();
     const [patchset] = patchsets;
     const account = { name: 'Ann', username: 'ann' };
@@ -137,13 +141,13 @@ describe('builds that are ended before their time', { concurrency: true }, () =>
       eventCreatedOn: 1,
     });
     writeFileSync(file, `${event}\n${event}\n`);
-    // A changed node reads the file.
+    // The node reads the file when it is deployed with a change.
     twice.node('events')['name'] = 'once';
     await ci.deploy(tabs, 'nodes');
     await ci.review(number);
     twice.node('events')['name'] = 'again';
     await ci.deploy(tabs, 'nodes');
-    await waitFor('it was read again', () => ci.red.statuses.some(({ text }) => text === 'replayed · 4 of 4'));
+    await waitFor('the file is read again', () => ci.red.statuses.some(({ text }) => text === 'replayed · 4 of 4'));
     const { results, builds } = await ci.verdict(number);
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.equal(builds.length, 1);

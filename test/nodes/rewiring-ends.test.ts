@@ -93,15 +93,15 @@ describe('ends of lanes', { concurrency: true }, () => {
     assert.deepEqual(results, { quick: 'SUCCESS', slow: 'SUCCESS', broken: 'FAILURE' });
     assert.equal(vote, 1, 'only voting jobs count');
     assert.match(review, /broken .* \(non-voting\)/);
-    const gathered = ci.red.received(joined.idOf('seen'));
-    assert.equal(gathered.length, 1);
-    assert.equal((gathered[0]!['payload'] as unknown[]).length, 3);
+    const joinedMessages = ci.red.received(joined.idOf('seen'));
+    assert.equal(joinedMessages.length, 1);
+    assert.equal((joinedMessages[0]!['payload'] as unknown[]).length, 3);
   });
 
   test('a lane without publish-logs is reported, and its guest is destroyed', async () => {
     const { results, vote, review } = await ci.verdict(await ci.run(noPublish));
     assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
-    assert.doesNotMatch(review, /http/, 'no link to a log that is not there');
+    assert.doesNotMatch(review, /http/, 'there is no link to a missing log');
   });
 
   test('a lane without a review reports nothing; its guest is destroyed, its log is published', async () => {
@@ -133,26 +133,30 @@ describe('ends of lanes', { concurrency: true }, () => {
     assert.equal(ci.vote(number), -1);
   });
 
-  test('a lane without a guest; one with nothing but a review', async () => {
+  test('a lane without a guest, and one with only a review, succeed', async () => {
     const verdicts = [await ci.run(noGuest), await ci.run(onlyReview)].map((number) => ci.verdict(number));
     for (const { results, vote } of await Promise.all(verdicts)) {
       assert.deepEqual([results, vote], [{ unit: 'SUCCESS' }, 1]);
     }
   });
 
-  test('a function that throws, caught to publish-logs: ERROR, no vote, and the guest is destroyed', async () => {
+  test('if a function throws and a Catch node leads to publish-logs, the build is an ERROR without a vote', async () => {
     const { results, vote, review, builds } = await ci.verdict(await ci.run(throws));
     assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
     assert.match(review, /Infrastructure problem, not your patch: no vote/);
     assert.equal(builds[0]!.steps.filter(({ name }) => name === 'publish').length, 1);
   });
 
-  test('an error of a step reaches a Catch node, and is reported once with later results', async () => {
+  test('a step’s error reaches a Catch node, and is reported once with later results', async () => {
     const { results, vote, console } = await ci.verdict(await ci.run(faulty));
     assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
     assert.match(console, /cleaned/);
     const [caught] = ci.red.received(faulty.idOf('caught'));
     assert.match((caught!['error'] as { message: string }).message, /no booted guest "nobody"/);
-    assert.deepEqual(ci.said(/Set its field "branches"/), [], 'the copy of a Catch node is no late branch');
+    assert.deepEqual(
+      ci.warnings(/Set its field "branches"/),
+      [],
+      'the message of the Catch node does not count as a late branch',
+    );
   });
 });

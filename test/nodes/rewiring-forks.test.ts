@@ -6,7 +6,7 @@ import { Tab } from '../support/flow-builder.ts';
 const onHost = { target: 'host', host: 'host' };
 const names = ({ steps }: { steps: { name: string }[] }): string[] => steps.map(({ name }) => name).sort();
 
-describe('forks that meet again', { concurrency: true }, () => {
+describe('branches that join', { concurrency: true }, () => {
   const meets = new Tab('meets')
     .jobs()
     .fn('left', 'msg.env = { LEFT: "1" }; return msg;')
@@ -18,7 +18,7 @@ describe('forks that meet again', { concurrency: true }, () => {
     .debug('published')
     .line('jobs', 'left', 'quick', 'publish', 'review')
     .line('jobs', 'right', 'slow', 'publish', 'published');
-  // A function that sends later: nothing on the wires tells that it will.
+  // A function that sends later, which cannot be known from its wires.
   const later = (id: string, branches: string): Tab =>
     new Tab(id)
       .jobs()
@@ -62,7 +62,7 @@ describe('forks that meet again', { concurrency: true }, () => {
   });
   after(() => ci.close());
 
-  test('the steps and the environment of both branches are there, and publish-logs acts once', async () => {
+  test('the build has the steps and the environment of both branches, and publish-logs runs once', async () => {
     const { results, builds, console } = await ci.verdict(await ci.run(meets));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick', 'slow']);
@@ -78,17 +78,17 @@ describe('forks that meet again', { concurrency: true }, () => {
     const { results, builds } = await ci.verdict(await ci.run(late));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);
-    assert.match(ci.said(/after the build was published there/).join(), /Set its field "branches" to the number/);
-    assert.equal(ci.said(/after the build was published there/).length, 1);
+    assert.match(ci.warnings(/after the build was published there/).join(), /Set its field "branches" to the number/);
+    assert.equal(ci.warnings(/after the build was published there/).length, 1);
   });
 
-  test('if branches is a number, it waits for that many', async () => {
+  test('publish-logs waits for as many branches as its setting says', async () => {
     const number = await ci.run(counted);
     const { results, builds } = await ci.verdict(number);
     assert.deepEqual(results, { unit: 'SUCCESS' });
     const publish = builds[0]!.steps.find(({ name }) => name === 'publish')!;
     const waited = Date.parse(publish.startedAt) - builds[0]!.startedAt.getTime();
-    assert.ok(waited >= 1500, `publish-logs acted after ${waited} ms`);
+    assert.ok(waited >= 1500, `publish-logs ran after ${waited} ms`);
   });
 
   test('publish-logs waits for a branch held by a delay', async () => {
@@ -103,7 +103,7 @@ describe('forks that meet again', { concurrency: true }, () => {
     assert.deepEqual(names(builds[0]!), ['publish', 'quick']);
   });
 
-  test('one branch fails: the other one ends its step, the result is the failure', async () => {
+  test('if one branch fails, the other completes its step, and the build fails', async () => {
     const { results, vote, builds, console } = await ci.verdict(await ci.run(fails));
     assert.deepEqual([results, vote], [{ unit: 'FAILURE' }, -1]);
     assert.deepEqual(names(builds[0]!), ['broken', 'fine', 'publish']);

@@ -8,7 +8,7 @@ const onHost = { target: 'host', host: 'host' };
 describe('links and subflows', { concurrency: true }, () => {
   const far = new Tab('far')
     .add('in', 'link in', { links: ['linked-out'] })
-    .exec('there', 'echo ran behind the link', onHost)
+    .exec('there', 'echo ran after the link', onHost)
     .publish()
     .review()
     .line('in', 'there', 'publish', 'review');
@@ -53,19 +53,19 @@ describe('links and subflows', { concurrency: true }, () => {
   });
   after(() => ci.close());
 
-  test('link out and link in, on another tab', async () => {
+  test('a lane continues on another tab through link out and link in', async () => {
     const { results, console } = await ci.verdict(await ci.run(linked));
     assert.deepEqual(results, { unit: 'SUCCESS' });
-    assert.match(console, /ran behind the link/);
+    assert.match(console, /ran after the link/);
   });
 
-  test('link call: its steps run, and the lane continues after it', async () => {
+  test('the steps of a link call run, and the lane continues after it', async () => {
     const { results, console } = await ci.verdict(await ci.run(called));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /ran in the call[\s\S]*ran after the call/);
   });
 
-  test('a step in a subflow', async () => {
+  test('a step in a subflow is a step of the build', async () => {
     const { results, console, builds } = await ci.verdict(await ci.run(once));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /in the subflow: /);
@@ -75,7 +75,7 @@ describe('links and subflows', { concurrency: true }, () => {
     );
   });
 
-  test('two instances of it in one lane are two steps', async () => {
+  test('two instances of a subflow in one lane are two steps', async () => {
     const { results, console, builds } = await ci.verdict(await ci.run(twice));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /in the subflow: left[\s\S]*in the subflow: right/);

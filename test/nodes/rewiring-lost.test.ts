@@ -4,7 +4,7 @@ import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/flow-builder.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** jobs → a guest → work → (the test's own) … → publish → review. */
+/** Returns jobs → a guest → work, and publish → review; the test wires its own nodes between them. */
 const lane = (id: string, script = 'echo ran'): Tab =>
   new Tab(id)
     .jobs()
@@ -16,7 +16,7 @@ const lane = (id: string, script = 'echo ran'): Tab =>
     .line('boot', 'work')
     .line('publish', 'review');
 
-describe('messages that are lost', { concurrency: true }, () => {
+describe('lost messages', { concurrency: true }, () => {
   const unmatched = lane('unmatched')
     .switch('stable only', 'change.branch', 'stable')
     .line('work', 'stable only', 'publish');
@@ -45,25 +45,25 @@ describe('messages that are lost', { concurrency: true }, () => {
     await ci.close();
   });
 
-  const lostBehind = (tab: Tab, node: string) =>
-    test(`dropped behind "${node}": ERROR, no vote, the sentence in its log names the node`, async () => {
+  const testLostAfter = (tab: Tab, node: string) =>
+    test(`a message lost after "${node}" ends the build as ERROR without a vote, and the log names the node`, async () => {
       const { results, vote, console, builds } = await ci.verdict(await ci.run(tab));
       assert.deepEqual([results, vote], [{ unit: 'ERROR' }, 0]);
       assert.match(console, /ran/);
       assert.match(console, new RegExp(`lost after "${node}"`));
       assert.deepEqual(builds[0]!.steps.at(-1)!.name, 'publish');
     });
-  lostBehind(unmatched, 'stable only');
-  lostBehind(swallowed, 'swallow');
-  lostBehind(bare, 'bare');
-  lostBehind(thrown, 'thrower');
-  lostBehind(elsewhere, 'where');
+  testLostAfter(unmatched, 'stable only');
+  testLostAfter(swallowed, 'swallow');
+  testLostAfter(bare, 'bare');
+  testLostAfter(thrown, 'thrower');
+  testLostAfter(elsewhere, 'where');
 
-  test('an unwired output in a lane without publish-logs: ci-jobs shows it, and the guest is destroyed', async () => {
+  test('an unwired output in a lane without publish-logs is shown by ci-jobs, and the guest is destroyed', async () => {
     const number = await ci.run(unwired);
     await ci.over(number);
     assert.deepEqual(ci.reviews(number), []);
-    assert.equal(ci.said(/lost after "end": a node dropped it, or its output is not wired/).length, 1);
+    assert.equal(ci.warnings(/lost after "end": a node dropped it, or its output is not wired/).length, 1);
     const statuses = ci.red.statuses.filter(({ id }) => id === unwired.idOf('jobs')).map(({ text }) => text);
     assert.ok(
       statuses.some((text) => /lost/.test(text)),
@@ -71,24 +71,27 @@ describe('messages that are lost', { concurrency: true }, () => {
     );
   });
 
-  test('a node deleted during a build: reported once, and what the build held is destroyed', async () => {
+  test('a node deleted during a build is reported once, and the build’s resources are released', async () => {
     const [one, two, three, four] = await Promise.all([running, next, start, everything].map((tab) => ci.run(tab)));
     for (const number of [one!, two!, three!, four!]) {
-      await waitFor('its script runs', () => ci.builds(number)[0]!.running.values().next().value?.name === 'work');
+      await waitFor(
+        'the build’s script runs',
+        () => ci.builds(number)[0]!.running.values().next().value?.name === 'work',
+      );
     }
-    running.remove('work'); // the step that runs
+    running.remove('work'); // the running step
     next.remove('after'); // the next step
-    start.remove('jobs'); // the one that started it
-    await ci.deploy([...others, running, next, start], 'nodes'); // and a whole tab
-    const stopped = await ci.verdict(one!);
-    assert.deepEqual([stopped.results, stopped.vote], [{ unit: 'ERROR' }, 0]);
-    assert.match(stopped.console, /it went on[\s\S]*lost after "work"/);
-    const cut = await ci.verdict(two!);
-    assert.deepEqual([cut.results, cut.vote], [{ unit: 'ERROR' }, 0]);
-    assert.match(cut.console, /it went on[\s\S]*lost after "work"/);
-    const orphan = await ci.verdict(three!);
-    assert.deepEqual([orphan.results, orphan.vote], [{ unit: 'SUCCESS' }, 1], 'its lane is whole');
+    start.remove('jobs'); // the node that started the build
+    await ci.deploy([...others, running, next, start], 'nodes'); // without the tab `everything`
+    const withoutRunning = await ci.verdict(one!);
+    assert.deepEqual([withoutRunning.results, withoutRunning.vote], [{ unit: 'ERROR' }, 0]);
+    assert.match(withoutRunning.console, /it went on[\s\S]*lost after "work"/);
+    const withoutNext = await ci.verdict(two!);
+    assert.deepEqual([withoutNext.results, withoutNext.vote], [{ unit: 'ERROR' }, 0]);
+    assert.match(withoutNext.console, /it went on[\s\S]*lost after "work"/);
+    const withoutStart = await ci.verdict(three!);
+    assert.deepEqual([withoutStart.results, withoutStart.vote], [{ unit: 'SUCCESS' }, 1], 'its lane is still complete');
     await ci.over(four!);
-    assert.deepEqual(ci.reviews(four!), [], 'nothing is left that could report');
+    assert.deepEqual(ci.reviews(four!), [], 'no node is left to report it');
   });
 });

@@ -4,10 +4,10 @@ import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/flow-builder.ts';
 
 const onHost = { target: 'host', host: 'host' };
-/** jobs → … → publish → review, with steps on the SSH server. */
+/** Returns jobs, and publish → review; the test wires steps on the SSH server between them. */
 const lane = (id: string): Tab => new Tab(id).jobs().publish().review().line('publish', 'review');
 
-describe('core nodes between the steps', { concurrency: true }, () => {
+describe('core nodes between steps', { concurrency: true }, () => {
   const inserted = lane('inserted').exec('first', 'echo first ran', onHost).line('jobs', 'first', 'publish');
   const env = lane('env')
     .fn('set', 'msg.env = { COLOUR: "dark red", COUNT: 3, "BAD NAME": "x" }; return msg;')
@@ -18,7 +18,7 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     .fn('decide', 'msg.result = msg.payload; return msg;')
     .exec('after', 'echo after ran', onHost)
     .line('jobs', 'decide', 'after', 'publish');
-  const manualCommands = lane('manualCommands')
+  const changedBuild = lane('changedBuild')
     .exec('fail', 'exit 4', onHost)
     .fn('whitewash', 'msg.build.result = "SUCCESS"; msg.build.steps = []; return msg;')
     .line('jobs', 'fail', 'whitewash', 'publish');
@@ -36,14 +36,14 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     .delay('wait', 1)
     .exec('then', 'echo after the wait', onHost)
     .line('jobs', 'wait', 'then', 'publish');
-  const tabs = [inserted, env, result, manualCommands, inline, routed, delayed];
+  const tabs = [inserted, env, result, changedBuild, inline, routed, delayed];
   let ci: Ci;
   before(async () => {
     ci = await Ci.start(tabs);
   });
   after(() => ci.close());
 
-  test('a step is inserted and taken out again with a wire', async () => {
+  test('a step is inserted into a lane by wiring, and removed again', async () => {
     const first = await ci.run(inserted);
     await ci.review(first);
 
@@ -69,17 +69,17 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /colour=dark red count=3 job=demo/);
     assert.match(console, /later: dark red/);
-    assert.equal(ci.said(/"BAD NAME", which cannot be an environment variable/).length, 1);
+    assert.equal(ci.warnings(/"BAD NAME", which cannot be an environment variable/).length, 1);
   });
 
-  for (const [wish, vote] of [
+  for (const [wanted, vote] of [
     ['FAILURE', -1],
     ['SKIPPED', 0],
     ['ABORTED', 0],
   ] as const) {
-    test(`msg.result ${wish} ends the work and is the job's result`, async () => {
-      const verdict = await ci.verdict(await ci.run(result, { payload: wish }));
-      assert.deepEqual([verdict.results, verdict.vote], [{ unit: wish }, vote]);
+    test(`msg.result ${wanted} skips later steps and is the job's result`, async () => {
+      const verdict = await ci.verdict(await ci.run(result, { payload: wanted }));
+      assert.deepEqual([verdict.results, verdict.vote], [{ unit: wanted }, vote]);
       assert.doesNotMatch(verdict.console, /after ran/);
     });
   }
@@ -88,18 +88,18 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     const verdict = await ci.verdict(await ci.run(result, { payload: 'GREEN' }));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'SUCCESS' }, 1]);
     assert.match(verdict.console, /after ran/);
-    assert.equal(ci.said(/msg\.result is "GREEN", which a node may not set\. Set FAILURE, /).length, 1);
+    assert.equal(ci.warnings(/msg\.result is "GREEN", which a node may not set\. Set FAILURE, /).length, 1);
   });
 
-  test('msg.build changed by hand changes nothing; the warning names the node that did it', async () => {
-    const verdict = await ci.verdict(await ci.run(manualCommands));
+  test('a changed msg.build is ignored, and the warning names the node that changed it', async () => {
+    const verdict = await ci.verdict(await ci.run(changedBuild));
     assert.deepEqual([verdict.results, verdict.vote], [{ unit: 'FAILURE' }, -1]);
     assert.deepEqual(
       verdict.builds[0]!.steps.map(({ name }) => name),
       ['fail', 'publish'],
     );
-    assert.equal(ci.said(/"whitewash" changed msg\.build, which was ignored/).length, 1);
-    assert.equal(ci.said(/changed msg\.build/).length, 1, 'nobody else is accused');
+    assert.equal(ci.warnings(/"whitewash" changed msg\.build, which was ignored/).length, 1);
+    assert.equal(ci.warnings(/changed msg\.build/).length, 1, 'no other node is named');
   });
 
   test('msg.comments become inline comments of the review', async () => {
@@ -107,21 +107,21 @@ describe('core nodes between the steps', { concurrency: true }, () => {
     await ci.verdict(number);
     const posted = ci.change(number).messages.flatMap(({ comments }) => comments ?? []);
     assert.deepEqual(posted, [{ file: 'a.txt', line: 1, message: 'no full stop' }]);
-    assert.equal(ci.said(/1 inline comments in msg\.comments were left out/).length, 1);
+    assert.equal(ci.warnings(/1 inline comments in msg\.comments were left out/).length, 1);
   });
 
-  test('a switch sends a build one way or the other', async () => {
+  test('a switch routes a build to one of its outputs', async () => {
     const { results, console } = await ci.verdict(await ci.run(routed));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /full test/);
     assert.doesNotMatch(console, /short test/);
   });
 
-  test('a delay holds a build up and loses nothing', async () => {
+  test('a delay delays a build and loses nothing', async () => {
     const { results, console, builds } = await ci.verdict(await ci.run(delayed));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.match(console, /after the wait/);
     const ended = builds[0]!.endedAt!.getTime();
-    assert.ok(ended - builds[0]!.startedAt.getTime() >= 1000, 'it waited');
+    assert.ok(ended - builds[0]!.startedAt.getTime() >= 1000, 'the build was delayed');
   });
 });

@@ -4,10 +4,10 @@ import { Ci } from '../support/ci.ts';
 import { Tab } from '../support/flow-builder.ts';
 
 const onHost = { target: 'host', host: 'host' };
-/** Seconds as ci-jobs takes a job's time. */
+/** Converts seconds to a job's time limit in ci-jobs, which is in minutes. */
 const minutes = (seconds: number): string => String(seconds / 60);
 
-describe('steps that run always or on failure, second outputs, and time', { concurrency: true }, () => {
+describe('steps that run always or on failure, second outputs, and time limits', { concurrency: true }, () => {
   const steps = (id: string, script: string): Tab =>
     new Tab(id)
       .jobs()
@@ -35,14 +35,14 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     .exec('more', 'echo never')
     .exec(
       'post',
-      'sleep 0.5\ncase "$(cat "/proc/$(cat child)/stat" 2>/dev/null)" in ""|*") Z "*) echo all ended;; *) echo still there;; esac',
+      'sleep 0.5\ncase "$(cat "/proc/$(cat child)/stat" 2>/dev/null)" in ""|*") Z "*) echo all ended;; *) echo still running;; esac',
       { when: 'always' },
     )
     .publish()
     .review()
     .line('jobs', 'clone')
     .line('boot', 'work', 'more', 'post', 'publish', 'review');
-  // Its time is up long before the delay is over; only the patch's own time counts.
+  // The delay is longer than the time limit, which only counts scripts.
   const waits = new Tab('waits')
     .jobs([{ name: 'unit', timeout: minutes(1) }])
     .delay('wait', 2)
@@ -74,7 +74,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     assert.doesNotMatch(console, /only when passing/);
   });
 
-  test('if nothing failed, steps for failures are skipped', async () => {
+  test('if nothing failed, steps that run on failure are skipped', async () => {
     const { results, builds } = await ci.verdict(await ci.run(passes));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     assert.deepEqual(
@@ -83,7 +83,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     );
   });
 
-  test('the second output sends the lines without msg.build, and is not a branch of the build', async () => {
+  test('the second output sends lines without msg.build, and is not a branch of the build', async () => {
     const { results, builds } = await ci.verdict(await ci.run(lines));
     assert.deepEqual(results, { unit: 'SUCCESS' });
     const messages = ci.red.received(lines.idOf('out'));
@@ -97,7 +97,7 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     }
   });
 
-  test("a script over the job's time is TIMED_OUT with all its processes; a step that runs always still runs", async () => {
+  test("a script that exceeds the job's time limit is TIMED_OUT, its processes end, and a step that runs always still runs", async () => {
     const { results, vote, console, builds } = await ci.verdict(await ci.run(slow));
     assert.deepEqual([results, vote], [{ unit: 'TIMED_OUT' }, -1]);
     assert.deepEqual(
@@ -111,12 +111,12 @@ describe('steps that run always or on failure, second outputs, and time', { conc
     assert.match(console, /begun[\s\S]*The job exceeded its time limit of 0.02 min[\s\S]*all ended/);
   });
 
-  test("the job's time runs from its first script: waiting before it does not count", async () => {
+  test("waiting before the first script does not count towards the job's time limit", async () => {
     const { results } = await ci.verdict(await ci.run(waits));
     assert.deepEqual(results, { unit: 'SUCCESS' });
   });
 
-  test("the job's time counts all its scripts together", async () => {
+  test("the job's time limit counts all its scripts together", async () => {
     const { results, builds } = await ci.verdict(await ci.run(twoSteps));
     assert.deepEqual(results, { unit: 'TIMED_OUT' });
     assert.deepEqual(

@@ -12,7 +12,7 @@ describe('the runtime', () => {
   });
   after(() => red?.close());
 
-  test('its end forgets all state: the nodes that are deployed after it start with a new one', async () => {
+  test('closing it discards all state, and nodes that are deployed later get a new runtime', async () => {
     const lane = flow(...row(jobs(), make('publish-logs'), make('gerrit-review', { silent: true })));
     await red.deploy(lane);
     const slot = { make: () => ({ count: 0 }) };
@@ -26,8 +26,8 @@ describe('the runtime', () => {
     assert.notEqual(second, first);
     assert.equal(second.of(slot).count, 0);
     const ended = red.events.length;
-    // The same trigger again: only the one before knew of it.
+    // Only the closed runtime knew this trigger, so it starts a build again.
     red.send('ci-jobs1', message);
-    await waitFor('it is built again', () => red.events.slice(ended).some(({ kind }) => kind === 'build-ended'));
+    await waitFor('the build runs again', () => red.events.slice(ended).some(({ kind }) => kind === 'build-ended'));
   });
 });

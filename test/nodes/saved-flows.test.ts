@@ -1,4 +1,4 @@
-/** Flows that were saved with 0.1.0 deploy as they are: nobody opens a form, and no setting is left unread. */
+/** Flows that were saved with 0.1.0 deploy without being opened in the editor, and every setting in them is read. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,13 +17,13 @@ const flowIn = (...path: string[]): FlowConfig[] => JSON.parse(readFileSync(join
 const everySetting = flowIn('every-setting.json');
 const types = registrations();
 
-/** Settings that this flow does not read: what is for the editor alone, and the host that a script after a failure needs. */
+/** Settings that this flow does not read: those for the editor only, and the host of a script that runs only after a failure. */
 const NOT_READ = ['ci-jobs lanes.label', 'ci-jobs outputs', 'ssh-exec host'];
 
-/** Settings that were read by the runtime, as `type property`, those of rows as `type property.inner`. */
+/** Settings that the runtime has read, as `type property`; settings of rows as `type property.inner`. */
 const read = new Set<string>();
 
-/** Returns a view of a node's configuration, or of a part of it, that notes what is read. */
+/** Returns a proxy for a node's configuration, or a part of it, that records which settings are read. */
 function watched<Value>(value: Value, name: string): Value {
   if (typeof value !== 'object' || value === null) return value;
   return new Proxy(value, {
@@ -37,7 +37,7 @@ function watched<Value>(value: Value, name: string): Value {
   });
 }
 
-/** Makes Node-RED hand our nodes watched configurations. */
+/** Makes Node-RED pass such proxies to our nodes. */
 function watchSettings(): void {
   const registry = createRequire(join(root, 'node_modules', 'node-red', 'package.json'))('@node-red/registry') as {
     get(type: string): unknown;
@@ -52,7 +52,7 @@ function watchSettings(): void {
   };
 }
 
-/** Returns the names of all settings in a node, as `watched` notes them. */
+/** Returns the names of all settings in a node, as `watched` records them. */
 function settingsIn(value: unknown, name: string): string[] {
   if (Array.isArray(value)) return value.flatMap((each) => settingsIn(each, name));
   if (typeof value !== 'object' || value === null) return [name];
@@ -61,7 +61,7 @@ function settingsIn(value: unknown, name: string): string[] {
 
 const ERROR_LEVEL = 20;
 
-/** What was logged as an error; a worker host says so if this machine has no libvirt. */
+/** Returns the logged errors, without those of worker hosts, which log one if this machine has no libvirt. */
 const errors = (red: TestRed, flow: FlowConfig[]): string[] => {
   const workers = new Set(flow.filter(({ type }) => type === 'worker-host').map(({ id }) => id));
   return red.logs.filter(({ level, id }) => level <= ERROR_LEVEL && !workers.has(id ?? '')).map(({ msg }) => msg);
@@ -111,7 +111,7 @@ test('the fixture has every setting of every node type', () => {
 });
 
 for (const file of readdirSync(join(fixtures, 'flows-0.1.0'))) {
-  test(`${file} of 0.1.0 deploys as it was saved`, async () => {
+  test(`${file} of 0.1.0 deploys unchanged`, async () => {
     const flow = flowIn('flows-0.1.0', file);
     red.logs.length = 0;
     await red.deploy(flow);
@@ -140,7 +140,7 @@ test('a flow with every setting deploys and runs, and every setting in it is rea
   await red.event('report', ({ state }) => state.state === 'silent');
   assert.deepEqual(errors(red, everySetting), []);
 
-  // What configuration nodes read when they are asked.
+  // Configuration nodes read some settings only on request.
   const images = everySetting.filter(({ type }) => type === 'vm-image');
   await Promise.all(images.map(({ id }) => ask(red, 'GET', `images/${id}`)));
   const saved = everySetting

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, handMade, logOf, run } from '../support/build-runs.ts';
+import { assertStatusTexts, handMade, logOf, run } from '../support/build-runs.ts';
 import { execThere, scriptLane } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
 import { runs, waitFor } from '../support/wait.ts';
 
-describe('ssh-exec: scripts that never end, and floods', () => {
+describe('ssh-exec: endless scripts and floods of output', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
   const pair = generateKeyPair('test');
   let red: TestRed;
@@ -31,7 +31,7 @@ describe('ssh-exec: scripts that never end, and floods', () => {
   const vote = (value: string) =>
     waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
-  test('a step’s own time limit: TIMED_OUT, a vote, and its processes are terminated', async () => {
+  test('a step that exceeds its own time limit is TIMED_OUT with a vote, and its processes are terminated', async () => {
     const file = join(dir, 'timed');
     await deploy([execThere({ script: `sleep 300 & echo $$ $! >${file}; wait`, timeout: '0.01' })]);
     const ended = await run(red);
@@ -85,14 +85,14 @@ describe('ssh-exec: scripts that never end, and floods', () => {
     await vote('no vote');
   });
 
-  test('a flood of output: the build passes, lines come in bounded batches, dropped ones are counted', async () => {
+  test('a build with a flood of output passes; lines are sent in limited batches, and dropped ones are counted', async () => {
     await deploy([
       execThere({ script: 'yes "a line of some length, again and again" | head -n 400000', wires: [[], ['lines']] }),
     ]);
     const before = red.received('lines').length;
     const ended = await run(red, handMade(), 30_000);
     assert.equal(ended.result, 'SUCCESS');
-    await waitFor('the lines came', () => red.received('lines').length > before);
+    await waitFor('the lines are sent', () => red.received('lines').length > before);
     const batches = red.received('lines').slice(before) as unknown as {
       payload: string[];
       dropped?: number;
@@ -110,5 +110,5 @@ describe('ssh-exec: scripts that never end, and floods', () => {
     assert.ok(batches.length <= ended.duration / 100 + 2, `${batches.length} batches in ${ended.duration} ms`);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

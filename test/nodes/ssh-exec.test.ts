@@ -4,7 +4,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
-import { assertWords, type Ended, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, type Ended, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { execThere, flow, jobs, make, scriptLane } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
@@ -28,7 +28,7 @@ describe('ssh-exec', () => {
 
   const deploy = (steps: FlowConfig[], job1: Record<string, unknown> = {}) =>
     red.deploy(scriptLane(server.port, pair.privateKey, steps, job1));
-  /** Runs one script to its end. */
+  /** Deploys a lane with one script, and returns its ended build. */
   const script = async (text: string, settings: Record<string, unknown> = {}, job1 = {}): Promise<Ended> => {
     await deploy([execThere({ script: text, ...settings })], job1);
     return run(red);
@@ -36,7 +36,7 @@ describe('ssh-exec', () => {
   const vote = (value: string) =>
     waitFor(`the review would be ${value}`, () => red.status('gerrit-review1').endsWith(`dry run: ${value}`));
 
-  test('a script that passes: its output is in the console unchanged, its outcome in the message', async () => {
+  test('a passing script’s output is in the console unchanged, and its result in the message', async () => {
     const ended = await script('echo out; echo err >&2; printf "no end"');
     assert.equal(ended.result, 'SUCCESS');
     assert.match(await logOf(ended), /out\n.*\+ echo err\n.*err\n.*\+ printf 'no end'\n.*no end\n/);
@@ -46,7 +46,7 @@ describe('ssh-exec', () => {
     await vote('Verified +1');
   });
 
-  test('a script that fails: exit code, last lines on the page, a vote', async () => {
+  test('a failing script causes a vote, and the page shows its exit code and last lines', async () => {
     const ended = await script('echo what went wrong; exit 3', { name: 'the test' });
     assert.equal(ended.result, 'FAILURE');
     assert.equal(ended.build.steps[0]!.message, 'host store: the script exited with code 3.');
@@ -55,7 +55,7 @@ describe('ssh-exec', () => {
     assert.match(page, /what went wrong/);
     assert.match(page, /exit 3/);
     await vote('Verified -1');
-    assert.equal(faults(red).length, 0, 'a failing test is no fault of the CI');
+    assert.equal(faults(red).length, 0, 'a failing test is not an error of the CI');
   });
 
   test('a killed script is a failure of the patch, with its signal', async () => {
@@ -72,7 +72,7 @@ describe('ssh-exec', () => {
     assert.match(await logOf(ended), /nothing to read[\s\S]*and on/);
   });
 
-  test('interpreters: the trailing -s or - of rally-ci is dropped, others run as they are', async () => {
+  test('the trailing -s or - of rally-ci is dropped from interpreters; others are kept', async () => {
     for (const interpreter of ['/bin/bash -xe -s', '/bin/sh -', variable('SHELL_USED', '/bin/sh -e')]) {
       const ended = await script('cat >/dev/null\necho "arguments: $#"\nfalse\necho not here\n', { interpreter });
       assert.match(await logOf(ended), /arguments: 0/, interpreter);
@@ -83,7 +83,7 @@ describe('ssh-exec', () => {
     assert.match(await logOf(missing), /\/no\/such\/thing/);
   });
 
-  test('variables: the step’s override the job’s; they are data, and not in the trace', async () => {
+  test('a step’s variables override the job’s; they are data, and are not traced', async () => {
     const odd = `a 'b' "c" $(touch ${dir}/owned) \`d\`\nsecond ; line`;
     const ended = await script(
       'printf "<%s>" "$ODD" "$FROM_ENV" "$BOTH" "$GERRIT_PROJECT" "$GERRIT_CHANGE_SUBJECT"',
@@ -110,7 +110,7 @@ describe('ssh-exec', () => {
     assert.match(bad.build.steps[0]!.message!, /"1 X" cannot be set/);
   });
 
-  test('secrets reach the script and nothing else: masked in console, page and lines, never in a message', async () => {
+  test('secrets reach only the script: they are masked in console, page and lines, and are in no message', async () => {
     const secret = 'hunter2-and-more';
     const before = red.received('out').length;
     const ended = await script('test "$TOKEN" = hunter2-and-more; echo "token $TOKEN"; echo "gone: $GONE"; exit 1', {
@@ -120,11 +120,11 @@ describe('ssh-exec', () => {
       wires: [[], ['lines']],
     });
     assert.equal(ended.result, 'FAILURE');
-    await waitFor('its message came out', () => red.received('out').length > before);
+    await waitFor('its message is sent', () => red.received('out').length > before);
     const log = await logOf(ended);
     assert.match(log, /token \*+/);
     assert.match(log, /gone: *\n/);
-    const lines = await waitFor('lines came', () => red.received('lines').at(-1));
+    const lines = await waitFor('lines are sent', () => red.received('lines').at(-1));
     assert.ok(JSON.stringify(lines).includes('token ***'));
     const everywhere = {
       log,
@@ -137,11 +137,11 @@ describe('ssh-exec', () => {
       logs: JSON.stringify(red.logs),
       statuses: JSON.stringify(red.statuses),
     };
-    // The script's own text names it; what comes of the secret itself must not show anywhere.
+    // The script's own text contains the secret, too; it must not appear in anything that comes out.
     for (const [where, text] of Object.entries(everywhere)) assert.ok(!text.includes(secret), `in ${where}`);
   });
 
-  test('the user it runs as: the login user, an invalid name, an unknown user', async () => {
+  test('a script runs as the configured user; invalid and unknown users are reported', async () => {
     const { username } = userInfo();
     const ended = await script('echo "I am $(id -un)"', { user: username });
     assert.equal(ended.result, 'SUCCESS');
@@ -160,7 +160,7 @@ describe('ssh-exec', () => {
     );
   });
 
-  test('when: while the build passes, always, only after a failure', async () => {
+  test('steps run while the build passes, always, or only after a failure', async () => {
     const steps = (first: string) => [
       execThere({ id: 'one', name: 'one', script: first }),
       execThere({ id: 'passing', name: 'passing', script: 'true' }),
@@ -174,7 +174,7 @@ describe('ssh-exec', () => {
     await deploy(steps('exit 2'));
     const failed = await run(red);
     assert.deepEqual([failed.result, names(failed)], ['FAILURE', ['one', 'always', 'failure']]);
-    assert.equal(failed.build.steps[0]!.exitCode, 2, 'the first result stands');
+    assert.equal(failed.build.steps[0]!.exitCode, 2, 'the first result is kept');
   });
 
   test('a guest that the build does not have is reported, with those that it has', async () => {
@@ -246,11 +246,11 @@ describe('ssh-exec', () => {
     const log = await logOf(ended);
     assert.match(log, / \| a \| hello\n/);
     assert.match(log, / \| b \| hello\n/);
-    assert.match(log, /127\.\d+\.\d+\.\d+\n[\s\S]*just b/, 'the address of one guest is known to the other');
+    assert.match(log, /127\.\d+\.\d+\.\d+\n[\s\S]*just b/, 'a guest knows the other’s address');
     const step = ended.build.steps.find(({ name }) => name === 'fails')!;
     assert.deepEqual([ended.result, step.result, step.exitCode, step.guest], ['FAILURE', 'FAILURE', 4, 'a, b']);
-    assert.ok(step.duration < 10_000, 'the other guest was not waited for');
+    assert.ok(step.duration < 10_000, 'the step did not wait for the other guest');
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

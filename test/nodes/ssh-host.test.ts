@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, publicKeyOf } from '../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../lib/ssh/types.ts';
-import { ask, assertWords, faults, run, variable } from '../support/build-runs.ts';
-import { hurry } from '../support/fake-gerrit.ts';
+import { ask, assertStatusTexts, faults, run, variable } from '../support/build-runs.ts';
+import { shortenDelays } from '../support/fake-gerrit.ts';
 import { flow, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { lockedKey, startSshServer, type TestSshServer } from '../support/ssh-server.ts';
@@ -18,16 +18,16 @@ describe('ssh-host', () => {
   const locked = lockedKey('open sesame');
   let red: TestRed;
   let server: TestSshServer;
-  let calm: () => void;
+  let closeConnections: () => void;
 
   before(async () => {
     server = await startSshServer({ authorized: [pair.publicKey, publicKeyOf(locked, 'open sesame')] });
     red = await startRed();
     await red.deploy(flow(jobs()));
-    calm = await hurry(red);
+    closeConnections = await shortenDelays(red);
   });
   after(async () => {
-    calm?.();
+    closeConnections?.();
     await red?.close();
     await server?.close();
     rmSync(dir, { recursive: true, force: true });
@@ -51,17 +51,17 @@ describe('ssh-host', () => {
         ),
       ),
     );
-  /** Runs a build that must fail by no fault of the patch, and gives the sentence that says why. */
-  const fault = async (): Promise<string> => {
+  /** Runs a build that must end as NODE_FAILURE without a vote, and returns its error message. */
+  const runFailing = async (): Promise<string> => {
     const { build, result } = await run(red);
     assert.equal(result, 'NODE_FAILURE', build.steps[0]?.message);
-    const said = build.steps[0]?.message ?? '';
-    await waitFor(`Catch nodes see it: ${said}`, () => faults(red).includes(said));
-    await waitFor('no vote is given', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
-    return said;
+    const error = build.steps[0]?.message ?? '';
+    await waitFor(`the Catch node receives: ${error}`, () => faults(red).includes(error));
+    await waitFor('the review has no vote', () => / dry run: no vote$/.test(red.status('gerrit-review1')));
+    return error;
   };
 
-  test('scripts run on it, over one connection for all of them', async () => {
+  test('all scripts run over one connection', async () => {
     await deploy();
     const before = server.logins;
     assert.equal((await run(red)).result, 'SUCCESS');
@@ -82,20 +82,20 @@ describe('ssh-host', () => {
     assert.equal((await run(red)).result, 'SUCCESS');
   });
 
-  test('an encrypted key opens with its passphrase', async () => {
+  test('an encrypted key is opened with its passphrase', async () => {
     await deploy({ credentials: { privateKey: locked, passphrase: 'open sesame' } });
     assert.equal((await run(red)).result, 'SUCCESS');
   });
 
-  test('a refused key ends the build at once, and the message says which line to add where', async () => {
+  test('a refused key ends the build immediately, and the error says which line to add where', async () => {
     const other = generateKeyPair('stranger');
     await deploy({ credentials: { privateKey: other.privateKey } });
-    const said = await fault();
-    assert.match(said, /^host store \(tester@127\.0\.0\.1:\d+\): the server refused this key\. Add this line to/);
-    assert.ok(said.includes(`~tester/.ssh/authorized_keys there: ${other.publicKey}`), said);
+    const error = await runFailing();
+    assert.match(error, /^host store \(tester@127\.0\.0\.1:\d+\): the server refused this key\. Add this line to/);
+    assert.ok(error.includes(`~tester/.ssh/authorized_keys there: ${other.publicKey}`), error);
   });
 
-  test('a missing key file', async () => {
+  test('a missing key file is reported', async () => {
     await deploy({ keyFile: join(dir, 'nowhere'), credentials: { privateKey: '' } });
     const { build, result } = await run(red);
     assert.equal(result, 'ERROR');
@@ -103,10 +103,10 @@ describe('ssh-host', () => {
   });
 
   test('an unreachable host is not blamed on the patch', async () => {
-    const nobody = await startSshServer({ authorized: [pair.publicKey] });
-    await nobody.close();
-    await deploy({ port: String(nobody.port) });
-    assert.match(await fault(), /nothing listens on port \d+ there/);
+    const stopped = await startSshServer({ authorized: [pair.publicKey] });
+    await stopped.close();
+    await deploy({ port: String(stopped.port) });
+    assert.match(await runFailing(), /nothing listens on port \d+ there/);
   });
 
   test('a changed host key is refused until someone trusts it', async () => {
@@ -116,12 +116,12 @@ describe('ssh-host', () => {
     assert.equal((await run(red)).result, 'SUCCESS');
     await first.close();
     const link = red.runtime().pool.acquire({ ...target(), port, privateKey: pair.privateKey.trim() });
-    await waitFor('the loss is noticed', () => link.health.state !== 'up');
+    await waitFor('the loss is detected', () => link.health.state !== 'up');
     link.release();
     const second = await startSshServer({ authorized: [pair.publicKey], port });
     try {
-      const said = await fault();
-      assert.ok(said.includes(`its host key changed from ${first.fingerprint} to ${second.fingerprint}`), said);
+      const error = await runFailing();
+      assert.ok(error.includes(`its host key changed from ${first.fingerprint} to ${second.fingerprint}`), error);
       await ask(red, 'POST', 'host-key', { host: '127.0.0.1', port, action: 'accept' });
       assert.equal((await run(red)).result, 'SUCCESS');
     } finally {
@@ -131,7 +131,7 @@ describe('ssh-host', () => {
 
   test('a host key given in the settings is the only one trusted', async () => {
     await deploy({ hostKey: `SHA256:${'A'.repeat(43)}` });
-    assert.match(await fault(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ is set for it/);
+    assert.match(await runFailing(), /its host key is SHA256:\S+ \(ssh-ed25519\), but SHA256:AAA\S+ is set for it/);
     await deploy({ hostKey: server.fingerprint });
     assert.equal((await run(red)).result, 'SUCCESS');
   });
@@ -164,13 +164,13 @@ describe('ssh-host', () => {
     const typed = { ...form, credentials: generateKeyPair('typed') };
     const refused = await ask(red, 'POST', 'test/ssh-host', typed);
     assert.match(String(refused['error']), /the server refused this key/);
-    const nobody = await startSshServer({ authorized: [] });
-    await nobody.close();
-    const wrong = await ask(red, 'POST', 'test/ssh-host', { ...form, config: { ...form.config, port: nobody.port } });
+    const stopped = await startSshServer({ authorized: [] });
+    await stopped.close();
+    const wrong = await ask(red, 'POST', 'test/ssh-host', { ...form, config: { ...form.config, port: stopped.port } });
     assert.match(String(wrong['error']), /nothing listens/);
   });
 
-  test('a login shell that prints is fine; one that runs nothing is reported, by the button too', async () => {
+  test('a login shell that prints text is accepted; one that runs nothing is reported, also by the button', async () => {
     const noisy = await startSshServer({
       authorized: [pair.publicKey],
       answer(_command, channel) {
@@ -193,8 +193,8 @@ describe('ssh-host', () => {
       await deploy({ port: noisy.port });
       assert.equal((await run(red)).result, 'SUCCESS');
       await deploy({ port: closed.port });
-      const said = await fault();
-      assert.match(said, /the login shell of tester ended with exit code 1 .*printed "No login today\."/);
+      const error = await runFailing();
+      assert.match(error, /the login shell of tester ended with exit code 1 .*printed "No login today\."/);
       const form = { id: 'ssh-host1', config: { ...reaching(target()), port: closed.port } };
       const tested = await ask(red, 'POST', 'test/ssh-host', { ...form, credentials: { privateKey: '__PWRD__' } });
       assert.match(String(tested['error']), /"No login today\."/);
@@ -204,5 +204,5 @@ describe('ssh-host', () => {
     }
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

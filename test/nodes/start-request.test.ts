@@ -9,20 +9,20 @@ const servers = (...ids: string[]) => new Map(ids.map((id) => [id, { id, ciName:
 const change = { project: 'demo', number: 1 };
 const trigger = { type: 'patchset', key: 'ps', reason: 'patchset 1 was uploaded' };
 
-/** The server that a message's builds are of. */
+/** Returns the id of the server to which a message's builds belong. */
 function serverOf(message: object, known: Map<string, ServerEntry>): string {
   const request = startRequest(config, 'jobs', { change, patchset: 1, ...message } as never, known);
   assert.ok(!(request instanceof CiError));
   return request.change.server;
 }
 
-test('a change given by hand belongs to the only server if it names an unknown one, as in a copied flow', () => {
+test('a manual change belongs to the only server if it names an unknown one, as in a copied flow', () => {
   assert.equal(serverOf({}, servers('a')), 'a');
   assert.equal(serverOf({ change: { ...change, server: 'before the copy' } }, servers('a')), 'a');
   assert.equal(serverOf({ change: { ...change, server: 'b' } }, servers('a', 'b')), 'b');
   assert.equal(serverOf({}, servers('a', 'b')), '');
 });
 
-test('an event keeps its server, whatever is deployed', () => {
+test('an event keeps its server even if that is not deployed', () => {
   assert.equal(serverOf({ change: { ...change, server: 'gone' }, trigger }, servers('a')), 'gone');
 });

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import { DOMAIN_TEMPLATE } from '../../lib/libvirt/domain-template.ts';
 import type { GuestSpec, Worker } from '../../lib/worker/types.ts';
-import { ask, assertWords, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
+import { ask, assertStatusTexts, faults, handMade, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { runs, waitFor } from '../support/wait.ts';
@@ -37,20 +37,20 @@ describe('virsh-boot', () => {
         ...lane(),
       ),
     );
-  /** Runs a build whose guest never comes up, and gives the sentence that says so. */
-  const fails = async () => {
+  /** Runs a build whose guest does not boot, checks its effects, and returns its end, error message and duration. */
+  const runFailingBoot = async () => {
     const before = faults(red).length;
     const ended = await run(red, handMade(), 20_000);
     assert.equal(ended.result, 'NODE_FAILURE');
-    await waitFor('no vote is given', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
+    await waitFor('the review has no vote', () => red.status('gerrit-review1').endsWith('dry run: no vote'));
     const step = ended.build.steps.find(({ name }) => name === 'boot')!;
-    await waitFor('Catch nodes see it', () => faults(red).slice(before).includes(step.message!));
+    await waitFor('the Catch node receives the error', () => faults(red).slice(before).includes(step.message!));
     assert.match(red.status('virsh-boot1'), /^NODE_FAILURE: /);
     assert.ok(!ended.build.steps.some(({ name }) => name === 'work'), 'no script ran');
-    return { ended, said: step.message!, duration: step.duration };
+    return { ended, error: step.message!, duration: step.duration };
   };
 
-  test('boots all guests in parallel, shows what it waits for, and sends their addresses', async () => {
+  test('all guests boot in parallel; the status shows what the node waits for, and scripts get the addresses', async () => {
     await deploy(
       {
         memory: variable('TEST_MEMORY', '512'),
@@ -102,37 +102,37 @@ describe('virsh-boot', () => {
     const spec = await booted({ template: '', networks });
     assert.ok(!('template' in spec));
     assert.ok(!('cpu' in spec) && !('firmware' in spec), 'left to the worker');
-    const wished = await booted({ cpu: variable('GUEST_CPU', 'max'), firmware: 'uefi' });
-    assert.deepEqual([wished.cpu, wished.firmware], ['max', 'uefi']);
+    const configured = await booted({ cpu: variable('GUEST_CPU', 'max'), firmware: 'uefi' });
+    assert.deepEqual([configured.cpu, configured.firmware], ['max', 'uefi']);
     assert.deepEqual(spec.networks, [{ source: 'default' }, { source: 'lan%', mac: '52:54:00:00:00:02' }]);
   });
 
-  test('a guest that never answers: NODE_FAILURE in time, no vote, the end of its console in message and logs', async () => {
+  test('a guest that never answers ends as NODE_FAILURE in time, with the end of its console in message and logs', async () => {
     await deploy({ timeout: variable('BOOT_TIMEOUT', '4') }, '#!/bin/sh\necho still setting up\nsleep 60\n');
-    const { ended, said, duration } = await fails();
-    assert.match(said, /^worker here: guest vm did not boot: it has no address after 4 s\. /);
-    assert.match(said, / Its console ends with: ".*still setting up"\.$/);
+    const { ended, error, duration } = await runFailingBoot();
+    assert.match(error, /^worker here: guest vm did not boot: it has no address after 4 s\. /);
+    assert.match(error, / Its console ends with: ".*still setting up"\.$/);
     assert.ok(duration < 50_000, `${duration} ms`);
     assert.match(await logOf(ended, 'consoles/vm.log'), /still setting up/);
   });
 
-  test('a guest that dies while it boots is noticed at once', async () => {
+  test('a guest that dies during its boot is detected immediately', async () => {
     await deploy({ timeout: '30' }, '#!/bin/sh\necho oh no\nsleep 0.2\nkill -9 $PPID\n');
-    const { said, duration } = await fails();
-    assert.match(said, /guest vm did not boot: .*(ended|died|killed|signal)/i);
-    assert.match(said, /oh no/);
-    assert.equal(said.split('console ends').length, 2, 'its end is told once');
+    const { error, duration } = await runFailingBoot();
+    assert.match(error, /guest vm did not boot: .*(ended|died|killed|signal)/i);
+    assert.match(error, /oh no/);
+    assert.equal(error.split('console ends').length, 2, 'the end of the console is quoted once');
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
-  test('if one of two guests does not come up, the wait for the other ends', async () => {
+  test('if one of two guests does not boot, the node stops waiting for the other', async () => {
     await deploy({ timeout: '30' }, '#!/bin/sh\ncase "$PWD" in *-bad) kill -9 $PPID;; esac\nsleep 20\n', 'good bad');
-    const { said, duration } = await fails();
-    assert.match(said, /guest bad did not boot/);
+    const { error, duration } = await runFailingBoot();
+    assert.match(error, /guest bad did not boot/);
     assert.ok(duration < 25_000, `${duration} ms`);
   });
 
-  test('without a metadata server nobody could log in: reported, with the node to add', async () => {
+  test('the error about a missing metadata server names the node to add', async () => {
     const nodes = guests('vm').filter(({ type }) => type !== 'metadata-server');
     await red.deploy(
       flow(
@@ -144,8 +144,8 @@ describe('virsh-boot', () => {
         ...lane(),
       ),
     );
-    const { said } = await fails();
-    assert.match(said, /put a metadata-server node before the boot/);
+    const { error } = await runFailingBoot();
+    assert.match(error, /put a metadata-server node before the boot/);
   });
 
   test('a build without guests to boot is reported', async () => {
@@ -155,10 +155,10 @@ describe('virsh-boot', () => {
     assert.equal(build.steps[0]!.message, 'There is no clone to boot. Add a clone-image node before this step.');
   });
 
-  test('an abort in the middle of a boot leaves no process', async () => {
+  test('an abort during a boot leaves no process', async () => {
     await deploy({ timeout: '60' }, `#!/bin/sh\necho $$ >pid\nsleep 300\n`);
     const ended = run(red, handMade(), 20_000);
-    const pid = await waitFor('its script runs', async () => {
+    const pid = await waitFor('the guest’s script runs', async () => {
       const clone = red.runtime().supervisor.active()[0]?.resources.guests.get('vm')?.clone;
       return clone && Number(await readFile(`${clone.path}/pid`, 'utf8').catch(() => '0'));
     });
@@ -169,5 +169,5 @@ describe('virsh-boot', () => {
     await waitFor('the guest’s script is gone', async () => !(await runs(pid)));
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

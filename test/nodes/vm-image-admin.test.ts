@@ -19,7 +19,7 @@ interface Shown {
   console: boolean;
 }
 
-describe('vm-image’s form asks', () => {
+describe('admin routes of vm-image', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
   const unhandled: unknown[] = [];
   let red: TestRed;
@@ -51,35 +51,35 @@ describe('vm-image’s form asks', () => {
 
   const storage = (id: string): Storage =>
     (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode(`worker-${id}`).worker.storage;
-  const shown = async (image: string): Promise<Shown[]> => {
+  const imageStates = async (image: string): Promise<Shown[]> => {
     const answer = await ask(red, 'GET', `images/${image}`);
     assert.equal(answer['ok'], true, JSON.stringify(answer));
     return answer['workers'] as Shown[];
   };
-  const on = async (image: string, worker = 'here') =>
-    (await shown(image)).find((row) => row.worker === `worker-${worker}`)!;
+  const stateOn = async (image: string, worker = 'here') =>
+    (await imageStates(image)).find((row) => row.worker === `worker-${worker}`)!;
   const build = (image: string, worker = 'here') =>
     ask(red, 'POST', `images/${image}/build`, { worker: `worker-${worker}` });
-  const becomes = (image: string, state: string) =>
+  const waitForState = (image: string, state: string) =>
     waitFor(`${image} is ${state}`, async () => {
-      const now = await on(image);
+      const now = await stateOn(image);
       return now.state === state && now;
     });
 
-  test('shows the image’s state on every worker host, and builds it on the one named', async () => {
+  test('the image’s state is listed for every worker host, and the image is built on the requested one', async () => {
     const { image } = await ask(red, 'GET', 'images/empty1');
     assert.match(String(image), /^empty@[0-9a-f]{12}$/);
     assert.deepEqual(
-      (await shown('empty1')).map(({ label, state }) => `${label}: ${state}`),
+      (await imageStates('empty1')).map(({ label, state }) => `${label}: ${state}`),
       ['worker here: absent', 'worker there: absent', 'lost: unknown'],
     );
     assert.deepEqual(await build('empty1'), { ok: true });
-    await becomes('empty1', 'there');
+    await waitForState('empty1', 'there');
     assert.ok(statSync(join(dir, 'here', 'images', String(image))).isDirectory());
-    assert.equal((await on('empty1', 'there')).state, 'absent');
+    assert.equal((await stateOn('empty1', 'there')).state, 'absent');
   });
 
-  test('the progress of the image build is shown, and it is built once however often the button is pressed', async () => {
+  test('the progress of an image build is shown, and repeated requests build the image once', async () => {
     const gate = Promise.withResolvers<void>();
     const own = storage('here');
     const { make: real } = own;
@@ -91,34 +91,34 @@ describe('vm-image’s form asks', () => {
       await real.call(own, image, options);
     };
     await build('base1');
-    const making = await becomes('base1', 'making');
+    const making = await waitForState('base1', 'making');
     assert.equal(making.text, '62 %');
     assert.ok(Math.abs(Date.now() - making.since!) < 60_000);
     await build('base1');
     gate.resolve();
-    await becomes('base1', 'there');
+    await waitForState('base1', 'there');
     assert.equal(times, 1);
     own.make = real;
   });
 
-  test('the reason of a failure is kept, and shown until the image is built', async () => {
+  test('the reason of a failure is shown until the image is built', async () => {
     await build('url1');
-    const failed = await becomes('url1', 'failed');
+    const failed = await waitForState('url1', 'failed');
     assert.match(failed.text!, /^Image url is a disk for virtual machines, but the sandbox worker only has folders\./);
     assert.equal(failed.console, false);
-    // Pressed again it is tried again at once, with no word of leaving it alone.
+    // Another request starts a new attempt immediately.
     await build('url1');
-    assert.doesNotMatch((await becomes('url1', 'failed')).text!, /built again when/);
+    assert.doesNotMatch((await waitForState('url1', 'failed')).text!, /built again when/);
   });
 
-  test('a worker that cannot be reached shows the reason; the others show their state', async () => {
+  test('an unreachable worker is listed with the reason, and the others with their state', async () => {
     const own = storage('there');
     const { has } = own;
     own.has = async () => {
       throw new Error('worker there: no route');
     };
     assert.deepEqual(
-      (await shown('empty1')).slice(0, 2).map(({ state, text }) => [state, text]),
+      (await imageStates('empty1')).slice(0, 2).map(({ state, text }) => [state, text]),
       [
         ['there', undefined],
         ['unknown', 'worker there: no route'],
@@ -126,19 +126,19 @@ describe('vm-image’s form asks', () => {
     );
     await build('empty1', 'there');
     own.has = has;
-    const gone = await on('empty1', 'lost');
+    const gone = await stateOn('empty1', 'lost');
     assert.deepEqual([gone.label, gone.state], ['lost', 'unknown']);
     assert.match(gone.text!, /SSH host/i);
     assert.match(String((await build('empty1', 'lost'))['error']), /SSH host/i);
   });
 
-  test('the console of the last image build is served as plain text that a browser does not execute', async () => {
+  test('the console of the last image build is served as plain text, which a browser does not execute', async () => {
     const read = (query: string) => fetch(`${red.url}/recheck/images/child1/console?worker=worker-here${query}`);
     const none = await read('');
     assert.equal(none.status, 404);
     assert.match(await none.text(), /^There is no console of this image on that worker/);
     await build('child1');
-    const failed = await becomes('child1', 'failed');
+    const failed = await waitForState('child1', 'failed');
     assert.match(failed.text!, /^Image child is a disk for virtual machines/);
     assert.equal(failed.console, true);
     const whole = await read('');
@@ -154,7 +154,7 @@ describe('vm-image’s form asks', () => {
     assert.equal((await read('&tail=nonsense')).status, 200);
   });
 
-  test('requests for what is not deployed, for no worker, or from another site’s page are refused with a reason', async () => {
+  test('requests for undeployed nodes, without a worker, or from another site are refused with a reason', async () => {
     const refused = async (answer: Promise<Record<string, unknown>>, why: RegExp) => {
       const { ok, error } = await answer;
       assert.equal(ok, false);
@@ -172,7 +172,7 @@ describe('vm-image’s form asks', () => {
       body: JSON.stringify({ worker: 'worker-there' }),
     });
     assert.match(String(((await answer.json()) as { error: string }).error), /another site/);
-    assert.equal((await on('empty1', 'there')).state, 'absent');
+    assert.equal((await stateOn('empty1', 'there')).state, 'absent');
     for (const query of ['', '?worker=../../x']) {
       const lost = await fetch(`${red.url}/recheck/images/empty1/console${query}`);
       assert.equal(lost.status, 404);

@@ -9,7 +9,7 @@ import { variable } from '../support/build-runs.ts';
 import { flow, make } from '../support/flow-builder.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 
-type Made<Kind extends ImageSource['kind']> = Extract<ImageSource, { kind: Kind }>;
+type SourceOf<Kind extends ImageSource['kind']> = Extract<ImageSource, { kind: Kind }>;
 
 const script = (name: string, more: Record<string, unknown> = {}) => ({
   name,
@@ -31,7 +31,7 @@ const child = (more: Record<string, unknown> = {}): FlowConfig =>
     ...more,
   });
 
-describe('vm-image: url, and a parent with scripts', () => {
+describe('vm-image from a URL, or from a parent with scripts', () => {
   const dir = mkdtempSync(join(tmpdir(), 'recheck-test-'));
   let red: TestRed;
 
@@ -43,12 +43,12 @@ describe('vm-image: url, and a parent with scripts', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** What builds would get now. */
+  /** Returns the image that builds would use now. */
   const spec = (id: string): ImageSpec =>
     (RED.nodes as unknown as { getNode(id: string): { spec(): ImageSpec } }).getNode(id).spec();
   const deploy = (...images: FlowConfig[]) => red.deploy(flow(make('worker-host'), ...images));
 
-  test('a URL with all its settings, each of which may come from the environment', async () => {
+  test('all settings of a URL may come from the environment', async () => {
     await deploy(
       base({
         url: variable('IMAGE_URL', 'file:///srv/a.qcow2'),
@@ -71,7 +71,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.deepEqual(spec('base1').source, { kind: 'url', url: 'http://x.example.com/a.qcow2' });
   });
 
-  test('hardware: its own settings, else its parent’s; older flows have none', async () => {
+  test('hardware settings come from the image, else from its parent; older flows have none', async () => {
     const hardware = (id: string) => {
       const { cpu, firmware } = spec(id);
       return [cpu, firmware];
@@ -96,7 +96,7 @@ describe('vm-image: url, and a parent with scripts', () => {
         ['x86-64-v3', 'uefi'],
       ],
     );
-    assert.notEqual(spec('child1').key, old, 'its scripts ran on another machine');
+    assert.notEqual(spec('child1').key, old, 'the scripts would run on other hardware');
     await deploy(base({ cpu: 'max', firmware: 'uefi' }), child({ cpu: 'host', firmware: 'bios' }));
     assert.deepEqual(hardware('child1'), ['host', 'bios']);
     await deploy(base({ firmware: 'UEFI' }), child({ firmware: 'coreboot' }));
@@ -109,7 +109,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     );
   });
 
-  test('a parent and scripts, with the guest in which they run; missing settings have defaults', async () => {
+  test('a parent and scripts have settings for the guest that runs them; missing ones have defaults', async () => {
     await deploy(
       child({
         parent: variable('IMAGE_PARENT', 'base1'),
@@ -122,7 +122,7 @@ describe('vm-image: url, and a parent with scripts', () => {
       }),
       base(),
     );
-    const { parent, scripts, making } = spec('child1').source as Made<'parent'>;
+    const { parent, scripts, making } = spec('child1').source as SourceOf<'parent'>;
     assert.deepEqual([parent.name, parent.key], ['base', spec('base1').key]);
     assert.deepEqual(scripts, [{ name: 'one', user: '', interpreter: '/bin/sh -e', text: 'echo one\n' }]);
     assert.deepEqual(making, {
@@ -135,14 +135,14 @@ describe('vm-image: url, and a parent with scripts', () => {
       cloudInit: 600_000,
     });
     await deploy(base(), child());
-    const { making: usual } = spec('child1').source as Made<'parent'>;
+    const { making: defaults } = spec('child1').source as SourceOf<'parent'>;
     assert.deepEqual(
-      [usual.memory, usual.vcpus, usual.networks, usual.timeout],
+      [defaults.memory, defaults.vcpus, defaults.networks, defaults.timeout],
       [1024, 1, [{ source: 'default' }], 3_600_000],
     );
   });
 
-  test('settings that change the disk make another image; others do not', async () => {
+  test('settings that change the disk give the image another key; others do not', async () => {
     await deploy(base(), child());
     const before = spec('child1').key;
     const after = async (...images: FlowConfig[]) => {
@@ -153,18 +153,18 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.notEqual(await after(base(), child({ scripts: [script('one', { text: 'echo other' })] })), before);
     assert.notEqual(await after(base(), child({ scripts: [script('one', { user: 'root' })] })), before);
     assert.notEqual(await after(base(), child({ scripts: [script('one'), script('two')] })), before);
-    // The parent alone: the child's node is the one of before.
+    // Only the parent changes; the child's node is not deployed again.
     assert.equal(await after(base(), child()), before);
     assert.notEqual(await after(base({ diskSize: '20' }), child()), before);
   });
 
-  test('a script’s file is read at each use; a missing one is named, with its script and its image', async () => {
+  test('a script’s file is read at each use; a missing file is reported with its script and image', async () => {
     const file = join(dir, 'init.sh');
     writeFileSync(file, 'echo first\n');
     const named = variable('SCRIPT_FILE', file);
     await deploy(base(), child({ scripts: [script('init', { file: named, text: 'not this' })] }));
     const before = spec('child1');
-    assert.equal((before.source as Made<'parent'>).scripts[0]!.text, 'echo first\n');
+    assert.equal((before.source as SourceOf<'parent'>).scripts[0]!.text, 'echo first\n');
     writeFileSync(file, 'echo second\n');
     assert.notEqual(spec('child1').key, before.key);
     rmSync(file);
@@ -178,8 +178,8 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.throws(() => spec('child1'), /cannot be read on the controller: it is a folder\./);
   });
 
-  test('the operator’s keys are those pasted and those of a file, read at each use; errors in it are reported', async () => {
-    const keys = () => (spec('child1').source as Made<'parent'>).making.authorizedKeys.split('\n');
+  test('the operator’s keys are the pasted ones and those of a file, which is read at each use; errors in it are reported', async () => {
+    const keys = () => (spec('child1').source as SourceOf<'parent'>).making.authorizedKeys.split('\n');
     const file = join(dir, 'authorized_keys');
     writeFileSync(file, '# mine\nssh-ed25519 AAAAfiled me\n');
     await deploy(
@@ -190,7 +190,7 @@ describe('vm-image: url, and a parent with scripts', () => {
     assert.deepEqual(keys(), ['ssh-ed25519 AAAApasted me', 'ssh-ed25519 AAAAfiled me']);
     writeFileSync(file, 'ssh-ed25519 AAAAother me\n');
     assert.deepEqual(keys(), ['ssh-ed25519 AAAApasted me', 'ssh-ed25519 AAAAother me']);
-    assert.notEqual(spec('child1').key, key, 'a key stays on the disk of every clone');
+    assert.notEqual(spec('child1').key, key, 'the image’s key depends on them, since they remain on its disk');
     writeFileSync(file, '\nno key\n');
     assert.throws(() => spec('child1'), /The authorised keys file, line 2 is not a public key/);
     rmSync(file);
@@ -208,26 +208,26 @@ describe('vm-image: url, and a parent with scripts', () => {
   });
 
   test('a cycle of parents is reported, whichever image is used', async () => {
-    // Named by a variable it is not seen by Node-RED, which would not start such nodes at all.
-    await deploy(child(), base({ source: 'parent', parent: variable('CIRCLE', 'child1'), scripts: [] }));
+    // Node-RED does not see a reference by variable; otherwise it would not start these nodes.
+    await deploy(child(), base({ source: 'parent', parent: variable('CYCLE', 'child1'), scripts: [] }));
     assert.throws(() => spec('child1'), /Image dsvm: the parents form a cycle: dsvm → base → dsvm\./);
     assert.throws(() => spec('base1'), /Image base: the parents form a cycle: base → dsvm → base\./);
-    await deploy(child({ parent: variable('CIRCLE', 'child1') }));
+    await deploy(child({ parent: variable('CYCLE', 'child1') }));
     assert.throws(() => spec('child1'), /Image dsvm: the parents form a cycle: dsvm → dsvm\./);
   });
 
-  test('a circle that Node-RED refuses to start is told in its log', async () => {
-    const told = () => red.logs.filter(({ level, msg }) => level === 20 && msg.includes('the parents form a cycle'));
-    const before = told().length;
+  test('a cycle that Node-RED refuses to start is logged', async () => {
+    const logged = () => red.logs.filter(({ level, msg }) => level === 20 && msg.includes('the parents form a cycle'));
+    const before = logged().length;
     await deploy(child(), base({ source: 'parent', parent: 'child1', scripts: [] }));
-    const [circle, ...others] = told().slice(before);
+    const [cycle, ...others] = logged().slice(before);
     assert.deepEqual(others, []);
     assert.match(
-      circle!.msg,
+      cycle!.msg,
       /^Image dsvm: the parents form a cycle: dsvm → base → dsvm\. Select another parent for one of them\./,
     );
     await deploy(child(), base());
     assert.equal(spec('child1').name, 'dsvm');
-    assert.equal(told().length, before + 1);
+    assert.equal(logged().length, before + 1);
   });
 });

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { assertWords, logOf, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, logOf, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 
@@ -22,8 +22,8 @@ describe('vm-image', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** Boots a guest of the image, runs a script in it, and gives the build's end. */
-  const script = async (settings: Record<string, unknown>, text: string) => {
+  /** Boots a guest from the image, runs a script in it, and returns the ended build. */
+  const runScript = async (settings: Record<string, unknown>, text: string) => {
     await red.deploy(
       flow(
         ...guests('vm').map((node) => (node.type === 'vm-image' ? { ...node, ...settings } : node)),
@@ -38,30 +38,30 @@ describe('vm-image', () => {
     return run(red, undefined, 20_000);
   };
 
-  test('empty: an empty home; the login user is as set', async () => {
-    const ended = await script({ source: 'empty', loginUser: variable('TEST_LOGIN', 'zuul') }, 'ls -A | wc -l; pwd');
+  test('an empty image has an empty home, and the login user is as configured', async () => {
+    const ended = await runScript({ source: 'empty', loginUser: variable('TEST_LOGIN', 'zuul') }, 'ls -A | wc -l; pwd');
     assert.equal(ended.result, 'SUCCESS');
     const log = await logOf(ended);
     assert.match(log, / \| 0\n/);
     assert.ok(log.includes(`/recheck-${ended.build.id}-1-vm\n`), log);
   });
 
-  test('from a folder: each guest has its own copy', async () => {
+  test('each guest has its own copy of the image’s folder', async () => {
     const settings = { name: 'ba se/1', source: 'directory', path: variable('TEST_IMAGE', folder) };
-    const change = await script(settings, 'cat tools/hello; echo changed >tools/hello');
+    const change = await runScript(settings, 'cat tools/hello; echo changed >tools/hello');
     assert.equal(change.result, 'SUCCESS');
     assert.match(await logOf(change), / \| from the image\n/);
     assert.equal(readFileSync(join(folder, 'tools', 'hello'), 'utf8'), 'from the image\n');
-    assert.match(await logOf(await script(settings, 'cat tools/hello')), / \| from the image\n/);
+    assert.match(await logOf(await runScript(settings, 'cat tools/hello')), / \| from the image\n/);
     assert.match(await logOf(change), /vm: cloned ba-se-1 on worker here/);
   });
 
-  test('a missing folder is named, and not blamed on the patch', async () => {
-    const { result, build } = await script({ source: 'directory', path: join(dir, 'nowhere') }, 'true');
+  test('a missing folder is reported by name, and is not blamed on the patch', async () => {
+    const { result, build } = await runScript({ source: 'directory', path: join(dir, 'nowhere') }, 'true');
     assert.ok(['NODE_FAILURE', 'ERROR'].includes(result), result);
     assert.ok(build.steps[0]!.message!.includes(join(dir, 'nowhere')), build.steps[0]!.message);
     assert.match(build.steps[0]!.message!, /Check the path in the image's settings/);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

@@ -1,4 +1,4 @@
-/** A worker-host of kind libvirt in a real Node-RED: its machine is a small SSH server that runs commands as this user. */
+/** A worker-host of kind libvirt in a real Node-RED. Its machine is a small SSH server that runs commands as this user. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,15 +7,15 @@ import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import { generateKeyPair } from '../../lib/ssh/keys.ts';
 import type { Worker } from '../../lib/worker/types.ts';
-import { ask, assertWords, handMade, run, variable } from '../support/build-runs.ts';
-import { hurry } from '../support/fake-gerrit.ts';
+import { ask, assertStatusTexts, handMade, run, variable } from '../support/build-runs.ts';
+import { shortenDelays } from '../support/fake-gerrit.ts';
 import { flow, jobs, make, reaching, row } from '../support/flow-builder.ts';
 import { freePort } from '../support/free-port.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { startSshServer, type TestSshServer } from '../support/ssh-server.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** What the machine has in place of libvirt: no domain, and disks that are made by touching them. */
+/** Programs in place of libvirt's: virsh lists no domain, and qemu-img creates empty disks. */
 const PROGRAMS = {
   virsh: '#!/bin/sh\nexit 0\n',
   'qemu-img': '#!/bin/sh\nfor last; do :; done\ncase $last in /*) : >"$last" ;; esac\n',
@@ -27,7 +27,7 @@ describe('worker-host of kind libvirt', () => {
   const pair = generateKeyPair('test');
   let red: TestRed;
   let server: TestSshServer;
-  let calm: () => void;
+  let closeConnections: () => void;
 
   before(async () => {
     const bin = join(dir, 'bin');
@@ -42,18 +42,18 @@ describe('worker-host of kind libvirt', () => {
     server = await startSshServer({ authorized: [pair.publicKey] });
     red = await startRed();
     await red.deploy(flow(jobs()));
-    calm = await hurry(red);
+    closeConnections = await shortenDelays(red);
   });
   after(async () => {
-    calm?.();
+    closeConnections?.();
     await red?.close();
     await server?.close();
     process.env['PATH'] = path;
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** A folder for a worker's things, with what a build of another life left there. */
-  const place = (name: string): string => {
+  /** Creates a storage folder in which a build that a crash ended has left a clone; returns its path. */
+  const storageWithLeftovers = (name: string): string => {
     const root = join(dir, name);
     mkdirSync(join(root, '.recheck'), { recursive: true });
     mkdirSync(join(root, 'recheck-dead-1-vm'));
@@ -93,29 +93,29 @@ describe('worker-host of kind libvirt', () => {
   const worker = (id = 'worker-host1'): Worker =>
     (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode(id).worker;
 
-  test('a build’s disk is cloned there, over one connection, and nothing of it or of a crash is left over', async () => {
-    const root = place('one');
+  test('a build’s disk is cloned over one connection; neither the build nor an earlier crash leaves anything', async () => {
+    const root = storageWithLeftovers('one');
     const logins = server.logins;
     await deploy({ path: variable('TEST_PLACE', root) });
-    await waitFor('what a crash left is gone', () => clones(root).length === 0);
+    await waitFor('the leftovers of the crash are removed', () => clones(root).length === 0);
     const { result, build } = await run(red);
     assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
     assert.deepEqual(clones(root), []);
     assert.ok(
       readdirSync(root).some((name) => name.startsWith('disk@')),
-      'its image stays',
+      'its image is kept',
     );
     assert.equal(server.logins - logins, 2, 'one for the worker, one for the script');
   });
 
   test('a worker that is unreachable at the deploy is cleaned up as soon as it can be reached', async () => {
-    const root = place('late');
+    const root = storageWithLeftovers('late');
     const port = await freePort();
     await deploy({ path: root }, undefined, { port: String(port) });
     assert.deepEqual(clones(root), ['recheck-dead-1-vm']);
     const late = await startSshServer({ authorized: [pair.publicKey], port, hostKey: server.hostKey });
     try {
-      await waitFor('what a crash left is gone', () => clones(root).length === 0);
+      await waitFor('the leftovers of the crash are removed', () => clones(root).length === 0);
     } finally {
       await red.deploy(flow(jobs()));
       await late.close();
@@ -130,22 +130,22 @@ describe('worker-host of kind libvirt', () => {
     await deploy({ path: root, slots: '2' }, script);
     const first = worker();
     const ended = run(red, handMade(), 30_000);
-    await waitFor('its script runs', () => existsSync(runs));
+    await waitFor('the script runs', () => existsSync(runs));
     assert.equal(clones(root).length, 1);
     await deploy({ path: root, slots: '2' }, script);
     assert.equal(worker(), first);
     await deploy({ path: root, slots: '3' }, script);
     assert.notEqual(worker(), first);
     assert.equal(worker().slots, 3);
-    // Gone altogether: the build's own hand on the machine is all that is left.
+    // The nodes are deleted, so only the build still holds the connection.
     await red.deploy(flow(...lane(script)));
     writeFileSync(go, '');
     const { result, build } = await ended;
     assert.equal(result, 'SUCCESS', JSON.stringify(build.steps));
-    await waitFor('its clone is given back', () => clones(root).length === 0);
+    await waitFor('its clone is removed', () => clones(root).length === 0);
   });
 
-  test('worker hosts with equal settings are one worker: an imported copy of a flow shares slots and guests', async () => {
+  test('worker hosts with equal settings are one worker, so an imported copy of a flow shares slots and guests', async () => {
     const root = join(dir, 'copied');
     mkdirSync(root);
     const [at, other] = [{ path: root }, { id: 'worker-host2', host: 'ssh-host3' }];
@@ -157,38 +157,38 @@ describe('worker-host of kind libvirt', () => {
   });
 
   test('invalid worker settings are reported by the build that uses them', async () => {
-    const said = async (settings: Record<string, unknown>) => {
+    const errorOf = async (settings: Record<string, unknown>) => {
       await deploy({ path: join(dir, 'kept'), ...settings });
       const { result, build } = await run(red);
       return `${result} ${build.steps[0]!.message}`;
     };
-    assert.match(await said({ host: 'nobody' }), /^ERROR worker this machine: its SSH host does not exist any more/);
-    assert.match(await said({ path: 'ci' }), /^ERROR "ci" is not a path for a worker's storage/);
-    assert.match(await said({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" is not the name of a ZFS dataset/);
+    assert.match(await errorOf({ host: 'nobody' }), /^ERROR worker this machine: its SSH host does not exist any more/);
+    assert.match(await errorOf({ path: 'ci' }), /^ERROR "ci" is not a path for a worker's storage/);
+    assert.match(await errorOf({ storage: 'zfs', path: '/ci' }), /^ERROR "\/ci" is not the name of a ZFS dataset/);
   });
 
   test('builds wait for an unreachable worker, and the node shows the reason', async () => {
-    const waits = async (host: Record<string, unknown>, why: RegExp) => {
+    const checkWaiting = async (host: Record<string, unknown>, why: RegExp) => {
       await deploy({ path: join(dir, 'kept') }, undefined, host);
       const from = red.events.length;
       red.send('ci-jobs1', handMade());
-      await waitFor('it says why', () =>
+      await waitFor('the progress has the reason', () =>
         red.events
           .slice(from)
           .some((event) => event.kind === 'step-progress' && why.test(String(event.values?.['why']))),
       );
       assert.match(red.status('clone-image1'), /^\d+,1 (\+\d )?\d\w\w in line · (unreachable|no answer)$/);
     };
-    const nobody = String(await freePort());
-    await waits({ port: nobody }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
+    const unusedPort = String(await freePort());
+    await checkWaiting({ port: unusedPort }, /^worker host-a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
     const stranger = generateKeyPair('stranger').privateKey;
-    await waits(
+    await checkWaiting(
       { credentials: { privateKey: stranger, passphrase: '' } },
       /^worker host-a \(.*\): the server refused this key\. Add this line to \/root\/\.ssh\/authorized_keys/,
     );
   });
 
-  test('Check this host: what works, what is missing, and why it cannot be reached', async () => {
+  test('Check this host lists what works and what is missing, or why the host is unreachable', async () => {
     await deploy({ path: join(dir, 'kept') });
     const check = async (config: Record<string, unknown>) =>
       (await ask(red, 'POST', 'check/worker-host', { id: 'worker-host1', config })) as {
@@ -201,11 +201,11 @@ describe('worker-host of kind libvirt', () => {
     const of = (what: string) => checks.find((one) => one.what === what)!;
     assert.equal(of('storage').fix, `mkdir -p ${join(dir, 'nowhere')}`);
     assert.match(of('login').detail, new RegExp(process.getuid!() === 0 ? '^root on ' : '^The login user is '));
-    // Written by the machine's virsh, as far as it is one.
+    // The fake virsh succeeds and prints nothing: libvirt answers, but no guest can run.
     assert.deepEqual([of('libvirt').ok, of('guests').ok], [true, false]);
-    assert.ok(!checks.some(({ what }) => what === 'forwarding'), 'ports can be forwarded: nothing to say');
+    assert.ok(!checks.some(({ what }) => what === 'forwarding'), 'a check of forwarding that passes is not listed');
     assert.equal(existsSync(join(dir, 'nowhere')), false);
-    // Its virsh says nothing of UEFI: only what lies on this machine counts.
+    // The fake virsh does not mention UEFI, so the result depends only on the firmware files of this machine.
     const uefi = of('firmware');
     await red.deploy(
       flow(
@@ -218,13 +218,13 @@ describe('worker-host of kind libvirt', () => {
     assert.ok(uefi.ok);
     if (/^BIOS only/.test(uefi.detail)) assert.match(needed.detail, /: disk\.$/);
     else assert.deepEqual(needed, uefi);
-    const gone = await check({ ...form, host: 'nobody' });
-    assert.match(gone.checks[0]!.detail, /its SSH host does not exist any more/);
+    const withoutHost = await check({ ...form, host: 'nobody' });
+    assert.match(withoutHost.checks[0]!.detail, /its SSH host does not exist any more/);
     await deploy({ path: join(dir, 'kept') }, undefined, { port: String(await freePort()) });
-    const far = await check(form);
-    assert.deepEqual([far.ok, far.checks.length], [false, 1]);
-    assert.match(far.checks[0]!.detail, /^worker a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
+    const unreachable = await check(form);
+    assert.deepEqual([unreachable.ok, unreachable.checks.length], [false, 1]);
+    assert.match(unreachable.checks[0]!.detail, /^worker a \(root@127\.0\.0\.1:\d+\): the connection was refused/);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

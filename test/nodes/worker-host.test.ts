@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import RED from 'node-red';
 import { DirectoryStorage } from '../../lib/sandbox/worker/storage.ts';
 import type { Worker } from '../../lib/worker/types.ts';
-import { assertWords, run, variable } from '../support/build-runs.ts';
+import { assertStatusTexts, run, variable } from '../support/build-runs.ts';
 import { flow, guests, jobs, make, row } from '../support/flow-builder.ts';
 import { startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -23,7 +23,7 @@ describe('worker-host', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** The deployed worker, as the runtime has it. */
+  /** Returns the worker of the deployed node. */
   const worker = (): Worker =>
     (RED.nodes as unknown as { getNode(id: string): { worker: Worker } }).getNode('worker-host1').worker;
   const deploy = (settings: Record<string, unknown>) =>
@@ -48,18 +48,18 @@ describe('worker-host', () => {
     assert.deepEqual(readdirSync(join(dir, 'elsewhere')).includes('images'), true);
   });
 
-  test('an unusable folder is named, and not blamed on the patch', async () => {
+  test('an unusable folder is reported by name, and is not blamed on the patch', async () => {
     writeFileSync(join(dir, 'file'), '');
     await deploy({ path: join(dir, 'file') });
     const { result, build } = await run(red);
     assert.notEqual(result, 'FAILURE');
     assert.notEqual(result, 'SUCCESS');
-    const said = build.steps[0]!.message!;
-    assert.ok(said.includes(join(dir, 'file')), said);
-    assert.doesNotMatch(said, /\n| {4}at /);
+    const error = build.steps[0]!.message!;
+    assert.ok(error.includes(join(dir, 'file')), error);
+    assert.doesNotMatch(error, /\n| {4}at /);
   });
 
-  test('leftovers of its crash are removed at its first deploy; those of another Recheck are not', async () => {
+  test('leftovers of a crash are removed at the first deploy; those of another Recheck are kept', async () => {
     const root = join(dir, 'crashed');
     mkdirSync(root);
     const storage = new DirectoryStorage(root);
@@ -72,12 +72,12 @@ describe('worker-host', () => {
     await storage.clone(image, other.name, other.owner, { signal });
     await deploy({ path: root });
     const gone = async () => (await storage.list({ signal })).every(({ name }) => name !== 'recheck-dead-1-vm');
-    await waitFor('it is gone', gone);
+    await waitFor('the leftover is removed', gone);
     assert.equal((await run(red)).result, 'SUCCESS');
     assert.deepEqual(await storage.list({ signal }), [other]);
   });
 
-  test('a guest is reached, and nothing of it is left over when its build ends', async () => {
+  test('a guest is reachable, and nothing of it is left when its build ends', async () => {
     await red.deploy(
       flow(
         ...guests('vm'),
@@ -95,5 +95,5 @@ describe('worker-host', () => {
     assert.deepEqual([await hypervisor.list({ signal }), await storage.list({ signal })], [[], []]);
   });
 
-  test('every status was readable text', () => assertWords(red));
+  test('every status is a finished text', () => assertStatusTexts(red));
 });

@@ -7,10 +7,10 @@ import { attend } from '../../nodes/worker-host/reaper.ts';
 import type { Placed } from '../../nodes/worker-host/settings.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** A node, and how often its worker was looked over for what a crash left; that is away until a test says so. */
+/** Returns a node whose worker is unreachable until `away` is false. `looks` counts the searches for leftovers. */
 function setUp(place: string) {
-  const state = { away: true, looks: 0, said: [] as string[] };
-  const node = Object.assign(new EventEmitter(), { error: (text: string) => state.said.push(text) });
+  const state = { away: true, looks: 0, errors: [] as string[] };
+  const node = Object.assign(new EventEmitter(), { error: (text: string) => state.errors.push(text) });
   const reaped = new Set<string>();
   const runtime = {
     supervisor: {},
@@ -32,17 +32,17 @@ function setUp(place: string) {
   return { state, node, attended };
 }
 
-test('leftovers of a crash are looked for until the worker is back; the error is logged once', async () => {
+test('the search for leftovers of a crash is repeated until the worker is back, and its error is logged once', async () => {
   const { state, attended } = setUp('one');
-  await waitFor('it is looked for and looked for', () => state.looks > 20);
+  await waitFor('the search is repeated', () => state.looks > 20);
   state.away = false;
   await attended;
-  assert.deepEqual(state.said, ['the worker is away']);
+  assert.deepEqual(state.errors, ['the worker is away']);
 });
 
 test('the search for leftovers ends when the node is closed', async () => {
   const { state, node, attended } = setUp('two');
-  await waitFor('it is looked for', () => state.looks > 1);
+  await waitFor('the search has begun', () => state.looks > 1);
   node.emit('close');
   await attended;
   const { looks } = state;

@@ -21,8 +21,8 @@ interface Page {
   post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
 }
 
-/** The page mounted at /deep/sandbox, as Express mounts it: `url` is cut, `originalUrl` is whole. */
-async function mounted(t: TestContext): Promise<Page> {
+/** Mounts the page at /deep/sandbox as Express does: `url` lacks the mount path, `originalUrl` has it. */
+async function mountPage(t: TestContext): Promise<Page> {
   const gerrit = await temporaryGerrit(t);
   const server = createServer((req: IncomingMessage & { originalUrl?: string }, res) => {
     req.originalUrl = req.url ?? '';
@@ -54,8 +54,8 @@ async function mounted(t: TestContext): Promise<Page> {
   };
 }
 
-test('the buttons work and lead to the change, under any mount path', async (t) => {
-  const { gerrit, url, get, post } = await mounted(t);
+test('buttons work and lead to the change under any mount path', async (t) => {
+  const { gerrit, url, get, post } = await mountPage(t);
   assert.equal((await get('')).headers.location, 'sandbox/');
   const at = (path: string, answer: Answer) => new URL(answer.headers.location!, `${url}${path}`).href;
   for (const [path, form] of [
@@ -80,7 +80,7 @@ test('the buttons work and lead to the change, under any mount path', async (t) 
 });
 
 test('a form that a framework has already parsed is accepted', async (t) => {
-  const { gerrit } = await mounted(t);
+  const { gerrit } = await mountPage(t);
   const server = createServer((req: IncomingMessage & { body?: unknown }, res) => {
     req.body = { kind: 'good', other: ['x'] };
     req.resume().on('end', () => sandboxPage(gerrit)(req, res));
@@ -94,7 +94,7 @@ test('a form that a framework has already parsed is accepted', async (t) => {
 });
 
 test('the results table shows jobs, results, links and which jobs are non-voting', async (t) => {
-  const { gerrit, get } = await mounted(t);
+  const { gerrit, get } = await mountPage(t);
   await gerrit.uploadSample('good');
   const report = `Build failed (check pipeline).
 
@@ -108,8 +108,8 @@ test('the results table shows jobs, results, links and which jobs are non-voting
   assert.match(body, /<td><a href="https:\/\/ci\.example\.com\/2\/"/);
 });
 
-test('text from outside does not become markup', async (t) => {
-  const { gerrit, get } = await mounted(t);
+test('text from changes and comments does not become markup', async (t) => {
+  const { gerrit, get } = await mountPage(t);
   const evil = `"><script>alert(1)</script>'&`;
   await gerrit.upload({ message: evil, files: { 'a<b>.txt': `${evil}\n` } });
   const text = `Build ok.\n\n- <img/src=x> https://x/"onclick="x : <b>SUCCESS</b> in <i>1s\nhttp://x/"><script> javascript:alert(1)`;
@@ -124,8 +124,8 @@ test('text from outside does not become markup', async (t) => {
   }
 });
 
-test("only clients on this machine are answered, and only the sandbox's pages may modify anything", async (t) => {
-  const { gerrit, get, post, url } = await mounted(t);
+test("only requests from this machine are served, and only the sandbox's own pages may change anything", async (t) => {
+  const { gerrit, get, post, url } = await mountPage(t);
   const { port } = new URL(url);
   for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.5']) {
     assert.equal((await get('/', { host })).status, 403, host);
@@ -149,7 +149,7 @@ test("only clients on this machine are answered, and only the sandbox's pages ma
   assert.equal((await post('/upload', { kind: 'good' }, { origin, 'sec-fetch-site': 'same-origin' })).status, 303);
 });
 
-test('a client of another machine is told where to open it', async (t) => {
+test('a client on another machine is told how to open the page', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const server = createServer((req, res) => {
     Object.defineProperty(req.socket, 'remoteAddress', { value: '192.0.2.7' });
@@ -162,8 +162,8 @@ test('a client of another machine is told where to open it', async (t) => {
   assert.match(await answer.text(), /ssh -L/);
 });
 
-test('every answer has the policy, and wrong requests get a page that says why', async (t) => {
-  const { gerrit, get, post } = await mounted(t);
+test('every response has the security headers, and invalid requests get a page that says why', async (t) => {
+  const { gerrit, get, post } = await mountPage(t);
   await gerrit.uploadSample('good');
   const long = { text: 'x'.repeat(200_000) };
   for (const [answer, status, words] of [
@@ -186,27 +186,27 @@ test('every answer has the policy, and wrong requests get a page that says why',
   }
 });
 
-test('an open page is notified of each modification, and its connection ends when the sandbox closes', async (t) => {
-  const { gerrit, url } = await mounted(t);
-  let heard = '';
+test('an open page is notified of each change, and its connection ends when the sandbox closes', async (t) => {
+  const { gerrit, url } = await mountPage(t);
+  let received = '';
   const ended = new Promise<void>((resolve) => {
     get(`${url}/events`, (res) => {
       res.on('data', (chunk: Buffer) => {
-        heard += chunk;
+        received += chunk;
       });
       res.on('end', resolve);
     });
   });
-  await waitFor('it begins', () => heard.includes('retry'));
+  await waitFor('the event stream begins', () => received.includes('retry'));
   await gerrit.uploadSample('good');
-  await waitFor('it hears', () => heard.includes('data: changed'));
-  assert.equal(heard.match(/data: changed/g)?.length, 1);
+  await waitFor('the page is notified', () => received.includes('data: changed'));
+  assert.equal(received.match(/data: changed/g)?.length, 1);
   await gerrit.close();
   await ended;
 });
 
 test('git can fetch a patchset over HTTP, in both versions of its protocol, and cannot push', async (t) => {
-  const { gerrit, url } = await mounted(t);
+  const { gerrit, url } = await mountPage(t);
   await gerrit.uploadSample('good');
   const dir = await temporaryFolder(t);
   const env = { PATH: process.env['PATH'], HOME: dir, GIT_CONFIG_NOSYSTEM: '1' };

@@ -25,7 +25,7 @@ test('a second start restores changes, votes, keys and the host key', async (t) 
   assert.equal(await second.uploadSample('broken'), number + 1);
 });
 
-test('the folder has all data, its keys are readable only by their owner, and no draft is left', async (t) => {
+test('the folder contains all data, keys readable only by their owner, and no drafts', async (t) => {
   const dir = await temporaryFolder(t);
   const gerrit = await startSandboxGerrit({ dir });
   await gerrit.uploadSample('good');
@@ -36,7 +36,7 @@ test('the folder has all data, its keys are readable only by their owner, and no
   }
 });
 
-test('a port in use is an error that says what to do', async (t) => {
+test('the error about a port in use says what to do', async (t) => {
   const first = await temporaryGerrit(t);
   const dir = await temporaryFolder(t);
   await assert.rejects(startSandboxGerrit({ dir, port: first.target.port }), {
@@ -46,7 +46,7 @@ test('a port in use is an error that says what to do', async (t) => {
   });
 });
 
-test('a machine without git is an error', async (t) => {
+test('an error is thrown if git is missing', async (t) => {
   const path = process.env['PATH'];
   t.after(() => {
     process.env['PATH'] = path;
@@ -62,16 +62,16 @@ test('a machine without git is an error', async (t) => {
 for (const [what, text] of [
   ['rubbish', '{"version":1,'],
   ['a newer version', '{"version":2,"changes":[]}'],
-  ['something else', '[]'],
+  ['no object', '[]'],
 ]) {
-  test(`a state file that holds ${what} is an error that says what to do`, async (t) => {
+  test(`the error about a state file with ${what} says what to do`, async (t) => {
     const dir = await temporaryFolder(t);
     await writeFile(join(dir, 'state.json'), text!);
     await assert.rejects(startSandboxGerrit({ dir }), { name: 'CiError', message: /Delete the folder/ });
   });
 }
 
-test('an operation that a change does not allow is a CiError that says why', async (t) => {
+test('an operation that is not allowed throws a CiError that says why', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const number = await gerrit.uploadSample('good');
   await assert.rejects(gerrit.comment(99, 'hello'), { code: 'sandbox/no-such-change' });
@@ -90,7 +90,7 @@ test('an operation that a change does not allow is a CiError that says why', asy
   assert.equal(gerrit.changes()[0]?.patchsets.length, 1);
 });
 
-test('changes that touch different files merge; one whose file moved on the branch does not', async (t) => {
+test('changes to different files merge; a change to a file that changed on the branch does not', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const one = await gerrit.upload({ message: 'One', files: { 'a.txt': 'one\n' } });
   const two = await gerrit.upload({ message: 'Two', files: { 'b.txt': 'two\n' } });
@@ -106,7 +106,7 @@ test('changes that touch different files merge; one whose file moved on the bran
   assert.equal(await gerrit.repository.file('refs/heads/master', 'b.txt'), 'two\n');
 });
 
-test('many operations at once leave every change consistent', async (t) => {
+test('concurrent operations leave every change consistent', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const numbers = await Promise.all(['good', 'broken', 'good'].map((kind) => gerrit.uploadSample(kind as 'good')));
   assert.deepEqual([...numbers].sort(), [1, 2, 3]);
@@ -123,7 +123,7 @@ test('closing ends open streams and frees the port', async (t) => {
   await gerrit.close();
   await stream;
   await new Promise<void>((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => reject(new Error('it still listens')));
+    const socket = connect(port, '127.0.0.1', () => reject(new Error('the port is still open')));
     socket.on('error', () => resolve());
   });
 });

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { CiError } from '../../lib/errors/ci-error.ts';
 import type { Host, Running } from '../../lib/ssh/types.ts';
-import { within } from '../support/wait.ts';
+import { waitForPromise } from '../support/wait.ts';
 import { inSandbox, inventory, stackFolder } from './support.ts';
 import { tinyVariant } from './tiny-variant.ts';
 import { bootGuest, openWorld, prepareGuest, removeGuest, type TestGuest, type World } from './world.ts';
@@ -99,7 +99,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
       running.exit.catch(() => {});
       running.stdout.resume();
       running.stderr.resume();
-      const fault = await within(
+      const fault = await waitForPromise(
         `the worker reports a fault of its guest, which runs ${command}`,
         promise,
         DETECTION_LIMIT_MS,
@@ -115,7 +115,7 @@ inSandbox(import.meta.url, { limitMs: 300_000, disks: ['tiny'] }, () => {
   /** Resumes the guest and checks that its command succeeds. */
   async function assertResumes({ guest }: Up, running: Running): Promise<void> {
     sh('virsh', '-q', 'resume', guest.domain);
-    assert.equal((await within('the command in the guest ends', running.exit, 120_000)).code, 0);
+    assert.equal((await waitForPromise('the command in the guest ends', running.exit, 120_000)).code, 0);
   }
 
   function assertFault({ fault }: { fault: CiError }, code: string, result: string, says: RegExp): void {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
 import type { BuildEvent } from '../../lib/builds/types.ts';
 import type { Result } from '../../lib/model/result.ts';
-import { assertWords, faults, handMade } from '../support/build-runs.ts';
+import { assertStatusTexts, faults, handMade } from '../support/build-runs.ts';
 import { type OpenSsh, startOpenSsh } from '../support/openssh.ts';
 import { type FlowConfig, startRed, type TestRed } from '../support/red.ts';
 import { waitFor } from '../support/wait.ts';
@@ -166,5 +166,5 @@ export function assertEnd(red: TestRed, outcome: Outcome, { result, vote, says, 
   assert.match(outcome.console, says, 'the console has the message');
   // Catch nodes receive infrastructure failures, but not failures of the patch.
   if (result === 'NODE_FAILURE' || result === 'DISK_FULL') assert.match(faults(red).at(-1) ?? '', says);
-  assertWords(red);
+  assertStatusTexts(red);
 }

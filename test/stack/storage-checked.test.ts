@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
-import { mountFileSystem, within } from './storage-place.ts';
+import { callOptions, mountFileSystem } from './storage-place.ts';
 import { UrlImages } from './url-images.ts';
 
 const hash = (algorithm: string, content: Buffer) => createHash(algorithm).update(content).digest('hex');
@@ -28,14 +28,14 @@ const url = (path: string) => new URL(path, on.web.url).href;
 
 /** Builds the image and checks its data. */
 async function makes(of: ImageSpec): Promise<void> {
-  await on.storage.make(of, within());
+  await on.storage.make(of, callOptions());
   await on.place.sh(`cd '${on.place.root}/base@${of.key}'; qemu-img convert -f qcow2 -O raw vda.qcow2 '${made}/raw'
     dd if='${made}/raw' bs=1M skip=1 count=3 2>/dev/null | cmp - '${made}/data'; rm '${made}/raw'`);
 }
 
 /** Checks that the image is refused with an error that names the image and the worker, and that nothing is left. */
 async function refuses(of: ImageSpec, code: string, words: RegExp): Promise<void> {
-  await assert.rejects(on.storage.make(of, within()), (error) => {
+  await assert.rejects(on.storage.make(of, callOptions()), (error) => {
     assert(error instanceof CiError, String(error));
     assert.equal(error.code, code, error.message);
     assert.match(error.message, words);
@@ -92,7 +92,7 @@ test('neither a file that unpacks to more than the free space nor an endless dow
     const free = async () => Number(await small.sh(`stat -f -c '%a' '${small.root}'`));
     const before = await free();
     await small.sh(`yes | head -c 300M | gzip -1 >'${small.root}-bomb.gz'`);
-    await assert.rejects(there.make(on.image({ url: `file://${small.root}-bomb.gz` }), within()), {
+    await assert.rejects(there.make(on.image({ url: `file://${small.root}-bomb.gz` }), callOptions()), {
       code: 'storage/disk-full',
       message: /needs more space than the disk of worker test has: a twentieth of it/,
     });
@@ -104,7 +104,9 @@ test('neither a file that unpacks to more than the free space nor an endless dow
       response.on('drain', more);
       more();
     });
-    await assert.rejects(there.make(on.image({ url: url('/endless') }), within()), { code: 'storage/disk-full' });
+    await assert.rejects(there.make(on.image({ url: url('/endless') }), callOptions()), {
+      code: 'storage/disk-full',
+    });
     assert(before - (await free()) < 100, `${before} blocks were free, now ${await free()}`);
   } finally {
     await small.close();
@@ -115,7 +117,7 @@ test('if the program that unpacks an image is missing, the error says what to in
   const xz = await on.place.sh('command -v xz');
   await on.place.sh(`mount --bind /dev/null '${xz}'`);
   try {
-    await assert.rejects(on.storage.make(on.image({ url: file('disk.xz') }), within()), {
+    await assert.rejects(on.storage.make(on.image({ url: file('disk.xz') }), callOptions()), {
       code: 'storage/no-command',
       message: /worker test: the command xz .*apt-get install xz-utils/,
     });
@@ -149,7 +151,7 @@ test('a truncated disk is refused wherever it ends, both from a server that send
     await refuses(on.image({ url: file(`cut.${format}`) }), 'image/no-image', /cut off/);
   }
   for (const whole of ['disk.vdi', 'disk.vhdx', 'disk.vpc']) await makes(on.image({ url: file(whole) }));
-  await on.storage.make(on.image({ url: file('raw.img') }), within());
+  await on.storage.make(on.image({ url: file('raw.img') }), callOptions());
 });
 
 test('a damaged disk is refused; one with a snapshot, or one that was not closed cleanly, is accepted', async () => {
@@ -225,7 +227,8 @@ test('an image for another architecture is refused by its name before the downlo
     esp; disk root.qcow2 ${foreignRoot}; disk none.qcow2 L`);
   await refuses(on.image({ url: file('foreign.qcow2') }), 'image/architecture', /according to its EFI boot file/);
   await refuses(on.image({ url: file('root.qcow2') }), 'image/architecture', /according to its root partition's type/);
-  for (const name of ['both', 'own', 'none']) await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), within());
+  for (const name of ['both', 'own', 'none'])
+    await on.storage.make(on.image({ url: file(`${name}.qcow2`) }), callOptions());
 });
 
 test('the checksum is read from a checksum file as distributions publish it, and again for each image', async () => {
@@ -259,13 +262,13 @@ test('an image of a file on the worker is built again only if the content of the
   await on.place.sh(`cp '${made}/disk.qcow2' '${made}/own.qcow2'`);
   const own = on.image({ url: file('own.qcow2') });
   await makes(own);
-  assert.equal(await on.storage.has(own, within()), true);
+  assert.equal(await on.storage.has(own, callOptions()), true);
   await on.place.sh(
     `cd '${made}'; qemu-img convert -c -f qcow2 -O qcow2 disk.qcow2 new.qcow2 && mv new.qcow2 own.qcow2`,
   );
-  assert.equal(await on.storage.has(own, within()), false);
+  assert.equal(await on.storage.has(own, callOptions()), false);
   await makes(own);
   // A deleted file cannot be copied again, so the image stays valid.
   await on.place.sh(`rm '${made}/own.qcow2'`);
-  assert.equal(await on.storage.has(own, within()), true);
+  assert.equal(await on.storage.has(own, callOptions()), true);
 });

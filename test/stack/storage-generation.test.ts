@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import type { ImageSpec } from '../../lib/worker/types.ts';
-import { mountFileSystem, owner, retryWhileBusy, storageOn, type TestFileSystem, within } from './storage-place.ts';
+import {
+  callOptions,
+  mountFileSystem,
+  owner,
+  retryWhileBusy,
+  storageOn,
+  type TestFileSystem,
+} from './storage-place.ts';
 
 const isMissing = (error: unknown): boolean => error instanceof CiError && error.code === 'storage/no-image';
 
@@ -14,15 +21,15 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     before(async () => {
       place = await mountFileSystem(kind);
       on = await storageOn(kind, place);
-      await on.storage.make(on.base, within());
+      await on.storage.make(on.base, callOptions());
       await on.makeChild(2);
     });
     after(() => place.close());
 
     const clone = async (image: ImageSpec, name: string, more: { old?: boolean } = {}): Promise<string> =>
-      (await on.storage.clone(image, name, owner, { ...within(), ...more })).disks[0]!.path;
+      (await on.storage.clone(image, name, owner, { ...callOptions(), ...more })).disks[0]!.path;
     const remove = async (...names: string[]) => {
-      for (const name of names) await on.storage.remove(name, within());
+      for (const name of names) await on.storage.remove(name, callOptions());
     };
     /** Deletes the base as an operator would, to have it built again. */
     const deleteBase = () =>
@@ -34,7 +41,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
           zfs: `set=$(zfs list -H -o name '${place.root}/base@k1')\n${retryWhileBusy('zfs set mountpoint=none "$set"')}`,
         }[kind],
       );
-    const isThere = (image: ImageSpec) => on.storage.has(image, within());
+    const isThere = (image: ImageSpec) => on.storage.has(image, callOptions());
 
     test('if a base was rebuilt from newer content, its child is not used but built again', async () => {
       // Clones of the old images, which builds keep using.
@@ -45,13 +52,13 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await isThere(on.child), false, 'its base is gone');
       await assert.rejects(clone(on.child, 'late'), isMissing);
       await on.write(on.source, 3);
-      await on.storage.make(on.base, within());
+      await on.storage.make(on.base, callOptions());
       assert.equal(await isThere(on.child), false, 'its base is another one');
       await assert.rejects(clone(on.child, 'late'), isMissing);
 
-      const draft = await on.storage.draft(on.child, within());
+      const draft = await on.storage.draft(on.child, callOptions());
       assert.equal(await on.read(draft.disks[0]!.path), '3', 'the draft is a clone of the new base');
-      await on.storage.adopt(on.child, within());
+      await on.storage.adopt(on.child, callOptions());
       assert.equal(await on.read(await clone(on.child, 'new')), '3');
 
       // Clones in use do not change, even if a disk is opened again.
@@ -59,7 +66,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await on.read(ofChild), '2');
       await place.sh(`qemu-io -r -f qcow2 -c 'read -q -P 2 512M 1M' '${ofChild}'; qemu-img check -q '${ofChild}'`);
       await remove('of-base', 'of-child', 'new');
-      await on.storage.collect([on.child], within());
+      await on.storage.collect([on.child], callOptions());
       const shown = kind === 'zfs' ? `zfs list -H -o name -r '${place.place}'` : `ls -A '${place.root}'`;
       assert.doesNotMatch(await place.sh(shown), /old-/);
     });
@@ -71,7 +78,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       await assert.rejects(clone(on.base, 'late'), isMissing);
       assert.equal(await on.read(await clone(on.base, 'old-base', { old: true })), '3');
       assert.equal(await on.read(await clone(on.child, 'old-child', { old: true })), '3');
-      await on.storage.make(on.base, within());
+      await on.storage.make(on.base, callOptions());
       assert.equal(await on.read(await clone(on.base, 'new')), '4');
       assert.equal(await isThere(on.child), false);
       await assert.rejects(clone(on.child, 'late', { old: true }), isMissing);
@@ -110,7 +117,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       assert.equal(await on.read(await clone(on.child, 'c1')), before);
       await remove('c1');
       await deleteBase();
-      await on.storage.make(on.base, within());
+      await on.storage.make(on.base, callOptions());
       assert.equal(await isThere(on.child), false);
       await on.makeChild(2);
       assert.equal(await isThere(on.child), true);

@@ -21,7 +21,7 @@ export interface TestFileSystem {
 }
 
 /** Options that limit one call to 180 s. */
-export const within = () => ({ signal: AbortSignal.timeout(180_000) });
+export const callOptions = () => ({ signal: AbortSignal.timeout(180_000) });
 
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 
@@ -54,9 +54,9 @@ export async function storageOn(kind: HostStorageOptions['kind'], place: TestFil
       ),
     /** Builds the child: fills the first MiB of a draft with `pattern`, and adopts the draft. */
     async makeChild(pattern: number): Promise<void> {
-      const draft = await storage.draft(child, within());
+      const draft = await storage.draft(child, callOptions());
       await write(draft.disks[0]!.path, pattern);
-      await storage.adopt(child, within());
+      await storage.adopt(child, callOptions());
     },
   };
 }

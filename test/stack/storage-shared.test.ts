@@ -3,7 +3,14 @@ import { after, before, describe, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { checkHost } from '../../lib/libvirt/check.ts';
 import { hostStorage } from '../../lib/storage/host-storage.ts';
-import { mountFileSystem, owner, retryWhileBusy, storageOn, type TestFileSystem, within } from './storage-place.ts';
+import {
+  callOptions,
+  mountFileSystem,
+  owner,
+  retryWhileBusy,
+  storageOn,
+  type TestFileSystem,
+} from './storage-place.ts';
 
 /** Returns the command that the error of a failed removal suggests. */
 async function commandOf(removal: Promise<unknown>): Promise<string> {
@@ -24,7 +31,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     before(async () => {
       place = await mountFileSystem(kind);
       on = await storageOn(kind, place);
-      await on.storage.make(on.base, within());
+      await on.storage.make(on.base, callOptions());
     });
     after(() => place.close());
 
@@ -38,7 +45,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         limits: { memory: 1, load: 1_000 },
         remote: false,
       };
-      const checks = await checkHost(place.host, settings, within().signal);
+      const checks = await checkHost(place.host, settings, callOptions().signal);
       return checks.filter(({ what }) => what === 'leftovers').map(({ detail, fix }) => `${detail} | ${fix}`);
     }
     /** Lists everything except for the image and the tests' own files. */
@@ -46,7 +53,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       kind === 'zfs'
         ? place.sh(`zfs list -H -o name -t all -r '${place.place}' | grep -v 'base:k1' | tail -n +2`)
         : place.sh(`ls -A '${place.root}' | grep -v -e '^base@k1' -e '^.recheck' -e '^theirs' || :`);
-    const clone = async (name: string) => (await on.storage.clone(on.base, name, owner, within())).path;
+    const clone = async (name: string) => (await on.storage.clone(on.base, name, owner, callOptions())).path;
 
     /** Returns commands that create what a snapshot daemon, a build and an operator may leave in one of our folders. */
     const clutter = (at: string, dataset: string): string =>
@@ -64,19 +71,19 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
     test('everything in a clone is removed with it', async () => {
       const at = await clone('c1');
       await place.sh(clutter(at, `${place.place}/c1`));
-      await on.storage.remove('c1', within());
+      await on.storage.remove('c1', callOptions());
       assert.equal(await listLeft(), '');
-      assert.deepEqual(await on.storage.list(within()), []);
+      assert.deepEqual(await on.storage.list(callOptions()), []);
     });
 
     test('everything in a draft or an image is removed with it', async () => {
-      const draft = await on.storage.draft(on.child, within());
+      const draft = await on.storage.draft(on.child, callOptions());
       await place.sh(clutter(draft.path, `${place.place}/child:k2`));
-      await on.storage.discard(on.child, within());
+      await on.storage.discard(on.child, callOptions());
       assert.equal(await listLeft(), '');
       await on.makeChild(2);
       await place.sh(clutter(`${place.root}/child@k2`, `${place.place}/child:k2`));
-      assert.deepEqual(await on.storage.collect([on.base], within()), ['child@k2']);
+      assert.deepEqual(await on.storage.collect([on.base], callOptions()), ['child@k2']);
       assert.equal(await listLeft(), '');
     });
 
@@ -86,7 +93,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         ${kind === 'zfs' ? `mkdir '${place.root}/theirs'` : `mkdir '${place.root}/theirs'; echo precious >'${place.root}/theirs/file'`}
         mount -t tmpfs tmpfs '${at}/a b'; mkdir '${at}/a b/deep'; mount --bind '${place.root}-theirs' '${at}/a b/deep'
         mount --bind '${place.root}/theirs' '${at}/bound'`);
-      await on.storage.remove('c1', within());
+      await on.storage.remove('c1', callOptions());
       assert.equal(await listLeft(), kind === 'zfs' ? '' : '');
       assert.equal(await place.sh(`cat '${place.root}-theirs/file'`), 'precious');
       if (kind !== 'zfs') assert.equal(await place.sh(`cat '${place.root}/theirs/file'`), 'precious');
@@ -101,7 +108,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
           mount --bind '${place.root}/theirs' '${at}/bound'`);
         const user = await place.host.start(['sh', '-c', `cd '${at}/bound' && echo in && exec cat`]);
         await new Promise((resolve) => user.stdout.once('data', resolve));
-        const command = await commandOf(on.storage.remove('c1', within()));
+        const command = await commandOf(on.storage.remove('c1', callOptions()));
         assert.match(command, /^umount -l .*\/c1\/bound && /);
         const [listed, ...more] = await listLeftovers();
         assert.match(listed!, /^Clone c1 is left over.*c1\/bound is mounted in it and in use\. \| umount -l/);
@@ -111,8 +118,8 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         await user.exit;
         assert.equal(await place.sh(`cat '${place.root}/theirs/file'`), 'precious');
         assert.deepEqual(await listLeftovers(), []);
-        await on.storage.remove('c1', within());
-        assert.deepEqual(await on.storage.list(within()), []);
+        await on.storage.remove('c1', callOptions());
+        assert.deepEqual(await on.storage.list(callOptions()), []);
         assert.equal(await place.sh(`ls -A '${place.root}/.recheck/._stuck'`), '');
         await place.sh(`rm -r '${place.root}/theirs'`);
       });
@@ -123,13 +130,13 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         const snapshot = `${place.place}/c1@zrepl_1`;
         await place.sh(`zfs snapshot '${snapshot}'; zfs hold TAG '${snapshot}'`);
         const began = Date.now();
-        const command = await commandOf(on.storage.remove('c1', within()));
+        const command = await commandOf(on.storage.remove('c1', callOptions()));
         assert.ok(Date.now() - began < 5_000, 'the removal does not wait for the hold');
         assert.equal(command, `zfs release TAG ${snapshot} && zfs destroy -r ${place.place}/c1`);
         const [listed] = await listLeftovers();
         assert.ok(listed!.endsWith(`c1@zrepl_1 is held. | ${command}`), listed);
         await place.sh(retryWhileBusy(command));
-        await on.storage.remove('c1', within());
+        await on.storage.remove('c1', callOptions());
         assert.deepEqual(await listLeftovers(), []);
       });
 
@@ -137,10 +144,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         await clone('c1');
         await place.sh(`zfs snapshot '${place.place}/c1@autosnap'
           zfs clone '${place.place}/c1@autosnap' '${place.place}/theirs'`);
-        const command = await commandOf(on.storage.remove('c1', within()));
+        const command = await commandOf(on.storage.remove('c1', callOptions()));
         assert.equal(command, `zfs promote ${place.place}/theirs && zfs destroy -r ${place.place}/c1`);
         await place.sh(retryWhileBusy(command));
-        await on.storage.remove('c1', within());
+        await on.storage.remove('c1', callOptions());
         assert.equal(await on.read(`${place.root}/theirs/vda.qcow2`), '1');
         await place.sh(retryWhileBusy(`zfs destroy -r '${place.place}/theirs'`));
       });
@@ -149,7 +156,7 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         await clone('c1');
         const marked = `zfs get -H -o value com.sun:auto-snapshot '${place.place}/c1' '${place.place}/base:k1'`;
         assert.equal(await place.sh(marked), 'false\nfalse');
-        await on.storage.remove('c1', within());
+        await on.storage.remove('c1', callOptions());
       });
     }
 
@@ -157,17 +164,17 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       test('a default subvolume and an active swap file prevent the removal of a clone: the error suggests a command', async () => {
         const at = await clone('c1');
         await place.sh(`btrfs subvolume set-default '${at}'`);
-        const byDefault = await commandOf(on.storage.remove('c1', within()));
+        const byDefault = await commandOf(on.storage.remove('c1', callOptions()));
         assert.match(byDefault, /^btrfs subvolume set-default 5 \S+ && btrfs subvolume delete \S+$/);
         await place.sh(byDefault);
-        await on.storage.remove('c1', within());
+        await on.storage.remove('c1', callOptions());
         const again = await clone('c1');
         await place.sh(`cd '${again}'; truncate -s 0 swap; chattr +C swap; chmod 600 swap
           dd if=/dev/zero of=swap bs=1M count=8 2>/dev/null; mkswap swap >/dev/null; swapon swap`);
-        const swapping = await commandOf(on.storage.remove('c1', within()));
+        const swapping = await commandOf(on.storage.remove('c1', callOptions()));
         assert.match(swapping, /^swapoff \S+\/c1\/swap && btrfs subvolume delete \S+$/);
         await place.sh(swapping);
-        await on.storage.remove('c1', within());
+        await on.storage.remove('c1', callOptions());
         assert.equal(await listLeft(), '');
       });
 
@@ -175,10 +182,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
         await place.sh(`mkdir '${place.root}/theirs'`);
         const folder = `${place.root}/theirs`;
         const plain = hostStorage({ kind: 'directory', place: folder, host: async () => place.host });
-        await plain.make(on.base, within());
-        const { path } = await plain.clone(on.base, 'c1', owner, within());
+        await plain.make(on.base, callOptions());
+        const { path } = await plain.clone(on.base, 'c1', owner, callOptions());
         await place.sh(clutter(path, '').replace(/.*btrfs -q subvolume snapshot -r '[^']*\/c1' .*\n/, ''));
-        await plain.remove('c1', within());
+        await plain.remove('c1', callOptions());
         assert.equal(await place.sh(`ls '${folder}'`), 'base@k1');
         await place.sh(`rm -r '${folder}'`);
       });
@@ -193,10 +200,10 @@ for (const kind of ['btrfs', 'zfs', 'directory'] as const) {
       }[kind];
       await place.sh(copy);
       if (kind === 'zfs') {
-        const command = await commandOf(on.storage.collect([], within()));
+        const command = await commandOf(on.storage.collect([], callOptions()));
         assert.equal(command, `zfs promote ${place.place}/base:copy && zfs destroy -r ${place.place}/base:k1`);
       } else {
-        assert.deepEqual(await on.storage.collect([], within()), ['base@k1']);
+        assert.deepEqual(await on.storage.collect([], callOptions()), ['base@k1']);
       }
       const theirs = { btrfs: 'base@k1.20260101', directory: 'base@backup', zfs: 'base@copy' }[kind];
       assert.equal(await on.read(`${place.root}/${theirs}/vda.qcow2`), '1');

@@ -58,7 +58,7 @@ export async function ask(red: TestRed, method: string, path: string, body?: obj
 }
 
 /** Checks that each status so far is a finished text: no locale key, no unfilled placeholder, no `undefined`. */
-export function assertWords(red: TestRed): void {
+export function assertStatusTexts(red: TestRed): void {
   assert.ok(red.statuses.length > 0, 'there were statuses');
   for (const { id, text } of red.statuses) {
     assert.doesNotMatch(text, /(^|[\s.])(status|button|hint)\.\w|__\w+__|undefined|NaN|\[object/, `status of ${id}`);

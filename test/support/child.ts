@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { within } from './wait.ts';
+import { waitForPromise } from './wait.ts';
 
 /** How a child process ended. */
 export interface ChildEnd {
@@ -22,5 +22,5 @@ export const endOf = (child: ChildProcess): Promise<ChildEnd> =>
 export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL', limit = 60_000): Promise<ChildEnd> {
   const ended = endOf(child);
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-  return within(`process ${child.pid} (${child.spawnfile}) ends after ${signal}`, ended, limit);
+  return waitForPromise(`process ${child.pid} (${child.spawnfile}) ends after ${signal}`, ended, limit);
 }

@@ -161,7 +161,7 @@ export class Ci {
   }
 
   /** Returns the logged warnings and errors that match. */
-  said(pattern: RegExp): string[] {
+  warnings(pattern: RegExp): string[] {
     return this.red.logs.filter(({ level, msg }) => level <= 30 && pattern.test(msg)).map(({ msg }) => msg);
   }
 

@@ -94,12 +94,12 @@ export async function startFakeGerrit(options: Partial<TestSshOptions> = {}): Pr
 }
 
 /**
- * Shortens the delays and time limits of a Node-RED's connections to Gerrit, from minutes to moments. Its nodes must be
+ * Shortens the delays and time limits of a Node-RED's connections to Gerrit, from minutes to milliseconds. Its nodes must be
  * deployed again afterwards.
  *
  * @returns a function that closes the connections
  */
-export async function hurry(red: TestRed): Promise<() => void> {
+export async function shortenDelays(red: TestRed): Promise<() => void> {
   const runtime = red.runtime();
   // The compiled modules of the package, whose error classes its nodes compare with.
   const dist = join(import.meta.dirname, '..', '..', 'dist', 'lib');

@@ -15,3 +15,6 @@ export const HARD_WORDS = [
   '#x',
   '\x01\x7f',
 ];
+
+/** All printable ASCII characters, a newline, a tab, and characters outside ASCII. */
+export const PRINTABLE = `${String.fromCharCode(...Array.from({ length: 95 }, (_, index) => index + 32))}\n\t€😀`;

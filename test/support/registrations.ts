@@ -1,4 +1,4 @@
-/** How the node types are registered: what stands in their editor.html, with a stand-in for the editor's bundle. */
+/** How the node types are registered: what their editor.html contains, with a stand-in for the editor's bundle. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';

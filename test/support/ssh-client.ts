@@ -1,5 +1,5 @@
 import { Client, type ClientChannel, type ConnectConfig, type ExecOptions } from 'ssh2';
-import { waitForEvent, within } from './wait.ts';
+import { waitForEvent, waitForPromise } from './wait.ts';
 
 /** Time limit for a command of a test. */
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -59,7 +59,7 @@ export async function outcome(
   channel.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk;
   });
-  await within('the session is closed', closed, limit);
+  await waitForPromise('the session is closed', closed, limit);
   return { exit: (await exited) ?? [], stdout, stderr };
 }
 

@@ -21,7 +21,7 @@ export async function waitFor<T>(
  * Waits for a promise; throws after the limit (milliseconds), with what did not happen. For what may have happened already
  * and was listened to from the beginning: see `session` and `endOf`.
  */
-export async function within<T>(what: string, promise: Promise<T>, limit = 60_000): Promise<T> {
+export async function waitForPromise<T>(what: string, promise: Promise<T>, limit = 60_000): Promise<T> {
   const over = new AbortController();
   const late = sleep(limit, undefined, { signal: over.signal }).then(() => {
     throw new Error(`not within ${limit} ms: ${what}`);
@@ -43,7 +43,7 @@ export const waitForEvent = (
   emitter: EventEmitter,
   event: string,
   limit = 60_000,
-): ReturnType<typeof once> => within(what, once(emitter, event), limit);
+): ReturnType<typeof once> => waitForPromise(what, once(emitter, event), limit);
 
 /** Returns whether a process exists and is not a zombie. */
 export async function runs(pid: number): Promise<boolean> {

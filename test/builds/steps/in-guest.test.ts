@@ -9,7 +9,7 @@ import type { Guest } from '../../../lib/guests/guest.ts';
 import { reconnect } from '../../../lib/guests/reconnect.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { greeting } from '../../support/greeting.ts';
-import { within } from '../../support/wait.ts';
+import { waitForPromise } from '../../support/wait.ts';
 
 interface Settings {
   /** The worker's check of the guest after a failed script. */
@@ -177,10 +177,10 @@ test('a paused guest ends the step at once and its connection is closed', async 
     // A script that never ends.
     work: () => new Promise(() => {}),
   });
-  await assert.rejects(within('the step ends', running, 2_000), { code: 'libvirt/guest-halted' });
+  await assert.rejects(waitForPromise('the step ends', running, 2_000), { code: 'libvirt/guest-halted' });
   assert.ok(closed);
   // Reconnecting fails at once.
   const key = { privateKey: '', publicKey: '' };
   const again = reconnect(guest, { key }, { signal: AbortSignal.timeout(5_000), limit: 5_000 });
-  await assert.rejects(within('the answer', again, 2_000), { code: 'libvirt/guest-halted' });
+  await assert.rejects(waitForPromise('the answer', again, 2_000), { code: 'libvirt/guest-halted' });
 });

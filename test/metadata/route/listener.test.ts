@@ -29,12 +29,12 @@ test('a redeployed worker takes over its port from running builds; another worke
     );
   const ask = async (): Promise<string> => {
     const socket = connect(port, '127.0.0.1').setEncoding('utf8');
-    let said = '';
+    let output = '';
     socket.on('data', (text) => {
-      said += text;
+      output += text;
     });
     await waitForEvent('socket: close', socket, 'close');
-    return said;
+    return output;
   };
   const first = await open('a', 'first');
   await assert.rejects(open('b', 'other'), { code: 'worker/metadata-listen' });

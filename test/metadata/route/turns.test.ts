@@ -7,8 +7,8 @@ import { scriptedHost } from '../../libvirt/scripted-host.ts';
 import { freePort } from '../../support/free-port.ts';
 
 /**
- * A worker whose programs take a moment and that keeps where its rules lead, as iptables would: a port, preceded by the
- * address unless that is 127.0.0.1.
+ * Returns a worker on which each program takes 10 ms. It keeps the destinations of its rules, as iptables would: a port,
+ * preceded by the address unless that is 127.0.0.1.
  *
  * @param first the first port that SSH forwards
  */
@@ -36,7 +36,7 @@ function slowWorker(first = 4711) {
   return { host, rules, seen };
 }
 
-test('a link that opens while the last one closes keeps its rules, since one program runs at a time', async () => {
+test('a link that opens while the previous one closes keeps its rules, since programs run one at a time', async () => {
   const { host, rules, seen } = slowWorker();
   const route = new MetadataRoutes().of('turns', async () => host);
   const open = () => route.open(() => {}, AbortSignal.timeout(5_000));
@@ -54,7 +54,7 @@ test('a link that opens while the last one closes keeps its rules, since one pro
   assert.equal(seen.most, 1);
 });
 
-test('guests that start together have their rules made once; one that starts meanwhile has them made again', async () => {
+test('rules are set once for guests that start together, and again for one that starts meanwhile', async () => {
   const { host, rules, seen } = slowWorker();
   const route = new MetadataRoutes().of('together', async () => host);
   const link = await route.open(() => {}, AbortSignal.timeout(5_000));
@@ -62,7 +62,7 @@ test('guests that start together have their rules made once; one that starts mea
   const before = seen.programs;
   await Promise.all([use(), use(), use()]);
   assert.equal(seen.programs - before, 1);
-  // Somebody may flush the rules in between, so rules begun before a request do not count for it.
+  // Someone may flush the rules in between, so a program that started before a request does not serve it.
   const first = use();
   await sleep(5);
   rules.clear();
@@ -72,9 +72,9 @@ test('guests that start together have their rules made once; one that starts mea
   await link.close();
 });
 
-test('of two links, one at an address of this machine, closing one leaves the rules of the other', async () => {
+test('closing one of two links leaves the rules of the other, which has an address of this machine', async () => {
   const { host, rules } = slowWorker();
-  const route = new MetadataRoutes().of('two-ways', async () => host);
+  const route = new MetadataRoutes().of('two-links', async () => host);
   const signal = AbortSignal.timeout(5_000);
   const port = await freePort();
   const tunnel = await route.open(() => {}, signal);
@@ -91,10 +91,10 @@ test('of two links, one at an address of this machine, closing one leaves the ru
   assert.equal(rules.size, 0);
 });
 
-test('two links with one port at different addresses do not remove each other’s rules', async () => {
+test('two links with the same port on different addresses do not remove each other’s rules', async () => {
   const port = await freePort();
   const { host, rules } = slowWorker(port);
-  const route = new MetadataRoutes().of('one-port', async () => host);
+  const route = new MetadataRoutes().of('same-port', async () => host);
   const signal = AbortSignal.timeout(5_000);
   const tunnel = await route.open(() => {}, signal);
   await route.use('virbr0', signal);

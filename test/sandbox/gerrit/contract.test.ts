@@ -5,9 +5,7 @@ import { startSandboxGerrit } from '../../../lib/sandbox/gerrit.ts';
 import { gerritContract } from '../../real/gerrit/contract.ts';
 import type { GerritUnderTest } from '../../support/gerrit-under-test.ts';
 
-/**
- * The sandbox as the contract's tests drive a Gerrit: what they ask of the real one by REST is asked of it directly.
- */
+/** Starts the sandbox for the contract's tests. Methods that use REST on a real Gerrit call the sandbox directly. */
 async function start(): Promise<GerritUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), 'sandbox-contract-'));
   const gerrit = await startSandboxGerrit({ dir, httpUrl: 'http://127.0.0.1:1880/sandbox' });

@@ -3,7 +3,7 @@ import type { Client, ConnectConfig } from 'ssh2';
 import { logIn } from '../../support/ssh-client.ts';
 import { type World, worldFor } from '../worker/sandbox-world.ts';
 
-/** Starts a guest's SSH server, with a way to log in with ssh2 itself. */
+/** Boots a guest; `connect` logs in to it with ssh2's own client. */
 export async function guestFor(t: TestContext): Promise<{
   world: World;
   connect(extra?: Partial<ConnectConfig>): Promise<Client>;

@@ -22,7 +22,7 @@ after(() => world.close());
 const call = <T = void>(work: (done: (error: Error | null | undefined, value?: T) => void) => void): Promise<T> =>
   new Promise((resolve, reject) => work((error, value) => (error ? reject(error) : resolve(value as T))));
 
-test('files of any size are written and read completely, at home or by absolute path', async () => {
+test('files of any size are written and read completely, by relative or absolute path', async () => {
   const bytes = randomBytes(3_000_001);
   await pipeline([bytes], sftp.createWriteStream('big', { mode: 0o640 }));
   assert.ok((await readFile(join(home, 'big'))).equals(bytes));
@@ -55,12 +55,12 @@ test('a folder with many files is listed completely, with their types', async ()
   assert.ok((await call<Stats>((done) => sftp.stat('many/link', done))).isFile());
 });
 
-test('paths begin at home', async () => {
+test('relative paths start in the home folder', async () => {
   assert.equal(await call<string>((done) => sftp.realpath('.', done)), home);
   assert.equal(await call<string>((done) => sftp.realpath('many/../not-there', done)), join(home, 'not-there'));
 });
 
-test('rename, remove and change, with the refusals of the protocol', async () => {
+test('files are renamed, changed and removed; invalid operations are refused as the protocol requires', async () => {
   await call((done) => sftp.writeFile('a', 'a', done));
   await call((done) => sftp.writeFile('b', 'b', done));
   await assert.rejects(

@@ -5,10 +5,10 @@ import ssh2 from 'ssh2';
 import { parseAuthorizedKey } from '../../../lib/sandbox/guest/ssh-server.ts';
 import { generateKeyPair } from '../../../lib/ssh/keys.ts';
 import { exec, outcome, shell, subsystem } from '../../support/ssh-client.ts';
-import { waitForEvent, within } from '../../support/wait.ts';
+import { waitForEvent, waitForPromise } from '../../support/wait.ts';
 import { guestFor } from './client.ts';
 
-test('authorized keys are read with the options that may stand before them', () => {
+test('authorized keys may have options before them', () => {
   const { publicKey } = generateKeyPair('me');
   for (const line of [publicKey, `no-pty,command="echo hi" ${publicKey}`]) {
     assert.equal(parseAuthorizedKey(line)?.type, 'ssh-ed25519', line);
@@ -17,7 +17,7 @@ test('authorized keys are read with the options that may stand before them', () 
   assert.equal(parseAuthorizedKey(''), undefined);
 });
 
-test('a password or a key that is not in the metadata is refused; an RSA key that is in it is accepted', async (t) => {
+test('passwords and keys that are not in the metadata are refused, and an RSA key from the metadata is accepted', async (t) => {
   const { world, connect } = await guestFor(t);
   await assert.rejects(connect({ privateKey: undefined, password: 'r00tme' }), { level: 'client-authentication' });
   await assert.rejects(connect({ privateKey: generateKeyPair('other').privateKey }), {
@@ -37,7 +37,7 @@ test('a password or a key that is not in the metadata is refused; an RSA key tha
   assert.equal((await outcome(await exec(client, 'echo in'))).stdout, 'in\n');
 });
 
-test("a session's environment is small, and nothing of the controller's or the client's comes through", async (t) => {
+test("a session's environment is small, and contains no variables of the controller or the client", async (t) => {
   process.env['RECHECK_TEST_SECRET'] = 'hunter2';
   t.after(() => delete process.env['RECHECK_TEST_SECRET']);
   const { connect } = await guestFor(t);
@@ -51,7 +51,7 @@ test("a session's environment is small, and nothing of the controller's or the c
   assert.deepEqual(names.filter((name) => !['PWD', 'SHLVL', '_'].includes(name)).sort(), expected);
 });
 
-test('a shell without a terminal, and two commands at once on one connection', async (t) => {
+test('one connection runs a shell without a terminal and a command at the same time', async (t) => {
   const { connect } = await guestFor(t);
   const client = await connect();
   const typing = await shell(client);
@@ -65,16 +65,16 @@ test('a lost connection does not stop the command or the guest, as with sshd', a
   const { connect } = await guestFor(t);
   const client = await connect();
   const { channel } = await exec(client, 'echo begun; sleep 0.5; echo done > proof; echo more; echo more');
-  await waitForEvent('it has begun', channel, 'data');
+  await waitForEvent('the command has begun', channel, 'data');
   client.destroy();
-  const again = await connect();
+  const second = await connect();
   const waited = 'for i in $(seq 100); do test -f proof && cat proof && exit 0; sleep 0.1; done; exit 1';
-  assert.deepEqual(await outcome(await exec(again, waited)), { exit: [0], stdout: 'done\n', stderr: '' });
+  assert.deepEqual(await outcome(await exec(second, waited)), { exit: [0], stdout: 'done\n', stderr: '' });
 });
 
-test('an sftp client that is done gets its session closed, which it waits for', async (t) => {
+test('the server closes the session of an sftp client that has finished', async (t) => {
   const client = await (await guestFor(t)).connect();
   const { channel, closed } = await subsystem(client, 'sftp');
   channel.resume().end();
-  await within('the server closes it', closed, 60_000);
+  await waitForPromise('the server closes it', closed, 60_000);
 });

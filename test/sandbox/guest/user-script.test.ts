@@ -24,7 +24,7 @@ async function run(text: string, timeout = 20_000) {
   return { outcome, output };
 }
 
-test('a script runs at home with its interpreter, and its end is described', async () => {
+test('a script runs in the home folder with its interpreter, and its end is described', async () => {
   assert.deepEqual(await run('#!/bin/sh\npwd; echo no >&2; exit 3\n'), {
     outcome: 'ended with exit code 3',
     output: `${folder}\nno\n`,
@@ -33,12 +33,12 @@ test('a script runs at home with its interpreter, and its end is described', asy
   assert.match((await run('#!/no/such/interpreter\n')).outcome, /could not be started/);
 });
 
-test('a process left in the background, or a script without end, does not hold up the boot', async () => {
+test('background processes and endless scripts do not delay the boot', async () => {
   assert.equal((await run('#!/bin/sh\nsleep 1000 & exit 0\n')).outcome, 'ended with exit code 0');
   assert.equal((await run('#!/bin/sh\nsleep 1000\n', 200)).outcome, 'is still running after 0.2 s; the boot continues');
 });
 
-test('a flood is read to its end, and the console gets a megabyte of it', async () => {
+test('a flood of output is read completely, and the console gets one mebibyte of it', async () => {
   const { outcome, output } = await run('#!/bin/sh\nhead -c 20000000 /dev/zero | tr "\\0" x\n');
   assert.equal(outcome, 'ended with exit code 0');
   assert.equal(output.length, 1024 * 1024);

@@ -1,4 +1,4 @@
-/** A controller that boots one guest with a process in the background, says so, and is then killed by its test. */
+/** A controller that boots one guest with a background process and prints "ready"; its test then kills it. */
 import { openWorld } from './sandbox-world.ts';
 
 const world = await openWorld({ root: process.argv[2]! });

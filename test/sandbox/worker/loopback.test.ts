@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { freeLoopback } from '../../../lib/sandbox/worker/loopback.ts';
 
-test('an address is bindable, in the range of guests, and taken only once', async () => {
+test('an address is bindable, in the range for guests, and returned only once', async () => {
   const taken = new Set<string>();
   const take = () => freeLoopback(taken);
   const address = await take();
@@ -16,7 +16,7 @@ test('an address is bindable, in the range of guests, and taken only once', asyn
   server.close();
 });
 
-test('it is an error if every address is taken', async () => {
+test('an error is thrown if every address is taken', async () => {
   const all = Object.assign(new Set<string>(), { has: () => true });
   await assert.rejects(freeLoopback(all), { code: 'worker/no-loopback' });
 });

@@ -28,7 +28,7 @@ test('a record is read and listed until it is removed', async () => {
   );
 });
 
-test('a draft that a crash left, or a file that is not JSON, is not listed', async () => {
+test('drafts left by a crash and files that are not JSON are not listed', async () => {
   const records = new Records<{ n: number }>(join(folder, 'b'));
   await records.write('good', { n: 1 });
   await writeFile(join(folder, 'b', '.half.json'), '{"n":');

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { MetadataService } from '../../../lib/metadata/service.ts';
 import type { SandboxTimes } from '../../../lib/sandbox/worker/hypervisor.ts';
 import { sandboxWorker } from '../../../lib/sandbox/worker.ts';
@@ -13,19 +12,10 @@ import type { GuestSpec, MetadataLink, Worker } from '../../../lib/worker/types.
 export const owner = { controller: 'c1c1c1c1c1c1', build: 'b1', attempt: 1 };
 export const image = { name: 'empty', key: 'k', source: { kind: 'empty' } as const, loginUser: 'ci' };
 
-/** Milliseconds that no call should take. */
-export const within = (time = 20_000) => ({ signal: AbortSignal.timeout(time) });
+/** Options of a call to a worker: an abort signal after `time` milliseconds. */
+export const callOptions = (time = 20_000) => ({ signal: AbortSignal.timeout(time) });
 
-/** Polls until a condition holds; throws after ten seconds. */
-export async function eventually(what: string, so: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await so())) {
-    if (Date.now() > deadline) throw new Error(`still not so: ${what}`);
-    await delay(20);
-  }
-}
-
-/** A worker with its metadata server, as in a build. */
+/** A sandbox worker with a metadata server, as in a build. */
 export interface World {
   root: string;
   worker: Worker;
@@ -40,11 +30,12 @@ export interface World {
   close(): Promise<void>;
 }
 
+/** Starts a world in `root`, or in a temporary folder. The caller closes it. */
 export async function openWorld(options: { root?: string; times?: Partial<SandboxTimes> } = {}): Promise<World> {
   const root = options.root ?? (await mkdtemp(join(tmpdir(), 'recheck-worker-')));
   const worker = sandboxWorker({ id: 'w1', label: 'worker w1', slots: 2, root, times: options.times ?? {} });
   const service = new MetadataService();
-  const link = await worker.linkMetadata(service.serverFor(worker), within());
+  const link = await worker.linkMetadata(service.serverFor(worker), callOptions());
   const keys = generateKeyPair('test');
   const world: World = {
     root,
@@ -53,8 +44,8 @@ export async function openWorld(options: { root?: string; times?: Partial<Sandbo
     link,
     keys,
     async spec(domain) {
-      await worker.storage.make(image, within());
-      const clone = await worker.storage.clone(image, domain, owner, within());
+      await worker.storage.make(image, callOptions());
+      const clone = await worker.storage.clone(image, domain, owner, callOptions());
       const metadataUrl = link.url!;
       return { name: 'vm', domain, clone, memory: 256, vcpus: 1, networks: [], owner, metadataUrl };
     },
@@ -62,13 +53,14 @@ export async function openWorld(options: { root?: string; times?: Partial<Sandbo
       const spec = await world.spec(domain);
       const document = { instanceId: domain, hostname: `host-${domain}`, authorizedKeys: [keys.publicKey] };
       service.put(worker.id, domain, { ...document, userData, vendorData: '' });
-      await worker.hypervisor.boot(spec, within());
-      const [address] = await worker.hypervisor.addresses(domain, within());
+      await worker.hypervisor.boot(spec, callOptions());
+      const [address] = await worker.hypervisor.addresses(domain, callOptions());
       return address!;
     },
-    login: (address) => worker.login({ ...address, user: image.loginUser, privateKey: keys.privateKey }, within()),
+    login: (address) => worker.login({ ...address, user: image.loginUser, privateKey: keys.privateKey }, callOptions()),
     async close() {
-      for (const { domain } of await worker.hypervisor.list(within())) await worker.hypervisor.stop(domain, within());
+      for (const { domain } of await worker.hypervisor.list(callOptions()))
+        await worker.hypervisor.stop(domain, callOptions());
       await link.close();
       await rm(root, { recursive: true, force: true });
     },
@@ -76,7 +68,7 @@ export async function openWorld(options: { root?: string; times?: Partial<Sandbo
   return world;
 }
 
-/** Opens a world for one test. */
+/** Starts a world that is closed after the test. */
 export async function worldFor(t: TestContext, options?: { times?: Partial<SandboxTimes> }): Promise<World> {
   const world = await openWorld(options);
   t.after(() => world.close());

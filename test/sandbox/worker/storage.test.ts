@@ -40,12 +40,12 @@ beforeEach(async () => {
 });
 afterEach(() => rm(base, { recursive: true, force: true }));
 
-test('an image is made once, and its clones are independent copies', async () => {
+test('an image is created once, and its clones are independent copies', async () => {
   assert.equal(await storage.has(image, options), false);
-  const said: string[] = [];
-  const make = () => storage.make(image, { ...options, onProgress: (text) => said.push(text) });
+  const progress: string[] = [];
+  const make = () => storage.make(image, { ...options, onProgress: (text) => progress.push(text) });
   await Promise.all([make(), make()]);
-  assert.deepEqual(said, ['copying']);
+  assert.deepEqual(progress, ['copying']);
   assert.equal(await storage.has(image, options), true);
   assert.deepEqual(await readdir(join(root, 'images')), ['base@k1']);
 
@@ -56,19 +56,19 @@ test('an image is made once, and its clones are independent copies', async () =>
   assert.equal((await lstat(join(clone.path, 'run.sh'))).mode & 0o777, 0o755);
   assert.equal(await readlink(join(clone.path, 'sub', 'link')), '../outside');
 
-  // The same call again gives the same clone, as it is.
+  // A repeated call returns the existing clone unchanged.
   assert.deepEqual(await storage.clone(image, 'c1', owner, options), clone);
   assert.equal(await readFile(join(clone.path, 'sub', 'data'), 'utf8'), 'changed');
 });
 
-test('an empty image makes empty clones', async () => {
+test('the clones of an empty image are empty', async () => {
   const empty: ImageSpec = { ...image, name: 'empty', source: { kind: 'empty' } };
   await storage.make(empty, options);
   const clone = await storage.clone(empty, 'c1', owner, options);
   assert.deepEqual(await readdir(clone.path), []);
 });
 
-test('an unfinished image is never used, and is made again', async () => {
+test('an unfinished image is never used, and is created again', async () => {
   await mkdir(join(root, 'images', '.base@k1'), { recursive: true });
   await writeFile(join(root, 'images', '.base@k1', 'rubbish'), '');
   assert.equal(await storage.has(image, options), false);
@@ -77,7 +77,7 @@ test('an unfinished image is never used, and is made again', async () => {
   assert.deepEqual((await readdir(join(root, 'images', 'base@k1'))).sort(), ['run.sh', 'sub']);
 });
 
-test('a clone that a crash left unfinished is listed, completed when requested again, and removed', async () => {
+test('a clone that a crash left unfinished is listed, completed on request, and removed', async () => {
   await storage.make(image, options);
   await mkdir(join(root, 'clones', '.c1'), { recursive: true });
   await writeFile(join(root, 'clones', '.c1', 'rubbish'), '');
@@ -102,7 +102,7 @@ test('a clone of another owner is refused', async () => {
   }
 });
 
-test('removal survives read-only files and folders and follows no link', async () => {
+test('removal succeeds for read-only files and folders, and follows no symbolic link', async () => {
   const outside = join(base, 'precious');
   await mkdir(outside);
   await writeFile(join(outside, 'file'), 'kept');
@@ -127,13 +127,13 @@ test('a source that is missing or not a folder is an error with its path', async
   await assert.rejects(storage.make(file, options), { code: 'storage/source-not-a-folder' });
 });
 
-test('names that could leave the folder are refused before anything is touched', async () => {
+test('names that point outside the folder are refused before anything is changed', async () => {
   await assert.rejects(storage.remove('../root', options), { code: 'storage/bad-name' });
   await assert.rejects(storage.clone(image, 'a/b', owner, options), { code: 'storage/bad-name' });
   await assert.rejects(storage.make({ ...image, key: '../../x' }, options), { code: 'storage/bad-name' });
 });
 
-test('an abort stops the copying with its reason and leaves nothing that would be used', async () => {
+test('an abort stops copying with its reason, and the unfinished image is not used', async () => {
   for (let i = 0; i < 50; i++) await writeFile(join(source, `f${i}`), 'x');
   const abort = new AbortController();
   const made = storage.make(image, { signal: abort.signal, onProgress: () => abort.abort(new Error('superseded')) });

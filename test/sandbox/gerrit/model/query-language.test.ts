@@ -64,7 +64,7 @@ test('limit: is not a condition', () => {
   assert.deepEqual(changes.filter(query.matches).length, 2);
 });
 
-const refusals: [query: string, words: string][] = [
+const refusals: [query: string, message: string][] = [
   ['nope:1', 'Unsupported operator nope:1'],
   ['status:xyz', 'Unrecognized value: xyz'],
   ['limit:0', 'limit must be positive: 0'],

@@ -24,7 +24,7 @@ for (const kind of ['base', 'good'] as const) {
   });
 }
 
-test('the broken sample fails one test, and says what it expected', async (t) => {
+test('the broken sample fails one test, which prints what it expected', async (t) => {
   const { status, stdout } = await run(t, 'broken', 'test/run.sh');
   assert.equal(status, 1);
   assert.match(stdout, /not ok 4 - greets two in their order\n# {3}expected: Hello, Ann and Bob\n# {8}got: /);

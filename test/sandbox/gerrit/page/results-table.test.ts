@@ -49,13 +49,13 @@ Comment "recheck" to run again.`),
   });
 });
 
-test('what the real table does not show is not shown', () => {
-  const unread = [
+test('messages and lines that the real table ignores are ignored', () => {
+  const ignored = [
     message('Build succeeded (check-arm pipeline).\n\n- a https://x/ : SUCCESS in 1s'),
     message('Build succeeded\n\n- a https://x/ : SUCCESS in 1s'),
     message('Build succeeded (check pipeline).', { authorName: 'Recheck Bot' }),
   ];
-  assert.deepEqual(readResults(unread), []);
+  assert.deepEqual(readResults(ignored), []);
   const [table] = readResults([
     message(`Build succeeded (check pipeline).
 
@@ -75,7 +75,7 @@ test('a zuul tag makes any author a CI, and names the pipeline if the header doe
   assert.equal(table.succeeded, true);
 });
 
-test('the newest report of an author and pipeline wins; one on the same patchset counts as a recheck', () => {
+test('the newest report of an author and pipeline is shown; earlier ones on the same patchset count as rechecks', () => {
   const tables = readResults([
     message('Build failed (check pipeline).', { date: 1 }),
     message('Build failed (gate pipeline).', { date: 2 }),

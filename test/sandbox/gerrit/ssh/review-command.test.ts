@@ -43,13 +43,13 @@ const refusals: [args: string, stderr: string, stdin?: string][] = [
   ],
 ];
 
-test('gerrit review refuses with the messages of the real server, and posts nothing', async (t) => {
+test("gerrit review refuses with the real server's messages, and posts nothing", async (t) => {
   const gerrit = await temporaryGerrit(t);
   await gerrit.uploadSample('good');
   const before = gerrit.changes();
   for (const [args, stderr, stdin] of refusals) {
-    const { code, ...said } = await runLine(gerrit.target, `gerrit review ${args}`, stdin);
-    assert.deepEqual({ args, code, ...said }, { args, code: 1, stdout: '', stderr });
+    const { code, ...output } = await runLine(gerrit.target, `gerrit review ${args}`, stdin);
+    assert.deepEqual({ args, code, ...output }, { args, code: 1, stdout: '', stderr });
   }
   assert.deepEqual(gerrit.changes(), before);
 });
@@ -82,7 +82,7 @@ test('an empty review posts nothing, and unknown labels and values out of range 
   assert.deepEqual(texts(), ['Patch Set 1:\n\nm']);
 });
 
-test('the text of a message: votes by name, comments counted, white space around it cut', async (t) => {
+test('a message lists votes by name and the number of comments, without surrounding white space', async (t) => {
   const gerrit = await temporaryGerrit(t);
   await gerrit.uploadSample('good');
   const post = (review: object) => runLine(gerrit.target, 'gerrit review --json 1,1', JSON.stringify(review));
@@ -103,7 +103,7 @@ test('the text of a message: votes by name, comments counted, white space around
   ]);
 });
 
-test('an abandoned change accepts messages and no votes, a merged one only higher votes', async (t) => {
+test('an abandoned change accepts messages but no votes, and a merged change only higher votes', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const one = (await gerrit.upload({ message: 'One', files: { 'a.txt': 'x' } })).number;
   const two = (await gerrit.upload({ message: 'Two', files: { 'b.txt': 'x' } })).number;
@@ -119,7 +119,7 @@ test('an abandoned change accepts messages and no votes, a merged one only highe
   assert.equal(await vote(two, 1), '');
 });
 
-test('an owner abandons and restores by command, the administrator submits', async (t) => {
+test('an owner may abandon and restore by command, and the administrator may submit', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const number = await gerrit.uploadSample('good');
   const status = () => gerrit.changes()[0]?.status;

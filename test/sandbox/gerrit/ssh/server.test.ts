@@ -8,7 +8,7 @@ import { fingerprint, generateKeyPair } from '../../../../lib/ssh/keys.ts';
 import type { SshTarget } from '../../../../lib/ssh/types.ts';
 import { runLine } from '../../../support/gerrit-session.ts';
 import { exec, logIn } from '../../../support/ssh-client.ts';
-import { waitFor, within } from '../../../support/wait.ts';
+import { waitFor, waitForPromise } from '../../../support/wait.ts';
 import { temporaryFolder, temporaryGerrit } from '../temporary.ts';
 
 async function connect(target: SshTarget, hostVerifier?: (key: Buffer) => boolean): Promise<Client> {
@@ -16,7 +16,7 @@ async function connect(target: SshTarget, hostVerifier?: (key: Buffer) => boolea
   return logIn({ host, port, username, privateKey, ...(hostVerifier && { hostVerifier }) });
 }
 
-test('a wrong key and an unknown account are refused', async (t) => {
+test('unknown keys and accounts are refused', async (t) => {
   const gerrit = await temporaryGerrit(t);
   const { privateKey } = generateKeyPair('stranger');
   await assert.rejects(connect({ ...gerrit.target, privateKey }), /authentication/i);
@@ -24,7 +24,7 @@ test('a wrong key and an unknown account are refused', async (t) => {
   await assert.rejects(connect({ ...gerrit.target, privateKey: gerrit.targetOf('ann').privateKey }), /authentication/i);
 });
 
-test('the target has the host key of the server', async (t) => {
+test("the target has the server's host key", async (t) => {
   const gerrit = await temporaryGerrit(t);
   let shown = '';
   const client = await connect(gerrit.target, (key) => {
@@ -37,27 +37,27 @@ test('the target has the host key of the server', async (t) => {
 
 test("an unknown command is refused with Gerrit's message", async (t) => {
   const gerrit = await temporaryGerrit(t);
-  const said = async (line: string) => {
+  const run = async (line: string) => {
     const { code, stderr } = await runLine(gerrit.target, line);
     return [code, stderr];
   };
-  assert.deepEqual(await said('ls /'), [1, 'fatal: Gerrit Code Review: ls: not found\n']);
-  assert.deepEqual(await said('gerrit nope'), [1, 'fatal: gerrit: nope: not found\n']);
-  assert.deepEqual(await said("git-upload-pack '/nope'"), [1, 'fatal: project nope not found\n']);
-  assert.deepEqual(await said("git-upload-pack '/../demo'"), [1, 'fatal: project ../demo not found\n']);
-  assert.equal((await said('gerrit'))[0], 1);
+  assert.deepEqual(await run('ls /'), [1, 'fatal: Gerrit Code Review: ls: not found\n']);
+  assert.deepEqual(await run('gerrit nope'), [1, 'fatal: gerrit: nope: not found\n']);
+  assert.deepEqual(await run("git-upload-pack '/nope'"), [1, 'fatal: project nope not found\n']);
+  assert.deepEqual(await run("git-upload-pack '/../demo'"), [1, 'fatal: project ../demo not found\n']);
+  assert.equal((await run('gerrit'))[0], 1);
 });
 
-test('a reader that stops reading loses events, and is told so before the ones that were kept', async (t) => {
+test('a client that stops reading loses events, and is told so before the events that were kept', async (t) => {
   const gerrit = await temporaryGerrit(t);
-  // A commit message stands in each event: some twenty of these fill SSH's window and both sides' buffers.
+  // Each event contains the commit message: about twenty fill SSH's window and the buffers of both sides.
   const message = `Big\n\n${'x'.repeat(200_000)}`;
   const { number } = await gerrit.upload({ message, files: { 'a.txt': 'x' } });
   const client = await connect(gerrit.target);
   t.after(() => client.end());
   const { channel } = await exec(client, 'gerrit stream-events -s comment-added');
   channel.pause();
-  await runLine(gerrit.target, 'gerrit version'); // the stream before it has begun
+  await runLine(gerrit.target, 'gerrit version'); // once this is answered, the stream has begun
   const COUNT = 190;
   for (let i = 0; i < COUNT; i++) await gerrit.comment(number, String(i), 'ann', 'message');
 
@@ -69,14 +69,14 @@ test('a reader that stops reading loses events, and is told so before the ones t
     for (const line of lines) types.push(JSON.parse(line).type);
   });
   channel.resume();
-  await waitFor('it was told', () => types.includes('dropped-output'));
-  await waitFor('the kept ones came', () => types.length - types.indexOf('dropped-output') > 128);
+  await waitFor('the loss is reported', () => types.includes('dropped-output'));
+  await waitFor('the kept events arrive', () => types.length - types.indexOf('dropped-output') > 128);
   assert.equal(types.filter((type) => type === 'dropped-output').length, 1);
-  assert.ok(types.length < COUNT, 'some are lost');
+  assert.ok(types.length < COUNT, 'some events are lost');
 
   await gerrit.comment(number, 'after', 'ann', 'message');
   const count = types.length;
-  await waitFor('it goes on', () => types.length > count);
+  await waitFor('the stream continues', () => types.length > count);
 });
 
 test('twenty streams that open and close leave nothing behind', async (t) => {
@@ -88,14 +88,14 @@ test('twenty streams that open and close leave nothing behind', async (t) => {
     const { channel, closed } = await exec(client, 'gerrit stream-events');
     channel.resume();
     channel.close();
-    await within('the stream is closed', closed);
+    await waitForPromise('the stream is closed', closed);
   }
   const seen: string[] = [];
   const { channel } = await exec(client, 'gerrit stream-events -s comment-added');
   channel.on('data', (chunk: Buffer) => seen.push(chunk.toString()));
   await runLine(gerrit.target, 'gerrit version');
   await gerrit.comment(number, 'once');
-  await waitFor('the event', () => seen.length > 0);
+  await waitFor('the event arrives', () => seen.length > 0);
   assert.equal(seen.join('').match(/comment-added/g)?.length, 1);
 });
 

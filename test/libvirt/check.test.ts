@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { channelRefused, keyRefused, nameNotFound } from '../../../lib/errors/ssh.ts';
-import { commandNotBegun } from '../../../lib/errors/ssh-command.ts';
-import { type CheckSettings, checkHost, unreachableCheck } from '../../../lib/libvirt/check.ts';
-import type { TypeAnswer } from '../../../lib/libvirt/types.ts';
-import type { Host } from '../../../lib/ssh/types.ts';
-import { scriptedHost } from '../scripted-host.ts';
-import { but, GOOD, look, of, SETTINGS, signal } from './looked-at.ts';
+import { channelRefused, keyRefused, nameNotFound } from '../../lib/errors/ssh.ts';
+import { commandNotBegun } from '../../lib/errors/ssh-command.ts';
+import { type CheckSettings, checkHost, unreachableCheck } from '../../lib/libvirt/check.ts';
+import type { TypeAnswer } from '../../lib/libvirt/types.ts';
+import type { Host } from '../../lib/ssh/types.ts';
+import { but, GOOD, look, of, SETTINGS, signal } from './check/looked-at.ts';
+import { scriptedHost } from './scripted-host.ts';
 
 test('a complete worker lists what it has', async () => {
   assert.deepEqual(await look(GOOD), [
