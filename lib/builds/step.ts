@@ -33,6 +33,7 @@ export interface StepContext {
 /** Lines of a failed step's output that its record keeps. */
 const MAX_TAIL_LINES_COUNT = 20;
 
+/** Does the work of a step; returns its outcome, or throws if the infrastructure fails. */
 export type StepWork = (context: StepContext) => Promise<StepOutcome>;
 
 /** Returns whether a step runs. @param failed whether the build has a result other than SUCCESS */

@@ -27,6 +27,7 @@ export interface GuestHolder {
   clock: { pause(): void; resume(): void };
 }
 
+/** Callbacks of a login to a guest, and its signal. */
 export interface ConnectGuestOptions {
   signal: AbortSignal;
   /** Called with each address that is tried. */

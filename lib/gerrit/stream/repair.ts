@@ -16,6 +16,7 @@ export const whole: Repair = (value) => {
   return Number.isSafeInteger(number) && (number as number) >= 0 ? number : undefined;
 };
 
+/** Keeps a boolean; drops anything else. */
 export const flag: Repair = (value) => (typeof value === 'boolean' ? value : undefined);
 
 /** A project's name; the events-log plugin sends `{"name": …}`. */
@@ -57,6 +58,7 @@ export function nestsDeeper(value: unknown, limit: number): boolean {
   return false;
 }
 
+/** Repairs an account. */
 export const ACCOUNT = object([
   ['name', text],
   ['email', text],
@@ -79,6 +81,7 @@ export const CHANGE_FIELDS: Schema = [
   ['private', flag],
 ];
 
+/** Fields of a patchset in an event or a row of a query. */
 export const PATCHSET_FIELDS: Schema = [
   ['number', whole],
   ['revision', text],

@@ -26,6 +26,7 @@ export interface KnownGuest {
   isTypeSet?: boolean;
 }
 
+/** What `Health` needs to know about the guests of its worker. */
 export interface HealthOptions {
   virsh: Virsh;
   /** Returns a guest; undefined if it belongs to another controller or was stopped. */

@@ -24,6 +24,7 @@ export interface Subject {
   dir: string;
 }
 
+/** Facts about a disk image that was accepted. */
 export interface Examined {
   format: DiskFormat;
   /** Bytes of the disk that a guest sees. */

@@ -29,8 +29,10 @@ const LABELS: Readonly<Record<string, { min: number; max: number }>> = {
   'Code-Review': { min: -2, max: 2 },
 };
 
+/** Names of all labels. */
 export const LABEL_NAMES: readonly string[] = Object.keys(LABELS);
 
+/** Returns the lowest and the highest value of a label; undefined if there is no such label. */
 export const labelRange = (label: string): { min: number; max: number } | undefined =>
   Object.hasOwn(LABELS, label) ? LABELS[label] : undefined;
 

@@ -5,8 +5,9 @@ import { refUpdated, type StreamEvent } from './events.ts';
 import type { Repository } from './git.ts';
 import type { Change, Message, Patchset, State } from './types.ts';
 
-/** The only project with code, and its branch. */
+/** The only project with code. */
 export const PROJECT = 'demo';
+/** Its only branch. */
 export const BRANCH = 'master';
 /** Projects that commands accept. */
 export const PROJECTS: readonly string[] = ['All-Projects', 'All-Users', PROJECT];

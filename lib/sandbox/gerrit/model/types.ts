@@ -11,6 +11,7 @@ export interface Account {
   admin: boolean;
 }
 
+/** Gerrit's Change.status. */
 export type ChangeStatus = 'NEW' | 'MERGED' | 'ABANDONED';
 
 /** Gerrit's PatchSet.kind, as far as the sandbox distinguishes them. */
@@ -33,6 +34,7 @@ export interface FileComment {
   message: string;
 }
 
+/** A patchset, as the sandbox stores it. */
 export interface Patchset {
   number: number;
   /** Its commit. */
@@ -68,6 +70,7 @@ export interface Message {
   comments?: FileComment[];
 }
 
+/** A change, as the sandbox stores it. */
 export interface Change {
   number: number;
   project: string;
