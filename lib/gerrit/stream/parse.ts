@@ -90,9 +90,9 @@ export function parseEvent(line: string): GerritEvent | undefined {
 const MAX_TYPE_DISTANCE_CHARS = 200;
 
 /**
- * Whether a line is a ref-updated of a ref under refs/changes/, which nobody here needs: with NoteDb each patchset and
- * each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so no comment
- * can look like one. The filter catches any that are written differently.
+ * Returns whether a line is a ref-updated of a ref under refs/changes/, which nobody here needs: with NoteDb each
+ * patchset and each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so
+ * no comment can look like one. The filter catches any that are written differently.
  */
 export const isChangeRefUpdate = (line: string): boolean =>
   line.includes('"type":"ref-updated"', line.length - MAX_TYPE_DISTANCE_CHARS) &&

@@ -36,7 +36,10 @@ export const LABEL_NAMES: readonly string[] = Object.keys(LABELS);
 export const labelRange = (label: string): { min: number; max: number } | undefined =>
   Object.hasOwn(LABELS, label) ? LABELS[label] : undefined;
 
-/** Whether an account may give a value: Verified is for service users, Code-Review beyond ±1 for the administrator. */
+/**
+ * Returns whether an account may give a value: Verified is for service users, Code-Review beyond ±1 for the
+ * administrator.
+ */
 export function mayVote(account: Account, label: string, value: number): boolean {
   if (value === 0) return true;
   if (label === 'Verified') return account.service || account.admin;

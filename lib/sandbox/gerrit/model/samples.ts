@@ -8,7 +8,7 @@ const FOLDER = join(import.meta.dirname, 'samples');
 /** Files of the project on master. */
 export const baseFiles = (): Promise<Files> => readTree(join(FOLDER, 'base'));
 
-/** A sample patchset: its commit message and its files. */
+/** Returns a sample patchset: its commit message and its files. */
 export async function sample(kind: SampleKind): Promise<{ message: string; files: Files }> {
   const folder = join(FOLDER, kind);
   return { message: await readFile(join(folder, 'message.txt'), 'utf8'), files: await readTree(join(folder, 'files')) };

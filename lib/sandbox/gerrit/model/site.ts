@@ -76,7 +76,7 @@ export class Site {
 
 const shard = (change: number): string => String(change % 100).padStart(2, '0');
 
-/** refs/changes/34/1234/2 */
+/** Returns the ref of a patchset: refs/changes/34/1234/2. */
 export const patchsetRef = (change: number, patchset: number): string =>
   `refs/changes/${shard(change)}/${change}/${patchset}`;
 

@@ -111,5 +111,5 @@ export interface ReviewInput {
 /** Returns the newest patchset. */
 export const newest = (change: Change): Patchset => change.patchsets.at(-1)!;
 
-/** Whether the change accepts votes and patchsets. */
+/** Returns whether the change accepts votes and patchsets. */
 export const isOpen = (change: Change): boolean => change.status === 'NEW';
