@@ -1,5 +1,6 @@
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import type { StepRecord } from '../model/build.ts';
+import { formatSeconds } from '../util/format.ts';
 import type { Build, RunningStep } from './build.ts';
 import type { Flow, StepOutcome } from './types.ts';
 import { workerFault } from './worker-faults.ts';
@@ -117,7 +118,7 @@ export async function runStep(
     build.steps.push(record);
     build.recordResult(outcome.result);
   }
-  build.say(`=== ${spec.name}: ${outcome.result} in ${(record.duration / 1000).toFixed(1)} s`);
+  build.say(`=== ${spec.name}: ${outcome.result} in ${formatSeconds(record.duration)}`);
   build.log?.update(build.page());
   flow.emit({
     kind: 'step-ended',

@@ -38,7 +38,7 @@ export function formatStopwatch(milliseconds: number): string {
   return `${Math.floor(seconds / MINUTE_SECONDS)}:${twoDigits(seconds % MINUTE_SECONDS)}`;
 }
 
-/** Returns a limit or a wait in milliseconds, in seconds with at most one decimal: `0.5 s`, `300 s`. */
+/** Returns milliseconds in seconds with at most one decimal: `0.5 s`, `300 s`. */
 export const formatSeconds = (milliseconds: number): string => `${Math.round(milliseconds / 100) / 10} s`;
 
 /** Returns milliseconds in minutes with at most two decimals, as limits are configured: 0.5, 90. */
