@@ -25,7 +25,7 @@ export interface Subject {
 }
 
 /** Facts about a disk image that was accepted. */
-export interface Examined {
+export interface DiskFacts {
   format: DiskFormat;
   /** Bytes of the disk that a guest sees. */
   size: number;
@@ -40,12 +40,12 @@ export interface Examined {
  * @param diskSize GiB that are set
  * @throws CiError that says why it is refused
  */
-export async function examine(
+export async function examineDisk(
   subject: Subject,
   report: FetchReport,
   diskSize: number | undefined,
   { signal }: FetchOptions,
-): Promise<Examined> {
+): Promise<DiskFacts> {
   const { image, from, host } = subject;
   const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
   const { head, file } = report;

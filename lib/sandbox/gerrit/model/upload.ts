@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { changeClosed } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
-import type { Files } from './git.ts';
+import type { CommitFiles } from './git.ts';
 import { BRANCH, logEntry, PROJECT, patchsetRef, type Site } from './site.ts';
 import { type Account, type Change, newest, type Patchset, type PatchsetKind } from './types.ts';
 
@@ -9,7 +9,7 @@ import { type Account, type Change, newest, type Patchset, type PatchsetKind } f
 export interface Upload {
   /** Commit message without a Change-Id; if missing, the change keeps its own. Required for a new change. */
   message?: string;
-  files: Files;
+  files: CommitFiles;
   /** Number of the change; if missing, a new change is created. */
   change?: number;
 }
