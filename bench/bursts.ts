@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_CONCURRENT_POSTS } from '../lib/builds/report/poster.ts';
+import { MAX_CONCURRENT_POST_COUNT } from '../lib/builds/report/poster.ts';
 import { sendReview } from '../lib/gerrit/review/post.ts';
 import type { GerritEvent } from '../lib/gerrit/types.ts';
 import type { Host } from '../lib/ssh/types.ts';
@@ -105,7 +105,7 @@ async function reviewAll(scene: Scene, channels: number): Promise<void> {
 }
 
 /** Posts a review on each change over one connection, as many at once as the CI does. */
-export const reviews = (scene: Scene, channels = MAX_CONCURRENT_POSTS): Promise<Burst> =>
+export const reviews = (scene: Scene, channels = MAX_CONCURRENT_POST_COUNT): Promise<Burst> =>
   measure(scene, (start) => {
     start();
     return reviewAll(scene, channels);
@@ -117,5 +117,5 @@ export const traffic = (scene: Scene): Promise<Burst> =>
     const { gerrit, changes } = scene;
     start();
     const comments = changes.map((change) => gerrit.comment(change, noRecheck()));
-    await Promise.all([...comments, reviewAll(scene, MAX_CONCURRENT_POSTS)]);
+    await Promise.all([...comments, reviewAll(scene, MAX_CONCURRENT_POST_COUNT)]);
   });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_CONCURRENT_POSTS } from '../lib/builds/report/poster.ts';
+import { MAX_CONCURRENT_POST_COUNT } from '../lib/builds/report/poster.ts';
 import { RealGerrit } from '../test/real/gerrit/fixture.ts';
 import { FlowFile } from '../test/support/flows.ts';
 import { GerritSession, listen } from '../test/support/gerrit-session.ts';
@@ -120,7 +120,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
         met: ratio >= MIN_RATE_RATIO,
         figures: [
           `ours ${rate(median(held))} (${all(held, rate)}), from the CI's first event to its last review`,
-          `peer ${rate(median(alone))} (${all(alone, rate)}): gerrit review over one connection with ${MAX_CONCURRENT_POSTS} channels`,
+          `peer ${rate(median(alone))} (${all(alone, rate)}): gerrit review over one connection with ${MAX_CONCURRENT_POST_COUNT} channels`,
         ],
       },
       {
@@ -130,7 +130,7 @@ export async function benchGerrit({ quick, dir, say }: Settings): Promise<Row[]>
         met: liveRatio >= MIN_RATE_RATIO,
         figures: [
           `ours ${rate(median(live))} (${all(live, rate)}), from sending the first recheck to the last review; ${(median(alone) / median(live)).toFixed(2)} of gerrit review alone, since Gerrit stores a comment for each review`,
-          `peer ${rate(median(same))} (${all(same, rate)}): as many comments over REST, and at the same time gerrit review over one connection with ${MAX_CONCURRENT_POSTS} channels`,
+          `peer ${rate(median(same))} (${all(same, rate)}): as many comments over REST, and at the same time gerrit review over one connection with ${MAX_CONCURRENT_POST_COUNT} channels`,
         ],
       },
       {

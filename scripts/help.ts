@@ -1,22 +1,20 @@
+import { escapeHtml } from '../lib/util/html.ts';
 import { NODES } from './messages/nodes.ts';
 import type { Property } from './messages/types.ts';
 
 /** What a help page has in the place of its "Inputs" and "Outputs". */
 const PLACE = /^[ ]*<!-- messages -->$/m;
 
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
 /** Returns a text of scripts/messages/ as HTML: references to other sections of docs/messages.md are left out. */
 const htmlOf = (text: string): string =>
-  escaped(text.replace(/ \(see \*[^*]*\*\)/g, '')).replace(/`([^`]*)`/g, '<code>$1</code>');
+  escapeHtml(text.replace(/ \(see \*[^*]*\*\)/g, '')).replace(/`([^`]*)`/g, '<code>$1</code>');
 
 const properties = (list: readonly Property[]): string =>
   [
     '<dl class="message-properties">',
     ...list.map(
       ({ name, type, text, optional }) =>
-        `<dt${optional ? ' class="optional"' : ''}>${escaped(name)} <span class="property-type">${escaped(type)}</span></dt>\n<dd>${htmlOf(text)}.</dd>`,
+        `<dt${optional ? ' class="optional"' : ''}>${escapeHtml(name)} <span class="property-type">${escapeHtml(type)}</span></dt>\n<dd>${htmlOf(text)}.</dd>`,
     ),
     '</dl>',
   ].join('\n');

@@ -13,10 +13,7 @@ export interface Shortage {
 }
 
 /** Returns the shortage of a host that has not answered yet, or in time. */
-export const noAnswerShortage = ({ label }: Worker): Shortage => ({
-  reason: `${label} does not answer`,
-  brief: 'no answer',
-});
+export const unanswered = ({ label }: Worker): Shortage => ({ reason: `${label} does not answer`, brief: 'no answer' });
 
 /** A host's free capacity. */
 export interface Availability {
@@ -39,7 +36,7 @@ export async function askAvailability(worker: Worker): Promise<Availability> {
     return reason === undefined ? { memory } : { memory, shortage: { reason: `${worker.label} ${reason}`, brief } };
   } catch (error) {
     const silent = error instanceof Error && error.name === 'TimeoutError';
-    const shortage = silent ? noAnswerShortage(worker) : { reason: messageOf(error), brief: 'unreachable' };
+    const shortage = silent ? unanswered(worker) : { reason: messageOf(error), brief: 'unreachable' };
     return { memory: 0, isUnreachable: true, shortage };
   }
 }

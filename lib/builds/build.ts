@@ -7,6 +7,7 @@ import type { BuildPage } from '../logs/types.ts';
 import type { BuildView, StepRecord } from '../model/build.ts';
 import type { ChangeInfo } from '../model/change.ts';
 import { type Result, USER_RESULTS } from '../model/result.ts';
+import { roundMinutes } from '../util/format.ts';
 import { isRecord } from '../util/is-record.ts';
 import type { BuildSet } from './buildset.ts';
 import { MessageTracker } from './flow/tracker.ts';
@@ -142,7 +143,7 @@ export class Build {
 
   /** Why its scripts are stopped; undefined until the job exceeds its time limit. */
   get timeoutError(): CiError | undefined {
-    return this.clock.isExpired ? jobTimeUp(Number((this.spec.timeout / 60_000).toFixed(2))) : undefined;
+    return this.clock.isExpired ? jobTimeUp(roundMinutes(this.spec.timeout)) : undefined;
   }
 
   get isAborted(): boolean {

@@ -5,27 +5,28 @@ import type { Guest } from '../guests/guest.ts';
 import type { GuestView } from '../model/build.ts';
 import type { MetadataLink, Worker } from '../worker/types.ts';
 
-/** Milliseconds that ending one thing may take. */
-const RELEASE_LIMIT = 60_000;
+/** Limit for each step of a guest's release: reading its console, stopping its domain, removing its clone. */
+const RELEASE_TIMEOUT_MS = 60_000;
 
-/** Everything that a build holds, and its release in the order in which nothing is left behind. */
+/** Everything that a build holds; released in an order that leaves nothing behind. */
 export class BuildResources {
   worker: Worker | undefined;
-  /** While a slot is being taken: two clones at once take one. */
+  /** Set while a slot is being taken, so that two clones at once share one slot. */
   placing: Promise<Worker> | undefined;
-  /** The way to its guests' metadata, once it was opened. */
+  /** The metadata link for its guests, once open. */
   metadata: MetadataLink | undefined;
   readonly guests = new Map<string, Guest>();
-  /** Its guests as they were before they were given back: a build's page tells where it ran. */
+  /** Its guests as they were before their release: the build's page shows where it ran. */
   #past: { guests: Record<string, GuestView>; manualCommands: string[] } = { guests: {}, manualCommands: [] };
-  /** Given back last, the newest first: the metadata link before the slot, for which another build may wait. */
+  /** Undone after the guests, the newest first: the metadata link, then the slot, which other builds may wait for. */
   readonly #returns: { what: string; undo: () => Promise<void> }[] = [];
 
-  /** Notes something to be undone when the build ends. */
+  /** Registers something to be undone when the build ends, such as freeing its slot. */
   onRelease(what: string, undo: () => Promise<void>): void {
     this.#returns.push({ what, undo });
   }
 
+  /** Returns the guests that the build holds now, by name, as `msg.build.guests` shows them. */
   guestViews(): Record<string, GuestView> {
     const views: Record<string, GuestView> = {};
     for (const guest of this.guests.values()) {
@@ -40,7 +41,7 @@ export class BuildResources {
     return views;
   }
 
-  /** Where the build runs or, once all was given back, where it ran; with the commands that boot the same guests by hand. */
+  /** Returns the guests that the build has or had, and the commands to boot them manually. */
   story(): { guests: Record<string, GuestView>; manualCommands: string[] } {
     const manualCommands = [...this.guests.values()].flatMap(
       (guest) => guest.worker.manualCommands?.(guest.image, guest) ?? [],
@@ -52,8 +53,8 @@ export class BuildResources {
   }
 
   /**
-   * Gives everything back: SSH, consoles into the logs, domains, clones, and last the metadata link and the slot. What
-   * could not be removed stays noted, so that another call tries it again.
+   * Releases everything: closes SSH, saves consoles, removes domains and clones, and finally frees the metadata link and
+   * the slot. What could not be removed is kept, and the next call tries it again. Returns the failures; never throws.
    */
   async release(saveConsole: (guest: string, console: Readable) => Promise<void>): Promise<CiError[]> {
     this.#past = this.story();
@@ -75,7 +76,7 @@ export class BuildResources {
         if (gone) this.guests.delete(guest.name);
       }),
     );
-    // The slot goes back even where something is left: it is named above and tried again.
+    // The slot is freed even if a guest is left: the failure was recorded above, and removal will be retried.
     for (const each of this.#returns.splice(0).reverse())
       if (!(await attempt(each.what, each.undo))) this.#returns.unshift(each);
     return faults;
@@ -83,7 +84,7 @@ export class BuildResources {
 
   async #end(guest: Guest, saveConsole: (guest: string, console: Readable) => Promise<void>): Promise<void> {
     const { worker, domain } = guest;
-    const limit = () => ({ signal: AbortSignal.timeout(RELEASE_LIMIT) });
+    const limit = () => ({ signal: AbortSignal.timeout(RELEASE_TIMEOUT_MS) });
     guest.released = true;
     guest.host?.close();
     guest.host = undefined;

@@ -3,8 +3,9 @@ import { noFreeSlot, untrustedCode } from '../errors/build.ts';
 import { factsOf, messageOf } from '../errors/ci-error.ts';
 import { isWorkerFull } from '../errors/worker.ts';
 import type { Slots } from '../store/slots.ts';
+import { roundMinutes } from '../util/format.ts';
 import type { Worker } from '../worker/types.ts';
-import { type Availability, askAvailability, noAnswerShortage, type Shortage } from './availability.ts';
+import { type Availability, askAvailability, type Shortage, unanswered } from './availability.ts';
 
 /** Delay before asking again hosts that had a free slot but too little memory, or could not be reached. */
 const CAPACITY_RETRY_MS = 5_000;
@@ -80,7 +81,7 @@ export class Scheduler {
     const onAbort = () => leave(signal.reason);
     if (signal.aborted) throw signal.reason;
     signal.addEventListener('abort', onAbort, { once: true });
-    const timer = setTimeout(() => leave(noFreeSlot(Number((limit / 60_000).toFixed(2)), waiter.why)), limit).unref();
+    const timer = setTimeout(() => leave(noFreeSlot(roundMinutes(limit), waiter.why)), limit).unref();
     this.#waiting.push(waiter);
     try {
       const [worker] = await Promise.all([promise, this.#pump()]);
@@ -232,7 +233,7 @@ export class Scheduler {
     const answer = asked ?? askAvailability(worker).finally(() => this.#pending.delete(worker));
     this.#pending.set(worker, answer);
     const timer = new AbortController();
-    const silent = { memory: 0, shortage: noAnswerShortage(worker) };
+    const silent = { memory: 0, shortage: unanswered(worker) };
     const late = sleep(asked ? 0 : CAPACITY_WAIT_MS, silent, { signal: timer.signal, ref: false }).catch(() => silent);
     const first = await Promise.race([answer, late]);
     timer.abort();

@@ -5,25 +5,27 @@ import type { MetadataService } from '../metadata/service.ts';
 import type { CleanupQueue } from './cleanup/queue.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** What the steps share in one process. */
+/** Services that all builds of this process share. */
 export interface Services {
   scheduler: Scheduler;
   metadata: MetadataService;
   links: MetadataLinks;
   images: ImageBuilder;
-  /** What could not be removed from workers. */
+  /** Retries what could not be removed from workers. */
   cleanupQueue: CleanupQueue;
-  /** The controller's own key pair, let into every guest. */
+  /** The controller's key pair; every guest accepts logins with it. */
   key: { privateKey: string; publicKey: string };
-  /** Whose what it makes on a worker is: `controllerOf` its key. */
+  /** Id that marks what this controller creates on workers: `controllerOf` its public key. */
   controller: string;
-  /** Milliseconds for finding out what became of a guest that was lost under a script; two minutes where missing. */
+  /** Milliseconds to reconnect to a guest whose connection was lost while a script ran; two minutes if missing. */
   patience?: number;
 }
 
 /**
- * Id of the Recheck that has this key (a public-key line, with or without a comment): twelve hex digits, the same after
- * each restart. Everything that it makes on a worker carries it, so that another one there leaves that alone.
+ * Returns the id of the Recheck that has this key: twelve hexadecimal digits, the same after each restart. Everything
+ * that it creates on a worker is marked with the id, so that other Rechecks do not remove it.
+ *
+ * @param publicKey a public-key line, with or without a comment
  */
 export const controllerOf = (publicKey: string): string =>
   createHash('sha256').update(publicKey.split(' ')[1]!).digest('hex').slice(0, 12);

@@ -1,5 +1,6 @@
 import { type CiError, toCiError } from '../errors/ci-error.ts';
 import type { StepRecord } from '../model/build.ts';
+import { formatSeconds } from '../util/format.ts';
 import type { Build, RunningStep } from './build.ts';
 import type { Flow, StepOutcome } from './types.ts';
 import { workerFault } from './worker-faults.ts';
@@ -33,6 +34,7 @@ export interface StepContext {
 /** Lines of a failed step's output that its record keeps. */
 const MAX_TAIL_LINES_COUNT = 20;
 
+/** Does the work of a step; returns its outcome, or throws if the infrastructure fails. */
 export type StepWork = (context: StepContext) => Promise<StepOutcome>;
 
 /** Returns whether a step runs. @param failed whether the build has a result other than SUCCESS */
@@ -116,7 +118,7 @@ export async function runStep(
     build.steps.push(record);
     build.recordResult(outcome.result);
   }
-  build.say(`=== ${spec.name}: ${outcome.result} in ${(record.duration / 1000).toFixed(1)} s`);
+  build.say(`=== ${spec.name}: ${outcome.result} in ${formatSeconds(record.duration)}`);
   build.log?.update(build.page());
   flow.emit({
     kind: 'step-ended',

@@ -20,7 +20,7 @@ import { dedupeKey, supersedes } from './supersede.ts';
 import type { Destination, Flow, Message, StartRequest } from './types.ts';
 
 /** Limit of logs opened at once: more would not be faster, and each holds a file and buffers. */
-const MAX_CONCURRENT_LOG_OPENS = 8;
+const MAX_CONCURRENT_LOG_OPEN_COUNT = 8;
 
 /** Builds are not retried yet. */
 const FIRST_ATTEMPT = 1;
@@ -46,7 +46,7 @@ export class Supervisor {
   readonly #watchdog: Watchdog;
   readonly #router: MessageRouter;
   readonly #finisher: BuildFinisher;
-  readonly #logOpens = new Semaphore(MAX_CONCURRENT_LOG_OPENS);
+  readonly #logOpens = new Semaphore(MAX_CONCURRENT_LOG_OPEN_COUNT);
 
   /** @param server returns the Gerrit server with that id, for reports; undefined if it is not in the flow */
   constructor(flow: Flow, server: (id: string) => ReportServer | undefined) {

@@ -2,21 +2,23 @@ import { CiError } from '../errors/ci-error.ts';
 import type { Guest } from '../guests/guest.ts';
 import type { Build } from './build.ts';
 
-/** Milliseconds that a worker has to say whether its guests are sound. */
-const CHECK_LIMIT_MS = 20_000;
+/** Limit for checking the guests of a build on their worker. */
+const CHECK_TIMEOUT_MS = 20_000;
 
 const bootedGuests = ({ resources }: Build): Guest[] => [...resources.guests.values()].filter(({ booted }) => booted);
 
 /**
- * Whether a fault of a guest ends what runs in another one: its test may power a guest off, but nothing in a guest stops
- * the processor or the disk of one.
+ * Returns whether a fault of a guest is the worker's. A test may power a guest off, so a guest that is gone only matters
+ * to what runs in it; but nothing inside a guest can stop its processor or its disk.
  */
 const isOfWorker = (fault: unknown, isOwn: boolean): fault is CiError =>
   fault instanceof CiError && (fault.facts.guestEnd === 'stopped' || (isOwn && fault.facts.guestEnd === 'gone'));
 
 /**
- * Watches all guests of a build while something runs in one of them: a connection tells nothing of a full disk, and not
- * at once of a guest that stands still. The signal aborts with the reason why it cannot go on.
+ * Watches all guests of a build while something runs in one of them. A full disk does not show on the SSH connection, and
+ * a paused guest shows only late. The signal aborts with the fault (a `CiError`).
+ *
+ * @param own the guest that it runs in
  */
 export function watchGuests(build: Build, own: Guest): { signal: AbortSignal; stop(): void } {
   const found = new AbortController();
@@ -36,13 +38,13 @@ export function watchGuests(build: Build, own: Guest): { signal: AbortSignal; st
 }
 
 /**
- * Finds out whether what failed in a build was its workers' doing: a disk may be full or broken. A worker that cannot be
- * asked says nothing.
+ * Returns the fault of a worker, such as a full or broken disk, that explains a failure in a build; `undefined` if there
+ * is none. A worker that cannot be reached is skipped.
  *
- * @param own the guest in which it failed, if it was one
+ * @param own the guest in which the failure occurred, if it was in a guest
  */
 export async function workerFault(build: Build, own?: Guest): Promise<CiError | undefined> {
-  const signal = AbortSignal.timeout(CHECK_LIMIT_MS);
+  const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   const faults = await Promise.all(
     bootedGuests(build).map(async (guest) => {
       try {

@@ -11,7 +11,7 @@ import type { GerritEvent } from './types.ts';
 export type { ReviewInput } from './types.ts';
 
 /** Newest open changes searched for one that matches. */
-const MAX_NEWEST_CHANGES = 25;
+const MAX_NEWEST_CHANGE_COUNT = 25;
 
 /** Result of a connection test. */
 export interface GerritCheck {
@@ -65,7 +65,7 @@ export class GerritClient {
   ): Promise<GerritEvent | undefined> {
     const host = await this.#link.host(signal);
     const query = ['status:open', projectsCondition(projects)].filter((part) => part !== undefined).join(' ');
-    const rows = await queryChanges(host, ['--current-patch-set'], query, { signal, rows: MAX_NEWEST_CHANGES });
+    const rows = await queryChanges(host, ['--current-patch-set'], query, { signal, rows: MAX_NEWEST_CHANGE_COUNT });
     return rows.map(patchsetEvent).find((event) => event !== undefined && fits(event));
   }
 

@@ -1,4 +1,4 @@
-import { factsOf, messageOf, type LoginFailure as StatedFailure } from '../errors/ci-error.ts';
+import { factsOf, type LoginFailure, messageOf } from '../errors/ci-error.ts';
 
 /**
  * How a login attempt failed, in order of how much that tells a person: a dropped connection says less than a refused
@@ -7,13 +7,13 @@ import { factsOf, messageOf, type LoginFailure as StatedFailure } from '../error
 const KINDS = ['silent', 'no-listener', 'broken', 'ended', 'other-host-key', 'refused'] as const;
 
 /** How a login failed, as its error states it; `broken` if it states nothing. */
-export type LoginFailure = StatedFailure | 'broken';
+export type LoginTroubleKind = LoginFailure | 'broken';
 
 /** Returns how a login attempt failed. */
-export const failureOf = (error: unknown): LoginFailure => factsOf(error).loginFailure ?? 'broken';
+export const failureOf = (error: unknown): LoginTroubleKind => factsOf(error).loginFailure ?? 'broken';
 
 /** Delay before the next attempt. An attempt costs the guest nothing if nothing listens yet. */
-const RETRY_DELAYS_MS: Record<LoginFailure, number> = {
+const RETRY_DELAYS_MS: Record<LoginTroubleKind, number> = {
   silent: 200,
   'no-listener': 50,
   broken: 500,
@@ -29,13 +29,13 @@ const MAX_RETRY_DELAY_MS = 5_000;
  * 1 s for each connection without a login, enforced from 15 s on). The delays are long enough that none is ever enforced.
  */
 export class LoginTrouble {
-  #reason: { kind: LoginFailure; text: string } | undefined;
+  #reason: { kind: LoginTroubleKind; text: string } | undefined;
   #broken = 0;
 
   /** Records a failed attempt. @returns milliseconds to wait before the next one */
   note(error: unknown): number {
     const kind = failureOf(error);
-    const rank = (one: LoginFailure): number => KINDS.indexOf(one);
+    const rank = (one: LoginTroubleKind): number => KINDS.indexOf(one);
     if (!this.#reason || rank(kind) >= rank(this.#reason.kind)) this.#reason = { kind, text: messageOf(error) };
     this.#broken = kind === 'broken' || kind === 'ended' ? this.#broken + 1 : 0;
     return Math.min(RETRY_DELAYS_MS[kind] * 2 ** Math.max(0, this.#broken - 1), MAX_RETRY_DELAY_MS);

@@ -2,7 +2,7 @@ import { cloudInitFailed, cloudInitLate } from '../errors/build-guest.ts';
 import { isLostSoon } from '../ssh/gone.ts';
 import type { Host } from '../ssh/types.ts';
 import { withTimeout } from '../util/abort.ts';
-import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT } from './programs.ts';
+import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT_EXIT_CODE } from './programs.ts';
 
 /** Default time limit of cloud-init. */
 export const DEFAULT_CLOUD_INIT_LIMIT_MINUTES = 10;
@@ -22,6 +22,7 @@ export interface CloudInitResult {
   hasWarnings: boolean;
 }
 
+/** How `whenReady` waits for cloud-init. */
 export interface ReadyOptions {
   signal: AbortSignal;
   /** Milliseconds in total. */
@@ -50,9 +51,9 @@ export async function whenReady(guest: string, host: Host, options: ReadyOptions
         if ((code === undefined || code > 128) && (await isLostSoon(at, within))) continue;
         const lines = stdout.split('\n').filter((line) => line.trim() !== '');
         for (const line of lines) say(`cloud-init: ${line}`);
-        if (code !== 0 && code !== 2 && code !== NO_CLOUD_INIT) throw cloudInitFailed(guest, code, lines);
+        if (code !== 0 && code !== 2 && code !== NO_CLOUD_INIT_EXIT_CODE) throw cloudInitFailed(guest, code, lines);
         const waited = Math.round(performance.now() - began);
-        return { ran: code !== NO_CLOUD_INIT, waited, hasWarnings: code === 2 };
+        return { ran: code !== NO_CLOUD_INIT_EXIT_CODE, waited, hasWarnings: code === 2 };
       } catch (error) {
         within.throwIfAborted();
         if (!at.gone.aborted) throw error;

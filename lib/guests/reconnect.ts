@@ -27,6 +27,7 @@ export interface GuestHolder {
   clock: { pause(): void; resume(): void };
 }
 
+/** Callbacks of a login to a guest, and its signal. */
 export interface ConnectGuestOptions {
   signal: AbortSignal;
   /** Called with each address that is tried. */
@@ -81,11 +82,14 @@ export function settleGuest(
   });
 }
 
-/** Whether two boot ids differ; false if one of them is unknown. */
+/** Returns whether two boot ids differ; false if one of them is unknown. */
 export const isOtherBoot = (before: string | undefined, now: string | undefined): boolean =>
   Boolean(before) && Boolean(now) && before !== now;
 
-/** Whether a guest has rebooted since a step last learned of a reboot, or began to run in it. True once per reboot. */
+/**
+ * Returns whether a guest has rebooted since a step last learned of a reboot, or began to run in it. True once per
+ * reboot.
+ */
 export function hasRebooted(guest: Guest): boolean {
   const { knownBoot, bootId } = guest;
   if (bootId) guest.knownBoot = bootId;

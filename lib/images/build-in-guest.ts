@@ -43,6 +43,7 @@ interface Removal {
   work(limit: { signal: AbortSignal }): Promise<unknown>;
 }
 
+/** How an image build reports, and what stops it. */
 export interface ImageBuildOptions {
   signal: AbortSignal;
   console: ConsoleWriter;

@@ -24,7 +24,7 @@ const MINUTE_MS = 60_000;
 const MAKE_TIMEOUT_MINUTES = 420;
 
 /** Tries to clone an image that is removed meanwhile. */
-const MAX_CLONE_TRIES = 3;
+const MAX_CLONE_TRY_COUNT = 3;
 
 /** The progress of an image build, or how it failed. */
 export type ImageState = {
@@ -52,6 +52,7 @@ interface ImageBuild {
   listeners: Set<(text: string) => void>;
 }
 
+/** How a build is told about the image that it waits for. */
 export interface ProvideOptions extends CallOptions {
   /** Called with what happens to the image now: "62 %", "script init_dsvm". */
   onProgress?(text: string): void;
@@ -87,7 +88,7 @@ export class ImageBuilder {
       try {
         return await this.#cloneOf(worker, image, name, owner, options);
       } catch (error) {
-        if (!isMissing(error) || tries === MAX_CLONE_TRIES) throw error;
+        if (!isMissing(error) || tries === MAX_CLONE_TRY_COUNT) throw error;
       }
       try {
         await this.provide(worker, image, options);

@@ -11,7 +11,7 @@ const READ_HOST = program(import.meta.url, 'read-host');
 
 const READ_UEFI = program(import.meta.url, 'read-uefi');
 
-/** Whether libvirt chooses the firmware itself, according to domcapabilities (formatdomaincaps, since 5.2). */
+/** Returns whether libvirt chooses the firmware itself, according to domcapabilities (formatdomaincaps, since 5.2). */
 export const choosesUefi = (capabilities: string): boolean =>
   /<enum name='firmware'>(?:\s*<value>[^<]*<\/value>)*?\s*<value>efi<\/value>/.test(capabilities);
 

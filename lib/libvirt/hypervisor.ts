@@ -31,6 +31,7 @@ const SSH_PORT = 22;
 /** Marks a leftover private bridge, which is listed and stopped as if it were a domain. No domain name has a colon. */
 const BRIDGE_PREFIX = 'bridge:';
 
+/** Settings of a libvirt hypervisor. */
 export interface LibvirtOptions {
   /** Name of the worker in messages. */
   label: string;

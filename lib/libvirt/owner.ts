@@ -26,7 +26,7 @@ function attribute(element: string | undefined, name: string): string | undefine
   return value?.replace(/&(\w+);/g, (whole, entity: string) => ENTITIES[entity] ?? whole);
 }
 
-/** Whether domain XML names this owner. Elements of the same name may belong to other programs. */
+/** Returns whether domain XML names this owner. Elements of the same name may belong to other programs. */
 export function namesOwner(xml: string, owner: Owner): boolean {
   const owners = (xml.match(ELEMENT) ?? []).map(parseOwner);
   return xml.includes(OWNER_NAMESPACE) && owners.some((one) => one !== undefined && sameOwner(one, owner));

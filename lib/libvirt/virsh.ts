@@ -16,6 +16,7 @@ const CALL_TIMEOUT_MS = 60_000;
 
 const PATHS = program(import.meta.url, 'paths');
 
+/** How one `virsh` command is called. */
 export interface CallSettings {
   signal: AbortSignal;
   /** What the call does, for the error message: "the list of guests". */

@@ -4,7 +4,7 @@ import { formatGib } from '../util/format.ts';
 import { Spool } from './console/spool.ts';
 import { TailBuffer } from './console/tail-buffer.ts';
 import { Masker } from './mask.ts';
-import { STAMP_LENGTH, stamper } from './stamp.ts';
+import { STAMP_CHARS, stamper } from './stamp.ts';
 
 /** Bytes of a console on disk if its settings name no other limit. */
 export const DEFAULT_CONSOLE_BYTES = 4 * 2 ** 30;
@@ -233,10 +233,10 @@ export class ConsoleWriter {
     if (text === '') return;
     const stamp = this.#stamp();
     const many = text.replace(NEWLINE, `\n${stamp}`);
-    const newlines = (many.length - text.length) / STAMP_LENGTH;
+    const newlines = (many.length - text.length) / STAMP_CHARS;
     const ends = text.endsWith('\n');
-    const lines = ends ? many.slice(0, -STAMP_LENGTH) : many;
-    const room = this.#limit - this.#bytes - (this.#open ? 0 : STAMP_LENGTH);
+    const lines = ends ? many.slice(0, -STAMP_CHARS) : many;
+    const room = this.#limit - this.#bytes - (this.#open ? 0 : STAMP_CHARS);
     if (lines.length > room) {
       this.#full(lines.slice(0, lines.lastIndexOf('\n', Math.max(0, room)) + 1));
       return;

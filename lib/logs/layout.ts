@@ -5,8 +5,11 @@ import { safeName } from './file-name.ts';
 
 /** A build's page as data for programs; it marks a folder as the one of a build. */
 export const BUILD_FILE = 'build.json';
+/** Output of all scripts of a build, with a time on each line. */
 export const CONSOLE_FILE = 'console.log';
+/** The console as a page, with colours. */
 export const CONSOLE_PAGE = 'console.html';
+/** A build's page. */
 export const INDEX_PAGE = 'index.html';
 
 /** The pages in a build's folder. */

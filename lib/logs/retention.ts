@@ -4,7 +4,7 @@ import { logWriteFailed } from '../errors/logs.ts';
 import { BUILD_FILE } from './layout.ts';
 
 /** Levels of folders searched for builds; those of Recheck are at most six deep. */
-const MAX_DEPTH = 8;
+const MAX_DEPTH_LEVELS = 8;
 const DAY_MS = 24 * 3600 * 1000;
 
 /** Which builds' logs are kept. */
@@ -84,7 +84,7 @@ async function collect(
       },
     ];
   }
-  if (depth === MAX_DEPTH) return [];
+  if (depth === MAX_DEPTH_LEVELS) return [];
   const below: StoredBuild[] = [];
   for (const { name, folder } of await names(dir)) {
     if (folder) below.push(...(await collect(join(dir, name), depth + 1, keep, signal)));

@@ -1,5 +1,5 @@
 /** Characters in a stamp: `2026-11-22 15:57:01.123 | `. */
-export const STAMP_LENGTH = 26;
+export const STAMP_CHARS = 26;
 
 /**
  * Returns a function that returns the stamp of the current millisecond in UTC.

@@ -1,37 +1,40 @@
 import type { ListenAt, MetadataLink, Worker } from '../worker/types.ts';
 import type { MetadataService } from './service.ts';
 
+/** Limit for opening a metadata link. */
 const OPEN_TIMEOUT_MS = 30_000;
 
-interface SharedLink {
+/** A metadata link, and the number of builds that use it. */
+interface CountedLink {
   link: Promise<MetadataLink>;
   users: number;
 }
 
 /**
- * The links from workers' guests to the metadata server: one per worker and listening address, opened for its first
- * build and closed with its last.
+ * Links from guests to the metadata server. Builds share one link per worker and listening address: the first build opens
+ * it, the last one closes it.
  */
 export class MetadataLinks {
   readonly #metadata: MetadataService;
-  /** By worker object, since a changed worker-host makes another with links of its own; then by where it listens. */
-  readonly #open = new WeakMap<Worker, Map<string, SharedLink>>();
+  /** By worker object, since a changed worker-host node has a new worker with new links; then by listening address. */
+  readonly #open = new WeakMap<Worker, Map<string, CountedLink>>();
 
   constructor(metadata: MetadataService) {
     this.#metadata = metadata;
   }
 
   /**
-   * Opens a link, or shares the open one.
+   * Returns the open link, or opens it; `release` closes it after its last user.
    *
-   * @param listenAt an address and port of this machine; the worker's own route if missing
+   * @param listenAt an address and port of this machine; if missing, the worker's SSH connection is used
+   * @throws CiError if the link cannot be opened; the signal's reason if it aborts
    */
   async acquire(
     worker: Worker,
     signal: AbortSignal,
     listenAt?: ListenAt,
   ): Promise<{ link: MetadataLink; release(): Promise<void> }> {
-    const open = this.#open.get(worker) ?? new Map<string, SharedLink>();
+    const open = this.#open.get(worker) ?? new Map<string, CountedLink>();
     this.#open.set(worker, open);
     const key = JSON.stringify([listenAt?.address, listenAt?.port]);
     let shared = open.get(key);

@@ -13,6 +13,7 @@ export interface MetadataRequest {
   address: string;
 }
 
+/** An HTTP response to a guest: status code, content type and body. */
 export interface MetadataAnswer {
   status: number;
   type: string;

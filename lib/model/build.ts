@@ -1,23 +1,23 @@
 import type { Result } from './result.ts';
 
-/** One guest of a build, as a message shows it. */
+/** One guest of a build, as it appears in `msg.build.guests`. */
 export interface GuestView {
-  /** Worker host that it runs on, by its name. */
+  /** Name of the worker host that it runs on. */
   host: string;
   image: string;
   /** Name of its clone on the worker. */
   clone: string;
-  /** libvirt domain; missing until it was booted. */
+  /** Name of its libvirt domain; missing until it is booted. */
   domain?: string;
-  /** Address at which its SSH answers; missing until it was booted. */
+  /** Address of its SSH server; missing until it is booted. */
   address?: string;
 }
 
-/** What one step of a build did. */
+/** Record of one step of a build. */
 export interface StepRecord {
-  /** Key of the node that ran it. */
+  /** Key of the node that ran the step. */
   node: string;
-  /** The node's name, or what it does. */
+  /** Name of the node; if it has none, what it does. */
   name: string;
   /** Node type: clone-image, virsh-boot, metadata-server, ssh-exec, publish-logs. */
   type: string;
@@ -25,19 +25,19 @@ export interface StepRecord {
   result: Result;
   /** ISO 8601, UTC. */
   startedAt: string;
-  /** Milliseconds. */
+  /** In milliseconds. */
   duration: number;
   exitCode?: number;
   signal?: string;
-  /** What went wrong and what to do, in a sentence. */
+  /** A sentence for a person: what went wrong, and what to do. */
   message?: string;
-  /** First line of this step in console.log, counted from 1. */
+  /** Line of console.log that the step starts at, counted from 1. */
   line?: number;
-  /** Its last lines of output, at most twenty, where it did not succeed. */
+  /** The last lines of output, at most 20, if the step did not succeed. */
   tail?: string[];
 }
 
-/** `msg.build`: a copy of the supervisor's record. Plain JSON. */
+/** Contents of `msg.build`: a copy of the supervisor's record, plain JSON. */
 export interface BuildView {
   id: string;
   /** Counted from 1. */
@@ -46,12 +46,12 @@ export interface BuildView {
   pipeline: string;
   job: string;
   voting: boolean;
-  /** Missing while nothing has gone wrong and the build runs. */
+  /** Missing while the build runs and all of its steps have succeeded. */
   result?: Result;
   env: Record<string, string>;
   guests: Record<string, GuestView>;
   steps: StepRecord[];
-  /** Where its logs can be read, from the build's start on; missing where its lane publishes none. */
+  /** URL of its logs, readable from the start of the build; missing if its lane does not publish logs. */
   logUrl?: string;
   /** ISO 8601, UTC. */
   startedAt: string;

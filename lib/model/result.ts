@@ -1,4 +1,4 @@
-/** What a build can end as: Zuul's words, which Gerrit's results table colours. */
+/** All results of a build. The names are Zuul's, which Gerrit's results table knows how to colour. */
 export const RESULTS = [
   'SUCCESS',
   'FAILURE',
@@ -12,10 +12,11 @@ export const RESULTS = [
   'ERROR',
 ] as const;
 
+/** Result of a build or of a step. */
 export type Result = (typeof RESULTS)[number];
 
-/** The results a user's own node may set with `msg.result`. */
+/** Results that a user's own node may set in `msg.result`. */
 export const USER_RESULTS = ['FAILURE', 'SKIPPED', 'ABORTED'] as const satisfies readonly Result[];
 
-/** Whether the patch itself is to blame: only these may cost it a vote. A fault of the infrastructure never votes. */
+/** Returns whether a result is the patch's own fault. Only these vote; infrastructure faults never do. */
 export const isPatchFault = (result: Result): boolean => result === 'FAILURE' || result === 'TIMED_OUT';

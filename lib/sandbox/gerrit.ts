@@ -6,7 +6,7 @@ import type { SshTarget } from '../ssh/types.ts';
 import { writeFileAtomic } from '../util/atomic-file.ts';
 import { ACCOUNTS, accountOf, CI_USER, DEVELOPER } from './gerrit/model/accounts.ts';
 import { applyReview, PATCHSET_LEVEL } from './gerrit/model/apply-review.ts';
-import { type Files, Repository } from './gerrit/model/git.ts';
+import { type CommitFiles, Repository } from './gerrit/model/git.ts';
 import { abandon, restore, submit } from './gerrit/model/lifecycle.ts';
 import { Refusal } from './gerrit/model/refusal.ts';
 import { baseFiles, sample } from './gerrit/model/samples.ts';
@@ -54,7 +54,7 @@ export interface SandboxGerrit {
   /** Uploads a sample as a new patchset of a change. @returns the patchset's number */
   uploadPatchset(change: number, kind: SampleKind): Promise<number>;
   /** Uploads files over the branch's (or the patchset's parent's), as a push to refs/for/master does. */
-  upload(spec: { message?: string; files: Files; change?: number }, author?: string): Promise<Change>;
+  upload(spec: { message?: string; files: CommitFiles; change?: number }, author?: string): Promise<Change>;
   /** Comments on the newest patchset; by default as ann and in the style of the UI. */
   comment(change: number, text: string, author?: string, style?: CommentStyle): Promise<void>;
   abandon(change: number, author?: string): Promise<void>;

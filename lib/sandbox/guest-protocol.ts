@@ -38,4 +38,4 @@ export interface GuestUp {
 }
 
 /** Exit code of a guest's process after it has ended all others of the guest. */
-export const CLEAN_EXIT = 0;
+export const CLEAN_EXIT_CODE = 0;

@@ -42,6 +42,7 @@ const MAX_BANNER_CHARS = 2_048;
 /** Milliseconds between keep-alive messages, and how many may stay unanswered. */
 const KEEP_ALIVE = { interval: 15_000, count: 3 };
 
+/** How `connect` logs in and keeps the connection. */
 export interface ConnectOptions {
   knownHosts: KnownHosts;
   signal?: AbortSignal;

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { knownHostsBroken } from '../errors/ssh.ts';
 import { writeFileAtomicSync } from '../util/atomic-file.ts';
+import { isRecord } from '../util/is-record.ts';
 import { fingerprint } from './keys.ts';
 
 /** A server's key in the file. */
@@ -79,8 +80,7 @@ export class KnownHosts {
   #read(): Record<string, StoredHost> {
     try {
       const hosts: unknown = JSON.parse(readFileSync(this.#file, 'utf8'));
-      if (typeof hosts !== 'object' || hosts === null || Array.isArray(hosts))
-        throw new Error('it is not a JSON object');
+      if (!isRecord(hosts)) throw new Error('it is not a JSON object');
       return hosts as Record<string, StoredHost>;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};

@@ -28,6 +28,7 @@ export interface Script {
   timeout: number;
 }
 
+/** How a script ended. */
 export interface ScriptResult extends Exit {
   /** Milliseconds. */
   duration: number;
@@ -35,6 +36,7 @@ export interface ScriptResult extends Exit {
   timedOut: boolean;
 }
 
+/** Where a script's output goes, and what aborts it. */
 export interface ScriptOptions {
   signal: AbortSignal;
   /** Called with the script's output, stdout and stderr in order. While a returned promise is pending, nothing is read. */

@@ -25,6 +25,7 @@ export interface SshTarget {
   shell?: 'none';
 }
 
+/** How a command ended: with an exit code or by a signal. */
 export interface Exit {
   /** Missing if a signal ended it. */
   code?: number;
@@ -32,6 +33,7 @@ export interface Exit {
   signal?: string;
 }
 
+/** Input and limits of a command. */
 export interface RunOptions {
   /** Written to the command's stdin, which is then closed. If missing, stdin is closed at once. */
   stdin?: string | Buffer;
@@ -42,6 +44,7 @@ export interface RunOptions {
   limit?: number;
 }
 
+/** How a command ended, and its output. */
 export interface RunResult extends Exit {
   stdout: string;
   stderr: string;

@@ -22,6 +22,7 @@ export interface Backend {
 const functions = (name: string): string => program(import.meta.url, `backends/${name}`);
 const FILE_IMAGES = functions('file-images');
 
+/** The kinds of storage: command and packages that they need, and their shell functions. */
 export const BACKENDS = {
   btrfs: {
     kind: 'btrfs',

@@ -4,7 +4,7 @@ import type { ImageSource, ImageSpec } from '../worker/types.ts';
 const DAY_MS = 86_400_000;
 
 /** Renewals that may fail in a row before the last image that worked is no longer used. */
-const MAX_FAILED_RENEWALS = 8;
+const MAX_FAILED_RENEWAL_COUNT = 8;
 
 /**
  * Adds the key to an image, and to its parents: a hash of everything that determines what is on the disk. A name or the
@@ -15,7 +15,7 @@ const MAX_FAILED_RENEWALS = 8;
  */
 export function withKey(image: Omit<ImageSpec, 'key'>, now: number): ImageSpec {
   const former: ImageSpec[] = [];
-  for (let renewal = lastRenewal(image.source, now); renewal > 0 && former.length < MAX_FAILED_RENEWALS; ) {
+  for (let renewal = lastRenewal(image.source, now); renewal > 0 && former.length < MAX_FAILED_RENEWAL_COUNT; ) {
     former.push(keyed(image, renewal - 1));
     renewal = lastRenewal(image.source, renewal - 1);
   }

@@ -37,6 +37,7 @@ const OPERATIONS = {
   stuck: read('stuck'),
 } as const;
 
+/** An operation of a storage on its worker, by the name of its program. */
 export type Operation = keyof typeof OPERATIONS;
 
 /**

@@ -18,6 +18,7 @@ import { commandOf, readStuck, reasonOf } from './stuck.ts';
 /** Milliseconds that one program may take. */
 export const PROGRAM_TIMEOUT_MS = 60_000;
 
+/** How one program of a storage is run. */
 export interface StorageRun {
   /** The work, as the subject of an error message: "Clone unit-7f3a". */
   what: string;

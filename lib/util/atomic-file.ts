@@ -1,12 +1,11 @@
 /**
- * Replaces files atomically: a reader, and a start after a crash, finds the old content or the new one, never a part.
+ * Replaces files atomically: readers see the old content or the new content, never part of it, even after a crash.
  *
- * The one fsync rule: content is flushed to the disk before the rename, because after a power failure a file system may
- * otherwise show the new name with no content. Only what is written again anyway (a page, a cache) skips that, with
- * `flush: false`. The folder is not flushed: a power failure may bring the old content back, which is a whole file too.
+ * Content is flushed to the disk before the rename: after a power failure, some file systems would otherwise have an
+ * empty file under the new name. Files that are rewritten anyway (pages, caches) skip this with `flush: false`. The
+ * folder is not flushed: a power failure may restore the old content, which is complete too.
  *
- * The draft stands beside the file as `.<name>.<random>.new`, so that two writers of one file do not disturb each
- * other.
+ * The draft is `.<name>.<random>.new` in the same folder, so that concurrent writers do not interfere.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,7 +22,7 @@ export interface AtomicFileOptions {
 
 const DEFAULT_MODE = 0o600;
 
-/** Characters written at once: a page of many small pieces takes few writes, and a small one a single write. */
+/** Characters per write: many small pieces are written together. */
 const WRITE_CHARS = 64 << 10;
 
 const draftOf = (file: string): string =>
@@ -33,7 +32,7 @@ const draftOf = (file: string): string =>
  * Replaces a file atomically; its folder must exist.
  *
  * @param content the text, or its pieces in order
- * @throws the file system's error, or the one of the iterator; the file then has its old content
+ * @throws the error of the file system or of the iterator; the file keeps its old content
  */
 export async function writeFileAtomic(
   file: string,
@@ -57,10 +56,10 @@ export async function writeFileAtomic(
 }
 
 /**
- * Replaces a file atomically, as `writeFileAtomic` does, without yielding: for small files that are read and written in
- * one go, so that nobody in this process comes between.
+ * Replaces a file atomically and synchronously: for small files that are read, changed and written without other code of
+ * this process running in between.
  *
- * @throws the file system's error; the file then has its old content
+ * @throws the error of the file system; the file keeps its old content
  */
 export function writeFileAtomicSync(
   file: string,

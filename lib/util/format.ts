@@ -1,17 +1,17 @@
 /** Durations, sizes, times and counts as text for people. */
 
-const MINUTE_S = 60;
-const HOUR_S = 60 * MINUTE_S;
-const DAY_S = 24 * HOUR_S;
+const MINUTE_SECONDS = 60;
+const HOUR_SECONDS = 60 * MINUTE_SECONDS;
+const DAY_SECONDS = 24 * HOUR_SECONDS;
 const GIB_BYTES = 2 ** 30;
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 
 /** Returns `2m 45s` or `1h 02m 03s` for whole seconds from a minute on. */
 function minutesAndHours(seconds: number): string {
-  const [minutes, rest] = [Math.floor(seconds / MINUTE_S) % 60, twoDigits(seconds % MINUTE_S)];
-  if (seconds < HOUR_S) return `${minutes}m ${rest}s`;
-  return `${Math.floor(seconds / HOUR_S)}h ${twoDigits(minutes)}m ${rest}s`;
+  const [minutes, rest] = [Math.floor(seconds / MINUTE_SECONDS) % 60, twoDigits(seconds % MINUTE_SECONDS)];
+  if (seconds < HOUR_SECONDS) return `${minutes}m ${rest}s`;
+  return `${Math.floor(seconds / HOUR_SECONDS)}h ${twoDigits(minutes)}m ${rest}s`;
 }
 
 /** Returns a duration in milliseconds to be read at a glance: `3 ms`, `0.8 s`, `12 s`, `2m 45s`, `1h 02m 03s`. */
@@ -20,7 +20,7 @@ export function formatDuration(milliseconds: number): string {
   if (milliseconds < 100) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 9950) return `${(milliseconds / 1000).toFixed(1)} s`;
   const seconds = Math.round(milliseconds / 1000);
-  return seconds < MINUTE_S ? `${seconds} s` : minutesAndHours(seconds);
+  return seconds < MINUTE_SECONDS ? `${seconds} s` : minutesAndHours(seconds);
 }
 
 /**
@@ -29,17 +29,20 @@ export function formatDuration(milliseconds: number): string {
  */
 export function formatZuulDuration(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000)) || 0;
-  return seconds < MINUTE_S ? `${seconds}s` : minutesAndHours(seconds);
+  return seconds < MINUTE_SECONDS ? `${seconds}s` : minutesAndHours(seconds);
 }
 
 /** Returns a duration in milliseconds as a stopwatch shows it, whole seconds begun: `0:07`, `12:30`. */
 export function formatStopwatch(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);
-  return `${Math.floor(seconds / MINUTE_S)}:${twoDigits(seconds % MINUTE_S)}`;
+  return `${Math.floor(seconds / MINUTE_SECONDS)}:${twoDigits(seconds % MINUTE_SECONDS)}`;
 }
 
-/** Returns a limit or a wait in milliseconds, in seconds with at most one decimal: `0.5 s`, `300 s`. */
+/** Returns milliseconds in seconds with at most one decimal: `0.5 s`, `300 s`. */
 export const formatSeconds = (milliseconds: number): string => `${Math.round(milliseconds / 100) / 10} s`;
+
+/** Returns milliseconds in minutes with at most two decimals, as limits are configured: 0.5, 90. */
+export const roundMinutes = (milliseconds: number): number => Number((milliseconds / 60_000).toFixed(2));
 
 /** Returns a number of bytes in decimal units: `312 B`, `1.4 KB`, `87 MB`. */
 export function formatSize(bytes: number): string {
@@ -64,11 +67,11 @@ export const formatTime = (iso: string): string => {
 };
 
 const AGO_UNITS: readonly (readonly [seconds: number, word: string])[] = [
-  [365 * DAY_S, 'year'],
-  [30 * DAY_S, 'month'],
-  [DAY_S, 'day'],
-  [HOUR_S, 'hour'],
-  [MINUTE_S, 'minute'],
+  [365 * DAY_SECONDS, 'year'],
+  [30 * DAY_SECONDS, 'month'],
+  [DAY_SECONDS, 'day'],
+  [HOUR_SECONDS, 'hour'],
+  [MINUTE_SECONDS, 'minute'],
 ];
 
 /** Returns how long before `now` (milliseconds since the epoch) an ISO 8601 time was: `just now`, `3 minutes ago`. */

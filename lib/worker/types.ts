@@ -84,6 +84,7 @@ export interface ImageSpec extends Hardware {
   ownHostKey?: boolean;
 }
 
+/** A disk of a clone. */
 export interface Disk {
   /** vda, vdb, … */
   name: string;
@@ -91,6 +92,7 @@ export interface Disk {
   format: 'qcow2' | 'raw';
 }
 
+/** Copy-on-write disks of one guest. */
 export interface Clone {
   name: string;
   /** Folder of the clone on the worker. */
@@ -98,6 +100,7 @@ export interface Clone {
   disks: Disk[];
 }
 
+/** Options of every call to a worker. */
 export interface CallOptions {
   signal: AbortSignal;
 }
@@ -138,12 +141,14 @@ export interface Storage {
   collect(keep: readonly ImageSpec[], options: CallOptions): Promise<string[]>;
 }
 
+/** A network interface of a guest. */
 export interface Network {
   /** Name of a libvirt network or a bridge, or `name%` for a private bridge of the build. */
   source: string;
   mac?: string;
 }
 
+/** A guest to boot. */
 export interface GuestSpec extends Hardware {
   /** Name within the build: `vm`, `master`. */
   name: string;
@@ -167,6 +172,7 @@ export interface GuestAddress {
   port: number;
 }
 
+/** A guest that was started. */
 export interface BootedGuest {
   domain: string;
 }

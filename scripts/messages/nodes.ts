@@ -1,16 +1,16 @@
 import type { NodeMessages, Property } from './types.ts';
 
-/** What every node of a lane reads besides the build. Source: `Build.take` in lib/builds/build.ts. */
+/** Properties that every node of a lane reads. Source: `Build.take` in lib/builds/build.ts. */
 const TAKEN: Property[] = [
   {
     name: 'build',
     type: 'object',
-    text: 'the build; only `build.id` is read, and a change made to `msg.build` by hand causes a warning',
+    text: 'the build; only `build.id` is read. Changes made to `msg.build` are ignored and cause a warning',
   },
   {
     name: 'env',
     type: 'object',
-    text: 'variables to add to the build, `{NAME: "value"}`: later scripts have them. Strings, numbers and booleans',
+    text: 'variables to add to the build, `{NAME: "value"}`, for all later scripts. Values: strings, numbers, booleans',
     optional: true,
   },
   {
@@ -27,17 +27,17 @@ const TAKEN: Property[] = [
   },
 ];
 
-/** What the nodes that gather branches read, too. Source: `Supervisor.joinBranches` in lib/builds/supervisor.ts. */
+/** Property that nodes which join branches read as well. Source: `Supervisor.joinBranches` in lib/builds/supervisor.ts. */
 const CAUGHT: Property = {
   name: 'error',
   type: 'object',
-  text: 'set by a Catch node; if no other message of the build arrives here and it has not ended yet, it ends as `ERROR`',
+  text: 'set by a Catch node. If no other message of the build arrives here, a build that has not ended ends as `ERROR`',
   optional: true,
 };
 
-/** What every node of a lane sends on, besides its payload. Source: `MessageRouter.send` in lib/builds/flow/router.ts. */
+/** Properties that every node of a lane sets, besides its payload. Source: `MessageRouter.send` in lib/builds/flow/router.ts. */
 const SENT: Property[] = [
-  { name: 'build', type: 'object', text: 'the build as it is now (see *The build*)' },
+  { name: 'build', type: 'object', text: 'the current state of the build (see *The build*)' },
   { name: 'change', type: 'object', text: 'the change (see *The change*)' },
 ];
 
@@ -63,7 +63,7 @@ export const NODES: NodeMessages[] = [
   },
   {
     type: 'ci-jobs',
-    summary: 'Starts the builds of a trigger, or stops running ones. Each build leaves as a message of its own.',
+    summary: 'Starts the builds of a trigger, or stops running builds. Sends one message per build.',
     inputs: [
       {
         name: 'change',
@@ -85,13 +85,13 @@ export const NODES: NodeMessages[] = [
       {
         name: 'payload',
         type: 'object',
-        text: 'the event, for the variables of the scripts',
+        text: 'the event; scripts get its values as environment variables',
         optional: true,
       },
       {
         name: 'kill',
         type: 'boolean or string',
-        text: '`true` stops all running builds of this node, the id of a build stops that one; nothing is started',
+        text: '`true` stops all running builds of this node, the id of a build stops that build. No build is started',
         optional: true,
       },
     ],
@@ -161,7 +161,7 @@ export const NODES: NodeMessages[] = [
           {
             name: 'payload.guest',
             type: 'string',
-            text: 'guest or machine that the script ran on; of several, the one that decided the result',
+            text: 'guest or machine that the script ran on; if there were several, the one that decided the result',
           },
           {
             name: 'payload.exitCode',
@@ -174,21 +174,21 @@ export const NODES: NodeMessages[] = [
           {
             name: 'payload.guests',
             type: 'array of objects',
-            text: 'if the script ran in several guests: the same four properties for each',
+            text: 'these four properties for each guest, if the script ran in several',
             optional: true,
           },
         ],
       },
       {
-        title: 'Output 2: lines of output as they come, at most ten messages per second',
+        title: 'Output 2: lines of output as they arrive, at most ten messages per second',
         properties: [
           TOPIC,
-          { name: 'payload', type: 'array of strings', text: 'lines, without their ends' },
+          { name: 'payload', type: 'array of strings', text: 'lines, without line endings' },
           { name: 'buildId', type: 'string', text: 'id of the build' },
           {
             name: 'dropped',
             type: 'number',
-            text: 'lines left out of this message, if there were more than fit (64 KiB)',
+            text: 'number of lines left out, if there were more than fit in a message (64 KiB)',
             optional: true,
           },
         ],
@@ -197,8 +197,7 @@ export const NODES: NodeMessages[] = [
   },
   {
     type: 'publish-logs',
-    summary:
-      'Publishes the logs and ends the build, once for all branches of the lane. It runs whatever the result is.',
+    summary: 'Publishes the logs and ends the build, once for all branches of the lane, whatever the result is.',
     inputs: [...TAKEN, CAUGHT],
     outputs: [
       {
@@ -213,7 +212,11 @@ export const NODES: NodeMessages[] = [
           },
           { name: 'payload.files', type: 'number', text: 'number of files fetched' },
           { name: 'payload.missing', type: 'array of strings', text: 'paths that were not found, as `guest:path`' },
-          { name: 'parts.id', type: 'string', text: 'id of the buildset: a join node gathers all builds of a trigger' },
+          {
+            name: 'parts.id',
+            type: 'string',
+            text: 'id of the buildset, so that a join node can collect all builds of a trigger',
+          },
           { name: 'parts.type', type: 'string', text: '`array`' },
           { name: 'parts.index', type: 'number', text: 'position of the build in the buildset, counted from 0' },
           { name: 'parts.count', type: 'number', text: 'number of builds in the buildset' },
@@ -228,7 +231,7 @@ export const NODES: NodeMessages[] = [
     inputs: [...TAKEN, CAUGHT],
     outputs: [
       {
-        title: 'Output: the message of the build that arrived last',
+        title: 'Output: the message of the last build to arrive',
         properties: [
           ...SENT,
           {

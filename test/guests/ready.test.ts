@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CiError } from '../../lib/errors/ci-error.ts';
 import { connectionLost } from '../../lib/errors/ssh.ts';
-import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT } from '../../lib/guests/programs.ts';
+import { AWAIT_CLOUD_INIT, NO_CLOUD_INIT_EXIT_CODE } from '../../lib/guests/programs.ts';
 import { whenReady } from '../../lib/guests/ready.ts';
 import { localHost } from '../../lib/ssh/local.ts';
 import type { Host, RunResult } from '../../lib/ssh/types.ts';
@@ -49,7 +49,7 @@ test('scripts start once cloud-init is done or if it is not installed; its recov
   assert.equal(
     (
       await ready(
-        guest(() => ({ code: NO_CLOUD_INIT })),
+        guest(() => ({ code: NO_CLOUD_INIT_EXIT_CODE })),
         { say },
       )
     ).ran,
@@ -143,13 +143,17 @@ test('cloud-init of any version is waited for unless its generator, a file or it
   });
   const cloudInit = { 'bin/cloud-init': STATUS(0) };
   const cases: [string, Record<string, string>, number, RegExp?][] = [
-    ['not installed', { ...enabled, ...systemctl('enabled') }, NO_CLOUD_INIT],
-    ['installed after the boot', { ...cloudInit, ...systemctl('enabled') }, NO_CLOUD_INIT],
-    ['disabled at this boot', { ...cloudInit, 'run/cloud-init/disabled': '', ...systemctl('enabled') }, NO_CLOUD_INIT],
-    ['its last stage disabled', { ...cloudInit, ...enabled, ...systemctl('disabled') }, NO_CLOUD_INIT],
-    ['its last stage masked', { ...cloudInit, ...enabled, ...systemctl('masked-runtime') }, NO_CLOUD_INIT],
+    ['not installed', { ...enabled, ...systemctl('enabled') }, NO_CLOUD_INIT_EXIT_CODE],
+    ['installed after the boot', { ...cloudInit, ...systemctl('enabled') }, NO_CLOUD_INIT_EXIT_CODE],
+    [
+      'disabled at this boot',
+      { ...cloudInit, 'run/cloud-init/disabled': '', ...systemctl('enabled') },
+      NO_CLOUD_INIT_EXIT_CODE,
+    ],
+    ['its last stage disabled', { ...cloudInit, ...enabled, ...systemctl('disabled') }, NO_CLOUD_INIT_EXIT_CODE],
+    ['its last stage masked', { ...cloudInit, ...enabled, ...systemctl('masked-runtime') }, NO_CLOUD_INIT_EXIT_CODE],
     ['another init system', { ...cloudInit, ...enabled }, 0],
-    ['the same, disabled', { ...cloudInit, ...enabled, 'etc/cloud/cloud-init.disabled': '' }, NO_CLOUD_INIT],
+    ['the same, disabled', { ...cloudInit, ...enabled, 'etc/cloud/cloud-init.disabled': '' }, NO_CLOUD_INIT_EXIT_CODE],
     ['done', { ...cloudInit, ...enabled, ...systemctl('enabled') }, 0, /^$/],
     ['degraded', { 'bin/cloud-init': STATUS(2), ...enabled, ...systemctl('enabled') }, 2, /^status: of 2\n$/],
     [

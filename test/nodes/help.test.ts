@@ -11,7 +11,12 @@ import { startRed, type TestRed } from '../support/red.ts';
 const nodes = join(import.meta.dirname, '..', '..', 'dist', 'nodes');
 
 const unescaped = (html: string): string =>
-  html.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+  html
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&');
 
 /** Returns a section of a node's help, from its heading to the next one. */
 function section(type: string, heading: 'Inputs' | 'Outputs'): string {

@@ -11,6 +11,7 @@ import {
   formatStopwatch,
   formatTime,
   formatZuulDuration,
+  roundMinutes,
 } from '../../lib/util/format.ts';
 
 test('a duration in a report is written as Zuul writes it', () => {
@@ -43,6 +44,11 @@ test('a duration has a unit that fits its length', () => {
   for (const [duration, words] of shown) assert.equal(formatDuration(duration), words);
   assert.deepEqual([500, 12_000, 300_000].map(formatSeconds), ['0.5 s', '12 s', '300 s']);
   assert.deepEqual([0, 7999, 750_000].map(formatStopwatch), ['0:00', '0:07', '12:30']);
+});
+
+test('a limit is in minutes with at most two decimals', () => {
+  const shown = [30_000, 90_000, 5_400_000, 100].map(roundMinutes);
+  assert.deepEqual(shown, [0.5, 1.5, 90, 0]);
 });
 
 test('a size has one unit and at most three digits', () => {

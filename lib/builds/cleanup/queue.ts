@@ -7,7 +7,7 @@ const RETRY_DELAYS_MS = [5_000, 30_000, 300_000];
 export const MAX_LEFTOVERS_COUNT = 500;
 
 /** Removals at once, so that a worker that has just come back is not flooded. */
-const MAX_CONCURRENT_REMOVALS = 4;
+const MAX_CONCURRENT_REMOVAL_COUNT = 4;
 
 /** Tries to remove a leftover. @returns whether it is gone */
 type Remove = () => Promise<boolean>;
@@ -22,7 +22,7 @@ interface Leftover {
 /** Queue of what could not be removed from workers: retried until it is gone or the controller stops. */
 export class CleanupQueue {
   readonly #leftovers = new Map<string, Leftover>();
-  readonly #semaphore = new Semaphore(MAX_CONCURRENT_REMOVALS);
+  readonly #semaphore = new Semaphore(MAX_CONCURRENT_REMOVAL_COUNT);
   #closed = false;
 
   /**

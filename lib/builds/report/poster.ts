@@ -41,7 +41,7 @@ export interface ReportServer {
  * Reviews posted at once over one connection: two being executed and two in transit. Gerrit runs the commands of all its
  * service users in two threads (sshd.batchThreads); more would only wait in its queue.
  */
-export const MAX_CONCURRENT_POSTS = 4;
+export const MAX_CONCURRENT_POST_COUNT = 4;
 /** Timeout of one try to post a report. */
 const POST_TIMEOUT_MS = 81_000;
 /** Bounds of the delay between two tries, and when to give up. */
@@ -90,7 +90,7 @@ export class Poster {
   /** Posts reports that are due now, as when a server is connected again. */
   retryNow(): void {
     this.#again = true;
-    while (this.#active < MAX_CONCURRENT_POSTS && !this.#closed.signal.aborted) {
+    while (this.#active < MAX_CONCURRENT_POST_COUNT && !this.#closed.signal.aborted) {
       this.#active += 1;
       this.#work().catch(warn);
     }

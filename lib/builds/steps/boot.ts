@@ -5,6 +5,7 @@ import type { Guest } from '../../guests/guest.ts';
 import { whyNotUp } from '../../guests/not-up.ts';
 import { connectGuest, settleGuest } from '../../guests/reconnect.ts';
 import { watchGuest } from '../../guests/watch.ts';
+import { formatSeconds } from '../../util/format.ts';
 import { pickHardware } from '../../worker/hardware.ts';
 import { isFirstPrivate } from '../../worker/private-first.ts';
 import type { Hardware, Network } from '../../worker/types.ts';
@@ -194,6 +195,5 @@ async function waitForCloudInit(boot: Boot, watched: AbortSignal): Promise<void>
     guest.fault = watched.reason as CiError;
     throw guest.fault;
   });
-  if (end.ran)
-    say(`cloud-init finished${end.hasWarnings ? ' with warnings' : ''} after ${(end.waited / 1000).toFixed(1)} s`);
+  if (end.ran) say(`cloud-init finished${end.hasWarnings ? ' with warnings' : ''} after ${formatSeconds(end.waited)}`);
 }

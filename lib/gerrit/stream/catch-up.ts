@@ -5,13 +5,13 @@ import type { GerritEvent } from '../types.ts';
 import { commentEvents, patchsetEvent } from './row-event.ts';
 
 /** Changes read per catch-up query: OpenDev asks CIs for cheap queries. */
-const MAX_ROWS = 100;
+const MAX_ROW_COUNT = 100;
 /** Events remembered as seen. */
-const MAX_SEEN = 5_000;
+const MAX_SEEN_COUNT = 5_000;
 /** Seconds by which times may differ: those of a message and of its event are up to a second or two apart. */
-const TIME_SLACK_S = 10;
+const TIME_SLACK_SECONDS = 10;
 /** Seconds added to the age in a query, because the server's clock may differ from ours. */
-const AGE_SLACK_S = 60;
+const AGE_SLACK_SECONDS = 60;
 
 const PATCHSET = 'patchset-created';
 const COMMENT = 'comment-added';
@@ -79,10 +79,13 @@ export class CatchUp {
       this.#filled(now);
       return [];
     }
-    const since = (this.#cursor ?? Math.floor(this.#cursorAt / 1000) - AGE_SLACK_S) - TIME_SLACK_S;
-    const age = Math.max(0, Math.ceil((now - this.#cursorAt) / 1000)) + AGE_SLACK_S;
+    const since = (this.#cursor ?? Math.floor(this.#cursorAt / 1000) - AGE_SLACK_SECONDS) - TIME_SLACK_SECONDS;
+    const age = Math.max(0, Math.ceil((now - this.#cursorAt) / 1000)) + AGE_SLACK_SECONDS;
     const query = `status:open ${condition} -age:${age}s`;
-    const rows = await queryChanges(host, ['--current-patch-set', '--comments'], query, { signal, rows: MAX_ROWS });
+    const rows = await queryChanges(host, ['--current-patch-set', '--comments'], query, {
+      signal,
+      rows: MAX_ROW_COUNT,
+    });
     const events = rows
       .flatMap((row) => this.#eventsOf(row, since))
       .filter((event) => types.includes(event.type) && !this.#wasSeen(event))
@@ -104,7 +107,7 @@ export class CatchUp {
   #remember(id: string, time = 0): void {
     this.#seen.delete(id);
     this.#seen.set(id, time);
-    if (this.#seen.size <= MAX_SEEN) return;
+    if (this.#seen.size <= MAX_SEEN_COUNT) return;
     const oldest = this.#seen.keys().next().value!;
     this.#seen.delete(oldest);
     this.#told.delete(oldest);
@@ -113,7 +116,7 @@ export class CatchUp {
   #wasSeen(event: GerritEvent, id = identity(event)): boolean {
     const time = id === undefined ? undefined : this.#seen.get(id);
     if (time === undefined) return false;
-    return event.type === PATCHSET || Math.abs(time - (event.eventCreatedOn ?? 0)) <= TIME_SLACK_S;
+    return event.type === PATCHSET || Math.abs(time - (event.eventCreatedOn ?? 0)) <= TIME_SLACK_SECONDS;
   }
 
   #eventsOf(row: QueryRow, since: number): GerritEvent[] {

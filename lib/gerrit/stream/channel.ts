@@ -20,6 +20,7 @@ export interface StreamTimes {
   settle: number;
 }
 
+/** How one event stream is read. */
 export interface ChannelOptions {
   /** The account's username, for messages. */
   user: string;

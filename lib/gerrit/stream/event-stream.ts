@@ -22,13 +22,13 @@ export interface StreamSubscriber {
 }
 
 /** Events kept for a subscriber that is away; beyond that the oldest are dropped. */
-const MAX_KEPT_EVENTS = 1_000;
+const MAX_KEPT_EVENT_COUNT = 1_000;
 /** Characters of a bad line that are passed on. */
 const MAX_SHOWN_CHARS = 200;
 /** Milliseconds before the next attempt if the account may not stream: an administrator must act first. */
 const REFUSED_DELAY_MS = 60_000;
 /** Attempts of one catch-up, and milliseconds between them, multiplied by the attempt. */
-const MAX_CATCH_UP_ATTEMPTS = 5;
+const MAX_CATCH_UP_ATTEMPT_COUNT = 5;
 const CATCH_UP_DELAY_MS = 5_000;
 
 /** One event stream of one server, read as long as it has subscribers. */
@@ -173,7 +173,7 @@ export class Stream {
   }
 
   async #tryMissed({ host, signal }: { host: Host; signal: AbortSignal }): Promise<void> {
-    for (let tries = 1; tries <= MAX_CATCH_UP_ATTEMPTS && !signal.aborted; tries++) {
+    for (let tries = 1; tries <= MAX_CATCH_UP_ATTEMPT_COUNT && !signal.aborted; tries++) {
       const projects = [...new Set([...this.#subscribers.values()].flatMap((entry) => entry.projects))];
       try {
         const events = await this.#catchUp.missed(host, { projects, types: this.#types, signal });
@@ -188,7 +188,7 @@ export class Stream {
   #dispatch(event: GerritEvent): void {
     if (this.idle) {
       this.#kept.push(event);
-      if (this.#kept.length > MAX_KEPT_EVENTS) this.#kept.shift();
+      if (this.#kept.length > MAX_KEPT_EVENT_COUNT) this.#kept.shift();
       return;
     }
     for (const subscriber of this.#subscribers.keys()) this.#guard(subscriber, () => subscriber.onEvent(event));

@@ -1,4 +1,4 @@
-const NEWLINE = 10;
+const NEWLINE_BYTE = 10;
 
 /**
  * Splits a stream of bytes into lines. Memory is bounded: a line longer than the limit is skipped and only reported. A
@@ -23,13 +23,13 @@ export class LineSplitter {
   push(chunk: Buffer): void {
     let start = 0;
     if (this.#size > 0 || this.#overlong) {
-      const end = chunk.indexOf(NEWLINE);
+      const end = chunk.indexOf(NEWLINE_BYTE);
       this.#keep(end === -1 ? chunk : chunk.subarray(0, end));
       if (end === -1) return;
       this.end();
       start = end + 1;
     }
-    const last = chunk.lastIndexOf(NEWLINE);
+    const last = chunk.lastIndexOf(NEWLINE_BYTE);
     if (last >= start) {
       // Decoding all complete lines at once is several times faster than one by one.
       const text = chunk.toString('utf8', start, last + 1);

@@ -14,7 +14,7 @@ import {
 } from './repair.ts';
 
 /** Levels of nesting: more than any event has, and few enough to be copied recursively. */
-const MAX_DEPTH = 1000;
+const MAX_DEPTH_LEVELS = 1000;
 
 const EVENT: Schema = [
   ['change', object(CHANGE_FIELDS)],
@@ -57,7 +57,7 @@ export function parseObject(line: string): Record<string, unknown> | undefined {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  if (mayNestDeeper(line, MAX_DEPTH) && nestsDeeper(value, MAX_DEPTH)) return undefined;
+  if (mayNestDeeper(line, MAX_DEPTH_LEVELS) && nestsDeeper(value, MAX_DEPTH_LEVELS)) return undefined;
   return value;
 }
 
@@ -87,12 +87,13 @@ export function parseEvent(line: string): GerritEvent | undefined {
 }
 
 /** Characters at the end of a line among which Gerrit writes the event's type. */
-const MAX_TYPE_DISTANCE = 200;
+const MAX_TYPE_DISTANCE_CHARS = 200;
 
 /**
- * Whether a line is a ref-updated of a ref under refs/changes/, which nobody here needs: with NoteDb each patchset and
- * each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so no comment
- * can look like one. The filter catches any that are written differently.
+ * Returns whether a line is a ref-updated of a ref under refs/changes/, which nobody here needs: with NoteDb each
+ * patchset and each comment causes one. Decided without parsing: inside a JSON string these quotes would be escaped, so
+ * no comment can look like one. The filter catches any that are written differently.
  */
 export const isChangeRefUpdate = (line: string): boolean =>
-  line.includes('"type":"ref-updated"', line.length - MAX_TYPE_DISTANCE) && line.includes('"refName":"refs/changes/');
+  line.includes('"type":"ref-updated"', line.length - MAX_TYPE_DISTANCE_CHARS) &&
+  line.includes('"refName":"refs/changes/');

@@ -6,19 +6,20 @@ export type Repair = (value: unknown) => unknown;
 /** The fields of an object that are used, with their repairs. */
 export type Schema = readonly (readonly [key: string, repair: Repair])[];
 
-/** A string; a number is converted. */
+/** Returns a string as it is, and a number as a string. */
 export const text: Repair = (value) =>
   typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
 
-/** A whole number, not negative; old servers send numbers as strings. */
+/** Returns a whole number that is not negative; old servers send numbers as strings. */
 export const whole: Repair = (value) => {
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) && (number as number) >= 0 ? number : undefined;
 };
 
+/** Returns a boolean as it is; drops anything else. */
 export const flag: Repair = (value) => (typeof value === 'boolean' ? value : undefined);
 
-/** A project's name; the events-log plugin sends `{"name": …}`. */
+/** Returns a project's name; the events-log plugin sends `{"name": …}`. */
 export const projectName: Repair = (value) => (isRecord(value) ? text(value.name) : text(value));
 
 /**
@@ -49,7 +50,7 @@ export const list =
   (value) =>
     Array.isArray(value) ? value.map(repair).filter((entry) => entry !== undefined) : undefined;
 
-/** Whether a value nests deeper than `limit`: copying it recursively would overflow the stack. */
+/** Returns whether a value nests deeper than `limit`: copying it recursively would overflow the stack. */
 export function nestsDeeper(value: unknown, limit: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (limit === 0) return true;
@@ -57,6 +58,7 @@ export function nestsDeeper(value: unknown, limit: number): boolean {
   return false;
 }
 
+/** Returns an account, with its fields repaired. */
 export const ACCOUNT = object([
   ['name', text],
   ['email', text],
@@ -79,6 +81,7 @@ export const CHANGE_FIELDS: Schema = [
   ['private', flag],
 ];
 
+/** Fields of a patchset in an event or a row of a query. */
 export const PATCHSET_FIELDS: Schema = [
   ['number', whole],
   ['revision', text],

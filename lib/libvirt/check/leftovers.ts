@@ -5,22 +5,23 @@ import type { Owner } from '../../worker/types.ts';
 import type { Check } from './item.ts';
 import type { StoragePlace } from './storage.ts';
 
-/** Leftovers that are listed one by one. */
-const MAX_LISTED = 20;
+/** Number of leftovers that are listed individually; further ones are only counted. */
+const MAX_LISTED_COUNT = 20;
 
+/** Which leftovers to look for, and where. */
 export interface LeftoverSettings {
-  /** Id of the Recheck that asks. */
+  /** Id of this Recheck. */
   controller: string;
   storage: StoragePlace;
-  /** Whether that owner's build, or image build, is under way; if missing, only what a removal failed on is known. */
+  /** Returns whether the owner's build or image build is running; if missing, only failed removals are listed. */
   alive?: (owner: Owner) => boolean;
 }
 
 const KIND = { clone: 'Clone', draft: 'Half-made or replaced image', image: 'Image' } as const;
 
 /**
- * Lists what Recheck left in a worker's storage and no build uses: what it could not remove, and clones of this
- * controller whose build has ended. Each has the command that removes it. Changes nothing.
+ * Lists the leftovers in a worker's storage: what could not be removed, and clones of this controller whose build has
+ * ended. Each comes with the command that removes it. Changes nothing.
  *
  * @throws CiError if the connection is lost; the signal's reason if it aborts
  */
@@ -38,7 +39,7 @@ export async function checkLeftovers(host: Host, settings: LeftoverSettings, sig
 }
 
 function listed(left: readonly Stuck[]): Check[] {
-  const checks = left.slice(0, MAX_LISTED).map((one): Check => {
+  const checks = left.slice(0, MAX_LISTED_COUNT).map((one): Check => {
     const detail = `${KIND[one.kind]} ${one.name} is left over and takes space: ${reasonOf(one)}.`;
     return { what: 'leftovers', ok: true, detail, fix: commandOf(one) };
   });

@@ -15,7 +15,7 @@ const CUT = '\n--\n';
 const EXAMINE = program(import.meta.url, 'examine');
 
 /** A guest to examine. */
-export interface Examined {
+export interface HaltedGuest {
   domain: string;
   /** Folder of its clone on the worker. */
   folder: string;
@@ -40,7 +40,7 @@ export interface Finding {
  *
  * @throws CiError if the worker cannot be asked
  */
-export async function examine(virsh: Virsh, guest: Examined, signal: AbortSignal): Promise<Finding> {
+export async function examineGuest(virsh: Virsh, guest: HaltedGuest, signal: AbortSignal): Promise<Finding> {
   const { domain, folder } = guest;
   const args = [domain, folder, `${MAX_LOG_BYTES}`];
   const said = await virsh.program(EXAMINE, args, { signal, what: `the look at guest ${domain}` });
@@ -51,7 +51,7 @@ export async function examine(virsh: Virsh, guest: Examined, signal: AbortSignal
 }
 
 function faultOf(
-  { domain, state, type, isTypeSet = false }: Examined,
+  { domain, state, type, isTypeSet = false }: HaltedGuest,
   worker: string,
   { disks, write, kvm, log }: { disks: string; write: string; kvm: string | undefined; log: string },
 ): CiError | undefined {

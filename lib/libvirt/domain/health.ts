@@ -3,7 +3,7 @@ import { guestHalted, guestVanished } from '../../errors/libvirt.ts';
 import { guestDied } from '../../errors/worker.ts';
 import type { DomainType } from '../types.ts';
 import { Virsh } from '../virsh.ts';
-import { examine, type Finding } from './halted.ts';
+import { examineGuest, type Finding } from './halted.ts';
 import { conditionOf, type DomainCondition, parseDomainList } from './state.ts';
 
 const WATCH_INTERVAL_MS = 3_000;
@@ -26,6 +26,7 @@ export interface KnownGuest {
   isTypeSet?: boolean;
 }
 
+/** What `Health` needs to know about the guests of its worker. */
 export interface HealthOptions {
   virsh: Virsh;
   /** Returns a guest; undefined if it belongs to another controller or was stopped. */
@@ -185,7 +186,7 @@ export class Health {
   async #examine(domain: string, state: string, signal: AbortSignal): Promise<Finding | undefined> {
     const guest = this.#options.guest(domain);
     if (!guest) return undefined;
-    const finding = await examine(this.#options.virsh, { domain, state, ...guest }, signal);
+    const finding = await examineGuest(this.#options.virsh, { domain, state, ...guest }, signal);
     const { fault } = finding;
     if (fault?.facts.kvm === 'failed') this.#options.onKvmFault(fault.message);
     return finding;

@@ -21,7 +21,7 @@ export interface Loader {
 /** A machine of which nothing is known. */
 export const UNKNOWN_HOST: HostHardware = { arch: 'x86_64' };
 
-/** Whether a version is at least another; an unknown version counts as new. */
+/** Returns whether a version is at least another; an unknown version counts as new. */
 export const atLeast = (version: Version | undefined, major: number, minor: number): boolean =>
   version === undefined || version >= major * 1_000_000 + minor * 1_000;
 

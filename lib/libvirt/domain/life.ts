@@ -3,7 +3,7 @@ import { domainRefused, notShutDown, nvramLeft, stillThere } from '../../errors/
 import { program } from '../../util/program.ts';
 import { tapName } from '../network/mac.ts';
 import type { Virsh } from '../virsh.ts';
-import { VARIABLES, VARIABLES_LEFT } from './nvram.ts';
+import { VARIABLES, VARIABLES_LEFT_EXIT_CODE } from './nvram.ts';
 
 const SHUTDOWN_LIMIT_SECONDS = 120;
 
@@ -48,7 +48,8 @@ export async function create(
  */
 export async function destroy(virsh: Virsh, domain: string, signal: AbortSignal, folder = ''): Promise<void> {
   const answer = await virsh.askProgram(DESTROY, [domain, folder], { signal, what: `the end of guest ${domain}` });
-  if (answer.code === VARIABLES_LEFT) throw nvramLeft(virsh.label, domain, answer.stdout.trim(), answer.stderr);
+  if (answer.code === VARIABLES_LEFT_EXIT_CODE)
+    throw nvramLeft(virsh.label, domain, answer.stdout.trim(), answer.stderr);
   if (answer.code !== 0) throw stillThere(virsh.label, domain, answer.stderr);
 }
 

@@ -11,6 +11,7 @@ const THOROUGH_LOOKUP_INTERVAL_COUNT = 45;
 /** Two guests may share an address for this long, since one may be about to get another. */
 const SHARED_LIMIT_MS = 5_000;
 
+/** What `GuestAddresses` needs to know about its worker. */
 export interface GuestAddressesOptions {
   /** Name of the worker in messages. */
   label: string;

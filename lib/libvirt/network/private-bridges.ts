@@ -26,7 +26,7 @@ const ALIAS_PREFIX = 'recheck';
 const aliasOf = ({ controller, build, attempt }: Owner, source: string): string =>
   [ALIAS_PREFIX, controller, build, attempt, source].join(' ');
 
-/** Whether a network name requests a private bridge: `name%`. */
+/** Returns whether a network name requests a private bridge: `name%`. */
 export const isPrivate = (source: string): boolean => source.endsWith('%');
 
 /** Bridges of single builds on a worker: created with the build's first guest there, removed with its last. */

@@ -10,7 +10,7 @@ const BUFFER_BYTES = 64 << 10;
 /** Bytes of the first buffer: most consoles are a few lines, and many may be open. */
 const FIRST_BUFFER_BYTES = 2 << 10;
 /** Full buffers that may wait for the disk before writers have to. */
-const MAX_FULL_BUFFERS = 16;
+const MAX_FULL_BUFFER_COUNT = 16;
 
 interface FilledBuffer {
   buffer: Buffer;
@@ -69,7 +69,7 @@ export class Spool {
 
   /** Whether the disk is behind: wait for `drained` before the next append. */
   get behind(): boolean {
-    return this.#full.length >= MAX_FULL_BUFFERS;
+    return this.#full.length >= MAX_FULL_BUFFER_COUNT;
   }
 
   /** Waits until the disk has caught up, or has failed. */
@@ -106,7 +106,7 @@ export class Spool {
       }
       for (const { buffer } of batch) {
         // Enough for all that wait and all that are being written: dropping and allocating buffers makes memory grow.
-        if (buffer.length === BUFFER_BYTES && this.#free.length < 2 * MAX_FULL_BUFFERS) this.#free.push(buffer);
+        if (buffer.length === BUFFER_BYTES && this.#free.length < 2 * MAX_FULL_BUFFER_COUNT) this.#free.push(buffer);
       }
       for (const wake of this.#waiters.splice(0)) wake();
     }

@@ -5,11 +5,11 @@ import type { SftpSession } from './sftp-session.ts';
 /** Bytes per request; OpenSSH returns up to 256 KiB. */
 const BLOCK_BYTES = 128 << 10;
 /** Files copied at once. */
-const MAX_FILES = 48;
+const MAX_OPEN_FILE_COUNT = 48;
 /** Blocks of one file requested at once. */
-const MAX_BLOCKS_PER_FILE = 8;
+const MAX_BLOCK_COUNT_PER_FILE = 8;
 /** Blocks of all files requested at once: 12 MiB of memory. */
-const MAX_BLOCKS = 96;
+const MAX_BLOCK_COUNT = 96;
 /** Bytes read of a file with a size of 0, which those of /proc have. */
 const MAX_UNSIZED_BYTES = 1 << 20;
 
@@ -17,8 +17,8 @@ const MAX_UNSIZED_BYTES = 1 << 20;
 export class Copier {
   readonly #session: SftpSession;
   readonly #files: Files;
-  readonly #openFiles = new Semaphore(MAX_FILES);
-  readonly #openBlocks = new Semaphore(MAX_BLOCKS);
+  readonly #openFiles = new Semaphore(MAX_OPEN_FILE_COUNT);
+  readonly #openBlocks = new Semaphore(MAX_BLOCK_COUNT);
   readonly #buffers: Buffer[] = [];
 
   constructor(session: SftpSession, files: Files) {
@@ -62,7 +62,7 @@ export class Copier {
           got = await this.#block(path, remote, local, written, written + BLOCK_BYTES, true);
         }
       } else {
-        const lanes = Array.from({ length: Math.min(MAX_BLOCKS_PER_FILE, Math.ceil(size / BLOCK_BYTES)) }, lane);
+        const lanes = Array.from({ length: Math.min(MAX_BLOCK_COUNT_PER_FILE, Math.ceil(size / BLOCK_BYTES)) }, lane);
         await Promise.allSettled(lanes);
         await Promise.all(lanes);
       }

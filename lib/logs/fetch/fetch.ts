@@ -13,7 +13,7 @@ import { SftpSession } from './sftp-session.ts';
 export const DEFAULT_FETCH_LIMITS: FetchLimits = { files: 20_000, bytes: 4 * 2 ** 30, depth: 24, silence: 60 };
 
 /** Folder entries read per file that may be fetched: a guest may have millions of links. */
-const MAX_ENTRIES_PER_FILE = 4;
+const MAX_ENTRY_COUNT_PER_FILE = 4;
 
 /** The fetching of one guest's files. */
 class GuestFetch {
@@ -142,7 +142,7 @@ class GuestFetch {
 
   #room(): boolean {
     this.#seen++;
-    if (this.#count < this.#limits.files && this.#seen < this.#limits.files * MAX_ENTRIES_PER_FILE) return true;
+    if (this.#count < this.#limits.files && this.#seen < this.#limits.files * MAX_ENTRY_COUNT_PER_FILE) return true;
     this.#cut ??= `Only the first ${this.#limits.files} files were fetched.`;
     return false;
   }

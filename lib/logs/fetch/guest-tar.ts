@@ -19,6 +19,7 @@ const START_TIMEOUT_MS = 10_000;
 /** Bytes beyond the files requested (headers, growth of files) after which tar is stopped. */
 const MAX_UNWANTED_BYTES = 64 << 20;
 
+/** Settings of a guest's tar. */
 export interface GuestTarOptions {
   guest: string;
   /** Seconds without an answer after which the guest is considered lost. */

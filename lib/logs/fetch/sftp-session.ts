@@ -4,7 +4,8 @@ import { fetchLost, fetchSilent } from '../../errors/logs.ts';
 /** SFTP status codes for no connection and a lost connection (draft-ietf-secsh-filexfer-02, section 7). */
 const CONNECTION = new Set([6, 7]);
 
-export interface SessionOptions {
+/** Settings of an SFTP session. */
+export interface SftpOptions {
   guest: string;
   /** Seconds without an answer after which the guest is considered lost. */
   silence: number;
@@ -19,7 +20,7 @@ type Callback<T> = (error: Error | undefined | null, value: T) => void;
  */
 export class SftpSession {
   readonly #sftp: SFTPWrapper;
-  readonly #options: SessionOptions;
+  readonly #options: SftpOptions;
   readonly #waiting = new Set<(error: unknown) => void>();
   readonly #watch: NodeJS.Timeout;
   readonly #onClose = () => this.stop(fetchLost(this.#options.guest, this.#path, new Error('the session was closed')));
@@ -29,7 +30,7 @@ export class SftpSession {
   #path = 'nothing';
   #stopped: { reason: unknown } | undefined;
 
-  constructor(sftp: SFTPWrapper, options: SessionOptions) {
+  constructor(sftp: SFTPWrapper, options: SftpOptions) {
     this.#sftp = sftp;
     this.#options = options;
     sftp.on('close', this.#onClose);

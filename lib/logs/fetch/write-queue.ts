@@ -4,7 +4,7 @@ import type { Files, NewFile } from './files.ts';
 const WRITE_BYTES = 1 << 20;
 /** Bytes waiting for the disk, and files open, before `full`. */
 const MAX_PENDING_BYTES = 16 << 20;
-const MAX_OPEN_FILES = 64;
+const MAX_OPEN_FILE_COUNT = 64;
 
 /** Writes files that arrive in sequence: the next ones arrive while others are being written. */
 export class WriteQueue {
@@ -42,7 +42,7 @@ export class WriteQueue {
 
   /** Whether no more should be read for now. */
   get full(): boolean {
-    return this.#bytes > MAX_PENDING_BYTES || this.#open > MAX_OPEN_FILES;
+    return this.#bytes > MAX_PENDING_BYTES || this.#open > MAX_OPEN_FILE_COUNT;
   }
 
   /** Waits while it is full. */

@@ -12,7 +12,7 @@ import { timeline } from './timeline.ts';
 
 const STYLE = styles('build.css', 'timeline.css');
 /** Seconds after which the page of a running build is reloaded. */
-const REFRESH_S = 5;
+const REFRESH_SECONDS = 5;
 
 const link = (url: string | undefined, text: string): Html => {
   const safe = safeUrl(url);
@@ -112,7 +112,7 @@ export function buildPage(page: BuildPage, files: readonly FileEntry[], now: num
         ? `${meaning.replace(/\.$/, '')}. Finishing.`
         : 'Running.';
   const title = `${build.job}: ${result ?? 'running'}, ${subject(page).short}`;
-  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH_S)}<body>
+  return html`${pageHead(title, STYLE, ended ? undefined : REFRESH_SECONDS)}<body>
 <main>
 <header class="${tone}">
 <p class="badge">${ended ? result : html`<span class="pulse"></span>${result ?? 'RUNNING'}`}</p>

@@ -22,7 +22,7 @@ const BEFORE_BYTES = 2 * FLOOD_BYTES;
 const HEADING = '=== ';
 const STEP_END = new RegExp(`: (${RESULTS.join('|')}) in [0-9.]+ s$`);
 /** Lines that a browser lays out together when they scroll into view. */
-const GROUP_LINES = 100;
+const GROUP_LINE_COUNT = 100;
 
 const STYLE = styles('console.css', 'ansi.css');
 
@@ -63,7 +63,7 @@ class Groups {
     const ended = heading && (STEP_END.exec(said)?.[1] as Result | undefined);
     const mark = ended ? ` class="own ${resultWords(ended).tone}"` : heading ? ' class=own' : '';
     this.#group.push(`<p id=L${number}${mark}><a href=#L${number} data-t=${this.#time}>${number}</a>${shown}${rest}\n`);
-    return this.#group.length === GROUP_LINES ? this.end() : '';
+    return this.#group.length === GROUP_LINE_COUNT ? this.end() : '';
   }
 
   /** Ends the current group and returns it. */

@@ -10,9 +10,9 @@ interface TreeFolder {
 }
 
 /** Files shown on one page; a build may have thousands. */
-const MAX_FILES = 2000;
+const MAX_FILE_COUNT = 2000;
 /** Files of a folder up to which it is shown unfolded. */
-const MAX_OPEN_FOLDER_FILES = 30;
+const MAX_OPEN_FOLDER_FILE_COUNT = 30;
 
 const folder = (): TreeFolder => ({ folders: new Map(), files: [], bytes: 0, count: 0 });
 
@@ -50,7 +50,7 @@ ${folders.map(
   ([
     name,
     below,
-  ]) => html`<li><details${below.count <= MAX_OPEN_FOLDER_FILES && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${formatSize(below.bytes)}</small></summary>
+  ]) => html`<li><details${below.count <= MAX_OPEN_FOLDER_FILE_COUNT && html` open`}><summary><a href="./${url(path + name)}/">${name}/</a> <small>${below.count} ${below.count === 1 ? 'file' : 'files'}, ${formatSize(below.bytes)}</small></summary>
 ${show(below, `${path}${name}/`)}</details></li>
 `,
 )}${files.map(({ name, size }) => html`<li><a href="./${url(path + name)}">${name}</a> <small>${formatSize(size)}</small></li>\n`)}</ul>
@@ -59,6 +59,6 @@ ${show(below, `${path}${name}/`)}</details></li>
 
 /** Returns the files of a build as a tree with sizes; only the first ones if there are very many. */
 export function fileTree(files: readonly FileEntry[]): Html {
-  const more = files.length - MAX_FILES;
-  return html`<div class="tree">${show(treeOf(files.slice(0, MAX_FILES)), '')}${more > 0 && html`<p>${more} more files are listed in their folders.</p>`}</div>`;
+  const more = files.length - MAX_FILE_COUNT;
+  return html`<div class="tree">${show(treeOf(files.slice(0, MAX_FILE_COUNT)), '')}${more > 0 && html`<p>${more} more files are listed in their folders.</p>`}</div>`;
 }

@@ -56,9 +56,10 @@ function spansOf(start: number, end: number, steps: readonly StepRecord[], runni
 const percent = (part: number, whole: number): string => `${Math.round((part / whole) * 10000) / 100}%`;
 
 /**
- * Where the time went: a bar with a piece for each step, as wide as it took, and below it how long each kind took.
- * `start` and `end` in milliseconds since the epoch; while the build runs `end` is now, and `running`
- * what it does.
+ * Renders where the time went: a bar for each step, as wide as its duration, and below how long each kind took.
+ *
+ * @param start milliseconds since the epoch, as is `end`, which is now while the build runs
+ * @param running what the build does now, while it runs
  */
 export function timeline(start: number, end: number, steps: readonly StepRecord[], running?: string): Html {
   const spans = spansOf(start, end, steps, running);

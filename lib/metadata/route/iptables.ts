@@ -3,7 +3,7 @@ import type { Host } from '../../ssh/types.ts';
 import { program } from '../../util/program.ts';
 
 /** Where guests' requests to 169.254.169.254 arrive on the worker. */
-export interface Destination {
+export interface RouteDestination {
   /** 127.0.0.1: the worker's loopback. 0.0.0.0: the address of the bridge. Otherwise an address of the worker. */
   address: string;
   port: number;
@@ -25,7 +25,7 @@ const run = async (host: Host, text: string, args: string[], signal: AbortSignal
 };
 
 /** Names a destination in the comment of a rule; two may have one port at different addresses. */
-const placeOf = ({ address, port }: Destination): string =>
+const placeOf = ({ address, port }: RouteDestination): string =>
   address === '127.0.0.1' ? `${port}` : `${word(address)}_${port}`;
 
 /**
@@ -38,8 +38,8 @@ export const addRules = (
   host: Host,
   id: string,
   bridge: string,
-  destination: Destination,
-  stay: readonly Destination[],
+  destination: RouteDestination,
+  stay: readonly RouteDestination[],
   signal: AbortSignal,
 ): Promise<void> => {
   const { address, port } = destination;
@@ -47,5 +47,9 @@ export const addRules = (
 };
 
 /** Removes all rules of this id, also a dead controller's, except those to `stay`. @throws CiError if iptables fails */
-export const removeRules = (host: Host, id: string, stay: readonly Destination[], signal: AbortSignal): Promise<void> =>
-  run(host, REMOVE, [word(id), ...stay.map(placeOf)], signal);
+export const removeRules = (
+  host: Host,
+  id: string,
+  stay: readonly RouteDestination[],
+  signal: AbortSignal,
+): Promise<void> => run(host, REMOVE, [word(id), ...stay.map(placeOf)], signal);

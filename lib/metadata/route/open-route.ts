@@ -1,6 +1,6 @@
 import type { Host } from '../../ssh/types.ts';
 import type { ServeMetadata } from '../../worker/types.ts';
-import type { Destination } from './iptables.ts';
+import type { RouteDestination } from './iptables.ts';
 
 /** What opens a route gets. */
 export interface RouteOptions {
@@ -8,9 +8,9 @@ export interface RouteOptions {
   id: string;
   serve: ServeMetadata;
   /** To be called once requests can arrive at a destination: routes the guests there. */
-  opened(host: Host, destination: Destination, signal: AbortSignal): Promise<void>;
+  opened(host: Host, destination: RouteDestination, signal: AbortSignal): Promise<void>;
   /** To be called once nobody listens at a destination. */
-  closed(destination: Destination): void;
+  closed(destination: RouteDestination): void;
 }
 
 /** A route that is open. */

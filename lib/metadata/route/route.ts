@@ -2,7 +2,7 @@ import type { Host, HostSource } from '../../ssh/types.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
 import type { MetadataRoute } from '../../worker/metadata-route.ts';
 import type { ListenAt, MetadataLink, ServeMetadata } from '../../worker/types.ts';
-import { addRules, type Destination, removeRules } from './iptables.ts';
+import { addRules, type RouteDestination, removeRules } from './iptables.ts';
 import { type Listeners, openListener } from './listener.ts';
 import type { RouteOptions } from './open-route.ts';
 import { openTunnel } from './tunnel.ts';
@@ -17,11 +17,11 @@ export interface SharedRoutes {
    */
   readonly turns: KeyedLock;
   /** Where open routes lead, by worker id, then by address and port. */
-  readonly destinations: Map<string, Map<string, Destination>>;
+  readonly destinations: Map<string, Map<string, RouteDestination>>;
   readonly listeners: Listeners;
 }
 
-const keyOf = ({ address, port }: Destination): string => `${address} ${port}`;
+const keyOf = ({ address, port }: RouteDestination): string => `${address} ${port}`;
 
 /**
  * Routes the metadata requests of a worker's guests, for each bridge that has guests, while a link is open. Once the
@@ -35,8 +35,8 @@ export class HostRoute implements MetadataRoute {
   /**
    * Where requests arrive now, by address and port; empty if rules are made by others, or while the connection is down.
    */
-  readonly #arrivals = new Map<string, { host: Host; destination: Destination }>();
-  readonly #open: Map<string, Destination>;
+  readonly #arrivals = new Map<string, { host: Host; destination: RouteDestination }>();
+  readonly #open: Map<string, RouteDestination>;
   /** Counts requests for rules; by bridge, the count when its rules were last begun. */
   #asked = 0;
   readonly #made = new Map<string, number>();

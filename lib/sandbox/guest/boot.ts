@@ -2,7 +2,7 @@ import { generateKeyPair } from '../../ssh/keys.ts';
 import type { GuestConfig, GuestUp } from '../guest-protocol.ts';
 import { log } from './console.ts';
 import { guestEnvironment } from './environment.ts';
-import { type GuestMetadata, readMetadata } from './metadata-client.ts';
+import { type InstanceMetadata, readMetadata } from './metadata-client.ts';
 import { openSsh } from './ssh-server.ts';
 import { runUserScript } from './user-script.ts';
 
@@ -39,7 +39,11 @@ export async function bootGuest(config: GuestConfig): Promise<GuestUp> {
   return { type: 'up', port };
 }
 
-async function applyUserData(config: GuestConfig, metadata: GuestMetadata, env: Record<string, string>): Promise<void> {
+async function applyUserData(
+  config: GuestConfig,
+  metadata: InstanceMetadata,
+  env: Record<string, string>,
+): Promise<void> {
   const { userData } = metadata;
   if (userData === '') return log('user-data: none');
   if (!userData.startsWith('#!')) {

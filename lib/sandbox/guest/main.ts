@@ -5,7 +5,7 @@
  */
 
 import { endGuestProcesses } from '../guest-processes.ts';
-import { CLEAN_EXIT, type GuestConfig } from '../guest-protocol.ts';
+import { CLEAN_EXIT_CODE, type GuestConfig } from '../guest-protocol.ts';
 import { bootGuest } from './boot.ts';
 import { log } from './console.ts';
 
@@ -23,8 +23,8 @@ async function end(why: string, code: number): Promise<void> {
   process.exit(left.length === 0 ? code : 1);
 }
 
-process.on('SIGTERM', () => void end('stopped', CLEAN_EXIT));
-process.on('disconnect', () => void end('the controller is gone', CLEAN_EXIT));
+process.on('SIGTERM', () => void end('stopped', CLEAN_EXIT_CODE));
+process.on('disconnect', () => void end('the controller is gone', CLEAN_EXIT_CODE));
 process.on('uncaughtException', (error) => {
   log(`internal error of the guest: ${error.stack}`);
   void end('a fault', 1);

@@ -2,7 +2,7 @@ import { Agent, get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A guest's metadata. */
-export interface GuestMetadata {
+export interface InstanceMetadata {
   instanceId: string;
   hostname: string;
   /** Public-key lines. */
@@ -29,7 +29,7 @@ export async function readMetadata(options: {
   address: string;
   timeout: number;
   log: (text: string) => void;
-}): Promise<GuestMetadata> {
+}): Promise<InstanceMetadata> {
   const deadline = Date.now() + options.timeout;
   const agent = new Agent({ keepAlive: true, maxSockets: 1, localAddress: options.address });
   const ask = async (path: string, missing: 'fine' | 'retry'): Promise<string | undefined> => {

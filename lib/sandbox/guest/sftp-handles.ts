@@ -2,7 +2,7 @@ import type { Dir } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 
 /** Open files per SFTP session; sshd has a limit too. */
-const MAX_HANDLES = 1024;
+const MAX_HANDLE_COUNT = 1024;
 
 /** An open file, or an open folder. */
 export type Opened = { file: FileHandle } | { folder: Dir; path: string };
@@ -15,7 +15,7 @@ export class Handles {
 
   /** Adds an open file or folder. @returns its handle @throws Error if there are too many */
   add(opened: Opened): Buffer {
-    if (this.#closed || this.#open.size >= MAX_HANDLES) {
+    if (this.#closed || this.#open.size >= MAX_HANDLE_COUNT) {
       void close(opened);
       throw new Error('too many open files');
     }

@@ -10,7 +10,7 @@ const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp;
 /** Bytes per read, as in OpenSSH's server. */
 const MAX_READ_BYTES = 256 * 1024;
 /** Entries of a folder per answer. */
-const MAX_NAMES_PER_ANSWER = 100;
+const MAX_NAME_COUNT_PER_ANSWER = 100;
 
 /**
  * Serves SFTP version 3 (draft-ietf-secsh-filexfer-02) for the guest's files. A relative path begins at its home; an
@@ -97,7 +97,7 @@ export function serveSftp(sftp: SFTPWrapper, home: string, gone: AbortSignal): v
       for (
         let entry = await folder.read();
         entry;
-        entry = names.length < MAX_NAMES_PER_ANSWER ? await folder.read() : null
+        entry = names.length < MAX_NAME_COUNT_PER_ANSWER ? await folder.read() : null
       ) {
         names.push(entry.name);
       }

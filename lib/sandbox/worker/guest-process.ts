@@ -3,7 +3,7 @@ import { open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { guestDied, guestNotStarted } from '../../errors/worker.ts';
 import { endGuestProcesses } from '../guest-processes.ts';
-import { CLEAN_EXIT, GUEST_ENTRY, type GuestConfig, type GuestUp, MARK_VARIABLE } from '../guest-protocol.ts';
+import { CLEAN_EXIT_CODE, GUEST_ENTRY, type GuestConfig, type GuestUp, MARK_VARIABLE } from '../guest-protocol.ts';
 
 /** Milliseconds for a guest to end its processes and itself. */
 const STOP_TIMEOUT_MS = 2_000;
@@ -76,7 +76,7 @@ export class GuestProcess {
       await Promise.race([this.#exited, delay(STOP_TIMEOUT_MS, undefined, { signal: enough.signal }).catch(() => {})]);
       enough.abort();
     }
-    if (this.#child.exitCode === CLEAN_EXIT) return [];
+    if (this.#child.exitCode === CLEAN_EXIT_CODE) return [];
     this.#child.kill('SIGKILL');
     await this.#exited;
     return endLeftovers(this.config.mark);

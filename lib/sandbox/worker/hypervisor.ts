@@ -23,7 +23,7 @@ interface GuestRecord {
 }
 
 /** A running guest. */
-interface Guest {
+interface SandboxGuest {
   owner: Owner;
   process: GuestProcess;
   /** Public half of its SSH host key. */
@@ -52,7 +52,7 @@ export class SandboxHypervisor implements Hypervisor {
   readonly #folder: string;
   readonly #records: Records<GuestRecord>;
   readonly #times: SandboxTimes;
-  readonly #guests = new Map<string, Guest>();
+  readonly #guests = new Map<string, SandboxGuest>();
   readonly #addresses = new Set<string>();
   readonly #lock = new KeyedLock();
 
@@ -176,7 +176,7 @@ export class SandboxHypervisor implements Hypervisor {
     this.#guests.delete(domain);
   }
 
-  #at(address: string): Guest | undefined {
+  #at(address: string): SandboxGuest | undefined {
     for (const guest of this.#guests.values()) {
       if (guest.process.config.address === address && guest.process.alive) return guest;
     }

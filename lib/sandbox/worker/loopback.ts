@@ -5,7 +5,7 @@ import { endianness } from 'node:os';
 import { noLoopback } from '../../errors/worker.ts';
 
 /** Random addresses tried. */
-const MAX_ATTEMPTS = 20;
+const MAX_ATTEMPT_COUNT = 20;
 
 /**
  * Chooses an address of 127.64.0.0/10 that no TCP socket of this machine uses.
@@ -15,7 +15,7 @@ const MAX_ATTEMPTS = 20;
  */
 export async function freeLoopback(taken: Set<string>): Promise<string> {
   const used = await usedAddresses();
-  for (let i = 0; i < MAX_ATTEMPTS; i++) {
+  for (let i = 0; i < MAX_ATTEMPT_COUNT; i++) {
     const address = `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}`;
     if (used.has(address) || !(await canBind(address)) || taken.has(address)) continue;
     taken.add(address);

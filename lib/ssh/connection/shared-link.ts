@@ -16,6 +16,7 @@ export interface LinkTimes extends BackoffTimes {
   keepAlive: number;
 }
 
+/** Default times of a shared link. */
 export const LINK_TIMES: LinkTimes = {
   ...BACKOFF,
   slow: 60_000,

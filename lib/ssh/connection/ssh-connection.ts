@@ -19,6 +19,7 @@ import type { Exit, Running, SshTarget } from '../types.ts';
 /** Milliseconds that a clean disconnect may take before the socket is destroyed. */
 const DISCONNECT_TIMEOUT_MS = 2_000;
 
+/** Called with each connection to a forwarded port, and the address of its client. */
 export type OnConnection = (socket: Duplex, source: { address: string; port: number }) => void;
 type Done<T> = (error: Error | undefined, value?: T) => void;
 

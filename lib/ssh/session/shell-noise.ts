@@ -16,7 +16,7 @@ const MAX_START_MS = 180_000;
 const MAX_INPUT_BYTES = 256 * 2 ** 10;
 
 /** Characters that a line of input must have to be recognized in the noise: `export A=b` has more, `done` fewer. */
-const MIN_INPUT_LENGTH = 8;
+const MIN_INPUT_CHARS = 8;
 
 /** What came on a stream before its mark. */
 interface Noise {
@@ -119,7 +119,7 @@ export class ShellNoise {
       .split('\n')
       .map((line) => line.trim());
     const isInput = (line: string): boolean =>
-      input.some((one) => one.length >= MIN_INPUT_LENGTH && (line.includes(one) || one.includes(line)));
+      input.some((one) => one.length >= MIN_INPUT_CHARS && (line.includes(one) || one.includes(line)));
     return `${this.#stdout.text()}\n${this.#stderr.text()}`
       .split('\n')
       .filter((line) => line.trim() !== '' && !isInput(line.trim()))

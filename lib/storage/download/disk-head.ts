@@ -3,6 +3,7 @@ import { quoted } from '../../util/plain-text.ts';
 /** Formats of disk images that are accepted: whatever their content, qemu reads no other file of the worker for them. */
 const ACCEPTED = ['qcow2', 'vdi', 'vhdx', 'vpc', 'raw'] as const;
 
+/** A format of disk images that is accepted, by qemu-img's name. */
 export type DiskFormat = (typeof ACCEPTED)[number];
 
 /** The magic numbers of formats, as hexadecimal digits. */
@@ -31,6 +32,7 @@ const COMPRESSIONS = {
   bzip2: /^425a683[1-9]/,
 };
 
+/** A compression that downloads are unpacked from, by the name of its program. */
 export type Compression = keyof typeof COMPRESSIONS;
 
 /** Files that are not disks, by their magic numbers. */

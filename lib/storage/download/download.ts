@@ -15,7 +15,7 @@ import type { ImageSource } from '../../worker/types.ts';
 import { architecturesOf, machinesOf } from './architecture.ts';
 import { type Checksum, findChecksum, readChecksum } from './checksum.ts';
 import { type Compression, compressionOf } from './disk-head.ts';
-import { bytesOf, examine, type Subject } from './examine.ts';
+import { bytesOf, examineDisk, type Subject } from './examine.ts';
 import { type FetchOptions, type FetchReport, firstSaid, lastSaid, megabytes, runFetch } from './fetch-run.ts';
 import { COPY, FETCH, FETCH_EXIT, FINISH, SUMS, UNPACK } from './programs.ts';
 
@@ -65,7 +65,7 @@ export async function fetchImage(
   const subject = { image, from: file.shown, host, dir };
   const fetched = await download(subject, file, source, options);
   const report = await unpack(subject, source, fetched, options);
-  const { format, size } = await examine(subject, report, source.diskSize, options);
+  const { format, size } = await examineDisk(subject, report, source.diskSize, options);
   options.onProgress?.(format === 'qcow2' ? 'finishing' : `converting from ${format}`);
   const wanted = bytesOf(source.diskSize);
   const env = { DIR: dir, FORMAT: format, SIZE: wanted > size ? String(wanted) : '' };

@@ -9,7 +9,7 @@ import { type FetchOptions, type FetchReport, lastSaid, runFetch } from './fetch
 import { isEsp, partitionsOf, TABLE_BYTES } from './partitions.ts';
 import { CHECK, INFO, READ } from './programs.ts';
 
-const GIB = 2 ** 30;
+const GIB_BYTES = 2 ** 30;
 
 /** GiB that a disk may have: the form has the same limit. */
 const MAX_DISK_GIB = 65_536;
@@ -24,7 +24,8 @@ export interface Subject {
   dir: string;
 }
 
-export interface Examined {
+/** Facts about a disk image that was accepted. */
+export interface DiskFacts {
   format: DiskFormat;
   /** Bytes of the disk that a guest sees. */
   size: number;
@@ -39,12 +40,12 @@ export interface Examined {
  * @param diskSize GiB that are set
  * @throws CiError that says why it is refused
  */
-export async function examine(
+export async function examineDisk(
   subject: Subject,
   report: FetchReport,
   diskSize: number | undefined,
   { signal }: FetchOptions,
-): Promise<Examined> {
+): Promise<DiskFacts> {
   const { image, from, host } = subject;
   const refuse = (why: string): Error => notAnImage(image, from, host.label, why);
   const { head, file } = report;
@@ -58,9 +59,9 @@ export async function examine(
 
   const info = await diskInfo(subject, format, signal);
   if (info.size === 0) throw refuse(info.why || 'its disk has no bytes');
-  if (info.size > MAX_DISK_GIB * GIB) throw refuse(`its disk is larger than ${MAX_DISK_GIB} GiB`);
+  if (info.size > MAX_DISK_GIB * GIB_BYTES) throw refuse(`its disk is larger than ${MAX_DISK_GIB} GiB`);
   const wanted = bytesOf(diskSize);
-  if (wanted > 0 && wanted < info.size) throw diskTooLarge(image, from, host.label, info.size / GIB, diskSize!);
+  if (wanted > 0 && wanted < info.size) throw diskTooLarge(image, from, host.label, info.size / GIB_BYTES, diskSize!);
   if (format !== 'raw') await checkDisk(subject, report, format, info, signal);
   await checkPartitions(subject, report.machine, format, info.size, signal);
   return { format, size: info.size };
@@ -68,7 +69,7 @@ export async function examine(
 
 /** Returns the bytes of a disk size in GiB; 0 if none is set. */
 export const bytesOf = (diskSize: number | undefined): number =>
-  diskSize === undefined ? 0 : Math.round(diskSize * GIB);
+  diskSize === undefined ? 0 : Math.round(diskSize * GIB_BYTES);
 
 /** Returns the bytes of the disk from the output of `qemu-img info --output=json`; 0 if it has none. */
 export const diskBytes = (json: string): number => Number(infoOf(json)['virtual-size'] ?? 0);

@@ -3,7 +3,7 @@ export type ReadDisk = (offset: number, length: number) => Promise<Buffer>;
 
 /** Bytes and clusters that are read of one directory. */
 const MAX_DIRECTORY_BYTES = 64 * 1024;
-const MAX_DIRECTORY_CLUSTERS = 32;
+const MAX_DIRECTORY_CLUSTER_COUNT = 32;
 
 const DIRECTORY = 0x10;
 const LABEL = 0x08;
@@ -71,7 +71,7 @@ async function list(read: ReadDisk, layout: Layout, folder: Layout['root']): Pro
   } else {
     let { cluster } = folder;
     const length = Math.min(layout.cluster, MAX_DIRECTORY_BYTES);
-    const most = Math.min(MAX_DIRECTORY_CLUSTERS, MAX_DIRECTORY_BYTES / length);
+    const most = Math.min(MAX_DIRECTORY_CLUSTER_COUNT, MAX_DIRECTORY_BYTES / length);
     while (cluster >= 2 && cluster < layout.clusters + 2 && parts.length < most) {
       parts.push(await read(layout.data + (cluster - 2) * layout.cluster, length));
       cluster = await nextCluster(read, layout, cluster);

@@ -8,6 +8,7 @@ const TIMEOUT_MS = 6 * 3600_000;
 /** Characters that are kept of what the worker's commands print. */
 const MAX_SAID_CHARS = 2000;
 
+/** What aborts a download, and a callback for its progress: `62 %`. */
 export interface FetchOptions {
   signal: AbortSignal;
   onProgress?: ((text: string) => void) | undefined;

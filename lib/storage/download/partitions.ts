@@ -6,6 +6,7 @@ const SECTOR_BYTES = 512;
 /** GPT type and MBR type of an EFI system partition. */
 const ESP = ['c12a7328-f81f-11d2-ba4b-00a0c93ec93b', 'ef'];
 
+/** A partition of a disk. */
 export interface Partition {
   /** Offset in bytes. */
   start: number;

@@ -24,15 +24,24 @@ const FILE = read('has-space') + read('describe');
 const LIMITS = read('limits');
 
 /*
- * The programs that bring an image's files to a worker and look into them. Those that may take long run as scripts, and so
- * end with their caller: FETCH, COPY, UNPACK, CHECK, FINISH. Data comes as environment. A line that begins with `@` is for
- * fetch-run.ts; everything else is what a command said.
+ * The programs below bring an image's files to a worker and examine them. Those that may take long run as scripts, and so
+ * end with their caller: FETCH, COPY, UNPACK, CHECK, FINISH. They get their data as environment variables. Lines that begin
+ * with `@` are for fetch-run.ts; everything else is output of commands.
  */
+
+/** Downloads a file, or resumes its download. */
 export const FETCH = EXIT_CODES + FILE + FINGERPRINT + read('fetch');
+/** Copies the disks of a folder on the worker. */
 export const COPY = EXIT_CODES + FINGERPRINT + read('copy');
+/** Unpacks a downloaded file in place. */
 export const UNPACK = EXIT_CODES + FILE + read('unpack');
+/** Prints a checksum file. */
 export const SUMS = EXIT_CODES + read('sums');
+/** Prints what `qemu-img info` says about a disk, as JSON. */
 export const INFO = LIMITS + read('info');
+/** Runs `qemu-img check` on a disk, and finds out whether it is complete. */
 export const CHECK = LIMITS + read('check');
+/** Prints bytes of a disk as the guest sees them, in qemu-io's dump. */
 export const READ = LIMITS + read('read');
+/** Turns a downloaded file into a qcow2 disk of the size that is set. */
 export const FINISH = read('finish');

@@ -7,7 +7,7 @@ import { bootStep } from '../../../lib/builds/steps/boot.ts';
 import { CiError } from '../../../lib/errors/ci-error.ts';
 import { diskFull, guestHalted, guestVanished, kvmFault } from '../../../lib/errors/libvirt.ts';
 import { keyRefused } from '../../../lib/errors/ssh.ts';
-import { NO_CLOUD_INIT } from '../../../lib/guests/programs.ts';
+import { NO_CLOUD_INIT_EXIT_CODE } from '../../../lib/guests/programs.ts';
 import { abortable } from '../../../lib/util/abort.ts';
 import type { GuestSpec, Hardware } from '../../../lib/worker/types.ts';
 import { greeting, isGreeting } from '../../support/greeting.ts';
@@ -115,7 +115,7 @@ test('a guest is up once it accepts a login and cloud-init has finished; then it
 });
 
 test('does not wait for a guest without cloud-init, or if the limit is 0', async () => {
-  const none = boot({ cloudInit: async () => ({ code: NO_CLOUD_INIT }) });
+  const none = boot({ cloudInit: async () => ({ code: NO_CLOUD_INIT_EXIT_CODE }) });
   await none.ending;
   assert.deepEqual(none.said, [`vm: up at ${ADDRESS}`]);
   const skipped = boot({ cloudInitLimit: 0 });

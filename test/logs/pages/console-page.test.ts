@@ -47,7 +47,7 @@ test('a step’s heading resets the colors of the step before', async (t) => {
 test('the line that ends a step has the color of its result', async (t) => {
   const page = await show(
     t,
-    `${STAMP}=== a: SUCCESS in 0.1 s\n${STAMP}=== b: FAILURE in 2.0 s\n${STAMP}c: FAILURE in 2.0 s\n`,
+    `${STAMP}=== a: SUCCESS in 0.1 s\n${STAMP}=== b: FAILURE in 2 s\n${STAMP}c: FAILURE in 2 s\n`,
   );
   assert.match(page, /<p id=L1 class="own good">/);
   assert.match(page, /<p id=L2 class="own bad">/);

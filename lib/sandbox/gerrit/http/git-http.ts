@@ -5,7 +5,7 @@ import type { Repository } from '../model/git.ts';
 
 const SERVICE = 'git-upload-pack';
 
-/** Whether a path below the project is one that git requests. */
+/** Returns whether a path below the project is one that git requests. */
 export const isGitPath = (path: string): boolean => path === '/info/refs' || path === `/${SERVICE}`;
 
 /**

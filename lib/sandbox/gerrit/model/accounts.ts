@@ -29,12 +29,17 @@ const LABELS: Readonly<Record<string, { min: number; max: number }>> = {
   'Code-Review': { min: -2, max: 2 },
 };
 
+/** Names of all labels. */
 export const LABEL_NAMES: readonly string[] = Object.keys(LABELS);
 
+/** Returns the lowest and the highest value of a label; undefined if there is no such label. */
 export const labelRange = (label: string): { min: number; max: number } | undefined =>
   Object.hasOwn(LABELS, label) ? LABELS[label] : undefined;
 
-/** Whether an account may give a value: Verified is for service users, Code-Review beyond ±1 for the administrator. */
+/**
+ * Returns whether an account may give a value: Verified is for service users, Code-Review beyond ±1 for the
+ * administrator.
+ */
 export function mayVote(account: Account, label: string, value: number): boolean {
   if (value === 0) return true;
   if (label === 'Verified') return account.service || account.admin;

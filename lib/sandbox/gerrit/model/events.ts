@@ -39,6 +39,7 @@ export function changeJson(change: Change, patchset: Patchset, httpUrl: string |
   };
 }
 
+/** Returns a patchset as events and queries show it (Gerrit's PatchSetAttribute). */
 export function patchsetJson(patchset: Patchset) {
   const uploader = accountJson(patchset.uploader);
   return {

@@ -11,7 +11,7 @@ const COMMAND_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 /** Files of a commit, their text by path; `undefined` deletes one. */
-export type Files = Record<string, string | undefined>;
+export type CommitFiles = Record<string, string | undefined>;
 
 /**
  * The sandbox's bare repository. Git gets argument arrays, and does not read the configuration of this machine or user.
@@ -47,7 +47,7 @@ export class Repository {
   }
 
   /** Creates a commit with the parent's files and these on top. @returns its id */
-  async commit(spec: { parent?: string; files: Files; message: string; author: Account; date: number }) {
+  async commit(spec: { parent?: string; files: CommitFiles; message: string; author: Account; date: number }) {
     for (const path of Object.keys(spec.files)) checkPath(path);
     const index = join(this.path, `index-${randomBytes(6).toString('hex')}`);
     try {

@@ -1,6 +1,6 @@
 import { mergeConflict, sandboxChangeClosed } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
-import type { Files } from './git.ts';
+import type { CommitFiles } from './git.ts';
 import { logEntry, type Site } from './site.ts';
 import { type Account, type Change, newest } from './types.ts';
 
@@ -68,7 +68,7 @@ async function merge(site: Site, account: Account, change: Change, tip: string):
   const base = (await repository.mergeBase(tip, revision)) ?? parent;
   const theirs = new Set((await repository.diff(base, tip)).map((one) => one.path));
   const ours = await repository.diff(base, revision);
-  const files: Files = {};
+  const files: CommitFiles = {};
   for (const { path } of ours) {
     files[path] = await repository.file(revision, path);
     if (theirs.has(path) && files[path] !== (await repository.file(tip, path)))

@@ -6,6 +6,7 @@ export class QueryError extends Error {}
 
 type Predicate = (change: Change) => boolean;
 
+/** A compiled query. */
 export interface Query {
   matches: Predicate;
   /** The value of `limit:`. */

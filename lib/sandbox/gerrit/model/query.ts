@@ -1,3 +1,4 @@
+import { isRecord } from '../../../util/is-record.ts';
 import { lastOf, parseOptions } from '../ssh/options.ts';
 import { LABEL_NAMES } from './accounts.ts';
 import { accountJson, changeJson, gsonLine, patchsetJson, seconds } from './events.ts';
@@ -24,7 +25,7 @@ const OPTIONS = [
   { names: ['--start', '-S'], value: true },
 ];
 /** Rows without a `limit:` (queryLimit of registered users). */
-const DEFAULT_MAX_ROWS = 500;
+const DEFAULT_MAX_ROW_COUNT = 500;
 
 type Row = Record<string, unknown>;
 
@@ -50,7 +51,7 @@ export function queryCommand(site: Site, account: Account, words: readonly strin
       .filter((change) => query.matches(change))
       .sort((a, b) => b.updatedOn - a.updatedOn || b.number - a.number)
       .slice(Number(start));
-    const limit = query.limit ?? (has('--no-limit') ? Number.POSITIVE_INFINITY : DEFAULT_MAX_ROWS);
+    const limit = query.limit ?? (has('--no-limit') ? Number.POSITIVE_INFINITY : DEFAULT_MAX_ROW_COUNT);
     const rows = found.slice(0, limit).map((change) => changeRow(site, change, has));
     const stats = {
       type: 'stats',
@@ -152,8 +153,7 @@ function textOf(row: Row, indent: string): string {
         );
         return `${indent}${name}:\n${items.join('')}`;
       }
-      if (typeof value === 'object' && value !== null)
-        return `${indent}${name}:\n${textOf(value as Row, `${indent}  `)}`;
+      if (isRecord(value)) return `${indent}${name}:\n${textOf(value, `${indent}  `)}`;
       return `${indent}${name}: ${String(value).replaceAll('\n', `\n${indent}  `)}\n`;
     })
     .join('');

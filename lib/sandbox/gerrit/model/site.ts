@@ -5,8 +5,9 @@ import { refUpdated, type StreamEvent } from './events.ts';
 import type { Repository } from './git.ts';
 import type { Change, Message, Patchset, State } from './types.ts';
 
-/** The only project with code, and its branch. */
+/** The only project with code. */
 export const PROJECT = 'demo';
+/** Its only branch. */
 export const BRANCH = 'master';
 /** Projects that commands accept. */
 export const PROJECTS: readonly string[] = ['All-Projects', 'All-Users', PROJECT];
@@ -75,7 +76,7 @@ export class Site {
 
 const shard = (change: number): string => String(change % 100).padStart(2, '0');
 
-/** refs/changes/34/1234/2 */
+/** Returns the ref of a patchset: refs/changes/34/1234/2. */
 export const patchsetRef = (change: number, patchset: number): string =>
   `refs/changes/${shard(change)}/${change}/${patchset}`;
 

@@ -11,6 +11,7 @@ export interface Account {
   admin: boolean;
 }
 
+/** Gerrit's Change.status. */
 export type ChangeStatus = 'NEW' | 'MERGED' | 'ABANDONED';
 
 /** Gerrit's PatchSet.kind, as far as the sandbox distinguishes them. */
@@ -33,6 +34,7 @@ export interface FileComment {
   message: string;
 }
 
+/** A patchset, as the sandbox stores it. */
 export interface Patchset {
   number: number;
   /** Its commit. */
@@ -68,6 +70,7 @@ export interface Message {
   comments?: FileComment[];
 }
 
+/** A change, as the sandbox stores it. */
 export interface Change {
   number: number;
   project: string;
@@ -108,5 +111,5 @@ export interface ReviewInput {
 /** Returns the newest patchset. */
 export const newest = (change: Change): Patchset => change.patchsets.at(-1)!;
 
-/** Whether the change accepts votes and patchsets. */
+/** Returns whether the change accepts votes and patchsets. */
 export const isOpen = (change: Change): boolean => change.status === 'NEW';

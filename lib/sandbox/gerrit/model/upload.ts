@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sandboxChangeClosed } from '../../../errors/sandbox.ts';
 import { accountJson, patchsetEvent, refUpdated } from './events.ts';
-import type { Files } from './git.ts';
+import type { CommitFiles } from './git.ts';
 import { BRANCH, logEntry, PROJECT, patchsetRef, type Site } from './site.ts';
 import { type Account, type Change, newest, type Patchset, type PatchsetKind } from './types.ts';
 
@@ -9,7 +9,7 @@ import { type Account, type Change, newest, type Patchset, type PatchsetKind } f
 export interface Upload {
   /** Commit message without a Change-Id; if missing, the change keeps its own. Required for a new change. */
   message?: string;
-  files: Files;
+  files: CommitFiles;
   /** Number of the change; if missing, a new change is created. */
   change?: number;
 }
@@ -17,7 +17,7 @@ export interface Upload {
 const CHANGE_ID = /\n*Change-Id: I[0-9a-f]{40}\n*$/;
 
 /** Lines that Gerrit counts for the commit message: it is a generated file with a header of six lines. */
-const MESSAGE_HEAD = 6;
+const MESSAGE_HEAD_LINE_COUNT = 6;
 
 /** Uploads a patchset, as a push to refs/for/master does. @throws CiError if the change is closed or missing */
 export async function upload(
@@ -45,7 +45,10 @@ export async function upload(
     createdOn: date,
     kind: last ? await kindOf(site, last, revision, message) : 'REWORK',
     commitMessage: message,
-    sizeInsertions: diff.reduce((sum, one) => sum + one.added, MESSAGE_HEAD + message.split('\n').length - 1),
+    sizeInsertions: diff.reduce(
+      (sum, one) => sum + one.added,
+      MESSAGE_HEAD_LINE_COUNT + message.split('\n').length - 1,
+    ),
     sizeDeletions: diff.reduce((sum, one) => sum + one.deleted, 0),
     votes: [],
   };

@@ -8,6 +8,7 @@ interface Option {
   value?: boolean;
 }
 
+/** A parsed command line. */
 export interface Parsed {
   /** Values by the option's first name; '' for a flag. */
   options: Map<string, string[]>;

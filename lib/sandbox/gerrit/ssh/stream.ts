@@ -6,7 +6,7 @@ import type { Account } from '../model/types.ts';
 import { parseOptions } from './options.ts';
 
 /** Events queued for a slow reader (StreamEvents.MAX_EVENTS of Gerrit); more are dropped. */
-const MAX_QUEUED_EVENTS = 128;
+const MAX_QUEUED_EVENT_COUNT = 128;
 const OPTIONS = [{ names: ['--subscribe', '-s'], value: true }];
 
 /**
@@ -31,7 +31,7 @@ export function streamEvents(site: Site, account: Account, words: readonly strin
   };
   const stop = site.onEvent((event) => {
     if (types.size > 0 && !types.has(event.type)) return;
-    if (queue.length >= MAX_QUEUED_EVENTS) dropped = true;
+    if (queue.length >= MAX_QUEUED_EVENT_COUNT) dropped = true;
     else queue.push(event);
     pump();
   });

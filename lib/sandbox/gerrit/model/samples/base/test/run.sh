@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs all tests, prints a line for each, and fails where one did. usage: test/run.sh
+# Runs all tests, prints one line per test, and fails if a test failed. Usage: test/run.sh
 cd "$(dirname "$0")/.." || exit 2
 count=0
 failed=0
