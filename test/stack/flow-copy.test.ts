@@ -11,9 +11,9 @@ import { assertMultiNode, imagesIn } from './multi-node.ts';
 import { guestDisk, inSandbox, inventory } from './support.ts';
 
 /** Timeout from an upload to its reviews, on a machine that may be busy. */
-const REVIEW_TIMEOUT_MS = 300_000;
+const REVIEW_TIMEOUT_MS = 900_000;
 
-inSandbox(import.meta.url, { limitMs: 600_000, disks: ['tiny'] }, () => {
+inSandbox(import.meta.url, { limitMs: 1_200_000, disks: ['tiny'] }, () => {
   const flow = FlowFile.shipped('5 multi-node');
   let red: TestRed;
   let gerrit: SandboxGerrit;
