@@ -18,7 +18,7 @@ export interface Services {
   /** Id that marks what this controller creates on workers: `controllerOf` its public key. */
   controller: string;
   /** Milliseconds to reconnect to a guest whose connection was lost while a script ran; two minutes if missing. */
-  patience?: number;
+  reconnectTimeoutMs?: number;
 }
 
 /**

@@ -23,7 +23,7 @@ import { logReport } from './report-status.ts';
 import { Board } from './status-board.ts';
 
 /** State of one concern of a node type that lives as long as the runtime. */
-export interface Slot<State> {
+export interface RuntimeState<State> {
   make(runtime: Runtime): State;
 }
 
@@ -49,8 +49,8 @@ export interface Runtime {
   triggers: RecentTriggers;
   /** Returns a text of a node type. */
   t: Translate;
-  /** Returns the state of a slot, made at its first use. */
-  of<State>(slot: Slot<State>): State;
+  /** Returns the state of a key, made at its first use. */
+  of<State>(key: RuntimeState<State>): State;
   /** Ends everything, and forgets all state: the next node makes a new runtime. */
   close(): Promise<void>;
   /** Registers work to do at the end. */
@@ -128,7 +128,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
   });
   const streams = new StreamPool();
   const ends: (() => void | Promise<void>)[] = [];
-  const slots = new Map<Slot<unknown>, unknown>();
+  const states = new Map<RuntimeState<unknown>, unknown>();
   const made: Runtime = {
     t,
     stateDir,
@@ -145,9 +145,9 @@ function makeRuntime(RED: NodeAPI): Runtime {
     metadataRoutes,
     servers,
     triggers,
-    of<State>(slot: Slot<State>): State {
-      if (!slots.has(slot)) slots.set(slot, slot.make(made));
-      return slots.get(slot) as State;
+    of<State>(key: RuntimeState<State>): State {
+      if (!states.has(key)) states.set(key, key.make(made));
+      return states.get(key) as State;
     },
     async close() {
       try {
@@ -162,7 +162,7 @@ function makeRuntime(RED: NodeAPI): Runtime {
         streams.close();
         pool.close();
         registry.clear();
-        for (const each of [slots, servers, listeners]) each.clear();
+        for (const each of [states, servers, listeners]) each.clear();
         runtime = undefined;
       }
     },

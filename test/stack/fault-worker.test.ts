@@ -92,7 +92,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
     const runtime = lab.red.runtime();
     const { connectLimit } = runtime;
     runtime.connectLimit = 2_000;
-    runtime.services.patience = 5_000;
+    runtime.services.reconnectTimeoutMs = 5_000;
     const outcome = await lab.disrupt(
       { script: 'echo now it runs; sleep 300' },
       { when: scriptRuns, action: () => execFileSync('iptables', ['-w', '-I', ...rule]) },
@@ -108,7 +108,7 @@ inSandbox(import.meta.url, { limitMs: 500_000, disks: ['tiny'] }, () => {
     execFileSync('iptables', ['-w', '-D', ...rule]);
     await lab.sshd.start();
     runtime.connectLimit = connectLimit;
-    delete runtime.services.patience;
+    delete runtime.services.reconnectTimeoutMs;
     await lab.assertNothingLeft(BUILD_TIMEOUT_MS);
   });
 

@@ -17,7 +17,7 @@ const REBOOT_TIMEOUT_MS = 600_000;
 export interface GuestRun {
   build: Build;
   guest: Guest;
-  services: Pick<Services, 'key' | 'patience'>;
+  services: Pick<Services, 'key' | 'reconnectTimeoutMs'>;
   signal: AbortSignal;
   /** Whether the work may reboot the guest. */
   mayReboot: boolean;
@@ -32,7 +32,7 @@ export interface GuestRun {
  */
 export async function runInGuest(run: GuestRun): Promise<StepOutcome> {
   const { build, guest, services, signal, mayReboot } = run;
-  const timeoutMs = services.patience ?? RECONNECT_TIMEOUT_MS;
+  const timeoutMs = services.reconnectTimeoutMs ?? RECONNECT_TIMEOUT_MS;
   if (mayReboot) guest.mayReboot = true;
   await reconnectForStep(run, { limit: timeoutMs, since: guest.bootId });
   if (hasRebooted(guest)) return rebooted(guest);

@@ -32,7 +32,7 @@ const FETCH_TIMEOUT_MS = 3600_000;
 export async function publishStep(
   { build, signal, progress }: StepContext,
   settings: PublishSettings,
-  services: Pick<Services, 'key' | 'patience'>,
+  services: Pick<Services, 'key' | 'reconnectTimeoutMs'>,
 ): Promise<StepOutcome> {
   let files = 0;
   const missing: string[] = [];
@@ -78,7 +78,9 @@ export async function publishStep(
   /** Fetches again if the guest goes down meanwhile: it may reboot only a moment after the script that asked for it. */
   async function fetchFrom(guest: Guest, rows: FetchRow[]): Promise<Pick<Fetched, 'files' | 'missing'>> {
     const limit =
-      build.result === undefined ? (services.patience ?? RECONNECT_TIMEOUT_MS) : RECONNECT_AFTER_FAILURE_TIMEOUT_MS;
+      build.result === undefined
+        ? (services.reconnectTimeoutMs ?? RECONNECT_TIMEOUT_MS)
+        : RECONNECT_AFTER_FAILURE_TIMEOUT_MS;
     for (let tries = 1; ; tries += 1) {
       await reconnect(guest, services, { signal, limit });
       if (hasRebooted(guest) && !guest.mayReboot) rebooted.push(guestRebooted(guest.name).message);

@@ -53,7 +53,7 @@ interface Target {
 export async function scriptStep(
   context: StepContext,
   settings: ScriptSettings,
-  services: Pick<Services, 'key' | 'patience'>,
+  services: Pick<Services, 'key' | 'reconnectTimeoutMs'>,
 ): Promise<StepOutcome> {
   const { build, signal } = context;
   await refreshGuests(build, services, { signal, limit: REFRESH_LIMIT_MS });
@@ -112,7 +112,7 @@ async function runOn(
   { target, env, signal, sibling }: TargetRun,
   { build }: StepContext,
   settings: ScriptSettings,
-  services: Pick<Services, 'key' | 'patience'>,
+  services: Pick<Services, 'key' | 'reconnectTimeoutMs'>,
   isParallel: boolean,
 ): Promise<StepOutcome> {
   // With several scripts at once (guests, or branches of a fork) each line gets the name of its source.

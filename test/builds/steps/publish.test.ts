@@ -9,7 +9,7 @@ import type { Guest } from '../../../lib/guests/guest.ts';
 import type { Host } from '../../../lib/ssh/types.ts';
 import { greeting } from '../../support/greeting.ts';
 
-const services = { key: { privateKey: '', publicKey: '' }, patience: 5_000 };
+const services = { key: { privateKey: '', publicKey: '' }, reconnectTimeoutMs: 5_000 };
 const { signal } = new AbortController();
 const logs = { files: [{ guest: '', path: '/root/log', dir: '' }] };
 
