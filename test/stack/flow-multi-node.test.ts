@@ -53,7 +53,7 @@ inSandbox(import.meta.url, { limitMs: 1_000_000, disks: ['trixie'], gerrit: true
     for (const guest of ['slave', 'master'])
       assert.match(
         logs,
-        new RegExp(`${guest}: cloud-init has finished (with warnings )?after`),
+        new RegExp(`${guest}: cloud-init finished (with warnings )?after`),
         'before the first script',
       );
     assert.equal((await gerrit.votes(number))['Verified'] ?? 0, 0);
