@@ -51,11 +51,7 @@ inSandbox(import.meta.url, { limitMs: 1_000_000, disks: ['trixie'], gerrit: true
     assert.deepEqual(more, []);
     const logs = await assertMultiNode(review!.message);
     for (const guest of ['slave', 'master'])
-      assert.match(
-        logs,
-        new RegExp(`${guest}: cloud-init finished (with warnings )?after`),
-        'before the first script',
-      );
+      assert.match(logs, new RegExp(`${guest}: cloud-init finished (with warnings )?after`), 'before the first script');
     assert.equal((await gerrit.votes(number))['Verified'] ?? 0, 0);
     const clone = statusesOf(flow.node('clone-image', 'clone slave').id).join('\n');
     for (const progress of [
